@@ -1,0 +1,2 @@
+// Package mykey holds the MyKey platform's own rules as typed values.
+package mykey
