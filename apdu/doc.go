@@ -1,0 +1,43 @@
+// Package apdu speaks ISO/IEC 7816-4 with a smart card: commands, responses,
+// status words, and the rules for moving them through a reader.
+//
+// # The subject
+//
+// A card answers one command at a time. A command APDU is a four-byte header
+// (CLA INS P1 P2), then optionally a length Lc with that many bytes of data,
+// then optionally Le, the number of bytes wanted back. A response APDU is
+// data followed by a two-byte status word such as 90 00. Lengths come in two
+// forms: short (one byte, up to 255 in and 256 back) and extended (up to
+// 65,535 in and 65,536 back).
+//
+//	00 A4 04 0C 0A D392F000260100000001    SELECT by AID, no data back
+//	00 B0 8A 00 24                         READ BINARY, file 0A, 36 bytes
+//
+// # The pieces
+//
+//   - [Command] and [Response] encode and parse both forms to the byte. The
+//     parsers do not allocate: what they return points into their input.
+//   - [Status] is a status word and an error at once. A failed command is a
+//     [*StatusError]; [errors.Is] and [errors.As] look through it.
+//   - [Transmitter] is a card: one method, which [scard.Card] already has. A
+//     [ContextTransmitter] can also honour a context and reuse memory.
+//   - [Channel] sends commands and does what the card asks for on the way:
+//     GET RESPONSE on 61xx, the right Le on 6Cxx, command chaining, short
+//     length where extended length is refused.
+//   - [Tracer] writes each exchange to [log/slog] and masks what must not be
+//     read there.
+//
+// # What is never done twice
+//
+// A wrong PIN try is taken from the holder of the card, and the last one locks
+// the card. A Channel therefore sends a command that carries a PIN exactly
+// once, whatever comes back: see [Command.CarriesSecret].
+//
+// Sub-packages: [tlv] reads BER-TLV, [pcsc] is a PC/SC reader, [vpcd] puts a
+// software card into a PC/SC daemon.
+//
+// [scard.Card]: https://pkg.go.dev/github.com/ebfe/scard#Card
+// [tlv]: https://pkg.go.dev/github.com/mynakit/mynakit/apdu/tlv
+// [pcsc]: https://pkg.go.dev/github.com/mynakit/mynakit/apdu/pcsc
+// [vpcd]: https://pkg.go.dev/github.com/mynakit/mynakit/apdu/vpcd
+package apdu

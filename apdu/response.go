@@ -1,0 +1,48 @@
+package apdu
+
+import "errors"
+
+// MaxResponse is the longest response APDU: 65,536 bytes of data and the
+// status word.
+const MaxResponse = MaxExtendedNe + 2
+
+var (
+	// ErrCardRemoved says that the card did not answer: it was taken from the
+	// reader or the field, or its reply was torn. PC/SC reports a card that
+	// leaves in the middle of an exchange as success with no bytes; a reply
+	// too short to hold a status word therefore means this error everywhere.
+	ErrCardRemoved = errors.New("apdu: card removed or reply torn")
+	// ErrResponseLength says that a reply is longer than a response APDU can
+	// be, or longer than what was asked for.
+	ErrResponseLength = errors.New("apdu: response too long")
+)
+
+// A Response is a response APDU.
+type Response struct {
+	Data   []byte // 0 to 65,536 bytes
+	Status Status
+}
+
+// ParseResponse splits a reply into data and status word. Data of the result
+// points into b. A reply shorter than two bytes is [ErrCardRemoved], one longer
+// than [MaxResponse] is [ErrResponseLength].
+func ParseResponse(b []byte) (Response, error) {
+	n := len(b) - 2
+	if n < 0 {
+		return Response{}, ErrCardRemoved
+	}
+	if n > MaxExtendedNe {
+		return Response{}, ErrResponseLength
+	}
+	return Response{Data: b[:n:n], Status: Status(b[n])<<8 | Status(b[n+1])}, nil
+}
+
+// AppendBinary appends the encoded response to dst. It fails with
+// [ErrResponseLength] when Data is longer than 65,536 bytes.
+func (r Response) AppendBinary(dst []byte) ([]byte, error) {
+	if len(r.Data) > MaxExtendedNe {
+		return dst, ErrResponseLength
+	}
+	dst = append(dst, r.Data...)
+	return append(dst, byte(r.Status>>8), byte(r.Status)), nil
+}

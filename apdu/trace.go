@@ -1,0 +1,90 @@
+package apdu
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// A Tracer writes every exchange to a log and passes it on unchanged. Make one
+// with [Trace]; it is a [ContextTransmitter] whatever it wraps.
+//
+// It shows what is known to be harmless and masks the rest: the header of
+// every command, Le, the lengths, the status word, and the data of SELECT.
+// PINs, keys, hashes, signatures and everything read from a file are given as
+// a number of bytes. A command that is too broken to parse shows its length
+// alone.
+type Tracer struct {
+	next Transmitter
+	log  *slog.Logger
+}
+
+// Trace wraps t, so that each exchange becomes one record at [slog.LevelDebug]
+// with the attributes command, response, took and, where it failed, error.
+func Trace(t Transmitter, log *slog.Logger) *Tracer {
+	return &Tracer{next: t, log: log}
+}
+
+// Transmit is [Transmitter.Transmit] with a record in the log.
+func (t *Tracer) Transmit(command []byte) ([]byte, error) {
+	return t.TransmitContext(context.Background(), nil, command)
+}
+
+// TransmitContext is [ContextTransmitter.TransmitContext] with a record in the
+// log.
+func (t *Tracer) TransmitContext(ctx context.Context, dst, command []byte) ([]byte, error) {
+	if !t.log.Enabled(ctx, slog.LevelDebug) {
+		return Transmit(ctx, t.next, dst, command)
+	}
+	start := time.Now()
+	out, err := Transmit(ctx, t.next, dst, command)
+	took := time.Since(start)
+	name, c, open := describeCommand(command)
+	if err != nil {
+		t.log.LogAttrs(ctx, slog.LevelDebug, name, slog.String("command", c),
+			slog.Duration("took", took), slog.String("error", err.Error()))
+		return out, err
+	}
+	t.log.LogAttrs(ctx, slog.LevelDebug, name, slog.String("command", c),
+		slog.String("response", describeResponse(out[len(dst):], open)), slog.Duration("took", took))
+	return out, nil
+}
+
+// describeCommand gives the name and the masked form of a command, and whether
+// the data of its response may be shown.
+func describeCommand(b []byte) (name, masked string, open bool) {
+	c, err := ParseCommand(b)
+	if err != nil {
+		return "malformed command", redactedBytes(len(b)), false
+	}
+	open = c.INS == InsSelect
+	masked = fmt.Sprintf("%02X %02X %02X %02X", c.CLA, c.INS, c.P1, c.P2)
+	if len(c.Data) > 0 {
+		masked += fmt.Sprintf(" Lc=%d ", len(c.Data))
+		if open {
+			masked += fmt.Sprintf("%X", c.Data)
+		} else {
+			masked += redactedBytes(len(c.Data))
+		}
+	}
+	if c.Ne > 0 {
+		masked += fmt.Sprintf(" Le=%d", c.Ne)
+	}
+	return c.Name(), masked, open
+}
+
+func describeResponse(b []byte, open bool) string {
+	r, err := ParseResponse(b)
+	switch {
+	case err != nil:
+		return redactedBytes(len(b)) + " (" + err.Error() + ")"
+	case len(r.Data) == 0:
+		return r.Status.String()
+	case open:
+		return fmt.Sprintf("%X %s", r.Data, r.Status)
+	}
+	return redactedBytes(len(r.Data)) + " " + r.Status.String()
+}
+
+func redactedBytes(n int) string { return fmt.Sprintf("[%d bytes redacted]", n) }
