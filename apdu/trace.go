@@ -82,7 +82,7 @@ func describeResponse(b []byte, open bool) string {
 	case len(r.Data) == 0:
 		return r.Status.String()
 	case open:
-		return fmt.Sprintf("%X %s", r.Data, r.Status)
+		return fmt.Sprintf("%X %s", r.Data, r.Status.String())
 	}
 	return redactedBytes(len(r.Data)) + " " + r.Status.String()
 }
