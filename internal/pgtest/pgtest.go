@@ -1,0 +1,239 @@
+// Package pgtest starts a real PostgreSQL server for a test, in a directory of
+// its own, and stops it again. Only tests import it.
+//
+//	var pg pgtest.Server
+//
+//	func TestMain(m *testing.M) {
+//		code := m.Run()
+//		pg.Stop()
+//		os.Exit(code)
+//	}
+//
+//	func TestStore(t *testing.T) {
+//		db, err := sql.Open("pgx", pg.DSN(t)) // a new, empty database
+//		…
+//	}
+//
+// The server starts at the first call of [Server.DSN] and is reachable only
+// through a Unix socket in its directory. Where PostgreSQL is not installed
+// the test is skipped with the name of the package to install, or fails when
+// the environment variable MYNAKIT_REQUIRE contains the word postgres.
+package pgtest
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Server is a PostgreSQL server. The zero Server is ready for use and starts
+// when it is first needed.
+type Server struct {
+	// Durable makes the server sync each commit to disk, as in production.
+	// Without it a commit is as fast as memory, which is what most tests
+	// want.
+	Durable bool
+
+	mu   sync.Mutex
+	dir  string
+	bin  string
+	cmd  *exec.Cmd
+	done chan struct{} // closed when the server's output has ended
+	next int
+	err  error // why the server cannot start; sticky
+}
+
+var errAbsent = errors.New("PostgreSQL is not installed (Debian package: postgresql)")
+
+// DSN creates an empty database, which is dropped when t ends, and gives its
+// connection string in the key=value form that pgx and lib/pq read.
+func (s *Server) DSN(t testing.TB) string {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cmd == nil && s.err == nil {
+		if s.dir == "" {
+			s.err = s.start()
+		} else {
+			s.err = s.run()
+		}
+	}
+	if errors.Is(s.err, errAbsent) && !strings.Contains(os.Getenv("MYNAKIT_REQUIRE"), "postgres") {
+		t.Skipf("skipped: %v", s.err)
+	}
+	if s.err != nil {
+		t.Fatalf("start PostgreSQL: %v", s.err)
+	}
+	s.next++
+	name := fmt.Sprintf("t%d", s.next)
+	if out, err := s.tool("createdb", name).CombinedOutput(); err != nil {
+		t.Fatalf("create database: %v: %s", err, out)
+	}
+	t.Cleanup(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.cmd == nil {
+			return
+		}
+		if out, err := s.tool("dropdb", "--force", name).CombinedOutput(); err != nil {
+			t.Errorf("drop database: %v: %s", err, out)
+		}
+	})
+	return fmt.Sprintf("host=%s user=postgres dbname=%s sslmode=disable", s.dir, name)
+}
+
+func (s *Server) tool(name, database string, more ...string) *exec.Cmd {
+	args := append([]string{"--host=" + s.dir, "--username=postgres", database}, more...)
+	return exec.Command(filepath.Join(s.bin, name), args...)
+}
+
+// Crash ends the server as abruptly as a failing machine would. The databases
+// stay, for [Server.Restart] to recover.
+func (s *Server) Crash(t testing.TB) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cmd == nil {
+		t.Fatal("the server is not running")
+	}
+	// SIGQUIT makes the server abort its sessions and end without a
+	// checkpoint, and unlike SIGKILL it leaves no child or shared memory.
+	s.end(syscall.SIGQUIT)
+}
+
+// Restart starts a crashed server again.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.run(); err != nil {
+		t.Fatalf("restart PostgreSQL: %v", err)
+	}
+}
+
+// Stop ends the server and removes its directory. It may be called on a
+// server that never started.
+func (s *Server) Stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cmd != nil {
+		s.end(syscall.SIGINT) // fast shutdown
+	}
+	if s.dir != "" {
+		_ = os.RemoveAll(s.dir)
+		s.dir = ""
+	}
+}
+
+// end signals the server and waits for it. It always ends: after a minute it
+// is killed.
+func (s *Server) end(sig syscall.Signal) {
+	_ = s.cmd.Process.Signal(sig)
+	late := time.AfterFunc(time.Minute, func() { _ = s.cmd.Process.Kill() })
+	defer late.Stop()
+	<-s.done
+	_ = s.cmd.Wait()
+	s.cmd = nil
+}
+
+// start makes the data directory and runs the server.
+func (s *Server) start() (err error) {
+	s.bin, err = find()
+	if err != nil {
+		return err
+	}
+	// The socket's path has room for about 100 bytes, so t.TempDir will not
+	// do.
+	s.dir, err = os.MkdirTemp("", "pgtest")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.RemoveAll(s.dir)
+			s.dir = ""
+		}
+	}()
+	if err := giveAway(s.dir); err != nil {
+		return err
+	}
+	init := exec.Command(filepath.Join(s.bin, "initdb"), "--auth=trust", "--username=postgres",
+		"--encoding=UTF8", "--locale=C", "--no-sync", "--pgdata="+filepath.Join(s.dir, "data"))
+	init.Dir = s.dir
+	dropRoot(init)
+	if out, err := init.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	return s.run()
+}
+
+// run starts the server and waits until it accepts connections.
+func (s *Server) run() error {
+	fsync := "off"
+	if s.Durable {
+		fsync = "on"
+	}
+	cmd := exec.Command(filepath.Join(s.bin, "postgres"), "-D", filepath.Join(s.dir, "data"), "-k", s.dir,
+		"-c", "listen_addresses=", "-c", "fsync="+fsync, "-c", "max_connections=200",
+		"-c", "lc_messages=C", "-c", "logging_collector=off", "-c", "log_min_messages=warning")
+	cmd.Dir = s.dir
+	dropRoot(cmd)
+	out, err := cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ready, done := make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(done)
+		var seen strings.Builder
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), "ready to accept connections") {
+				ready <- nil
+				_, _ = io.Copy(io.Discard, out)
+				return
+			}
+			seen.WriteString(lines.Text() + "\n")
+		}
+		ready <- fmt.Errorf("the server ended: %s", seen.String())
+	}()
+	s.cmd, s.done = cmd, done
+	if err := <-ready; err != nil {
+		s.end(syscall.SIGKILL)
+		return err
+	}
+	return nil
+}
+
+// find gives the directory of the server's programs: the newest of Debian's,
+// or the one on the path.
+func find() (string, error) {
+	dirs, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
+	slices.Sort(dirs)
+	slices.Reverse(dirs)
+	if p, err := exec.LookPath("initdb"); err == nil {
+		dirs = append(dirs, filepath.Dir(p))
+	}
+	for _, d := range dirs {
+		if _, err := os.Stat(filepath.Join(d, "initdb")); err != nil {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(d, "postgres")); err == nil {
+			return d, nil
+		}
+	}
+	return "", errAbsent
+}

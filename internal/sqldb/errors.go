@@ -1,0 +1,119 @@
+package sqldb
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ErrBusy is wrapped, beside the driver's own error, by [DB.Write] when
+// another writer was still in the way after [Config.RetryFor]. Nothing was
+// written; the same call may be made again.
+var ErrBusy = errors.New("sqldb: the database stayed busy")
+
+// ErrOutcomeUnknown is wrapped, beside the driver's own error, by [DB.Write]
+// when COMMIT itself failed in a way that does not tell whether the engine
+// had carried it out, as when the connection broke while it was under way.
+// Everything was written or nothing was.
+var ErrOutcomeUnknown = errors.New("sqldb: the outcome of the commit is unknown")
+
+// ErrPrefix is returned by [Open] for a table-name prefix that is not 1 to
+// [MaxPrefix] lower-case letters, digits and underscores starting with a
+// letter, or that the engines keep for themselves.
+var ErrPrefix = errors.New("sqldb: not a usable table-name prefix")
+
+// SchemaError says that the database holds a schema that this program does
+// not know, because a newer one made it. The database was left as it is.
+type SchemaError struct {
+	Schema string // the schema's name
+	Found  int    // the version in the database
+	Known  int    // the newest version this program knows
+}
+
+// Error names the schema and both versions.
+func (e *SchemaError) Error() string {
+	return fmt.Sprintf("sqldb: schema %q is at version %d; this program knows up to %d", e.Schema, e.Found, e.Known)
+}
+
+// Drivers are told apart by the methods of their errors, so that none need be
+// imported. pgx and lib/pq have the first, modernc.org/sqlite the second.
+type (
+	sqlStater interface {
+		error
+		SQLState() string
+	}
+	coder interface {
+		error
+		Code() int
+	}
+)
+
+// SQLite's result codes, https://sqlite.org/rescode.html. The low byte is the
+// primary code, the rest the extended one.
+const (
+	liteBusy   = 5
+	liteLocked = 6
+
+	liteConstraintPrimaryKey = 1555
+	liteConstraintUnique     = 2067
+	liteConstraintRowID      = 2579
+)
+
+// IsUnique reports whether err is a driver's report that a row broke a UNIQUE
+// or PRIMARY KEY constraint.
+//
+// On PostgreSQL such an error ends the transaction. Prefer INSERT … ON
+// CONFLICT DO NOTHING and a look at the number of rows.
+func IsUnique(err error) bool {
+	if err == nil {
+		return false
+	}
+	if s, ok := errors.AsType[sqlStater](err); ok {
+		return s.SQLState() == "23505"
+	}
+	if c, ok := errors.AsType[coder](err); ok {
+		switch c.Code() {
+		case liteConstraintPrimaryKey, liteConstraintUnique, liteConstraintRowID:
+			return true
+		}
+	}
+	// The sentence is SQLite's own and the same in every driver.
+	return strings.Contains(err.Error(), "UNIQUE constraint failed")
+}
+
+// IsBusy reports whether err is a driver's report that another transaction
+// was in the way and that the same work, tried again from its start, can
+// succeed: SQLITE_BUSY and SQLITE_LOCKED; on PostgreSQL a serialization
+// failure (40001), a deadlock (40P01) or a lock not available (55P03).
+func IsBusy(err error) bool {
+	if err == nil {
+		return false
+	}
+	if s, ok := errors.AsType[sqlStater](err); ok {
+		switch s.SQLState() {
+		case "40001", "40P01", "55P03":
+			return true
+		}
+		return false
+	}
+	if c, ok := errors.AsType[coder](err); ok {
+		switch c.Code() & 0xff {
+		case liteBusy, liteLocked:
+			return true
+		}
+	}
+	msg := err.Error()
+	return strings.Contains(msg, "database is locked") || strings.Contains(msg, "database table is locked")
+}
+
+// isCreated reports whether err says that another session created the same
+// table or row of the catalogue a moment before.
+func isCreated(err error) bool {
+	if s, ok := errors.AsType[sqlStater](err); ok {
+		switch s.SQLState() {
+		case "23505", "42P07", "42710": // unique_violation, duplicate_table, duplicate_object
+			return true
+		}
+	}
+	return false
+}
