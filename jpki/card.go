@@ -1,0 +1,165 @@
+package jpki
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mynakit/mynakit/apdu"
+)
+
+// aid is the JPKI application (公的個人認証AP).
+const aid = "\xD3\x92\xF0\x00\x26\x01\x00\x00\x00\x01"
+
+// A Card is one card in a reader with its JPKI application selected. Make one
+// with [Open]. Its methods may be called from several goroutines; they take
+// turns, and whoever waits gives up when their context ends.
+type Card struct {
+	turn    chan struct{} // holds a token while a call runs
+	channel apdu.Channel
+	shortEF bool // the card takes short EF identifiers, as far as known
+}
+
+// An Option changes how [Open] treats a card.
+type Option func(*Card)
+
+// WithoutShortEF selects each file before it is used and never names it by
+// short EF identifier (短縮EF識別子). A card that refuses short identifiers is
+// found out and remembered by each Card on its own, at the price of one refused
+// command; this option saves that command where the refusal is known before.
+func WithoutShortEF() Option { return func(c *Card) { c.shortEF = false } }
+
+// Open selects the JPKI application of the card behind t, in one exchange. A
+// card that answers 6F00, as some do to the first command after power-on, is
+// asked once more.
+//
+// The error is a [*StepError]. [ErrNotJPKI] in it means that the card has no
+// JPKI application.
+func Open(ctx context.Context, t apdu.Transmitter, opts ...Option) (*Card, error) {
+	c := &Card{
+		turn: make(chan struct{}, 1),
+		// Every file and signature of the application fits short length, and
+		// readers and phones cannot be relied on for more.
+		channel: apdu.Channel{Transmitter: t, ShortOnly: true},
+		shortEF: true,
+	}
+	for _, opt := range opts {
+		opt(c)
+	}
+	cmd := apdu.Command{INS: apdu.InsSelect, P1: 0x04, P2: 0x0C, Data: []byte(aid)}
+	_, err := c.channel.Send(ctx, &cmd)
+	if errors.Is(err, apdu.NoPreciseDiagnosis) {
+		_, err = c.channel.Send(ctx, &cmd)
+	}
+	if statusIn(err, apdu.FileNotFound, apdu.FunctionNotSupported, apdu.IncorrectP1P2,
+		apdu.InsNotSupported, apdu.ClaNotSupported) {
+		err = fmt.Errorf("%w: %w", ErrNotJPKI, err)
+	}
+	if err != nil {
+		return nil, &StepError{"select application", err}
+	}
+	return c, nil
+}
+
+// Stats counts the exchanges and the bytes since [Open], its own included. It
+// waits for a running call.
+func (c *Card) Stats() apdu.Stats {
+	c.turn <- struct{}{}
+	defer c.release()
+	return c.channel.Stats()
+}
+
+// begin waits for this caller's turn. A channel and not a mutex, so that a
+// caller behind a card that has fallen silent can still leave.
+func (c *Card) begin(ctx context.Context) error {
+	select {
+	case c.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *Card) release() { <-c.turn }
+
+// send sends cmd. More data than was asked for is [apdu.ErrResponseLength].
+func (c *Card) send(ctx context.Context, cmd *apdu.Command) (apdu.Response, error) {
+	r, err := c.channel.Send(ctx, cmd)
+	most := cmd.Ne
+	if cmd.INS == apdu.InsPSO {
+		most = maxSignature // a long signature comes by 61xx, whatever Le was
+	}
+	if len(r.Data) > most {
+		return apdu.Response{}, fmt.Errorf("apdu: %s: %w", cmd.Name(), apdu.ErrResponseLength)
+	}
+	return r, err
+}
+
+// A file is an elementary file of the application. Identifiers are 0001 to
+// 001E throughout, so that the low byte is the short identifier too.
+type file byte
+
+// sendTo sends cmd, which works on the current file, to f: by short identifier
+// in one exchange, or after SELECT EF where the card does not take that.
+func (c *Card) sendTo(ctx context.Context, f file, cmd apdu.Command) (apdu.Response, error) {
+	if c.shortEF {
+		short := cmd
+		f.addTo(&short)
+		r, err := c.send(ctx, &short)
+		if !refused(err) {
+			return r, err
+		}
+	}
+	if err := c.selectEF(ctx, f); err != nil {
+		return apdu.Response{}, err
+	}
+	r, err := c.send(ctx, &cmd)
+	if !refused(err) {
+		c.shortEF = false // the long way works where the short one did not
+	}
+	return r, err
+}
+
+// addTo names f in cmd: in P1 of READ BINARY, in P2 of everything else.
+func (f file) addTo(cmd *apdu.Command) {
+	if cmd.INS == apdu.InsReadBinary {
+		cmd.P1 = 0x80 | byte(f)
+	} else {
+		cmd.P2 = 0x80 | byte(f)
+	}
+}
+
+func (c *Card) selectEF(ctx context.Context, f file) error {
+	_, err := c.channel.Send(ctx, &apdu.Command{
+		INS: apdu.InsSelect, P1: 0x02, P2: 0x0C, Data: []byte{0, byte(f)},
+	})
+	return err
+}
+
+// refused reports whether err may mean that the card does not know short
+// identifiers. Such a card takes READ BINARY 8A00 as an offset beyond any
+// file, as a command without a current file, or as one on a file of the wrong
+// kind, and VERIFY 98 as the number of a key that it does not have; it is also
+// what a card says that lacks the file, and then SELECT EF says so again.
+//
+// 6982 (verify a PIN first) and 6983, 6984 (blocked) come from a card that
+// found the file.
+func refused(err error) bool {
+	return statusIn(err, apdu.WrongLength, apdu.CommandIncompatible, apdu.NoCurrentEF,
+		apdu.FunctionNotSupported, apdu.FileNotFound, apdu.IncorrectP1P2,
+		apdu.ReferencedDataNotFound, apdu.WrongOffset, apdu.InsNotSupported)
+}
+
+// statusIn reports whether err is a card's answer with one of these words.
+func statusIn(err error, words ...apdu.Status) bool {
+	var s *apdu.StatusError
+	if !errors.As(err, &s) {
+		return false
+	}
+	for _, w := range words {
+		if s.Status == w {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,83 @@
+package jpki
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// A Kind is what carries the JPKI application.
+type Kind uint8
+
+// The kinds of token, by the label that each gives itself.
+const (
+	KindUnknown Kind = iota // a label that this package does not know
+	KindPlastic             // the card (マイナンバーカード), label JPKIAPICCTOKEN2
+	KindAndroid             // an Android phone, label JPKIAPGPSETOKEN
+	KindIPhone              // an iPhone, label JPKIAPIOSTOKEN
+	KindJuki                // the former Basic Resident Register Card (住民基本台帳カード), label JPKIAPICCTOKEN; its certificates have all lapsed
+)
+
+// String gives a word for the kind, such as "plastic".
+func (k Kind) String() string {
+	switch k {
+	case KindUnknown:
+		return "unknown"
+	case KindPlastic:
+		return "plastic"
+	case KindAndroid:
+		return "android"
+	case KindIPhone:
+		return "iphone"
+	case KindJuki:
+		return "juki"
+	}
+	return fmt.Sprintf("Kind(%d)", uint8(k))
+}
+
+// tokenInfo is a PKCS #11 CK_TOKEN_INFO; its label is the first 32 bytes,
+// padded with spaces.
+const (
+	tokenInfo  file = 0x06
+	tokenLabel      = 32
+	paddingSet      = " \x00"
+)
+
+// Kind reads what the card calls itself, in one exchange and without a PIN. A
+// label that this package does not know is [KindUnknown] and no error: there
+// will be others, and certificates and keys work all the same.
+//
+// Phones carry the JPKI application alone, and give the certificate for user
+// authentication only after the auth PIN.
+func (c *Card) Kind(ctx context.Context) (Kind, error) {
+	kind, err := c.kind(ctx)
+	if err != nil {
+		return KindUnknown, &StepError{"read token information", err}
+	}
+	return kind, nil
+}
+
+func (c *Card) kind(ctx context.Context) (Kind, error) {
+	if err := c.begin(ctx); err != nil {
+		return KindUnknown, err
+	}
+	defer c.release()
+	b, err := c.readFile(ctx, tokenInfo, nil, tokenLabel)
+	if err != nil {
+		return KindUnknown, err
+	}
+	if len(b) == 0 {
+		return KindUnknown, ErrReply
+	}
+	switch strings.Trim(string(b), paddingSet) {
+	case "JPKIAPICCTOKEN2":
+		return KindPlastic, nil
+	case "JPKIAPGPSETOKEN":
+		return KindAndroid, nil
+	case "JPKIAPIOSTOKEN":
+		return KindIPhone, nil
+	case "JPKIAPICCTOKEN":
+		return KindJuki, nil
+	}
+	return KindUnknown, nil
+}

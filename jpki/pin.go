@@ -1,0 +1,190 @@
+package jpki
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// A PINKind is one of the card's PINs. Each has its own counter of tries.
+type PINKind uint8
+
+// The PINs of the JPKI application.
+const (
+	// AuthPIN opens the key for user authentication
+	// (利用者証明用電子証明書の暗証番号): 4 digits, 3 tries.
+	AuthPIN PINKind = iota + 1
+	// SignPIN opens the key and the certificate for digital signature
+	// (署名用電子証明書の暗証番号): 6 to 16 upper-case letters and digits, 5 tries.
+	SignPIN
+)
+
+// A pinRule is what the card keeps a PIN to.
+type pinRule struct {
+	name     string
+	file     file
+	tries    int // the counter after a right PIN
+	min, max int // length in characters
+	letters  bool
+}
+
+func (k PINKind) rule() (r pinRule, ok bool) {
+	switch k {
+	case AuthPIN:
+		return pinRule{name: "auth PIN", file: 0x18, tries: 3, min: 4, max: 4}, true
+	case SignPIN:
+		return pinRule{name: "sign PIN", file: 0x1B, tries: 5, min: 6, max: 16, letters: true}, true
+	}
+	return pinRule{}, false
+}
+
+// String gives "auth PIN" or "sign PIN".
+func (k PINKind) String() string {
+	if r, ok := k.rule(); ok {
+		return r.name
+	}
+	return fmt.Sprintf("PINKind(%d)", uint8(k))
+}
+
+// A PIN is a secret that the holder of the card has typed, in the form that
+// the card wants. Make one with [NewPIN]; the zero value is no PIN and no card
+// is asked about it.
+//
+// A PIN prints as [redacted] through fmt, log/slog and encoding/json, also
+// within other structs. Copies share one secret, and [PIN.Clear] wipes it for
+// all of them.
+type PIN struct {
+	// A pointer: fmt prints the unexported fields of other people's structs
+	// without asking, and shows an address here.
+	secret *pinSecret
+}
+
+type pinSecret struct {
+	kind PINKind
+	text []byte
+}
+
+// NewPIN checks the form of a PIN and copies it. Lower-case letters of the sign
+// PIN become upper case, which is how the card keeps it. A PIN that the card
+// could only refuse is a [*FormatError], and no try is lost on it.
+//
+// A secret given as []byte stays the caller's, to be cleared by the caller.
+func NewPIN[S ~string | ~[]byte](kind PINKind, secret S) (PIN, error) {
+	rule, ok := kind.rule()
+	if !ok {
+		return PIN{}, &FormatError{PIN: kind, Reason: UnknownPIN}
+	}
+	text := make([]byte, 0, rule.max)
+	fail := func(why FormatReason) (PIN, error) {
+		clear(text[:cap(text)])
+		return PIN{}, &FormatError{PIN: kind, Reason: why}
+	}
+	for i := range len(secret) {
+		b := secret[i]
+		switch {
+		case b >= '0' && b <= '9', rule.letters && b >= 'A' && b <= 'Z':
+		case rule.letters && b >= 'a' && b <= 'z':
+			b -= 'a' - 'A'
+		case fullWidth([]byte(secret[i:min(i+3, len(secret))])):
+			return fail(FullWidth)
+		default:
+			return fail(WrongCharacter)
+		}
+		if len(text) == rule.max {
+			return fail(WrongLength)
+		}
+		text = append(text, b)
+	}
+	if len(text) < rule.min {
+		return fail(WrongLength)
+	}
+	return PIN{&pinSecret{kind, text}}, nil
+}
+
+// fullWidth reports whether b starts with the UTF-8 form of one of the letters,
+// digits and signs from U+FF01 to U+FF5E, which a Japanese keyboard easily
+// gives.
+func fullWidth(b []byte) bool {
+	return len(b) >= 3 && b[0] == 0xEF && (b[1] == 0xBC && b[2] >= 0x81 || b[1] == 0xBD && b[2] <= 0x9E)
+}
+
+// Kind tells which PIN it is, 0 for the zero value.
+func (p PIN) Kind() PINKind {
+	if p.secret == nil {
+		return 0
+	}
+	return p.secret.kind
+}
+
+// Clear wipes the secret in p and in every copy of p. Do not call it while a
+// card works with the PIN. After it, [Card.Verify] refuses p.
+func (p PIN) Clear() {
+	if p.secret != nil {
+		clear(p.secret.text)
+		p.secret.text = nil
+	}
+}
+
+// Format prints [redacted] for every verb.
+func (p PIN) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+
+// String gives [redacted].
+func (p PIN) String() string { return redacted }
+
+// GoString gives [redacted].
+func (p PIN) GoString() string { return redacted }
+
+// LogValue gives [redacted].
+func (p PIN) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText gives [redacted].
+func (p PIN) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// A FormatError says that a text cannot be the PIN, so that no card was asked.
+// It does not quote the text.
+type FormatError struct {
+	PIN    PINKind
+	Reason FormatReason
+}
+
+// Error names the PIN, the reason and the rule.
+func (e *FormatError) Error() string {
+	s := fmt.Sprintf("jpki: malformed %s: %s", e.PIN, e.Reason)
+	switch r, ok := e.PIN.rule(); {
+	case !ok || e.Reason == NoPIN:
+		return s
+	case r.letters:
+		return fmt.Sprintf("%s: want %d to %d letters A to Z and digits", s, r.min, r.max)
+	default:
+		return fmt.Sprintf("%s: want %d digits", s, r.max)
+	}
+}
+
+// A FormatReason says what is wrong with the form of a PIN.
+type FormatReason uint8
+
+// What can be wrong with the form of a PIN.
+const (
+	UnknownPIN     FormatReason = iota + 1 // the PINKind is none of the constants
+	NoPIN                                  // the zero PIN, or one that was cleared
+	WrongLength                            // too short or too long
+	WrongCharacter                         // neither digit nor, in a sign PIN, letter
+	FullWidth                              // full-width characters (全角): the input method has to be switched
+)
+
+// String gives the reason in words.
+func (r FormatReason) String() string {
+	switch r {
+	case UnknownPIN:
+		return "no such PIN"
+	case NoPIN:
+		return "empty or cleared"
+	case WrongLength:
+		return "wrong length"
+	case WrongCharacter:
+		return "wrong character"
+	case FullWidth:
+		return "full-width characters"
+	}
+	return fmt.Sprintf("FormatReason(%d)", uint8(r))
+}

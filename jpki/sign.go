@@ -1,0 +1,124 @@
+package jpki
+
+import (
+	"context"
+	"crypto"
+	"crypto/rsa"
+	"fmt"
+
+	"github.com/mynakit/mynakit/apdu"
+)
+
+// maxSignature is the longest signature that is taken from a card, in bytes:
+// RSA with 8,192 bits.
+const maxSignature = 1024
+
+// P1 of COMPUTE DIGITAL SIGNATURE.
+const (
+	padVerbatim = 0x00 // pad the data as it is: PKCS #1 v1.5
+	padPSS      = 0x04 // the data is a SHA-256 hash: PSS
+)
+
+// Sign signs a digest with the key of [Auth] or [Sign], in one exchange. The
+// PIN of the key has to be verified before; one verification serves any number
+// of signatures.
+//
+// opts says how: a [crypto.Hash] of SHA-256, SHA-384 or SHA-512 means PKCS #1
+// v1.5, [*rsa.PSSOptions] means PSS with SHA-256 and a salt of 32 bytes
+// ([rsa.PSSSaltLengthAuto] and [rsa.PSSSaltLengthEqualsHash] are taken as
+// that). Anything else is an [*UnsupportedError], SHA-1 and MD5 among it: what
+// they sign can be forged. So is PSS where the card does not do it.
+//
+// The error is a [*StepError] that holds one of these, [*PINRequiredError], or
+// [*PINError] where the PIN is blocked. The signature is given as the card
+// made it; [Card.Signer] gives a key that checks it as well.
+func (c *Card) Sign(ctx context.Context, slot Slot, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	signature, err := c.sign(ctx, slot, digest, opts)
+	if err != nil {
+		return nil, &StepError{"sign with " + slot.String() + " key", err}
+	}
+	return signature, nil
+}
+
+func (c *Card) sign(ctx context.Context, slot Slot, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	info, ok := slot.info()
+	if !ok || info.key == 0 {
+		return nil, &UnsupportedError{"a key in slot " + slot.String()}
+	}
+	cmd, err := signCommand(digest, opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer c.release()
+	r, err := c.sendTo(ctx, info.key, cmd)
+	switch {
+	case statusIn(err, apdu.SecurityStatusNotSatisfied):
+		return nil, fmt.Errorf("%w: %w", &PINRequiredError{info.pin}, err)
+	case statusIn(err, apdu.AuthenticationBlocked, apdu.ReferenceDataNotUsable):
+		return nil, fmt.Errorf("%w: %w", &PINError{PIN: info.pin, Blocked: true}, err)
+	case cmd.P1 == padPSS && statusIn(err, apdu.IncorrectP1P2):
+		return nil, fmt.Errorf("%w: %w", &UnsupportedError{"PSS on this card"}, err)
+	case err != nil:
+		return nil, err
+	case len(r.Data) == 0:
+		return nil, ErrReply
+	}
+	return r.Data, nil
+}
+
+// signCommand makes COMPUTE DIGITAL SIGNATURE for the current key file.
+func signCommand(digest []byte, opts crypto.SignerOpts) (apdu.Command, error) {
+	cmd := apdu.Command{CLA: 0x80, INS: apdu.InsPSO, P2: 0x80, Ne: apdu.MaxShortNe}
+	if opts == nil {
+		return cmd, &UnsupportedError{"a signature without a hash"}
+	}
+	hash := opts.HashFunc()
+	info := digestInfo(hash)
+	if info == "" {
+		return cmd, &UnsupportedError{"a signature with " + hashName(hash)}
+	}
+	if len(digest) != hash.Size() {
+		return cmd, &UnsupportedError{fmt.Sprintf("a digest of %d bytes for %s", len(digest), hashName(hash))}
+	}
+	pss, ok := opts.(*rsa.PSSOptions)
+	if !ok {
+		cmd.P1 = padVerbatim
+		cmd.Data = append([]byte(info), digest...)
+		return cmd, nil
+	}
+	if hash != crypto.SHA256 {
+		return cmd, &UnsupportedError{"PSS with " + hashName(hash)}
+	}
+	switch pss.SaltLength {
+	case rsa.PSSSaltLengthAuto, rsa.PSSSaltLengthEqualsHash, hash.Size():
+	default:
+		return cmd, &UnsupportedError{fmt.Sprintf("PSS with a salt of %d bytes", pss.SaltLength)}
+	}
+	cmd.P1, cmd.Data = padPSS, digest
+	return cmd, nil
+}
+
+// digestInfo gives what stands before the hash in a DigestInfo, RFC 8017
+// section 9.2 note 1; "" for a hash that is not signed.
+func digestInfo(hash crypto.Hash) string {
+	const oid = "\x30\x0D\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02"
+	switch hash {
+	case crypto.SHA256:
+		return "\x30\x31" + oid + "\x01\x05\x00\x04\x20"
+	case crypto.SHA384:
+		return "\x30\x41" + oid + "\x02\x05\x00\x04\x30"
+	case crypto.SHA512:
+		return "\x30\x51" + oid + "\x03\x05\x00\x04\x40"
+	}
+	return ""
+}
+
+func hashName(hash crypto.Hash) string {
+	if hash == 0 {
+		return "no hash"
+	}
+	return hash.String()
+}
