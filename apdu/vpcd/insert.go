@@ -1,0 +1,169 @@
+package vpcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/mynakit/mynakit/apdu"
+)
+
+// Addresses on which Debian's vpcd waits for cards.
+const (
+	DefaultAddr = "127.0.0.1:35963" // the first slot, "Virtual PCD 00 00"
+	SecondAddr  = "127.0.0.1:35964" // the second slot, "Virtual PCD 00 01"
+)
+
+// slotWait is how long a slot may keep silent before it counts as taken. pcscd
+// looks at an empty slot every 0.4 seconds.
+const slotWait = 5 * time.Second
+
+var (
+	// ErrSlotTaken says that the connection stands but nobody asks for the
+	// card: another card is in the slot, or pcscd hangs.
+	ErrSlotTaken = errors.New("vpcd: slot is taken by another card, or its reader does not answer")
+	// ErrRemoved is what [Slot.Err] gives after [Slot.Remove].
+	ErrRemoved = errors.New("vpcd: card removed")
+)
+
+// A Card is a software card with contacts: commands, an ATR, and power.
+type Card interface {
+	apdu.Transmitter
+	ATR() []byte // answer to reset, 2 to 33 bytes
+	PowerOn()
+	PowerOff()
+	Reset() // warm reset: without loss of power
+}
+
+// A Slot is a card that stands in a reader.
+type Slot struct {
+	cancel context.CancelCauseFunc
+	asked  chan struct{} // closed when the reader first asked for something
+	done   chan struct{}
+	err    error // set before done is closed
+}
+
+// Insert connects card to the vpcd that waits at addr (host:port, see
+// [DefaultAddr]) and serves it in the background until [Slot.Remove], until
+// the reader goes away, or until ctx ends. It returns once the reader has
+// asked for the card, at most five seconds later. The errors are
+// [ErrSlotTaken], the context's, and the network's where nothing listens at
+// addr: pcscd or vpcd is not running.
+//
+// A client needs a little longer to see the card, about half a second: wait
+// for it with PC/SC's status change.
+func Insert(ctx context.Context, addr string, card Card) (*Slot, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("vpcd: no virtual reader (is pcscd with vpcd running?): %w", err)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	s := &Slot{cancel: cancel, asked: make(chan struct{}), done: make(chan struct{})}
+	go func() {
+		defer close(s.done)
+		var once sync.Once
+		s.err = serve(ctx, conn, card, func() { once.Do(func() { close(s.asked) }) })
+		cancel(s.err)
+	}()
+	wait := time.NewTimer(slotWait)
+	defer wait.Stop()
+	select {
+	case <-s.asked:
+		return s, nil
+	case <-s.done:
+		return nil, s.err
+	case <-wait.C:
+		cancel(ErrSlotTaken)
+		<-s.done
+		return nil, ErrSlotTaken
+	}
+}
+
+// Remove takes the card out of the reader and waits until the background work
+// has ended. Clients see it about 0.4 seconds later. It may be called more
+// than once.
+func (s *Slot) Remove() {
+	s.cancel(ErrRemoved)
+	<-s.done
+}
+
+// Done is closed when the card is no longer in the reader, whoever ended it.
+func (s *Slot) Done() <-chan struct{} { return s.done }
+
+// Err tells why the card left: [ErrRemoved], io.EOF when the reader went away,
+// the context's cause, [apdu.ErrCardRemoved] where the card itself gave up, or
+// [ErrProtocol]. It is nil while the card is in.
+func (s *Slot) Err() error {
+	select {
+	case <-s.done:
+		return s.err
+	default:
+		return nil
+	}
+}
+
+// Serve speaks the card's end of the protocol on conn until the reader closes
+// it (io.EOF) or ctx ends (its cause). It closes conn and leaves the card
+// without power. Most programs want [Insert].
+func Serve(ctx context.Context, conn net.Conn, card Card) error {
+	return serve(ctx, conn, card, func() {})
+}
+
+func serve(ctx context.Context, conn net.Conn, card Card, asked func()) (err error) {
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer func() {
+		if stop() {
+			conn.Close()
+		} else {
+			err = context.Cause(ctx) // the close was ours
+		}
+		card.PowerOff()
+	}()
+	w := newWire(conn)
+	for {
+		msg, err := w.read()
+		if err != nil {
+			return err
+		}
+		asked()
+		switch {
+		case len(msg) == 0:
+			return fmt.Errorf("%w: empty message", ErrProtocol)
+		case len(msg) > 1:
+			err = w.write(func(dst []byte) ([]byte, error) { return answer(ctx, card, dst, msg) })
+		case msg[0] == controlOff:
+			card.PowerOff()
+		case msg[0] == controlOn:
+			card.PowerOn()
+		case msg[0] == controlReset:
+			card.Reset()
+		case msg[0] == controlATR:
+			err = w.writeBytes(card.ATR()...)
+		default:
+			return fmt.Errorf("%w: control code %d", ErrProtocol, msg[0])
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// answer appends the card's reply. One that the length field cannot carry
+// becomes the status word that a reader would give.
+func answer(ctx context.Context, card Card, dst, command []byte) ([]byte, error) {
+	out, err := apdu.Transmit(ctx, card, dst, command)
+	if err != nil {
+		return nil, err
+	}
+	switch n := len(out) - len(dst); {
+	case n < 2:
+		return nil, apdu.ErrCardRemoved
+	case n > 65535:
+		return append(dst, byte(apdu.WrongLength>>8), byte(apdu.WrongLength&0xFF)), nil
+	}
+	return out, nil
+}

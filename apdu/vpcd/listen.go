@@ -1,0 +1,212 @@
+package vpcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/mynakit/mynakit/apdu"
+)
+
+var (
+	// ErrNotLoopback says that [Listen] was given an address that others can
+	// reach, without [AllowNetwork].
+	ErrNotLoopback = errors.New("vpcd: address is not loopback; the link is plain, so another must be asked for")
+	// ErrRemoteLost says that the link to the card broke or was given up in
+	// the middle of an exchange. The [Remote] is of no more use.
+	ErrRemoteLost = errors.New("vpcd: link to the card is lost")
+)
+
+// A Listener waits for cards as vpcd does.
+type Listener struct{ l *net.TCPListener }
+
+// A ListenOption changes what [Listen] accepts.
+type ListenOption func(*listenConfig)
+
+type listenConfig struct{ network bool }
+
+// AllowNetwork lets [Listen] take an address that is not loopback. The PIN
+// then travels in the clear over that network.
+func AllowNetwork() ListenOption { return func(c *listenConfig) { c.network = true } }
+
+// Listen waits for cards at addr (host:port; port 0 picks a free one). The
+// errors are [ErrNotLoopback] and the network's.
+func Listen(addr string, opts ...ListenOption) (*Listener, error) {
+	var c listenConfig
+	for _, o := range opts {
+		o(&c)
+	}
+	tcp, err := net.ResolveTCPAddr("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("vpcd: %w", err)
+	}
+	if !c.network && !tcp.IP.IsLoopback() {
+		return nil, ErrNotLoopback
+	}
+	l, err := net.ListenTCP("tcp", tcp)
+	if err != nil {
+		return nil, fmt.Errorf("vpcd: %w", err)
+	}
+	return &Listener{l}, nil
+}
+
+// Addr gives the address that cards connect to.
+func (l *Listener) Addr() net.Addr { return l.l.Addr() }
+
+// URL gives the address as the app expects it in a QR code, vpcd://host:port.
+func (l *Listener) URL() string { return "vpcd://" + l.l.Addr().String() }
+
+// Close stops waiting. Cards that are connected stay.
+func (l *Listener) Close() error { return l.l.Close() }
+
+// Accept waits for the next card, powers it on and asks for its ATR. A peer
+// that connects and then keeps silent is bounded by ctx alone.
+func (l *Listener) Accept(ctx context.Context) (*Remote, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var conn net.Conn
+	err := interruptible(ctx, l.l.SetDeadline, func() (err error) {
+		conn, err = l.l.Accept()
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("vpcd: %w", err)
+	}
+	r := &Remote{w: newWire(conn)}
+	if err := r.start(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// A Remote is a card at the other end of a link. It is an
+// [apdu.ContextTransmitter]; one exchange runs at a time.
+type Remote struct {
+	mu   sync.Mutex
+	w    *wire
+	atr  []byte
+	lost error
+}
+
+// start powers the card on and reads its ATR.
+func (r *Remote) start(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.guard(ctx, func() error {
+		if err := r.w.writeBytes(controlOn); err != nil {
+			return err
+		}
+		if err := r.w.writeBytes(controlATR); err != nil {
+			return err
+		}
+		atr, err := r.w.read()
+		if err == nil && (len(atr) < 2 || len(atr) > 33) {
+			err = fmt.Errorf("%w: ATR of %d bytes", ErrProtocol, len(atr))
+		}
+		r.atr = append([]byte(nil), atr...)
+		return err
+	})
+}
+
+// ATR gives the card's answer to reset, 2 to 33 bytes, in new memory.
+func (r *Remote) ATR() []byte { return append([]byte(nil), r.atr...) }
+
+// Transmit is [apdu.Transmitter.Transmit]. It can wait for ever: prefer
+// TransmitContext.
+func (r *Remote) Transmit(command []byte) ([]byte, error) {
+	return r.TransmitContext(context.Background(), nil, command)
+}
+
+// TransmitContext is [apdu.ContextTransmitter.TransmitContext]. After an error,
+// the end of ctx among them, the link is given up: [ErrRemoteLost].
+func (r *Remote) TransmitContext(ctx context.Context, dst, command []byte) ([]byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(command) < 4 {
+		return dst, apdu.ErrCommandLength // one byte would be a control code
+	}
+	out := dst
+	err := r.guard(ctx, func() error {
+		err := r.w.write(func(b []byte) ([]byte, error) { return append(b, command...), nil })
+		clear(r.w.out) // it may have been a PIN
+		if err != nil {
+			return err
+		}
+		reply, err := r.w.read()
+		if err != nil {
+			return err
+		}
+		out = append(dst, reply...)
+		clear(reply)
+		return nil
+	})
+	return out, err
+}
+
+// Reset resets the card without taking its power away.
+func (r *Remote) Reset(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.guard(ctx, func() error { return r.w.writeBytes(controlReset) })
+}
+
+// Close takes the card's power away and ends the link.
+func (r *Remote) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.lost == nil {
+		r.lost = ErrRemoteLost
+		r.w.conn.SetWriteDeadline(time.Now().Add(time.Second))
+		_ = r.w.writeBytes(controlOff) // a card that left needs no power
+	}
+	return r.w.conn.Close()
+}
+
+// guard runs f under ctx. Any error breaks the link for good: what would come
+// next on it could be the answer to this exchange.
+func (r *Remote) guard(ctx context.Context, f func() error) error {
+	if r.lost != nil {
+		return r.lost
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := interruptible(ctx, r.w.conn.SetDeadline, f)
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, errTooLong) {
+		return err // nothing was sent
+	}
+	r.lost = ErrRemoteLost
+	r.w.conn.Close()
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", ErrRemoteLost, err)
+	}
+	return fmt.Errorf("%w: %w: %w", apdu.ErrCardRemoved, ErrRemoteLost, err)
+}
+
+// interruptible runs f, which blocks on what setDeadline governs, and gets it
+// out of there when ctx ends. It leaves no deadline behind.
+func interruptible(ctx context.Context, setDeadline func(time.Time) error, f func() error) error {
+	set := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(set)
+		_ = setDeadline(time.Unix(1, 0))
+	})
+	err := f()
+	if stop() {
+		return err
+	}
+	<-set
+	if err != nil {
+		err = context.Cause(ctx)
+	}
+	_ = setDeadline(time.Time{})
+	return err
+}
