@@ -1,0 +1,223 @@
+package simcard
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mynakit/mynakit/apdu"
+)
+
+// A Card is one software card. [New] makes it. It is an
+// [apdu.ContextTransmitter], and all its methods may be called from several
+// goroutines: a card does one thing after another.
+//
+// Printed through fmt or log/slog a Card tells its kind and nothing more.
+type Card struct {
+	kind      Kind
+	quirks    Quirks
+	atr       []byte
+	authority func() *Authority
+
+	auth, sign *credential // sign is nil where the card has none
+	pins       [pins]*pin
+
+	// apps are the applications that can be selected, in the order in which a
+	// part of an AID finds them. root is the card itself, what is current
+	// after power-on: it has no files.
+	apps []*application
+	root *application
+
+	mu      sync.Mutex
+	app     *application // the current application, never nil
+	ef      *file        // the current file, or nil
+	powered bool
+	removed bool
+	scratch [64]byte // for the control information that SELECT gives
+}
+
+// New makes a card: plastic, of [SampleHolder] 0, with [DefaultAuthPIN] and
+// [DefaultSignPIN], issued by [TestAuthority], powered on and ready. Options
+// are applied in their order. It cannot fail, and it is fast: what takes time,
+// keys and certificates, is made when it is first needed.
+func New(options ...Option) *Card {
+	var cfg config
+	for _, o := range options {
+		o(&cfg)
+	}
+	c := &Card{kind: cfg.kind, quirks: cfg.quirks, atr: cfg.atr, authority: TestAuthority, powered: true}
+	if cfg.authority != nil {
+		c.authority = func() *Authority { return cfg.authority }
+	}
+	if c.atr == nil {
+		c.atr = defaultATR(cfg.kind)
+	}
+	c.root = &application{aid: aidIssuerDomain}
+	c.app = c.root
+	jpki := c.newJPKI(&cfg)
+	if kinds[c.kind].phone {
+		c.apps = []*application{jpki}
+	} else {
+		c.apps = []*application{c.root, jpki}
+	}
+	return c
+}
+
+func defaultATR(k Kind) []byte {
+	if kinds[k].phone {
+		// What some readers say for any card of ISO/IEC 14443 type B.
+		return []byte{0x3B, 0x80, 0x80, 0x01, 0x01}
+	}
+	// T=1, IFSC 254, no historical bytes.
+	return []byte{0x3B, 0xE0, 0x00, 0xFF, 0x81, 0x31, 0xFE, 0x45, 0x14}
+}
+
+// issuedOrDefault is when the certificates were issued.
+func (cfg *config) issuedOrDefault() time.Time {
+	if !cfg.issued.IsZero() {
+		return cfg.issued
+	}
+	return time.Date(time.Now().In(jst).Year(), time.January, 1, 0, 0, 0, 0, jst)
+}
+
+// Transmit answers one command APDU. The reply is in new memory, and at least
+// two bytes long. It fails with an error that wraps [apdu.ErrCardRemoved] when
+// the card was removed or has no power; whatever the bytes of command are, a
+// card that is there answers.
+func (c *Card) Transmit(command []byte) ([]byte, error) {
+	return c.TransmitContext(context.Background(), nil, command)
+}
+
+// TransmitContext is [Card.Transmit] that appends the reply to dst. SELECT,
+// READ BINARY and VERIFY do not allocate when dst has room. It fails with the
+// context's error, before the card sees the command, when ctx has ended. On an
+// error it gives dst back as it was.
+func (c *Card) TransmitContext(ctx context.Context, dst, command []byte) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return dst, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.removed {
+		return dst, errRemoved
+	}
+	if !c.powered {
+		return dst, errNoPower
+	}
+	data, status := c.respond(command)
+	dst = slices.Grow(dst, len(data)+2)
+	dst = append(dst, data...)
+	return append(dst, byte(status>>8), byte(status)), nil
+}
+
+var (
+	errRemoved = fmt.Errorf("simcard: not in the reader: %w", apdu.ErrCardRemoved)
+	errNoPower = fmt.Errorf("simcard: no power: %w", apdu.ErrCardRemoved)
+)
+
+// ATR gives the answer to reset. Without [WithATR] it is
+// 3BE000FF8131FE4514 for a card with contacts, and for a phone 3B80800101.
+func (c *Card) ATR() []byte { return slices.Clone(c.atr) }
+
+// PowerOn gives power to a card that has none and leaves any other alone. A
+// new card has power.
+func (c *Card) PowerOn() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.powered = !c.removed
+}
+
+// PowerOff takes the power: no application is selected any more and no PIN is
+// verified. The tries that are left stay.
+func (c *Card) PowerOff() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.powerOff()
+}
+
+func (c *Card) powerOff() {
+	c.powered = false
+	c.enter(c.root)
+}
+
+// Reset is a warm reset: no application is selected any more, but a PIN that
+// is verified stays so, and is there again when its application is selected. A
+// card without power gets it.
+func (c *Card) Reset() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.powered = !c.removed
+	c.app, c.ef = c.root, nil
+}
+
+// Remove takes the card from the reader, and with that its power.
+func (c *Card) Remove() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.removed = true
+	c.powerOff()
+}
+
+// Insert puts the card back into the reader and gives it power.
+func (c *Card) Insert() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.removed, c.powered = false, true
+}
+
+// Kind tells what sort of card it is.
+func (c *Card) Kind() Kind { return c.kind }
+
+// Tries gives how many tries of a PIN are left, 0 to 5, as the card would
+// answer it. It is 0 for a PIN that does not exist.
+func (c *Card) Tries(which PIN) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if which >= pins {
+		return 0
+	}
+	return c.pins[which].tries
+}
+
+// Verified tells whether a PIN is verified at this moment.
+func (c *Card) Verified(which PIN) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return which < pins && c.pins[which].verified
+}
+
+// AuthCertificate gives the certificate for user authentication
+// (利用者証明用電子証明書). It is nil if an option made it impossible to issue.
+func (c *Card) AuthCertificate() *x509.Certificate { return parse(c.auth.certificate()) }
+
+// SignCertificate gives the certificate for digital signature
+// (署名用電子証明書). It is nil on a [Child] card, and if an option made it
+// impossible to issue.
+func (c *Card) SignCertificate() *x509.Certificate {
+	if c.sign == nil {
+		return nil
+	}
+	return parse(c.sign.certificate())
+}
+
+// Authority gives who issued the card's certificates: [TestAuthority] or what
+// [WithAuthority] said.
+func (c *Card) Authority() *Authority { return c.authority() }
+
+// Format prints the kind for every verb: no PIN, no key, no holder.
+func (c *Card) Format(s fmt.State, _ rune) { io.WriteString(s, c.describe()) }
+
+// LogValue gives what Format prints.
+func (c *Card) LogValue() slog.Value { return slog.StringValue(c.describe()) }
+
+func (c *Card) describe() string {
+	if c == nil {
+		return "simcard.Card(nil)"
+	}
+	return "simcard.Card(" + c.kind.String() + ")"
+}

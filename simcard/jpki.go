@@ -1,0 +1,139 @@
+package simcard
+
+import (
+	"bytes"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/binary"
+	"fmt"
+	"sync"
+
+	"github.com/mynakit/mynakit/simcard/internal/testkeys"
+)
+
+var (
+	// aidIssuerDomain is the issuer security domain of GlobalPlatform: to
+	// select it is to be where the card is after power-on.
+	aidIssuerDomain = []byte{0xA0, 0x00, 0x00, 0x01, 0x51, 0x00, 0x00}
+	// aidJPKI is the application of public personal authentication (JPKI AP).
+	aidJPKI = []byte{0xD3, 0x92, 0xF0, 0x00, 0x26, 0x01, 0x00, 0x00, 0x00, 0x01}
+)
+
+// certificateSize is the size of the files that hold certificates.
+const certificateSize = 2048
+
+// newJPKI lays out the JPKI application of c, and sets its PINs and keys.
+func (c *Card) newJPKI(cfg *config) *application {
+	kind := &kinds[cfg.kind]
+	holder := cfg.holder
+	if holder == nil {
+		h := SampleHolder(0)
+		if cfg.kind == Child {
+			h = sampleChild()
+		}
+		holder = &h
+	}
+	// cfg.issued, not the default for it: serial numbers are not to change
+	// with the year.
+	authSeed := holder.seed("auth", cfg.kind, cfg.issued)
+	signSeed := holder.seed("sign", cfg.kind, cfg.issued)
+	issued := cfg.issuedOrDefault()
+
+	authKey, signKey := freshKey, freshKey
+	if !cfg.fresh {
+		pair := uint(authSeed[31])
+		authKey = func() func() *rsa.PrivateKey { return func() *rsa.PrivateKey { return testkeys.Auth(pair) } }
+		signKey = func() func() *rsa.PrivateKey { return func() *rsa.PrivateKey { return testkeys.Sign(pair) } }
+	}
+	c.auth = newCredential(authKey(), func() *Issuer { return c.authority().auth },
+		func() *x509.Certificate { return holder.authTemplate(issued, authSeed) }, cfg.authEdit)
+	authPIN := newPIN(DefaultAuthPIN, 3, isAuthPIN)
+	signPIN := newPIN(DefaultSignPIN, 5, isSignPIN)
+	c.pins = [pins]*pin{AuthPIN: authPIN, SignPIN: signPIN}
+
+	readAuth := free
+	if kind.phone {
+		readAuth = needs(authPIN)
+	}
+	app := &application{aid: aidJPKI}
+	app.add(
+		file{id: 0x0002, read: free, content: c.certificateFile(func() []byte { return c.authority().sign.root().Raw })},
+		file{id: 0x0006, read: free, content: fixed(tokenInfo(kind.label, authSeed))},
+		file{id: 0x0008, read: free, content: fixed(availability(!kind.noSign))},
+		file{id: 0x0009, read: never, content: fixed(bytes.Repeat([]byte{0xFF}, 16))},
+		file{id: 0x000A, read: readAuth, content: c.certificateFile(c.auth.certificate)},
+		file{id: 0x000B, read: free, content: c.certificateFile(func() []byte { return c.authority().auth.root().Raw })},
+		file{id: 0x0016}, // a CA's public key, to check the certificates of terminals
+		file{id: 0x0017, key: c.auth.key, use: needs(authPIN)},
+		file{id: 0x0018, pin: authPIN},
+		file{id: 0x001B, pin: signPIN},
+	)
+	if kind.noSign {
+		signPIN.tries = 0
+	} else {
+		c.sign = newCredential(signKey(), func() *Issuer { return c.authority().sign },
+			func() *x509.Certificate { return holder.signTemplate(issued, signSeed) }, cfg.signEdit)
+		app.add(
+			file{id: 0x0001, read: needs(signPIN), content: c.certificateFile(c.sign.certificate)},
+			file{id: 0x001A, key: c.sign.key, use: needs(signPIN)},
+		)
+	}
+	for i, p := range c.pins {
+		if v := cfg.pins[i].value; v != nil {
+			p.value = secretOf([]byte(*v))
+		}
+		if n := cfg.pins[i].tries; n != nil {
+			p.tries = min(max(*n, 0), p.limit)
+		}
+	}
+	return app
+}
+
+// certificateFile is a certificate with FF after it up to the size of the
+// file. It has nothing if there is no certificate.
+func (c *Card) certificateFile(der func() []byte) func() []byte {
+	return sync.OnceValue(func() []byte {
+		b := der()
+		if b == nil {
+			return nil
+		}
+		content := bytes.Repeat([]byte{0xFF}, max(certificateSize, len(b)))
+		copy(content, b)
+		return content
+	})
+}
+
+// availability is file 0008: 8F for a certificate that is there, 00 for one
+// that is not; digital signature, user authentication, and a byte that is
+// always 00.
+func availability(sign bool) []byte {
+	if sign {
+		return []byte{0x8F, 0x8F, 0x00}
+	}
+	return []byte{0x00, 0x8F, 0x00}
+}
+
+// tokenInfo is file 0006: the structure CK_TOKEN_INFO of PKCS #11, packed to
+// 160 bytes, numbers with the high byte first, text padded with spaces.
+func tokenInfo(label string, seed [32]byte) []byte {
+	const (
+		flags       = 0x0001 | 0x0004 | 0x0008 | 0x0400 // RNG, LOGIN_REQUIRED, USER_PIN_INITIALIZED, TOKEN_INITIALIZED
+		unavailable = 0xFFFFFFFF
+	)
+	b := make([]byte, 0, 160)
+	b = fmt.Appendf(b, "%-32s", label)
+	b = fmt.Appendf(b, "%032d", 1)                                     // manufacturerID
+	b = fmt.Appendf(b, "%-16s", "E16R01NJ")                            // model
+	b = fmt.Appendf(b, "%016d", binary.BigEndian.Uint32(seed[12:])>>2) // serialNumber
+	for _, v := range [...]uint32{
+		flags,
+		1, 0, // sessions: most, now
+		1, 0, // read-write sessions: most, now
+		16, 6, // length of a PIN: most, least
+		unavailable, unavailable, unavailable, unavailable, // memory
+	} {
+		b = binary.BigEndian.AppendUint32(b, v)
+	}
+	b = append(b, "0301"...)                // hardwareVersion, firmwareVersion
+	return append(b, "9999999999999999"...) // utcTime
+}

@@ -1,0 +1,152 @@
+package simcard
+
+import (
+	"crypto/subtle"
+
+	"github.com/mynakit/mynakit/apdu"
+)
+
+// maxPIN is the longest PIN that a command carries, in bytes.
+const maxPIN = 16
+
+// A secret is the value of a PIN: its length, then its bytes, then zeros. All
+// are of one size so that to compare two tells nothing about either.
+type secret [1 + maxPIN]byte
+
+func secretOf(value []byte) (s secret) {
+	s[0] = byte(copy(s[1:], value))
+	return s
+}
+
+// A pin is the value of a PIN with its retry counter.
+type pin struct {
+	value    secret
+	limit    int // tries after a right one
+	tries    int
+	verified bool
+	allowed  func(value []byte) bool // what a new value has to be
+}
+
+func newPIN(value string, limit int, allowed func([]byte) bool) *pin {
+	return &pin{value: secretOf([]byte(value)), limit: limit, tries: limit, allowed: allowed}
+}
+
+// present takes one try, or gives all of them back.
+func (p *pin) present(value []byte) apdu.Status {
+	given := secretOf(value)
+	if subtle.ConstantTimeCompare(given[:], p.value[:]) != 1 {
+		p.tries--
+		p.verified = false
+		return apdu.Counter | apdu.Status(p.tries)
+	}
+	p.tries = p.limit
+	return apdu.OK
+}
+
+// pinReference is what VERIFY and CHANGE REFERENCE DATA work on: P2 is 80, the
+// current file, or names a file by its short identifier.
+func (c *Card) pinReference(p2 byte) (*pin, apdu.Status) {
+	f, status := c.reference(p2)
+	switch {
+	case status != apdu.OK:
+		return nil, status
+	case f.pin == nil:
+		return nil, apdu.CommandIncompatible
+	}
+	return f.pin, apdu.OK
+}
+
+// verify is VERIFY. Without data it asks for the counter and changes nothing.
+func (c *Card) verify(cmd *apdu.Command) apdu.Status {
+	if cmd.P1 != 0 {
+		return apdu.IncorrectP1P2
+	}
+	// VERIFY never gives data: an Le, even after an otherwise right PIN, is a
+	// command of the wrong length and takes no try.
+	if cmd.Ne > 0 || len(cmd.Data) > maxPIN {
+		return apdu.WrongLength
+	}
+	p, status := c.pinReference(cmd.P2)
+	switch {
+	case status != apdu.OK:
+		return status
+	case len(cmd.Data) == 0:
+		return apdu.Counter | apdu.Status(p.tries)
+	case p.tries == 0:
+		return c.blocked()
+	}
+	status = p.present(cmd.Data)
+	p.verified = status == apdu.OK
+	return status
+}
+
+// changeReferenceData is CHANGE REFERENCE DATA: with P1 01 the new PIN, once
+// the old one is verified; with P1 00 the old PIN and the new one after it,
+// where a wrong old one takes a try.
+func (c *Card) changeReferenceData(cmd *apdu.Command) apdu.Status {
+	longest := maxPIN
+	switch cmd.P1 {
+	case 0x00:
+		longest *= 2
+	case 0x01:
+	default:
+		return apdu.IncorrectP1P2
+	}
+	if cmd.Ne > 0 || len(cmd.Data) == 0 || len(cmd.Data) > longest {
+		return apdu.WrongLength
+	}
+	p, status := c.pinReference(cmd.P2)
+	switch {
+	case status != apdu.OK:
+		return status
+	case p.tries == 0:
+		return c.blocked()
+	}
+	fresh := cmd.Data
+	if cmd.P1 == 0x00 {
+		n := min(int(p.value[0]), len(cmd.Data))
+		if status := p.present(cmd.Data[:n]); status != apdu.OK {
+			return status
+		}
+		fresh = cmd.Data[n:]
+	} else if !p.verified {
+		return apdu.SecurityStatusNotSatisfied
+	}
+	if !p.allowed(fresh) {
+		return apdu.IncorrectData
+	}
+	p.value = secretOf(fresh)
+	return apdu.OK
+}
+
+// blocked is the answer to a PIN that has no tries left.
+func (c *Card) blocked() apdu.Status {
+	if c.quirks.BlockedStatus != 0 {
+		return c.quirks.BlockedStatus
+	}
+	return apdu.ReferenceDataNotUsable
+}
+
+// isAuthPIN: 4 digits.
+func isAuthPIN(value []byte) bool {
+	letters, digits := count(value)
+	return letters == 0 && digits == 4 && len(value) == 4
+}
+
+// isSignPIN: 6 to 16 of A-Z and 0-9, at least one of each.
+func isSignPIN(value []byte) bool {
+	letters, digits := count(value)
+	return letters > 0 && digits > 0 && letters+digits == len(value) && len(value) >= 6 && len(value) <= maxPIN
+}
+
+func count(value []byte) (letters, digits int) {
+	for _, b := range value {
+		switch {
+		case 'A' <= b && b <= 'Z':
+			letters++
+		case '0' <= b && b <= '9':
+			digits++
+		}
+	}
+	return letters, digits
+}

@@ -1,0 +1,74 @@
+package simcard
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+
+	"github.com/mynakit/mynakit/apdu"
+)
+
+// What P1 of COMPUTE DIGITAL SIGNATURE asks for. "Pads" is PKCS #1 v1.5 of
+// RFC 8017 section 8.2 without the step that adds the name of the hash.
+const (
+	padData       = 0x00 // pads what it gets, 1 to 245 bytes: usually a DigestInfo
+	hashPad       = 0x01 // hashes with SHA-256 and pads the bare hash
+	padHash       = 0x02 // takes a SHA-256 hash, adds the DigestInfo, pads
+	hashAndPad    = 0x03 // hashes with SHA-256, adds the DigestInfo, pads
+	pssHash       = 0x04 // takes a SHA-256 hash: RSASSA-PSS, salt of 32 bytes
+	hashAndPSS    = 0x05 // hashes with SHA-256: RSASSA-PSS, salt of 32 bytes
+	pkcs1Overhead = 11   // bytes that PKCS #1 v1.5 padding takes at least
+)
+
+// computeSignature is PERFORM SECURITY OPERATION: COMPUTE DIGITAL SIGNATURE
+// with the key that P2 names.
+func (c *Card) computeSignature(cmd *apdu.Command) ([]byte, apdu.Status) {
+	if cmd.P1 > hashAndPSS || cmd.P1 >= pssHash && c.quirks.NoPSS {
+		return nil, apdu.IncorrectP1P2
+	}
+	f, status := c.reference(cmd.P2)
+	switch {
+	case status != apdu.OK:
+		return nil, status
+	case f.key == nil:
+		return nil, apdu.CommandIncompatible
+	case !f.use.granted():
+		return nil, apdu.SecurityStatusNotSatisfied
+	}
+	key := f.key()
+	if cmd.Ne < key.Size() || !signable(cmd.P1, len(cmd.Data), key.Size()) {
+		return nil, apdu.WrongLength
+	}
+	signature, err := sign(key, cmd.P1, cmd.Data)
+	if err != nil {
+		return nil, apdu.NoPreciseDiagnosis
+	}
+	return signature, apdu.OK
+}
+
+// signable tells whether n bytes can be signed as p1 asks.
+func signable(p1 byte, n, keySize int) bool {
+	switch p1 {
+	case padData:
+		return n >= 1 && n <= keySize-pkcs1Overhead
+	case padHash, pssHash:
+		return n == sha256.Size
+	}
+	return n >= 1
+}
+
+func sign(key *rsa.PrivateKey, p1 byte, data []byte) ([]byte, error) {
+	switch p1 {
+	case hashPad, hashAndPad, hashAndPSS:
+		digest := sha256.Sum256(data)
+		data = digest[:]
+	}
+	switch p1 {
+	case padData, hashPad:
+		return rsa.SignPKCS1v15(nil, key, crypto.Hash(0), data)
+	case padHash, hashAndPad:
+		return rsa.SignPKCS1v15(nil, key, crypto.SHA256, data)
+	}
+	return rsa.SignPSS(rand.Reader, key, crypto.SHA256, data, &rsa.PSSOptions{SaltLength: sha256.Size})
+}
