@@ -1,0 +1,206 @@
+package pcsc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mynakit/mynakit/apdu"
+)
+
+// A Disposition is what becomes of a card when a program leaves it.
+type Disposition uint8
+
+const (
+	// Unpower takes the power away: verified PINs are forgotten. It is what
+	// [Card.Close] does.
+	Unpower Disposition = iota
+	// Leave leaves the card as it is, verified PINs and all.
+	Leave
+	// Reset resets the card. An Individual Number Card keeps verified PINs
+	// through it.
+	Reset
+	// Eject moves the card out, where the reader has a motor.
+	Eject
+)
+
+// A Card is a connection to the card in a reader. It is an
+// [apdu.ContextTransmitter] and may be used from several goroutines; one call
+// runs at a time.
+type Card struct {
+	session session
+	handle  handle
+	atr     []byte
+	turn    chan struct{} // holds one token: whoever has it may call
+	dead    error         // set, with the token, when the handle is gone
+}
+
+// An OpenOption changes how [Open] connects.
+type OpenOption func(*openConfig)
+
+type openConfig struct{ exclusive bool }
+
+// Exclusive keeps every other program away from the card until it is closed.
+func Exclusive() OpenOption { return func(c *openConfig) { c.exclusive = true } }
+
+// Open connects to the card in reader, by whatever protocol the card offers.
+// The errors are [ErrUnavailable], [ErrGivenUp], and an [*Error] of the kinds
+// [ErrNoService], [ErrUnknownReader], [ErrNoCard], [ErrSharing] or
+// [ErrUnresponsive].
+func Open(ctx context.Context, reader string, opts ...OpenOption) (*Card, error) {
+	return system().open(ctx, reader, opts...)
+}
+
+func (s stack) open(ctx context.Context, reader string, opts ...OpenOption) (*Card, error) {
+	var config openConfig
+	for _, o := range opts {
+		o(&config)
+	}
+	// A session of its own: a card that hangs then hangs nobody else's calls.
+	return giveUp(ctx, func() (*Card, error) {
+		session, err := s.establish()
+		if err != nil {
+			return nil, err
+		}
+		handle, err := session.connect(reader, config.exclusive)
+		if err != nil {
+			session.release()
+			return nil, err
+		}
+		c := &Card{session: session, handle: handle, turn: make(chan struct{}, 1)}
+		c.turn <- struct{}{}
+		if c.atr, err = handle.atr(); err != nil {
+			c.discard(Leave)
+			return nil, err
+		}
+		return c, nil
+	}, func(c *Card, err error) {
+		if err == nil {
+			c.discard(Unpower)
+		}
+	})
+}
+
+// giveUp runs f, which cannot be stopped. When ctx ends first it comes back
+// with ErrGivenUp and leaves the result, whenever there is one, to late.
+func giveUp[T any](ctx context.Context, f func() (T, error), late func(T, error)) (T, error) {
+	var none T
+	if err := ctx.Err(); err != nil {
+		return none, err
+	}
+	if ctx.Done() == nil {
+		return f()
+	}
+	type result struct {
+		v   T
+		err error
+	}
+	done := make(chan result)
+	left := make(chan struct{})
+	go func() {
+		v, err := f()
+		select {
+		case done <- result{v, err}:
+		case <-left:
+			late(v, err)
+		}
+	}()
+	select {
+	case r := <-done:
+		return r.v, r.err
+	case <-ctx.Done():
+		close(left)
+		return none, fmt.Errorf("%w: %w", ErrGivenUp, context.Cause(ctx))
+	}
+}
+
+// discard lets go of handle and session. Errors have nobody to go to: the
+// handle is gone either way.
+func (c *Card) discard(d Disposition) {
+	_ = c.handle.disconnect(d)
+	_ = c.session.release()
+}
+
+// call runs f on the handle when it is this caller's turn.
+func (c *Card) call(ctx context.Context, f func() ([]byte, error)) ([]byte, error) {
+	select {
+	case <-c.turn:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer func() { c.turn <- struct{}{} }()
+	if c.dead != nil {
+		return nil, c.dead
+	}
+	out, err := giveUp(ctx, f, func([]byte, error) { c.discard(Unpower) })
+	if errors.Is(err, ErrGivenUp) {
+		c.dead = ErrGivenUp
+	}
+	return out, err
+}
+
+// ATR gives the card's answer to reset, in new memory.
+func (c *Card) ATR() []byte { return append([]byte(nil), c.atr...) }
+
+// Transmit is [apdu.Transmitter.Transmit]. It has no time limit: prefer
+// TransmitContext.
+func (c *Card) Transmit(command []byte) ([]byte, error) {
+	return c.TransmitContext(context.Background(), nil, command)
+}
+
+// TransmitContext is [apdu.ContextTransmitter.TransmitContext]. The errors are
+// [apdu.ErrCardRemoved], [ErrGivenUp], [ErrClosed], [apdu.ErrCommandLength]
+// for a command of less than four bytes, and an [*Error].
+func (c *Card) TransmitContext(ctx context.Context, dst, command []byte) ([]byte, error) {
+	if len(command) < 4 {
+		return dst, apdu.ErrCommandLength
+	}
+	// A copy: a call that is given up goes on reading it.
+	command = append([]byte(nil), command...)
+	reply, err := c.call(ctx, func() ([]byte, error) {
+		defer clear(command) // it may hold a PIN
+		return c.handle.transmit(command)
+	})
+	if err != nil {
+		return dst, err
+	}
+	if len(reply) < 2 {
+		return dst, apdu.ErrCardRemoved // PC/SC calls this success
+	}
+	return append(dst, reply...), nil
+}
+
+// Transaction keeps other programs from the card while f runs; it waits its
+// turn as long as ctx allows. It gives f's error, or else that of PC/SC.
+func (c *Card) Transaction(ctx context.Context, f func() error) (err error) {
+	if _, err := c.call(ctx, func() ([]byte, error) { return nil, c.handle.begin() }); err != nil {
+		return err
+	}
+	defer func() {
+		// Also when ctx has ended, or others would wait for ever.
+		_, endErr := c.call(context.WithoutCancel(ctx), func() ([]byte, error) { return nil, c.handle.end() })
+		if err == nil {
+			err = endErr
+		}
+	}()
+	return f()
+}
+
+// Close takes the power from the card, so that verified PINs are forgotten,
+// and lets go of it. It may be called more than once.
+func (c *Card) Close() error { return c.CloseWith(Unpower) }
+
+// CloseWith is Close with another [Disposition].
+func (c *Card) CloseWith(d Disposition) error {
+	<-c.turn
+	defer func() { c.turn <- struct{}{} }()
+	if c.dead != nil {
+		return nil
+	}
+	c.dead = ErrClosed
+	err := c.handle.disconnect(d)
+	if releaseErr := c.session.release(); err == nil {
+		err = releaseErr
+	}
+	return err
+}

@@ -1,0 +1,426 @@
+package pcsc
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/mynakit/mynakit/apdu"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// service is a PC/SC service in memory.
+type service struct {
+	mu       sync.Mutex
+	cards    map[string][]byte // reader to ATR; nil is an empty reader
+	sessions int
+	life     int // sessions of an earlier life of the service fail
+	log      []string
+	down     error
+	looks    int
+	onLook   func(n int) // called with the number of the look, before it
+	transmit func([]byte) ([]byte, error)
+	begin    func() error
+}
+
+func (s *service) stack() stack { return stack{s.establish} }
+
+func (s *service) note(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.log = append(s.log, fmt.Sprintf(format, args...))
+}
+
+func (s *service) noted() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.log)
+}
+
+func (s *service) open() int { s.mu.Lock(); defer s.mu.Unlock(); return s.sessions }
+
+func (s *service) establish() (session, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down != nil {
+		return nil, s.down
+	}
+	s.sessions++
+	return &fakeSession{s, s.life}, nil
+}
+
+type fakeSession struct {
+	*service
+	born int
+}
+
+func (s *fakeSession) readers() ([]string, error) {
+	s.mu.Lock()
+	s.looks++
+	n, onLook := s.looks, s.onLook
+	s.mu.Unlock()
+	if onLook != nil {
+		onLook(n)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down != nil {
+		return nil, s.down
+	}
+	if s.born != s.life {
+		return nil, newError("list readers", 0x8010001E)
+	}
+	var names []string
+	for name := range s.cards {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+func (s *fakeSession) status(reader string) (status, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	atr, ok := s.cards[reader]
+	if !ok {
+		return status{}, newError("reader status", 0x80100009)
+	}
+	return status{atr: atr}, nil
+}
+
+func (s *fakeSession) connect(reader string, exclusive bool) (handle, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	atr, ok := s.cards[reader]
+	if !ok {
+		return nil, newError("connect", 0x80100009)
+	}
+	if atr == nil {
+		return nil, newError("connect", 0x8010000C)
+	}
+	s.log = append(s.log, fmt.Sprintf("connect exclusive=%v", exclusive))
+	return &fakeHandle{s.service, atr}, nil
+}
+
+func (s *fakeSession) release() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sessions--
+	return nil
+}
+
+type fakeHandle struct {
+	*service
+	a []byte
+}
+
+func (h *fakeHandle) transmit(c []byte) ([]byte, error) {
+	if h.service.transmit != nil {
+		return h.service.transmit(c)
+	}
+	return append(bytes.Clone(c), 0x90, 0x00), nil
+}
+func (h *fakeHandle) begin() error {
+	h.note("begin")
+	if h.service.begin != nil {
+		return h.service.begin()
+	}
+	return nil
+}
+func (h *fakeHandle) end() error                     { h.note("end"); return nil }
+func (h *fakeHandle) disconnect(d Disposition) error { h.note("disconnect %d", d); return nil }
+func (h *fakeHandle) atr() ([]byte, error)           { return h.a, nil }
+
+var atr = []byte{0x3B, 0x80, 0x80, 0x01, 0x01}
+
+func TestOpenTransmitClose(t *testing.T) {
+	ctx := context.Background()
+	s := &service{cards: map[string][]byte{"A": atr}}
+	c, err := s.stack().open(ctx, "A", Exclusive())
+	require.NoError(t, err)
+	assert.Equal(t, atr, c.ATR())
+	got, err := c.TransmitContext(ctx, []byte("dst"), []byte{0, 0xA4, 0, 0})
+	require.NoError(t, err)
+	assert.Equal(t, "dst\x00\xa4\x00\x00\x90\x00", string(got))
+	_, err = c.Transmit([]byte{0, 0xA4, 0})
+	assert.ErrorIs(t, err, apdu.ErrCommandLength, "the C side would read past it")
+	require.NoError(t, c.Close())
+	require.NoError(t, c.Close())
+	_, err = c.Transmit([]byte{0, 0xA4, 0, 0})
+	assert.ErrorIs(t, err, ErrClosed)
+	assert.Equal(t, []string{"connect exclusive=true", "disconnect 0"}, s.noted())
+	assert.Zero(t, s.open(), "sessions left open")
+}
+
+func TestOpenErrors(t *testing.T) {
+	s := &service{cards: map[string][]byte{"empty": nil}}
+	for reader, want := range map[string]error{"empty": ErrNoCard, "other": ErrUnknownReader} {
+		_, err := s.stack().open(context.Background(), reader)
+		assert.ErrorIs(t, err, want)
+		var e *Error
+		require.ErrorAs(t, err, &e)
+		assert.Equal(t, "connect", e.Op)
+	}
+	assert.Zero(t, s.open())
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := s.stack().open(ctx, "empty")
+	assert.ErrorIs(t, err, context.Canceled)
+}
+
+func TestErrorKinds(t *testing.T) {
+	for code, want := range map[uint32]error{
+		0x80100069: apdu.ErrCardRemoved, 0x80100016: apdu.ErrCardRemoved, 0x8010002F: apdu.ErrCardRemoved,
+		0x8010000C: ErrNoCard, 0x80100009: ErrUnknownReader, 0x80100017: ErrUnknownReader,
+		0x8010000B: ErrSharing, 0x80100066: ErrUnresponsive, 0x80100067: ErrUnresponsive,
+		0x80100068: ErrReset, 0x8010001D: ErrNoService, 0x8010001E: ErrNoService,
+	} {
+		assert.ErrorIs(t, newError("x", code), want, "%08X", code)
+	}
+	assert.EqualError(t, newError("connect", 0x8010000B), "pcsc: connect: card is in use by another program (8010000B)")
+	assert.EqualError(t, newError("connect", 0x80100001), "pcsc: connect: error 80100001")
+	assert.NoError(t, errors.Unwrap(newError("connect", 0x80100001)))
+}
+
+func TestRemovedMidExchange(t *testing.T) {
+	for _, reply := range [][]byte{nil, {}, {0x90}} {
+		s := &service{cards: map[string][]byte{"A": atr}, transmit: func([]byte) ([]byte, error) { return reply, nil }}
+		c, err := s.stack().open(context.Background(), "A")
+		require.NoError(t, err)
+		dst, err := c.TransmitContext(context.Background(), []byte("dst"), []byte{0, 0xB0, 0, 0, 0})
+		assert.ErrorIs(t, err, apdu.ErrCardRemoved)
+		assert.Equal(t, "dst", string(dst))
+		c.Close()
+	}
+}
+
+// A card that falls silent holds the caller no longer than the context; then
+// the handle is given up for good, and let go of when the driver comes back.
+func TestSilentCard(t *testing.T) {
+	driver := make(chan struct{})
+	s := &service{cards: map[string][]byte{"A": atr}, transmit: func(c []byte) ([]byte, error) {
+		<-driver
+		return []byte{0x90, 0x00}, nil
+	}}
+	c, err := s.stack().open(context.Background(), "A")
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	_, err = c.TransmitContext(ctx, nil, []byte{0, 0x20, 0, 0x98, 4, '1', '2', '3', '4'})
+	assert.ErrorIs(t, err, ErrGivenUp)
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	_, err = c.Transmit([]byte{0, 0xA4, 0, 0})
+	assert.ErrorIs(t, err, ErrGivenUp)
+	assert.NoError(t, c.Close(), "there is nothing left to close")
+	assert.Equal(t, 1, s.open())
+	close(driver)
+	assert.Eventually(t, func() bool { return s.open() == 0 }, 10*time.Second, time.Millisecond)
+	assert.Contains(t, s.noted(), "disconnect 0")
+}
+
+func TestContextBeforeTheExchangeLeavesTheHandleWhole(t *testing.T) {
+	s := &service{cards: map[string][]byte{"A": atr}}
+	c, err := s.stack().open(context.Background(), "A")
+	require.NoError(t, err)
+	defer c.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err = c.TransmitContext(ctx, nil, []byte{0, 0xA4, 0, 0})
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.NotErrorIs(t, err, ErrGivenUp)
+	_, err = c.Transmit([]byte{0, 0xA4, 0, 0})
+	assert.NoError(t, err)
+}
+
+// Who waits for another call's end honours its own context.
+func TestWaitingForTheTurn(t *testing.T) {
+	driver, entered := make(chan struct{}), make(chan struct{}, 1)
+	s := &service{cards: map[string][]byte{"A": atr}, transmit: func(c []byte) ([]byte, error) {
+		entered <- struct{}{}
+		<-driver
+		return []byte{0x90, 0x00}, nil
+	}}
+	c, err := s.stack().open(context.Background(), "A")
+	require.NoError(t, err)
+	first := make(chan error, 1)
+	go func() { _, err := c.Transmit([]byte{0, 0xA4, 0, 0}); first <- err }()
+	<-entered
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	_, err = c.TransmitContext(ctx, nil, []byte{0, 0xA4, 0, 0})
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.NotErrorIs(t, err, ErrGivenUp)
+	close(driver)
+	assert.NoError(t, <-first)
+	assert.NoError(t, c.Close())
+}
+
+// The copy of a command that may have held a PIN is wiped.
+func TestCommandCopyIsWiped(t *testing.T) {
+	var seen []byte
+	s := &service{cards: map[string][]byte{"A": atr}, transmit: func(c []byte) ([]byte, error) {
+		seen = c
+		return []byte{0x90, 0x00}, nil
+	}}
+	c, err := s.stack().open(context.Background(), "A")
+	require.NoError(t, err)
+	defer c.Close()
+	mine := []byte{0, 0x20, 0, 0x98, 4, '1', '2', '3', '4'}
+	_, err = c.Transmit(mine)
+	require.NoError(t, err)
+	assert.Equal(t, make([]byte, 9), seen)
+	assert.Equal(t, byte('4'), mine[8], "the caller's own bytes are the caller's")
+}
+
+func TestTransaction(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &service{cards: map[string][]byte{"A": atr}}
+	c, err := s.stack().open(ctx, "A")
+	require.NoError(t, err)
+	inside := errors.New("inside")
+	err = c.Transaction(ctx, func() error {
+		_, err := c.TransmitContext(ctx, nil, []byte{0, 0xA4, 0, 0})
+		require.NoError(t, err)
+		cancel() // others must not wait for ever because of that
+		return inside
+	})
+	assert.ErrorIs(t, err, inside)
+	assert.NoError(t, c.CloseWith(Leave))
+	assert.Equal(t, []string{"connect exclusive=false", "begin", "end", "disconnect 1"}, s.noted())
+
+	s = &service{cards: map[string][]byte{"A": atr}, begin: func() error { return newError("begin transaction", 0x8010000B) }}
+	c, err = s.stack().open(context.Background(), "A")
+	require.NoError(t, err)
+	err = c.Transaction(context.Background(), func() error { t.Error("entered"); return nil })
+	assert.ErrorIs(t, err, ErrSharing)
+	c.Close()
+}
+
+func TestReaders(t *testing.T) {
+	s := &service{}
+	names, err := s.stack().readers(context.Background())
+	require.NoError(t, err)
+	assert.Empty(t, names)
+	s.cards = map[string][]byte{"B": nil, "A": atr}
+	names, err = s.stack().readers(context.Background())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"A", "B"}, names)
+	s.down = newError("establish", 0x8010001D)
+	_, err = s.stack().readers(context.Background())
+	assert.ErrorIs(t, err, ErrNoService)
+	assert.Zero(t, s.open())
+}
+
+// steps changes the readers before the n-th look.
+func (s *service) steps(steps ...func()) {
+	s.onLook = func(n int) {
+		if n <= len(steps) && steps[n-1] != nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			steps[n-1]()
+		}
+	}
+}
+
+func TestWatch(t *testing.T) {
+	other := []byte{0x3B, 0x00}
+	s := &service{cards: map[string][]byte{"A": nil}}
+	s.steps(nil,
+		func() { s.cards["B"] = atr },
+		func() { s.cards["A"] = atr },
+		func() { s.cards["A"] = other },
+		func() { delete(s.cards, "B") },
+		func() { s.down = newError("list readers", 0x8010001D) })
+	var got []Event
+	var end error
+	for e, err := range s.stack().watch(context.Background()) {
+		if err != nil {
+			end = err
+			break
+		}
+		got = append(got, e)
+	}
+	assert.ErrorIs(t, end, ErrNoService)
+	want := []Event{
+		{Kind: ReaderAdded, Reader: "A"},
+		{Kind: ReaderAdded, Reader: "B"}, {Kind: CardInserted, Reader: "B", ATR: atr},
+		{Kind: CardInserted, Reader: "A", ATR: atr},
+		{Kind: CardRemoved, Reader: "A"}, {Kind: CardInserted, Reader: "A", ATR: other},
+		{Kind: CardRemoved, Reader: "B"}, {Kind: ReaderRemoved, Reader: "B"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	assert.Zero(t, s.open())
+	assert.Equal(t, "card inserted", CardInserted.String())
+}
+
+// A service that stops with its last reader and starts again is no error.
+func TestWatchSurvivesAServiceThatRestarts(t *testing.T) {
+	s := &service{cards: map[string][]byte{}}
+	s.steps(nil, func() { s.life++; s.cards["A"] = atr })
+	reader, err := s.stack().waitCard(context.Background())
+	require.NoError(t, err)
+	assert.Equal(t, "A", reader)
+	assert.Zero(t, s.open())
+}
+
+func TestWaitCard(t *testing.T) {
+	s := &service{cards: map[string][]byte{"A": atr}}
+	reader, err := s.stack().waitCard(context.Background())
+	require.NoError(t, err)
+	assert.Equal(t, "A", reader, "a card that is in already")
+
+	s = &service{cards: map[string][]byte{"A": atr, "B": nil}}
+	s.steps(nil, func() { s.cards["B"] = atr })
+	reader, err = s.stack().waitCard(context.Background(), "B", "C")
+	require.NoError(t, err)
+	assert.Equal(t, "B", reader)
+
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	_, err = s.stack().waitCard(ctx, "C")
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.Zero(t, s.open())
+}
+
+func TestWaitRemoved(t *testing.T) {
+	s := &service{cards: map[string][]byte{"A": atr, "B": atr}}
+	s.steps(nil, func() { s.cards["A"] = nil }, nil, func() { delete(s.cards, "B") })
+	require.NoError(t, s.stack().waitRemoved(context.Background(), "A"))
+	require.NoError(t, s.stack().waitRemoved(context.Background(), "B"))
+	s.cards["A"] = atr
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	assert.ErrorIs(t, s.stack().waitRemoved(ctx, "A"), context.DeadlineExceeded)
+	s.down = newError("establish", 0x8010001D)
+	assert.ErrorIs(t, s.stack().waitRemoved(context.Background(), "A"), ErrNoService)
+	assert.Zero(t, s.open())
+}
+
+// A service that hangs holds a wait no longer than its context.
+func TestWatchHangingService(t *testing.T) {
+	hang := make(chan struct{})
+	s := &service{cards: map[string][]byte{"A": nil}, onLook: func(n int) {
+		if n == 2 {
+			<-hang
+		}
+	}}
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	_, err := s.stack().waitCard(ctx)
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	close(hang)
+	assert.Eventually(t, func() bool { return s.open() == 0 }, 10*time.Second, time.Millisecond)
+}
