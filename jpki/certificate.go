@@ -120,9 +120,9 @@ func fromSlot[T any](ctx context.Context, c *Card, slot Slot, read func(context.
 	return read(ctx, info)
 }
 
-// head reads the first n bytes of the slot's certificate file.
+// head reads the first n bytes of the slot's certificate file, in one exchange.
 func (c *Card) head(ctx context.Context, slot slotInfo, n int) ([]byte, error) {
-	b, err := c.readFile(ctx, slot.certificate, nil, n)
+	b, err := c.readBinary(ctx, slot.certificate, 0, n)
 	switch {
 	case statusIn(err, apdu.FileNotFound):
 		return nil, fmt.Errorf("%w: %w", ErrNoCertificate, err)
@@ -146,7 +146,7 @@ func (c *Card) certificate(ctx context.Context, slot slotInfo) (*x509.Certificat
 	if err != nil {
 		return nil, err
 	}
-	if b, err = c.readFile(ctx, slot.certificate, b, size); err != nil {
+	if b, err = c.readOn(ctx, slot.certificate, b, size); err != nil {
 		return nil, err
 	}
 	if len(b) < size {
@@ -231,7 +231,7 @@ func (c *Card) available(ctx context.Context, slot slotInfo) (bool, error) {
 	case slot.pin == AuthPIN:
 		i = 1
 	}
-	b, err := c.readFile(ctx, certificateAvailability, nil, 3)
+	b, err := c.readBinary(ctx, certificateAvailability, 0, 3)
 	switch {
 	case err != nil:
 		return false, err

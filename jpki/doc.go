@@ -16,10 +16,10 @@
 //	serial, err := card.Serial(ctx, jpki.Auth)
 //	member := serial.Pseudonym(key)
 //
-// Keep the [Pseudonym], not the number. The law limits who may hold serial
-// numbers of these certificates and what they may use them for (公的個人認証法,
-// the Act on Certification Business of Japan Agency for Local Authority
-// Information Systems), and one person has several: card, Android, iPhone, and
+// Keep the [Pseudonym], not the number. The number (発行番号) is legally
+// sensitive: the law behind these certificates (公的個人認証法) restricts who may
+// verify them as a business and handle their numbers, so ask a lawyer before a
+// database of them is built. One person has several: card, Android, iPhone, and
 // a new one after each renewal.
 //
 // # PINs

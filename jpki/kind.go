@@ -62,7 +62,7 @@ func (c *Card) kind(ctx context.Context) (Kind, error) {
 		return KindUnknown, err
 	}
 	defer c.release()
-	b, err := c.readFile(ctx, tokenInfo, nil, tokenLabel)
+	b, err := c.readBinary(ctx, tokenInfo, 0, tokenLabel)
 	if err != nil {
 		return KindUnknown, err
 	}

@@ -54,9 +54,10 @@ func (k PINKind) String() string {
 // within other structs. Copies share one secret, and [PIN.Clear] wipes it for
 // all of them.
 type PIN struct {
-	// A pointer: fmt prints the unexported fields of other people's structs
-	// without asking, and shows an address here.
-	secret *pinSecret
+	// A function: fmt prints the unexported fields of other people's structs
+	// without asking, and for some verbs looks through pointers. Nothing looks
+	// into a function.
+	open func() *pinSecret
 }
 
 type pinSecret struct {
@@ -98,7 +99,8 @@ func NewPIN[S ~string | ~[]byte](kind PINKind, secret S) (PIN, error) {
 	if len(text) < rule.min {
 		return fail(WrongLength)
 	}
-	return PIN{&pinSecret{kind, text}}, nil
+	kept := &pinSecret{kind, text}
+	return PIN{func() *pinSecret { return kept }}, nil
 }
 
 // fullWidth reports whether b starts with the UTF-8 form of one of the letters,
@@ -110,18 +112,18 @@ func fullWidth(b []byte) bool {
 
 // Kind tells which PIN it is, 0 for the zero value.
 func (p PIN) Kind() PINKind {
-	if p.secret == nil {
+	if p.open == nil {
 		return 0
 	}
-	return p.secret.kind
+	return p.open().kind
 }
 
 // Clear wipes the secret in p and in every copy of p. Do not call it while a
 // card works with the PIN. After it, [Card.Verify] refuses p.
 func (p PIN) Clear() {
-	if p.secret != nil {
-		clear(p.secret.text)
-		p.secret.text = nil
+	if p.open != nil {
+		clear(p.open().text)
+		p.open().text = nil
 	}
 }
 

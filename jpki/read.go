@@ -11,11 +11,11 @@ import (
 // through.
 const maxReads = maxCertificate / 32
 
-// readFile reads f up to want bytes, from where buf ends, and appends to buf.
-// It gives less only where the file ends earlier. A reply shorter than asked
-// for is taken as it is and the rest is asked for again: some readers carry no
-// more than 255 bytes.
-func (c *Card) readFile(ctx context.Context, f file, buf []byte, want int) ([]byte, error) {
+// readOn reads f, which is the current file, from where b ends up to want
+// bytes, and appends to b. It gives less only where the file ends earlier. A
+// reply shorter than asked for is taken as it is and the rest is asked for
+// again: some readers carry no more than 255 bytes.
+func (c *Card) readOn(ctx context.Context, f file, buf []byte, want int) ([]byte, error) {
 	for reads := 0; len(buf) < want; reads++ {
 		if reads == maxReads {
 			return buf, ErrReply

@@ -84,7 +84,7 @@ func AllowLastTry() VerifyOption { return func(v *verification) { v.lastTry = tr
 func (c *Card) Verify(ctx context.Context, pin PIN, opts ...VerifyOption) error {
 	step := "verify " + pin.Kind().String()
 	rule, ok := pin.Kind().rule()
-	if !ok || len(pin.secret.text) == 0 {
+	if !ok || len(pin.open().text) == 0 {
 		return &StepError{"verify PIN", &FormatError{PIN: pin.Kind(), Reason: NoPIN}}
 	}
 	var v verification
@@ -112,7 +112,7 @@ func (c *Card) Verify(ctx context.Context, pin PIN, opts ...VerifyOption) error 
 // present sends VERIFY, once. The file of the PIN is the current one, or the
 // card is known to take its short identifier: tries has just seen to that.
 func (c *Card) present(ctx context.Context, pin PIN, rule pinRule) error {
-	cmd := apdu.Command{INS: apdu.InsVerify, P2: 0x80, Data: pin.secret.text}
+	cmd := apdu.Command{INS: apdu.InsVerify, P2: 0x80, Data: pin.open().text}
 	if c.shortEF {
 		rule.file.addTo(&cmd)
 	}
