@@ -189,7 +189,8 @@ func WithAuthority(a *Authority) Option {
 // WithAuthProfile lets edit change the certificate for user authentication
 // before it is signed: another end, another key usage, another serial. See
 // [Holder.AuthTemplate] for what it gets. If nothing can be issued from what
-// edit leaves, the card answers 6F00 for the file.
+// edit leaves, the card answers 6F00 for the file. edit runs once, when the
+// certificate is first needed, and must not use the card.
 func WithAuthProfile(edit func(*x509.Certificate)) Option {
 	return func(c *config) { c.authEdit = edit }
 }
