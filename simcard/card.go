@@ -110,7 +110,9 @@ func (c *Card) TransmitContext(ctx context.Context, dst, command []byte) ([]byte
 		return dst, errNoPower
 	}
 	data, status := c.respond(command)
-	dst = slices.Grow(dst, len(data)+2)
+	if dst == nil {
+		dst = make([]byte, 0, len(data)+2)
+	}
 	dst = append(dst, data...)
 	return append(dst, byte(status>>8), byte(status)), nil
 }
@@ -125,11 +127,11 @@ var (
 func (c *Card) ATR() []byte { return slices.Clone(c.atr) }
 
 // PowerOn gives power to a card that has none and leaves any other alone. A
-// new card has power.
+// new card has power. A card that is out of the reader stays out.
 func (c *Card) PowerOn() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.powered = !c.removed
+	c.powered = true
 }
 
 // PowerOff takes the power: no application is selected any more and no PIN is
@@ -151,7 +153,7 @@ func (c *Card) powerOff() {
 func (c *Card) Reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.powered = !c.removed
+	c.powered = true
 	c.app, c.ef = c.root, nil
 }
 

@@ -98,6 +98,7 @@ func TestCommands(t *testing.T) {
 			{"00A40400 00", "6F098407 A0000001510000 9000"},
 			{"00A40402 00", fciJPKI + "9000"}, // any next one
 			{"00A40402 00", "6A82"},
+			{"00A40402 01 A0 00", "6F098407 A0000001510000 9000"},
 		}},
 		{"unknown and foreign applications", nil, []step{
 			{selectJPKI, "9000"},

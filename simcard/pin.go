@@ -31,7 +31,8 @@ func newPIN(value string, limit int, allowed func([]byte) bool) *pin {
 	return &pin{value: secretOf([]byte(value)), limit: limit, tries: limit, allowed: allowed}
 }
 
-// present takes one try, or gives all of them back.
+// present compares a value with the PIN. A wrong one takes a try and ends what
+// was verified; the right one gives all tries back.
 func (p *pin) present(value []byte) apdu.Status {
 	given := secretOf(value)
 	if subtle.ConstantTimeCompare(given[:], p.value[:]) != 1 {
@@ -76,7 +77,9 @@ func (c *Card) verify(cmd *apdu.Command) apdu.Status {
 		return c.blocked()
 	}
 	status = p.present(cmd.Data)
-	p.verified = status == apdu.OK
+	if status == apdu.OK {
+		p.verified = true
+	}
 	return status
 }
 
