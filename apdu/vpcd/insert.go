@@ -75,7 +75,12 @@ func Insert(ctx context.Context, addr string, card Card) (*Slot, error) {
 	case <-s.asked:
 		return s, nil
 	case <-s.done:
-		return nil, s.err
+		select {
+		case <-s.asked:
+			return s, nil // it was in, if only for a moment
+		default:
+			return nil, s.err
+		}
 	case <-wait.C:
 		cancel(ErrSlotTaken)
 		<-s.done
