@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/mynakit/mynakit/jpki"
+)
+
+// pinState is how a PIN stands.
+type pinState struct {
+	PIN     string `json:"pin"`
+	Left    int    `json:"left"`
+	Blocked bool   `json:"blocked"`
+}
+
+func (s *session) pins(ctx context.Context) ([]pinState, error) {
+	var all []pinState
+	for _, p := range []jpki.PINKind{jpki.AuthPIN, jpki.SignPIN} {
+		left, err := s.card.Tries(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, pinState{p.String(), left, left == 0})
+	}
+	return all, nil
+}
+
+func pinLines(pins []pinState) string {
+	var b strings.Builder
+	for _, p := range pins {
+		state := fmt.Sprintf("%d tries left", p.Left)
+		if p.Blocked {
+			state = "blocked"
+		}
+		fmt.Fprintf(&b, "%-9s %s\n", p.PIN+":", state)
+	}
+	return b.String()
+}
+
+func pinsTask(*flag.FlagSet) func(context.Context, *session) error {
+	return func(ctx context.Context, s *session) error {
+		pins, err := s.pins(ctx)
+		if err != nil {
+			return err
+		}
+		return s.print(struct {
+			PINs []pinState `json:"pins"`
+			cost
+		}{pins, s.cost()}, pinLines(pins))
+	}
+}
+
+func infoTask(*flag.FlagSet) func(context.Context, *session) error {
+	return func(ctx context.Context, s *session) error {
+		kind, err := s.card.Kind(ctx)
+		if err != nil {
+			return err
+		}
+		auth, err := s.card.HasCertificate(ctx, jpki.Auth)
+		if err != nil {
+			return err
+		}
+		sign, err := s.card.HasCertificate(ctx, jpki.Sign)
+		if err != nil {
+			return err
+		}
+		pins, err := s.pins(ctx)
+		if err != nil {
+			return err
+		}
+		text := fmt.Sprintf("reader:   %s\nATR:      %X\nkind:     %s\nauth certificate: %s\nsign certificate: %s\n",
+			oneLine(s.reader), s.atr, kind, yesNo(auth), yesNo(sign)) + pinLines(pins)
+		return s.print(struct {
+			Reader string     `json:"reader"`
+			ATR    string     `json:"atr"`
+			Kind   string     `json:"kind"`
+			Auth   bool       `json:"auth_certificate"`
+			Sign   bool       `json:"sign_certificate"`
+			PINs   []pinState `json:"pins"`
+			cost
+		}{oneLine(s.reader), fmt.Sprintf("%X", s.atr), kind.String(), auth, sign, pins, s.cost()}, text)
+	}
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+// slots are the certificates by the name that a flag gives them.
+func slot(name string) (jpki.Slot, error) {
+	switch name {
+	case "auth":
+		return jpki.Auth, nil
+	case "sign":
+		return jpki.Sign, nil
+	case "authca":
+		return jpki.AuthCA, nil
+	case "signca":
+		return jpki.SignCA, nil
+	}
+	return 0, &usageError{fmt.Sprintf("no certificate %q: auth, sign, authca or signca", name)}
+}
+
+func serialTask(f *flag.FlagSet) func(context.Context, *session) error {
+	which := f.String("cert", "auth", "`which` certificate: auth, sign, authca or signca")
+	pin := pinFlags(f)
+	return func(ctx context.Context, s *session) error {
+		slot, err := slot(*which)
+		if err != nil {
+			return err
+		}
+		if err := pin.verifyFor(ctx, s, slot); err != nil {
+			return err
+		}
+		serial, err := s.card.Serial(ctx, slot)
+		if err != nil {
+			return err
+		}
+		// The number itself: whoever runs this task asks for it.
+		return s.print(struct {
+			Serial string `json:"serial"`
+			cost
+		}{serial.Hex(), s.cost()}, serial.Hex()+"\n")
+	}
+}
+
+func certTask(f *flag.FlagSet) func(context.Context, *session) error {
+	which := f.String("cert", "auth", "`which` certificate: auth, sign, authca or signca")
+	der := f.Bool("der", false, "write DER and not PEM")
+	out := f.String("out", "", "write the certificate to `FILE`, and not to standard output")
+	pin := pinFlags(f)
+	return func(ctx context.Context, s *session) error {
+		slot, err := slot(*which)
+		if err != nil {
+			return err
+		}
+		if *der && *out == "" && !s.json {
+			return &usageError{"-der wants -out FILE"}
+		}
+		if err := pin.verifyFor(ctx, s, slot); err != nil {
+			return err
+		}
+		cert, err := s.card.Certificate(ctx, slot)
+		if err != nil {
+			return err
+		}
+		block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
+		if *out != "" {
+			content := block
+			if *der {
+				content = cert.Raw
+			}
+			// The sign certificate holds name and address: for its owner alone.
+			if err := os.WriteFile(*out, content, 0o600); err != nil {
+				return err
+			}
+		}
+		if s.json {
+			return s.print(certObject(cert, string(block), s.cost()), "")
+		}
+		if *out == "" {
+			if _, err := s.stdout.Write(block); err != nil {
+				return err
+			}
+			return s.printCost(s.stderr)
+		}
+		return s.print(nil, fmt.Sprintf("valid %s to %s\nwritten to %s\n", day(cert.NotBefore), day(cert.NotAfter), *out))
+	}
+}
+
+type certJSON struct {
+	NotBefore time.Time `json:"not_before"`
+	NotAfter  time.Time `json:"not_after"`
+	PEM       string    `json:"pem"`
+	cost
+}
+
+func certObject(c *x509.Certificate, pem string, cost cost) certJSON {
+	return certJSON{c.NotBefore, c.NotAfter, pem, cost}
+}
+
+// day gives a date as it is printed on the card: in Japan.
+func day(t time.Time) string {
+	return t.In(time.FixedZone("JST", 9*60*60)).Format(time.DateOnly)
+}

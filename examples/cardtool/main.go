@@ -1,0 +1,159 @@
+// Command cardtool looks at an Individual Number Card (マイナンバーカード) and
+// works with it, one task at a time.
+//
+//	cardtool info                      what the card is, and how many PIN tries are left
+//	cardtool pins                      the PIN tries alone; none is spent
+//	cardtool serial                    the serial number of a certificate
+//	cardtool cert -out auth.pem        a certificate
+//	cardtool verify -key auth          check a PIN: a wrong one costs a try
+//	cardtool sign -key auth -in FILE -out FILE.sig
+//
+// Every task takes -reader: sim (a software card, the default), auto (whichever
+// PC/SC reader gets a card first), or a reader's name or a part of it; -json
+// for one JSON object; -trace for the exchanges, secrets masked, on standard
+// error. PINs are asked for without echo, or come from -pin-file; they are
+// never an argument, which every other user of the machine could read.
+//
+// The software card's PINs are 1234 and ABC123. A real reader needs a build
+// with PC/SC: see package apdu/pcsc.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/mynakit/mynakit/apdu"
+	"github.com/mynakit/mynakit/apdu/pcsc"
+	"github.com/mynakit/mynakit/jpki"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// A task is one subcommand.
+type task struct {
+	name, about string
+	// flags adds the task's own flags and gives what runs it.
+	flags func(f *flag.FlagSet) func(context.Context, *session) error
+}
+
+func tasks() []task {
+	return []task{
+		{"info", "what the card is, and how many PIN tries are left", infoTask},
+		{"pins", "how many PIN tries are left; none is spent", pinsTask},
+		{"serial", "the serial number of a certificate", serialTask},
+		{"cert", "a certificate, as PEM or DER", certTask},
+		{"verify", "check a PIN; a wrong one costs a try", verifyTask},
+		{"sign", "sign a file with a key of the card", signTask},
+	}
+}
+
+const (
+	exitOK    = 0
+	exitError = 1
+	exitUsage = 2
+)
+
+func run(ctx context.Context, args []string, stdin *os.File, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		usage(stderr)
+		return exitUsage
+	}
+	if args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+		usage(stdout)
+		return exitOK
+	}
+	for _, t := range tasks() {
+		if t.name != args[0] {
+			continue
+		}
+		f := flag.NewFlagSet("cardtool "+t.name, flag.ContinueOnError)
+		f.SetOutput(stderr)
+		s := &session{stdin: stdin, stdout: stdout, stderr: stderr}
+		s.flags(f)
+		do := t.flags(f)
+		switch err := f.Parse(args[1:]); {
+		case errors.Is(err, flag.ErrHelp):
+			return exitOK
+		case err != nil:
+			return exitUsage
+		case f.NArg() > 0:
+			fmt.Fprintf(stderr, "cardtool %s: takes no arguments but flags\n", t.name)
+			return exitUsage
+		}
+		err := s.run(ctx, do)
+		var wrong *usageError
+		if errors.As(err, &wrong) {
+			fmt.Fprintf(stderr, "cardtool %s: %v\n", t.name, err)
+			return exitUsage
+		}
+		if err != nil {
+			fmt.Fprintf(stderr, "cardtool %s: %v\n", t.name, err)
+			if h := hint(err); h != "" {
+				fmt.Fprintln(stderr, h)
+			}
+			return exitError
+		}
+		return exitOK
+	}
+	fmt.Fprintf(stderr, "cardtool: no task %q\n", args[0])
+	usage(stderr)
+	return exitUsage
+}
+
+func usage(w io.Writer) {
+	fmt.Fprintln(w, "usage: cardtool TASK [flags]    (cardtool TASK -h tells the flags)")
+	for _, t := range tasks() {
+		fmt.Fprintf(w, "  %-8s %s\n", t.name, t.about)
+	}
+}
+
+// A usageError is a call that cannot be meant.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+// hint tells what the person at the reader can do about an error.
+func hint(err error) string {
+	var pin *jpki.PINError
+	switch {
+	case errors.As(err, &pin) && pin.Blocked:
+		return "The PIN is locked. The municipal office resets it; see also the convenience-store terminals (コンビニ)."
+	case errors.As(err, &pin):
+		return "Check the PIN before the next try: the counter goes back to full only with a right one."
+	case errors.As(err, new(*jpki.LastTryError)):
+		return "Nothing was sent. If you are sure of the PIN, say -last-try."
+	case errors.Is(err, jpki.ErrOutcomeUnknown):
+		return "The card left while it looked at the PIN. `cardtool pins` tells how many tries are left."
+	case errors.As(err, new(*jpki.PINRequiredError)):
+		return "Give the PIN: say -ask-pin, or -pin-file FILE."
+	case errors.Is(err, apdu.ErrCardRemoved):
+		return "Keep the card still on the reader until the task is done."
+	case errors.Is(err, pcsc.ErrSharing):
+		return "Another program holds the card. Close it and try again."
+	case errors.Is(err, context.DeadlineExceeded):
+		return "No card came in time, or it stopped answering: see -wait."
+	}
+	return ""
+}
+
+// oneLine keeps what a reader calls itself from breaking the output.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7F {
+			return '?'
+		}
+		return r
+	}, s)
+}

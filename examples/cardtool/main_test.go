@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mynakit/mynakit/apdu"
+	"github.com/mynakit/mynakit/apdu/pcsc"
+	"github.com/mynakit/mynakit/jpki"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"cardtool": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{Dir: "testdata"})
+}
+
+// tool runs one task on the software card and gives what it printed.
+func tool(t *testing.T, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	devNull, err := os.Open(os.DevNull)
+	require.NoError(t, err)
+	defer devNull.Close()
+	code = run(context.Background(), args, devNull, &out, &errOut)
+	return out.String(), errOut.String(), code
+}
+
+func TestSerialCost(t *testing.T) {
+	out, _, code := tool(t, "serial", "-json")
+	require.Zero(t, code)
+	var got struct {
+		Serial        string
+		Exchanges     int
+		BytesSent     int `json:"bytes_sent"`
+		BytesReceived int `json:"bytes_received"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(out), &got))
+	assert.NotEmpty(t, got.Serial)
+	assert.Equal(t, 2, got.Exchanges)
+	assert.LessOrEqual(t, got.BytesSent+got.BytesReceived, 90)
+}
+
+func TestSignatureMatchesCertificate(t *testing.T) {
+	dir := t.TempDir()
+	pinFile := filepath.Join(dir, "pin")
+	require.NoError(t, os.WriteFile(pinFile, []byte("1234\r\n"), 0o600))
+	data := filepath.Join(dir, "data")
+	require.NoError(t, os.WriteFile(data, []byte("to be signed"), 0o600))
+
+	out, _, code := tool(t, "cert", "-json")
+	require.Zero(t, code)
+	var cert certJSON
+	require.NoError(t, json.Unmarshal([]byte(out), &cert))
+	block, _ := pem.Decode([]byte(cert.PEM))
+	require.NotNil(t, block)
+	parsed, err := x509.ParseCertificate(block.Bytes)
+	require.NoError(t, err)
+
+	for _, check := range []bool{false, true} {
+		out, stderr, code := tool(t, "sign", "-json", "-pin-file", pinFile, "-in", data, fmt.Sprintf("-check=%v", check))
+		require.Zero(t, code, stderr)
+		var got struct {
+			Signature string
+			Exchanges int
+		}
+		require.NoError(t, json.Unmarshal([]byte(out), &got))
+		signature, err := base64.StdEncoding.DecodeString(got.Signature)
+		require.NoError(t, err)
+		digest := sha256.Sum256([]byte("to be signed"))
+		assert.NoError(t, rsa.VerifyPKCS1v15(parsed.PublicKey.(*rsa.PublicKey), crypto.SHA256, digest[:], signature))
+		if !check {
+			assert.Equal(t, 4, got.Exchanges)
+		}
+	}
+}
+
+// Nothing that a task prints beside its answer holds a PIN or a serial.
+func TestTraceHoldsNoSecret(t *testing.T) {
+	dir := t.TempDir()
+	pinFile := filepath.Join(dir, "pin")
+	require.NoError(t, os.WriteFile(pinFile, []byte("1234\n"), 0o600))
+	serial, _, code := tool(t, "serial")
+	require.Zero(t, code)
+	hex := serial[:bytes.IndexByte([]byte(serial), '\n')]
+	for _, args := range [][]string{
+		{"serial", "-json", "-trace"},
+		{"info", "-trace"},
+		{"verify", "-trace", "-pin-file", pinFile},
+		{"sign", "-trace", "-json", "-pin-file", pinFile, "-in", pinFile},
+		{"cert", "-trace", "-out", filepath.Join(dir, "c")},
+	} {
+		_, stderr, code := tool(t, args...)
+		require.Zero(t, code, stderr)
+		assert.Contains(t, stderr, "SELECT")
+		assert.NotContains(t, stderr, "1234")
+		assert.NotContains(t, stderr, "31323334")
+		assert.NotContains(t, stderr, hex)
+	}
+}
+
+func TestHints(t *testing.T) {
+	for text, err := range map[string]error{
+		"municipal office": &jpki.PINError{PIN: jpki.AuthPIN, Blocked: true},
+		"before the next":  &jpki.PINError{PIN: jpki.AuthPIN, Left: 2},
+		"-last-try":        &jpki.LastTryError{PIN: jpki.AuthPIN},
+		"cardtool pins":    fmt.Errorf("%w: %w", jpki.ErrOutcomeUnknown, apdu.ErrCardRemoved),
+		"-ask-pin":         &jpki.PINRequiredError{PIN: jpki.SignPIN},
+		"still":            apdu.ErrCardRemoved,
+		"Another program":  pcsc.ErrSharing,
+		"-wait":            context.DeadlineExceeded,
+	} {
+		assert.Contains(t, hint(fmt.Errorf("step: %w", err)), text)
+	}
+	assert.Empty(t, hint(os.ErrNotExist))
+	assert.Equal(t, "ACR?[2J 00", oneLine("ACR\x1b[2J 00"))
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/mynakit/mynakit/apdu"
+	"github.com/mynakit/mynakit/apdu/pcsc"
+	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/simcard"
+)
+
+// A session is one task with its card and its output.
+type session struct {
+	stdin          *os.File
+	stdout, stderr io.Writer
+
+	readerFlag string
+	kindFlag   simcard.Kind
+	json       bool
+	trace      bool
+	wait       time.Duration
+
+	reader string // where the card is
+	atr    []byte
+	card   *jpki.Card
+}
+
+func (s *session) flags(f *flag.FlagSet) {
+	f.StringVar(&s.readerFlag, "reader", "sim", "`where` the card is: sim, auto, or a reader's name or a part of it")
+	f.TextVar(&s.kindFlag, "kind", simcard.Plastic, "`kind` of the software card: plastic, android, iphone, juki or child")
+	f.BoolVar(&s.json, "json", false, "print one JSON object")
+	f.BoolVar(&s.trace, "trace", false, "write the exchanges to standard error, secrets masked")
+	f.DurationVar(&s.wait, "wait", 30*time.Second, "how `long` to wait for a card and for each of its answers")
+}
+
+// run finds the card, does the task and lets go of the card.
+func (s *session) run(ctx context.Context, do func(context.Context, *session) error) (err error) {
+	card, closeCard, err := s.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeCard()) }()
+	// The limit is for the card; a person who types a PIN takes the time that
+	// it takes.
+	var t apdu.Transmitter = patient{card, s.wait}
+	if s.trace {
+		t = apdu.Trace(t, slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	}
+	if s.card, err = jpki.Open(ctx, t); err != nil {
+		return err
+	}
+	return do(ctx, s)
+}
+
+// connect gives the card and what ends the connection.
+func (s *session) connect(ctx context.Context) (apdu.ContextTransmitter, func() error, error) {
+	if s.readerFlag == "sim" {
+		card := simcard.New(simcard.WithKind(s.kindFlag))
+		s.reader, s.atr = "software card", card.ATR()
+		return card, func() error { return nil }, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.wait)
+	defer cancel()
+	var candidates []string
+	if s.readerFlag != "auto" {
+		var err error
+		if candidates, err = matching(ctx, s.readerFlag); err != nil {
+			return nil, nil, err
+		}
+	}
+	reader, err := pcsc.WaitCard(ctx, candidates...)
+	if err != nil {
+		return nil, nil, err
+	}
+	// Nobody else may use a PIN that is verified here, and closing takes the
+	// power and with it the PIN.
+	card, err := pcsc.Open(ctx, reader, pcsc.Exclusive())
+	if err != nil {
+		return nil, nil, err
+	}
+	s.reader, s.atr = reader, card.ATR()
+	return card, card.Close, nil
+}
+
+// matching gives the reader of that name, or those with the name in theirs.
+func matching(ctx context.Context, name string) ([]string, error) {
+	all, err := pcsc.Readers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, r := range all {
+		if r == name {
+			return []string{r}, nil
+		}
+		if strings.Contains(r, name) {
+			found = append(found, r)
+		}
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("no reader with %q in its name; there are: %q", name, all)
+	}
+	return found, nil
+}
+
+// patient gives the card a limit for each answer.
+type patient struct {
+	apdu.ContextTransmitter
+	wait time.Duration
+}
+
+func (p patient) TransmitContext(ctx context.Context, dst, command []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.wait)
+	defer cancel()
+	return p.ContextTransmitter.TransmitContext(ctx, dst, command)
+}
+
+// cost is what a task took, part of every JSON object.
+type cost struct {
+	Exchanges     int `json:"exchanges"`
+	BytesSent     int `json:"bytes_sent"`
+	BytesReceived int `json:"bytes_received"`
+}
+
+func (s *session) cost() cost {
+	st := s.card.Stats()
+	return cost{st.Exchanges, st.BytesSent, st.BytesReceived}
+}
+
+// print writes v as JSON, or text and the cost.
+func (s *session) print(v any, text string) error {
+	if s.json {
+		e := json.NewEncoder(s.stdout)
+		e.SetEscapeHTML(false)
+		return e.Encode(v)
+	}
+	if _, err := io.WriteString(s.stdout, text); err != nil {
+		return err
+	}
+	return s.printCost(s.stdout)
+}
+
+func (s *session) printCost(w io.Writer) error {
+	c := s.cost()
+	_, err := fmt.Fprintf(w, "(%d exchanges, %d bytes to the card, %d back)\n", c.Exchanges, c.BytesSent, c.BytesReceived)
+	return err
+}
