@@ -1,0 +1,63 @@
+package mergefile
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding/japanese"
+)
+
+// cp932Twins are characters for which Japanese conversion tables disagree: one
+// and the same byte pair of CP932 is the left character in the JIS tables
+// (macOS, Java's "Shift_JIS") and the right one in Microsoft's. Text may come
+// in either; both are written as the byte pair.
+var cp932Twins = strings.NewReplacer(
+	"〜", "～", // U+301C wave dash, U+FF5E fullwidth tilde: 81 60
+	"‖", "∥", // U+2016, U+2225: 81 61
+	"−", "－", // U+2212 minus sign, U+FF0D fullwidth hyphen-minus: 81 7C
+	"¢", "￠", // U+00A2, U+FFE0: 81 91
+	"£", "￡", // U+00A3, U+FFE1: 81 92
+	"¬", "￢", // U+00AC, U+FFE2: 81 CA
+	"—", "―", // U+2014 em dash, U+2015 horizontal bar: 81 5C
+)
+
+// encode gives the text in the charset, without a byte order mark. A character
+// that the charset does not have is an error and never a question mark.
+func (c Charset) encode(s string) ([]byte, error) {
+	if !utf8.ValidString(s) {
+		return nil, errors.New("not UTF-8")
+	}
+	if c == CharsetUTF8 || c == CharsetUTF8BOM {
+		return []byte(s), nil
+	}
+	enc := japanese.ShiftJIS.NewEncoder()
+	out := make([]byte, 0, len(s))
+	for i, r := range []rune(s) {
+		missing := fmt.Errorf("character %d (%U) is not in %s", i+1, r, string(c))
+		if r < 0x80 {
+			out = append(out, byte(r))
+			continue
+		}
+		// The encoder writes a yen sign as a backslash and an overline as a
+		// tilde, which read back as those: not the same text.
+		if c != CharsetCP932 || r == '¥' || r == '‾' {
+			return nil, missing
+		}
+		b, err := enc.String(cp932Twins.Replace(string(r)))
+		if err != nil {
+			return nil, missing
+		}
+		out = append(out, b...)
+	}
+	return out, nil
+}
+
+// mark is the byte order mark that begins the text.
+func (c Charset) mark() string {
+	if c == CharsetUTF8BOM {
+		return "\xEF\xBB\xBF"
+	}
+	return ""
+}

@@ -1,0 +1,308 @@
+package mergefile
+
+import (
+	"bytes"
+	"context"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/md5"
+	"fmt"
+)
+
+// Fault is what is wrong with a file, for a developer's eyes.
+type Fault string
+
+const (
+	FaultSize        Fault = "size"         // empty, or beyond the bounds
+	FaultOuter       Fault = "outer text"   // not the base64 or hexadecimal of the profile
+	FaultPrefix      Fault = "prefix"       // no IV, salt or envelope header in front, or an unknown key identifier
+	FaultBlocks      Fault = "block length" // not whole blocks
+	FaultSegment     Fault = "segment"      // a segment of an envelope is not authentic
+	FaultSidecar     Fault = "sidecar"      // missing, broken, of an unknown key, or of another file
+	FaultPadding     Fault = "padding"
+	FaultHeader      Fault = "header row" // or the byte order mark
+	FaultLine        Fault = "line"       // a line that does not end, or is too long
+	FaultField       Fault = "field"      // text outside the field's grammar
+	FaultHash        Fault = "hash"       // the text is right, the hash is another
+	FaultDuplicate   Fault = "duplicate"  // a transaction number that came before
+	FaultRecordCount Fault = "record count"
+)
+
+// RecordError says what is wrong with a file, and where. Only
+// [DiagnoseForDeveloper] makes one. It holds positions and no content.
+type RecordError struct {
+	Fault Fault
+	// Record is the record's number from 1, Line that of the line in the text,
+	// header included; 0 if the fault is not in a record.
+	Record int64
+	Line   int64
+	// Column is the byte in the line, from 1, where the field begins, and Field
+	// its name (holder, points, transaction, hash), if it is about a field.
+	Column int
+	Field  string
+	// Hint says what this looks like.
+	Hint string
+}
+
+func (e *RecordError) Error() string {
+	s := "mergefile: " + string(e.Fault)
+	if e.Record > 0 {
+		s += fmt.Sprintf(", record %d, line %d", e.Record, e.Line)
+	}
+	if e.Field != "" {
+		s += fmt.Sprintf(", column %d (%s)", e.Column, e.Field)
+	}
+	if e.Hint != "" {
+		s += ": " + e.Hint
+	}
+	return s
+}
+
+// DiagnoseForDeveloper says what is wrong with a file: nil if nothing is, else
+// a [*RecordError] for the first fault that it meets, in the order in which a
+// file is unpacked. The errors about configuration are those of [NewReader].
+//
+// It tells exactly what [ErrInvalid] keeps to itself. Call it from a tool on a
+// developer's desk, never where a file arrives: not for a log, and not for a
+// message to whoever sent it.
+func DiagnoseForDeveloper(ctx context.Context, file []byte, p Profile, keys KeySource, opts *ReaderOptions) error {
+	o, err := newOpening(ctx, p, keys, opts)
+	if err != nil {
+		return err
+	}
+	if len(file) == 0 {
+		return &RecordError{Fault: FaultSize, Hint: "the file is empty"}
+	}
+	if int64(len(file)) > o.opts.MaxSize {
+		return &RecordError{Fault: FaultSize, Hint: fmt.Sprintf("%d bytes, and %d are allowed", len(file), o.opts.MaxSize)}
+	}
+	if e := o.diagnoseSidecar(ctx, file); e != nil {
+		return e
+	}
+	data, ok := o.unwrap(file)
+	if !ok {
+		return &RecordError{Fault: FaultOuter, Hint: "not the text form that cipher.outer names, or its line ends differ"}
+	}
+	src, err := o.open(ctx, bytes.NewReader(file))
+	if err != nil {
+		return err
+	}
+	if src.bad {
+		return &RecordError{Fault: FaultPrefix, Hint: o.prefixHint()}
+	}
+	text, e := o.diagnoseCipher(data[len(o.prefix):])
+	if e != nil {
+		return e
+	}
+	return o.diagnoseText(text)
+}
+
+// unwrap takes off the outer form.
+func (o *opening) unwrap(file []byte) ([]byte, bool) {
+	form, text := o.p.Cipher.outerForm()
+	if !text {
+		return file, true
+	}
+	bad := false
+	var out bytes.Buffer
+	if _, err := out.ReadFrom(newOuterReader(form, bytes.NewReader(file), &bad)); err != nil {
+		return nil, false
+	}
+	return out.Bytes(), !bad
+}
+
+func (o *opening) prefixHint() string {
+	switch {
+	case o.p.Cipher.Mode == CipherEnvelope:
+		return "not an envelope of version 1, or under a key whose identifier is not among those given"
+	case o.p.Cipher.IV == IVDerived:
+		return `the file does not begin with "Salted__" and a salt`
+	}
+	return "the file is shorter than the IV that should stand in front"
+}
+
+func (o *opening) diagnoseSidecar(ctx context.Context, file []byte) error {
+	if o.p.Integrity != IntegritySidecar {
+		return nil
+	}
+	if len(o.opts.Sidecar) == 0 {
+		return &RecordError{Fault: FaultSidecar, Hint: "the profile demands a sidecar and none was given"}
+	}
+	id, sum, ok := parseSidecar(o.opts.Sidecar)
+	if !ok {
+		return &RecordError{Fault: FaultSidecar, Hint: "not a sidecar of version 1"}
+	}
+	for _, k := range o.keys {
+		if k.ID() != id {
+			continue
+		}
+		s := &source{}
+		if err := o.openSidecar(ctx, s); err != nil {
+			return err
+		}
+		s.mac.Write(file)
+		if !hmac.Equal(s.mac.Sum(nil), sum) {
+			return &RecordError{Fault: FaultSidecar, Hint: "the HMAC is of another file, or under another key"}
+		}
+		return nil
+	}
+	return &RecordError{Fault: FaultSidecar, Hint: "its key identifier is not among the keys given"}
+}
+
+func (o *opening) diagnoseCipher(data []byte) ([]byte, error) {
+	if o.dec.seal != nil {
+		const sealed = chunkSize + segmentOverhead
+		var text []byte
+		seg := make([]byte, chunkSize)
+		for i := 0; ; i++ {
+			chunk := data[min(len(data), i*sealed):min(len(data), (i+1)*sealed)]
+			last := (i+1)*sealed >= len(data)
+			n, ok := o.dec.seal.open(seg, chunk, int64(i), last)
+			if !ok {
+				return nil, &RecordError{Fault: FaultSegment,
+					Hint: fmt.Sprintf("segment %d is not authentic: wrong key, other associated data, or changed, cut or moved", i+1)}
+			}
+			if text = append(text, seg[:n]...); last {
+				return text, nil
+			}
+		}
+	}
+	text := bytes.Clone(data)
+	if stream := newStream(o.dec.mode, o.dec.block, o.dec.iv[:], true); stream != nil {
+		stream.XORKeyStream(text, text)
+	} else {
+		if len(text) == 0 || len(text)%blockSize != 0 {
+			return nil, &RecordError{Fault: FaultBlocks,
+				Hint: fmt.Sprintf("%d bytes of ciphertext are not whole blocks: cut, or made longer, or in base64 or hexadecimal", len(text))}
+		}
+		if o.dec.mode == CipherCBC {
+			cipher.NewCBCDecrypter(o.dec.block, o.dec.iv[:]).CryptBlocks(text, text)
+		} else {
+			for b := text; len(b) > 0; b = b[blockSize:] {
+				o.dec.block.Decrypt(b, b)
+			}
+		}
+	}
+	n, good := o.dec.padding.unpad(text)
+	if good == 0 {
+		hint := "the text before it reads well: the end of the file is damaged or cut, or the padding is of another kind"
+		if !readable(text) {
+			hint = "and no text before it: most likely the wrong key, its wrong text form, or the wrong mode"
+		}
+		return nil, &RecordError{Fault: FaultPadding, Hint: hint}
+	}
+	return text[:n], nil
+}
+
+// readable guesses whether decryption worked: of random bytes, a third is
+// printable.
+func readable(text []byte) bool {
+	text = text[:min(len(text), 4096)]
+	n := 0
+	for _, b := range text {
+		if b >= ' ' && b <= '~' || b == '\r' || b == '\n' || b == '\t' {
+			n++
+		}
+	}
+	return n*10 > len(text)*7
+}
+
+func (o *opening) diagnoseText(text []byte) error {
+	c := o.codec
+	if !readable(text) && c.p.Hash.Text != HashRaw && len(c.prolog) < len(text)/2 {
+		return &RecordError{Fault: FaultField, Record: 1, Line: 1, Column: 1, Field: fieldHolder.String(),
+			Hint: "the padding is right by chance, and the text is none: most likely the wrong key or IV"}
+	}
+	body, ok := bytes.CutPrefix(text, c.prolog)
+	if !ok {
+		return &RecordError{Fault: FaultHeader, Hint: "the text does not begin with the header row or mark that the profile names"}
+	}
+	line := int64(1 + bytes.Count(c.prolog, newline))
+	seen := make(map[Transaction]struct{})
+	count, hashed := int64(0), false
+	for len(body) > 0 {
+		count++
+		if count > o.opts.MaxRecords {
+			return &RecordError{Fault: FaultRecordCount, Hint: fmt.Sprintf("more than %d", o.opts.MaxRecords)}
+		}
+		rec, rest, ok := c.next(body, true)
+		at := func(fault Fault, f field, fs *fields, hint string) error {
+			e := &RecordError{Fault: fault, Record: count, Line: line, Column: 1, Hint: hint}
+			if fs != nil {
+				e.Field = f.String()
+				if b := fs.written[f]; b != nil {
+					start := cap(rec) - cap(b)
+					e.Line += int64(bytes.Count(rec[:start], newline))
+					e.Column = start - bytes.LastIndexByte(rec[:start], '\n')
+				}
+			}
+			return e
+		}
+		if !ok {
+			return at(FaultLine, 0, nil, lineHint(c, rec, rest))
+		}
+		var fs fields
+		var r Record
+		if f, ok := c.split(rec, &fs); !ok {
+			return at(FaultField, f, &fs, "the line does not divide into four fields here")
+		}
+		if f, ok := c.parse(&fs, &r); !ok {
+			return at(FaultField, f, &fs, fieldHint(c, f, fs.bare[f]))
+		}
+		sum, ok := c.decodeHash(fs.bare[fieldHash])
+		if !ok {
+			return at(FaultField, fieldHash, &fs, fmt.Sprintf("not the spelling of a hash that the profile names (%s, %d characters)", c.p.Hash.Text, c.hashLen))
+		}
+		if md5.Sum(c.appendInput(nil, &fs)) != sum {
+			hint := "the record was changed after its hash was taken"
+			if !hashed {
+				hint = "no record before it verifies: most likely the wrong secret, or another way of joining it"
+			}
+			return at(FaultHash, fieldHash, &fs, hint)
+		}
+		hashed = true
+		if _, twice := seen[r.Transaction]; twice {
+			return at(FaultDuplicate, fieldTransaction, &fs, "this number came before in the file")
+		}
+		seen[r.Transaction] = struct{}{}
+		line += int64(bytes.Count(body[:len(body)-len(rest)], newline))
+		body = rest
+	}
+	if count == 0 {
+		return &RecordError{Fault: FaultRecordCount, Hint: "no record"}
+	}
+	if c.p.Records == RecordsOne && count > 1 {
+		return &RecordError{Fault: FaultRecordCount, Hint: "more than the one record that the profile has in a file"}
+	}
+	return nil
+}
+
+func lineHint(c *codec, rec, rest []byte) string {
+	switch {
+	case len(rest) == 0 && !c.p.FinalEOL && c.eol != "" && bytes.HasSuffix(rec, []byte{}) && len(rec) > 0 && bytes.IndexByte(rec, '\n') < 0:
+		return "the last line has a line end, and by the profile should not"
+	case bytes.IndexByte(rec, '\n') >= 0:
+		return "the line ends in another way than the profile says (" + string(c.p.EOL) + ")"
+	case len(rest) == 0:
+		return "the last line has no line end: cut off, or the profile's final_eol is wrong"
+	}
+	return "longer than any record of the profile can be"
+}
+
+func fieldHint(c *codec, f field, b []byte) string {
+	switch f {
+	case fieldHolder:
+		return fmt.Sprintf("%d to %d characters of %s are expected", c.p.Holder.Min, c.p.Holder.Max, c.p.Holder.Chars)
+	case fieldPoints:
+		if len(b) > c.p.Points.Digits {
+			return fmt.Sprintf("more than %d digits", c.p.Points.Digits)
+		}
+		return "a whole number from 1 is expected, without sign, comma or fill other than the profile's"
+	}
+	digits := "without zeros in front"
+	if c.p.Transaction.Digits > 0 {
+		digits = fmt.Sprintf("of %d digits", c.p.Transaction.Digits)
+	}
+	return fmt.Sprintf("a time that exists, of the years %d to %d, as %s, then %q and a sequence %s are expected",
+		minYear, maxYear, c.p.Transaction.Time, c.p.Transaction.Join, digits)
+}

@@ -1,0 +1,206 @@
+package mergefile
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Severity ranks a [Finding].
+type Severity string
+
+const (
+	// SeverityDanger lets someone without the key or the secret make points, or
+	// read what is not theirs.
+	SeverityDanger Severity = "danger"
+	// SeverityWarning weakens a defence, or loses files.
+	SeverityWarning Severity = "warning"
+	// SeverityNote is worth knowing.
+	SeverityNote Severity = "note"
+)
+
+// LintCode names a kind of finding, so that a program can let one pass.
+type LintCode string
+
+const (
+	LintUnbound       LintCode = "unbound-fields"
+	LintECB           LintCode = "ecb"
+	LintFixedIV       LintCode = "fixed-iv"
+	LintMalleable     LintCode = "malleable-mode"
+	LintTruncation    LintCode = "truncation"
+	LintPadding       LintCode = "loose-padding"
+	LintHashCase      LintCode = "hash-in-two-spellings"
+	LintSecretPrefix  LintCode = "secret-prefix"
+	LintShortSecret   LintCode = "short-secret"
+	LintPassphrase    LintCode = "passphrase"
+	LintFoldedKey     LintCode = "folded-key"
+	LintSequence      LintCode = "sequence-repeats"
+	LintLocalTime     LintCode = "utc"
+	LintNoIntegrity   LintCode = "md5-alone"
+	LintNoAssociation LintCode = "unassociated-envelope"
+	LintLineEnds      LintCode = "line-ends"
+	LintInvalid       LintCode = "invalid"
+)
+
+// Finding is one thing that Lint has to say, in words.
+type Finding struct {
+	Severity Severity
+	Code     LintCode
+	// Axis is the path in the profile's JSON form.
+	Axis string
+	Text string
+}
+
+func (f Finding) String() string {
+	return fmt.Sprintf("%s: %s: %s (%s)", f.Severity, f.Axis, f.Text, f.Code)
+}
+
+// minSecret is 128 bits, if they are random.
+const minSecret = 16
+
+// Lint says what is risky about a profile that is valid, the worst first. With
+// keys it also looks at their secrets. A profile often cannot be changed,
+// because the other end is as it is; the findings then say what else must hold.
+func (p Profile) Lint(keys ...Key) []Finding {
+	if err := p.Validate(); err != nil {
+		return []Finding{{SeverityDanger, LintInvalid, "", err.Error()}}
+	}
+	var out []Finding
+	add := func(s Severity, code LintCode, axis, text string) {
+		out = append(out, Finding{s, code, axis, text})
+	}
+	p.lintHash(add, keys)
+	p.lintCipher(add)
+
+	t := p.Transaction
+	if t.Reset == ResetSecond && t.Scope != ScopeCloud || t.Scope != ScopeCloud && t.Reset != ResetNever {
+		add(SeverityWarning, LintSequence, "transaction.scope",
+			"each "+string(t.Scope)+" counts for itself and starts again: two of them give the same number at the same second, and one person's points are taken for a repetition. Check for duplicates by "+string(t.Scope)+".")
+	}
+	if t.Digits > 0 && t.Digits < 4 && t.Reset != ResetSecond {
+		add(SeverityNote, LintSequence, "transaction.digits",
+			"a narrow sequence runs over and repeats: the time must make up for it.")
+	}
+	if t.Zone == ZoneUTC {
+		add(SeverityNote, LintLocalTime, "transaction.zone", "the time is UTC: a receipt shows nine hours more.")
+	}
+	if p.EOL == EOLLF {
+		add(SeverityNote, LintLineEnds, "eol", "some Windows programs of the mall's side expect CRLF.")
+	}
+	rank := map[Severity]int{SeverityDanger: 0, SeverityWarning: 1, SeverityNote: 2}
+	slices.SortStableFunc(out, func(a, b Finding) int { return rank[a.Severity] - rank[b.Severity] })
+	return out
+}
+
+func (p Profile) lintHash(add func(Severity, LintCode, string, string), keys []Key) {
+	h := p.Hash
+	if p.unbound() {
+		add(SeverityDanger, LintUnbound, "hash.join",
+			`the hash does not bind the border between holder and points: ("520625","100") and ("52062","5100") have the same hash, so that 100 points for one member become 5,100 for another. Join with a delimiter, or give the holder or the points a fixed width, or accept only holders that exist.`)
+	}
+	if h.Place == SecretPrefix {
+		add(SeverityWarning, LintSecretPrefix, "hash.place",
+			"with the secret in front alone, MD5 can be extended by who does not know it; only the strict grammar stands against that. Put it behind.")
+	}
+	if h.Text == HashHexAny {
+		add(SeverityNote, LintHashCase, "hash.text",
+			"a hash has two spellings, so that a changed file can still verify, with the same records.")
+	}
+	for _, k := range keys {
+		if k.m == nil {
+			continue
+		}
+		switch s, err := k.secretBytes(h.Secret); {
+		case err != nil:
+			add(SeverityDanger, LintShortSecret, "hash.secret", "the secret of key "+fmt.Sprintf("%q", k.ID())+" is not in the text form that the profile names.")
+		case len(s) < minSecret || distinctBytes(s) < 6:
+			add(SeverityDanger, LintShortSecret, "hash.secret",
+				fmt.Sprintf("the secret of key %q is shorter than %d bytes or repeats itself: whoever has one decrypted file tries out all secrets of that kind in an afternoon. Take 16 random bytes, in hexadecimal.", k.ID(), minSecret))
+		}
+	}
+	if p.Integrity == IntegrityNone && p.Cipher.Mode != CipherEnvelope {
+		add(SeverityNote, LintNoIntegrity, "integrity",
+			"MD5 with a secret is all that says who wrote the file. Add a sidecar (an old reader does not mind it), or move to an envelope.")
+	}
+}
+
+// unbound says whether two different pairs of holder and points can have the
+// same text in the hash's input.
+func (p Profile) unbound() bool {
+	h := p.Hash
+	if h.Place == SecretBetween || h.Join != "" || p.Points.ZeroFill || p.Holder.Min == p.Holder.Max {
+		return false
+	}
+	if h.Fields == HashBare {
+		return true
+	}
+	switch p.Layout {
+	case LayoutCSVQuoted, LayoutFixed, LayoutKeyValue:
+		return false // quotes, fill or names keep them apart
+	}
+	return true
+}
+
+func (p Profile) lintCipher(add func(Severity, LintCode, string, string)) {
+	c := p.Cipher
+	switch c.Mode {
+	case CipherECB:
+		add(SeverityDanger, LintECB, "cipher.mode",
+			"ECB shows which blocks are equal, and lets blocks be exchanged and left out between files under one key: only the hash of each record stands against it, and whole records that fill whole blocks can be dropped or repeated.")
+	case CipherCTR, CipherCFB8, CipherCFB128:
+		add(SeverityWarning, LintMalleable, "cipher.mode",
+			"a flipped bit of the file is the same bit flipped in the text: only the hash stands against it.")
+	}
+	switch c.IV {
+	case IVFixed, IVZero, IVKey, IVFileName:
+		severity, text := SeverityWarning, "files that begin alike are encrypted alike: who watches them sees when the same holder comes again."
+		if c.Mode == CipherCTR || c.Mode == CipherCFB8 || c.Mode == CipherCFB128 {
+			severity, text = SeverityDanger, "with one IV for all files this mode uses one key stream again and again: two files together give away both texts."
+		}
+		if c.IV == IVKey {
+			severity, text = SeverityDanger, "the key as IV comes out of the first block of a file that was tampered with, if anyone sees the garbled text."
+		}
+		if c.IV == IVFileName {
+			text += " The name must never come again, not even in a resend with other content."
+		}
+		add(severity, LintFixedIV, "cipher.iv", text)
+	}
+	switch c.Padding {
+	case PaddingZero, PaddingSpace, PaddingNone:
+		if c.Mode != CipherEnvelope && p.Integrity == IntegrityNone {
+			add(SeverityWarning, LintTruncation, "cipher.padding",
+				"a file that is cut between two records, at the end of a block, cannot be told from a whole one.")
+		}
+	case PaddingISO10126:
+		add(SeverityNote, LintPadding, "cipher.padding",
+			"the random bytes of the padding are bound by nothing: a file changed there still verifies, with the same records.")
+	}
+	switch c.Key {
+	case KeyEVPMD5, KeyEVPSHA256:
+		add(SeverityWarning, LintPassphrase, "cipher.key",
+			"one round of a fast hash makes the key: a passphrase that a person can remember is found by trying. Use 16 random bytes in text as the passphrase.")
+	case KeyPBKDF2:
+		if c.Iterations < 100_000 {
+			add(SeverityNote, LintPassphrase, "cipher.iterations",
+				"few rounds by today's measure: use a passphrase that is random.")
+		}
+	case KeyMySQL:
+		add(SeverityWarning, LintFoldedKey, "cipher.key",
+			"the key is folded by XOR: a text longer than 16 characters gives a weaker key than its length promises.")
+	}
+	if c.Mode == CipherEnvelope && p.Associated == "" {
+		add(SeverityNote, LintNoAssociation, "associated",
+			"nothing binds the file to sender and receiver: name both, so that one mall's file cannot be given to another under the same key.")
+	}
+}
+
+func distinctBytes(b []byte) int {
+	var seen [256]bool
+	n := 0
+	for _, c := range b {
+		if !seen[c] {
+			seen[c] = true
+			n++
+		}
+	}
+	return n
+}
