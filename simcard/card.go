@@ -94,7 +94,8 @@ func (c *Card) Transmit(command []byte) ([]byte, error) {
 }
 
 // TransmitContext is [Card.Transmit] that appends the reply to dst. SELECT,
-// READ BINARY and VERIFY do not allocate when dst has room. It fails with the
+// READ BINARY and VERIFY do not allocate when dst has room, once the
+// certificate that they read has been issued. It fails with the
 // context's error, before the card sees the command, when ctx has ended. On an
 // error it gives dst back as it was.
 func (c *Card) TransmitContext(ctx context.Context, dst, command []byte) ([]byte, error) {

@@ -16,7 +16,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mynakit/mynakit/apdu"
+	"github.com/mynakit/mynakit/apdu/vpcd"
 	"github.com/mynakit/mynakit/simcard"
+)
+
+var (
+	_ apdu.ContextTransmitter = (*simcard.Card)(nil)
+	_ vpcd.Card               = (*simcard.Card)(nil)
 )
 
 const (

@@ -39,13 +39,13 @@ func (c *Card) newJPKI(cfg *config) *application {
 	signSeed := holder.seed("sign", cfg.kind, cfg.issued)
 	issued := cfg.issuedOrDefault()
 
-	authKey, signKey := freshKey, freshKey
-	if !cfg.fresh {
-		pair := uint(authSeed[31])
-		authKey = func() func() *rsa.PrivateKey { return func() *rsa.PrivateKey { return testkeys.Auth(pair) } }
-		signKey = func() func() *rsa.PrivateKey { return func() *rsa.PrivateKey { return testkeys.Sign(pair) } }
+	pair := uint(authSeed[31])
+	authKey := func() *rsa.PrivateKey { return testkeys.Auth(pair) }
+	signKey := func() *rsa.PrivateKey { return testkeys.Sign(pair) }
+	if cfg.fresh {
+		authKey, signKey = freshKey(), freshKey()
 	}
-	c.auth = newCredential(authKey(), func() *Issuer { return c.authority().auth },
+	c.auth = newCredential(authKey, func() *Issuer { return c.authority().auth },
 		func() *x509.Certificate { return holder.authTemplate(issued, authSeed) }, cfg.authEdit)
 	authPIN := newPIN(DefaultAuthPIN, 3, isAuthPIN)
 	signPIN := newPIN(DefaultSignPIN, 5, isSignPIN)
@@ -57,12 +57,12 @@ func (c *Card) newJPKI(cfg *config) *application {
 	}
 	app := &application{aid: aidJPKI}
 	app.add(
-		file{id: 0x0002, read: free, content: c.certificateFile(func() []byte { return c.authority().sign.root().Raw })},
+		file{id: 0x0002, read: free, content: certificateFile(func() []byte { return c.authority().sign.root().Raw })},
 		file{id: 0x0006, read: free, content: fixed(tokenInfo(kind.label, authSeed))},
 		file{id: 0x0008, read: free, content: fixed(availability(!kind.noSign))},
 		file{id: 0x0009, read: never, content: fixed(bytes.Repeat([]byte{0xFF}, 16))},
-		file{id: 0x000A, read: readAuth, content: c.certificateFile(c.auth.certificate)},
-		file{id: 0x000B, read: free, content: c.certificateFile(func() []byte { return c.authority().auth.root().Raw })},
+		file{id: 0x000A, read: readAuth, content: certificateFile(c.auth.certificate)},
+		file{id: 0x000B, read: free, content: certificateFile(func() []byte { return c.authority().auth.root().Raw })},
 		file{id: 0x0016}, // a CA's public key, to check the certificates of terminals
 		file{id: 0x0017, key: c.auth.key, use: needs(authPIN)},
 		file{id: 0x0018, pin: authPIN},
@@ -71,10 +71,10 @@ func (c *Card) newJPKI(cfg *config) *application {
 	if kind.noSign {
 		signPIN.tries = 0
 	} else {
-		c.sign = newCredential(signKey(), func() *Issuer { return c.authority().sign },
+		c.sign = newCredential(signKey, func() *Issuer { return c.authority().sign },
 			func() *x509.Certificate { return holder.signTemplate(issued, signSeed) }, cfg.signEdit)
 		app.add(
-			file{id: 0x0001, read: needs(signPIN), content: c.certificateFile(c.sign.certificate)},
+			file{id: 0x0001, read: needs(signPIN), content: certificateFile(c.sign.certificate)},
 			file{id: 0x001A, key: c.sign.key, use: needs(signPIN)},
 		)
 	}
@@ -91,7 +91,7 @@ func (c *Card) newJPKI(cfg *config) *application {
 
 // certificateFile is a certificate with FF after it up to the size of the
 // file. It has nothing if there is no certificate.
-func (c *Card) certificateFile(der func() []byte) func() []byte {
+func certificateFile(der func() []byte) func() []byte {
 	return sync.OnceValue(func() []byte {
 		b := der()
 		if b == nil {

@@ -85,7 +85,9 @@ func (c *Card) verify(cmd *apdu.Command) apdu.Status {
 
 // changeReferenceData is CHANGE REFERENCE DATA: with P1 01 the new PIN, once
 // the old one is verified; with P1 00 the old PIN and the new one after it,
-// where a wrong old one takes a try.
+// where a wrong old one takes a try. The card knows where the old one ends by
+// the length of the PIN that it has. Neither form is a VERIFY: what was verified
+// before stays so, and nothing else becomes so.
 func (c *Card) changeReferenceData(cmd *apdu.Command) apdu.Status {
 	longest := maxPIN
 	switch cmd.P1 {

@@ -12,19 +12,21 @@ import (
 // What P1 of COMPUTE DIGITAL SIGNATURE asks for. "Pads" is PKCS #1 v1.5 of
 // RFC 8017 section 8.2 without the step that adds the name of the hash.
 const (
-	padData       = 0x00 // pads what it gets, 1 to 245 bytes: usually a DigestInfo
-	hashPad       = 0x01 // hashes with SHA-256 and pads the bare hash
-	padHash       = 0x02 // takes a SHA-256 hash, adds the DigestInfo, pads
-	hashAndPad    = 0x03 // hashes with SHA-256, adds the DigestInfo, pads
-	pssHash       = 0x04 // takes a SHA-256 hash: RSASSA-PSS, salt of 32 bytes
-	hashAndPSS    = 0x05 // hashes with SHA-256: RSASSA-PSS, salt of 32 bytes
-	pkcs1Overhead = 11   // bytes that PKCS #1 v1.5 padding takes at least
+	padData     = 0x00 // pads what it gets, 1 to 245 bytes: usually a DigestInfo
+	hashPadBare = 0x01 // hashes with SHA-256, pads the bare hash
+	padHash     = 0x02 // gets a SHA-256 hash, adds the DigestInfo, pads
+	hashPad     = 0x03 // hashes with SHA-256, adds the DigestInfo, pads
+	pssHash     = 0x04 // gets a SHA-256 hash: RSASSA-PSS, salt of 32 bytes
+	hashPSS     = 0x05 // hashes with SHA-256: RSASSA-PSS, salt of 32 bytes
 )
+
+// pkcs1Overhead is how many bytes the padding of PKCS #1 v1.5 takes at least.
+const pkcs1Overhead = 11
 
 // computeSignature is PERFORM SECURITY OPERATION: COMPUTE DIGITAL SIGNATURE
 // with the key that P2 names.
 func (c *Card) computeSignature(cmd *apdu.Command) ([]byte, apdu.Status) {
-	if cmd.P1 > hashAndPSS || cmd.P1 >= pssHash && c.quirks.NoPSS {
+	if cmd.P1 > hashPSS || cmd.P1 >= pssHash && c.quirks.NoPSS {
 		return nil, apdu.IncorrectP1P2
 	}
 	f, status := c.reference(cmd.P2)
@@ -60,14 +62,14 @@ func signable(p1 byte, n, keySize int) bool {
 
 func sign(key *rsa.PrivateKey, p1 byte, data []byte) ([]byte, error) {
 	switch p1 {
-	case hashPad, hashAndPad, hashAndPSS:
+	case hashPadBare, hashPad, hashPSS:
 		digest := sha256.Sum256(data)
 		data = digest[:]
 	}
 	switch p1 {
-	case padData, hashPad:
+	case padData, hashPadBare:
 		return rsa.SignPKCS1v15(nil, key, crypto.Hash(0), data)
-	case padHash, hashAndPad:
+	case padHash, hashPad:
 		return rsa.SignPKCS1v15(nil, key, crypto.SHA256, data)
 	}
 	return rsa.SignPSS(rand.Reader, key, crypto.SHA256, data, &rsa.PSSOptions{SaltLength: sha256.Size})
