@@ -152,11 +152,25 @@ func (c *Card) certificate(ctx context.Context, slot slotInfo) (*x509.Certificat
 	if len(b) < size {
 		return nil, ErrCertificate
 	}
-	cert, err := x509.ParseCertificate(b[:size])
-	if err != nil {
+	b = b[:size]
+	cert, err := x509.ParseCertificate(b)
+	if err != nil || !whole(b) {
 		return nil, ErrCertificate // the cause may quote the holder's data
 	}
 	return cert, nil
+}
+
+// whole reports whether the certificate b consists of its three parts and
+// nothing else. crypto/x509 overlooks what stands behind them, and a damaged
+// length brings filler in there that no signature covers.
+func whole(b []byte) bool {
+	_, b, _, err := tlv.Next(b)
+	for range 3 {
+		if err == nil {
+			_, _, b, err = tlv.Next(b)
+		}
+	}
+	return err == nil && len(b) == 0
 }
 
 // certificateSize tells the size of the certificate that starts with b, which

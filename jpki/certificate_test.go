@@ -10,8 +10,10 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/binary"
 	"fmt"
 	"math/big"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -31,7 +33,7 @@ var testKey = sync.OnceValue(func() *rsa.PrivateKey {
 })
 
 // testCertificate makes a certificate of more than size bytes.
-func testCertificate(t *testing.T, key crypto.Signer, size int) *x509.Certificate {
+func testCertificate(t testing.TB, key crypto.Signer, size int) *x509.Certificate {
 	t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(0x30D45),
@@ -49,7 +51,7 @@ func testCertificate(t *testing.T, key crypto.Signer, size int) *x509.Certificat
 	return cert
 }
 
-func rsaCertificate(t *testing.T, size int) *x509.Certificate {
+func rsaCertificate(t testing.TB, size int) *x509.Certificate {
 	return testCertificate(t, testKey(), size)
 }
 
@@ -233,6 +235,7 @@ func TestParseSerialDamaged(t *testing.T) {
 
 func FuzzParseSerial(f *testing.F) {
 	f.Add(unhex(serialHead))
+	f.Add(rsaCertificate(f, 1).Raw)
 	f.Add(unhex("3050 3040 A003020102 020101 300D"))
 	f.Add(unhex("3082062B 30820513 A003020102 0215 00FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF"))
 	f.Fuzz(func(t *testing.T, in []byte) {
@@ -337,6 +340,9 @@ func TestCertificateFromBadFiles(t *testing.T) {
 	garbled[len(der)/2] ^= 0xFF // within the key
 	r1, r2 := "00B08A0000", "00B0010000"
 	r3 := fmt.Sprintf("00B00200%02X", byte(len(third)))
+	longer := bytes.Clone(der)
+	binary.BigEndian.PutUint16(longer[2:], uint16(len(der)-4+2))
+	r3longer := fmt.Sprintf("00B00200%02X", byte(len(third)+2))
 	for _, tt := range []struct {
 		name  string
 		steps []step
@@ -355,6 +361,7 @@ func TestCertificateFromBadFiles(t *testing.T) {
 		{"reply too long", []step{{r1, ok(first)}, {r2, ok(append(bytes.Clone(second), 0))}}, apdu.ErrResponseLength},
 		{"first reply too long", []step{{r1, ok(append(bytes.Clone(first), 0))}}, apdu.ErrResponseLength},
 		{"last reply too long", []step{{r1, ok(first)}, {r2, ok(second)}, {r3, ok(append(bytes.Clone(third), 0))}}, apdu.ErrResponseLength},
+		{"filler within", []step{{r1, ok(longer[:256])}, {r2, ok(second)}, {r3longer, ok(append(bytes.Clone(third), 0xFF, 0xFF))}}, ErrCertificate},
 		{"removed", []step{{r1, ok(first)}, {r2, ""}}, apdu.ErrCardRemoved},
 		{"refused", []step{{r1, ok(first)}, {r2, "6F00"}}, apdu.NoPreciseDiagnosis},
 		{"shifted", []step{{r1, ok(first)}, {r2, ok(append([]byte{0}, second[:255]...))}, {r3, ok(third)}}, ErrCertificate},
@@ -448,16 +455,15 @@ func TestHasCertificate(t *testing.T) {
 
 func TestKind(t *testing.T) {
 	for label, want := range map[string]Kind{
-		"JPKIAPICCTOKEN2                 ": KindPlastic,
-		"JPKIAPICCTOKEN2":                  KindPlastic,
-		"JPKIAPICCTOKEN2\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00 \x00": KindPlastic,
-		"JPKIAPGPSETOKEN                 ":                                 KindAndroid,
-		"JPKIAPIOSTOKEN                  ":                                 KindIPhone,
-		"JPKIAPICCTOKEN                  ":                                 KindJuki,
-		"JPKIAPNEWTOKEN                  ":                                 KindUnknown,
-		"JPKIAPICCTOKEN22                ":                                 KindUnknown,
-		"jpkiapicctoken2                 ":                                 KindUnknown,
-		"\xFF\xFF\xFF\xFF":                                                 KindUnknown,
+		"JPKIAPICCTOKEN2                 ":                   KindPlastic,
+		"JPKIAPICCTOKEN2" + strings.Repeat("\x00", 16) + " ": KindPlastic,
+		"JPKIAPGPSETOKEN                 ":                   KindAndroid,
+		"JPKIAPIOSTOKEN                  ":                   KindIPhone,
+		"JPKIAPICCTOKEN                  ":                   KindJuki,
+		"JPKIAPNEWTOKEN                  ":                   KindUnknown,
+		"JPKIAPICCTOKEN22                ":                   KindUnknown,
+		"jpkiapicctoken2                 ":                   KindUnknown,
+		strings.Repeat("\xFF", 32):                           KindUnknown,
 	} {
 		steps := []step{{"00B08600 20", ok([]byte(label))}}
 		kind, err := play(t, nil, steps...).Kind(context.Background())
@@ -466,6 +472,7 @@ func TestKind(t *testing.T) {
 	}
 	for reply, is := range map[string]error{
 		"": apdu.ErrCardRemoved, "90": apdu.ErrCardRemoved, done: ErrReply, "6982": apdu.SecurityStatusNotSatisfied,
+		"4A504B494150494343544F4B454E 9000": ErrReply, // cut short before the 2
 	} {
 		_, err := play(t, nil, step{"00B08600 20", reply}).Kind(context.Background())
 		require.ErrorIs(t, err, is)

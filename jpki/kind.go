@@ -66,8 +66,8 @@ func (c *Card) kind(ctx context.Context) (Kind, error) {
 	if err != nil {
 		return KindUnknown, err
 	}
-	if len(b) == 0 {
-		return KindUnknown, ErrReply
+	if len(b) != tokenLabel {
+		return KindUnknown, ErrReply // the plastic card's label begins with the old one's
 	}
 	switch strings.Trim(string(b), paddingSet) {
 	case "JPKIAPICCTOKEN2":

@@ -1,0 +1,123 @@
+package e2e
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"math/big"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/simcard"
+)
+
+// server makes a TLS server that wants a client certificate, and the
+// configuration of a client that trusts it.
+func tlsConfigs(t *testing.T, roots *x509.CertPool, version uint16) (server, client *tls.Config) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: []string{"counter.test"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	cert, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	trusted := x509.NewCertPool()
+	trusted.AddCert(cert)
+	return &tls.Config{
+		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
+		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: roots,
+		MinVersion: version, MaxVersion: version,
+	}, &tls.Config{RootCAs: trusted, ServerName: "counter.test"}
+}
+
+// handshake runs one over a pipe, with a byte each way behind it.
+func handshake(t *testing.T, server, client *tls.Config) (tls.ConnectionState, error, error) {
+	t.Helper()
+	near, far := net.Pipe()
+	s, c := tls.Server(far, server), tls.Client(near, client)
+	var serverErr error
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer far.Close()
+		serverErr = s.HandshakeContext(context.Background())
+		if serverErr == nil {
+			_, serverErr = s.Write([]byte{1})
+		}
+	})
+	_, err := io.ReadFull(c, make([]byte, 1))
+	near.Close()
+	wg.Wait()
+	return s.ConnectionState(), serverErr, err
+}
+
+func TestTLSClientAuthentication(t *testing.T) {
+	pkcs1 := []tls.SignatureScheme{tls.PKCS1WithSHA256, tls.PKCS1WithSHA384, tls.PKCS1WithSHA512}
+	all := append([]tls.SignatureScheme{tls.PSSWithSHA256}, pkcs1...)
+	for _, tt := range []struct {
+		name    string
+		version uint16
+		schemes []tls.SignatureScheme
+		quirks  simcard.Quirks
+		works   bool
+	}{
+		{"TLS 1.2 with PSS", tls.VersionTLS12, all, simcard.Quirks{}, true},
+		{"TLS 1.2 with PKCS #1 v1.5", tls.VersionTLS12, pkcs1, simcard.Quirks{NoPSS: true}, true},
+		{"TLS 1.2, schemes left to crypto/tls", tls.VersionTLS12, nil, simcard.Quirks{}, true},
+		{"TLS 1.3", tls.VersionTLS13, all, simcard.Quirks{}, true},
+		{"TLS 1.3, schemes left to crypto/tls", tls.VersionTLS13, nil, simcard.Quirks{}, true},
+		{"TLS 1.3 by a card without PSS", tls.VersionTLS13, all, simcard.Quirks{NoPSS: true}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			card := newCard(simcard.WithQuirks(tt.quirks))
+			c := open(t, card)
+			verified(t, c, jpki.AuthPIN, authPIN)
+			key, err := c.Signer(context.Background(), jpki.Auth)
+			require.NoError(t, err)
+			server, client := tlsConfigs(t, card.Authority().Roots(), tt.version)
+			client.Certificates = []tls.Certificate{{
+				Certificate: [][]byte{key.Certificate().Raw}, Leaf: key.Certificate(),
+				PrivateKey: key, SupportedSignatureAlgorithms: tt.schemes,
+			}}
+			state, serverErr, clientErr := handshake(t, server, client)
+			if !tt.works {
+				// crypto/tls passes the text on and not the error.
+				require.ErrorContains(t, clientErr, "not supported: PSS on this card")
+				require.Error(t, serverErr)
+				return
+			}
+			require.NoError(t, clientErr)
+			require.NoError(t, serverErr)
+			require.Len(t, state.PeerCertificates, 1)
+			assert.Equal(t, card.AuthCertificate().Raw, state.PeerCertificates[0].Raw)
+			assert.Equal(t, tt.version, state.Version)
+		})
+	}
+}
+
+// Without the PIN the handshake ends with an error that says so, on the side
+// of the card's holder.
+func TestTLSWithoutPIN(t *testing.T) {
+	card := newCard()
+	key, err := open(t, card).Signer(context.Background(), jpki.Auth)
+	require.NoError(t, err)
+	server, client := tlsConfigs(t, card.Authority().Roots(), tls.VersionTLS13)
+	client.Certificates = []tls.Certificate{{Certificate: [][]byte{key.Certificate().Raw}, PrivateKey: key}}
+	_, serverErr, clientErr := handshake(t, server, client)
+	require.ErrorContains(t, clientErr, "auth PIN has to be verified first")
+	require.Error(t, serverErr)
+}
