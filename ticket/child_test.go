@@ -1,0 +1,5 @@
+package ticket_test
+
+const childEnv = "MYNAKIT_TICKET_CHILD"
+
+func child() int { return 0 }

@@ -1,0 +1,79 @@
+package ticket
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrRefused is the one answer the counter gets for a code that does not
+// redeem a ticket here and now: unknown number, lapsed, redeemed elsewhere,
+// cancelled, replaced, another association's, forged, unreadable, or too many
+// wrong numbers lately. It is always this very value, so that neither its
+// text nor its chain tells which. The reason goes to [Config.Audit] alone.
+var ErrRefused = errors.New("ticket: refused")
+
+// What can be wrong with a value that the program itself hands over. None of
+// these holds the value.
+var (
+	ErrNumber     = errors.New("ticket: not a ticket number")           // not eight digits
+	ErrCheckDigit = errors.New("ticket: wrong check digit")             // nine digits that do not belong together
+	ErrScope      = errors.New("ticket: not a scope")                   // not 1 to MaxScope of A-Z, 0-9 and hyphen
+	ErrTerminal   = errors.New("ticket: not a terminal ID")             // not 1 to MaxTerminal of the permitted characters
+	ErrPoints     = errors.New("ticket: points out of range")           // zero, negative or beyond the policy
+	ErrValidity   = errors.New("ticket: validity out of range")         // a last day that is past, too late or no day at all
+	ErrDate       = errors.New("ticket: not a date")                    // not a day of the calendar
+	ErrPeriod     = errors.New("ticket: not a period")                  // a first day after the last, or a missing day
+	ErrKey        = errors.New("ticket: not an order or attempt key")   // too long, or with control characters
+	ErrBatch      = errors.New("ticket: too many orders in one batch")  // more than MaxBatch
+	ErrPolicy     = errors.New("ticket: policy out of range")           // a limit beyond the library's own
+	ErrQR         = errors.New("ticket: not a ticket's QR code")        // another kind of code, or a damaged one
+	ErrForged     = errors.New("ticket: QR code with a wrong MAC")      // right form, but no key of ours made it
+	ErrSecret     = errors.New("ticket: unusable QR key")               // a secret too short, or two keys of one ID
+	ErrCSV        = errors.New("ticket: not a settlement details file") // see *CSVError for the place
+)
+
+// What the issuer's own operations answer. They are for programs that may
+// know, never for a counter's screen.
+var (
+	// ErrNotFound says that the scope has no ticket of this number.
+	ErrNotFound = errors.New("ticket: no such ticket")
+	// ErrConflict says that an order's key was used before for an order of
+	// other points or another last day. Nothing was issued.
+	ErrConflict = errors.New("ticket: order key used before for another order")
+	// ErrState is matched by every [*StateError].
+	ErrState = errors.New("ticket: not possible in this state")
+	// ErrFull is matched by every [*FullError].
+	ErrFull = errors.New("ticket: the scope has too many numbers")
+)
+
+// StateError says that a ticket's state does not permit what was asked. The
+// ticket is unchanged.
+type StateError struct {
+	Op    Op    // what was asked
+	State State // the state the ticket is in
+}
+
+// Error names the operation and the state.
+func (e *StateError) Error() string {
+	return fmt.Sprintf("ticket: cannot %s a ticket that is %s", e.Op, e.State)
+}
+
+// Is reports whether target is [ErrState].
+func (e *StateError) Is(target error) bool { return target == ErrState }
+
+// FullError says that a scope has no room for the numbers asked for. A number
+// is never used twice, so a scope only fills; the cure is a second scope for
+// the association. Nothing was issued.
+type FullError struct {
+	Scope Scope
+	Taken int64 // numbers in use before this order
+	Limit int64 // numbers the policy permits, see Policy.RefuseAt
+}
+
+// Error names the scope and the figures.
+func (e *FullError) Error() string {
+	return fmt.Sprintf("ticket: scope %s has %d of %d numbers taken", e.Scope, e.Taken, e.Limit)
+}
+
+// Is reports whether target is [ErrFull].
+func (e *FullError) Is(target error) bool { return target == ErrFull }

@@ -1,0 +1,135 @@
+package ticket_test
+
+import (
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/mynakit/mynakit/internal/pgtest"
+	"github.com/mynakit/mynakit/ticket"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	_ "modernc.org/sqlite"
+)
+
+var pg pgtest.Server
+
+func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) != "" {
+		os.Exit(child())
+	}
+	code := m.Run()
+	pg.Stop()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, "goroutines left behind:", err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// long skips a test that is only for the full figures.
+func long() bool { return os.Getenv("MYNAKIT_LONG") == "1" }
+
+func sqliteDSN(dir string) string {
+	return fmt.Sprintf("file:%s?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)",
+		filepath.ToSlash(filepath.Join(dir, "t.db")))
+}
+
+func openDB(t testing.TB, driver, dsn string) *sql.DB {
+	db, err := sql.Open(driver, dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, db.Close()) })
+	return db
+}
+
+func openSQL(t testing.TB, driver, dsn string) *ticket.SQLStore {
+	s, err := ticket.OpenSQL(t.Context(), openDB(t, driver, dsn), ticket.SQLConfig{})
+	require.NoError(t, err)
+	return s
+}
+
+// engines are the databases that programs share.
+var engines = []struct {
+	name, driver string
+	dsn          func(testing.TB) string
+}{
+	{"SQLite", "sqlite", func(t testing.TB) string { return sqliteDSN(t.TempDir()) }},
+	{"PostgreSQL", "pgx", func(t testing.TB) string { return pg.DSN(t) }},
+}
+
+// eachStore runs f on a fresh store of each kind.
+func eachStore(t *testing.T, f func(t *testing.T, s ticket.Store)) {
+	t.Run("Memory", func(t *testing.T) { f(t, new(ticket.Memory)) })
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) { f(t, openSQL(t, e.driver, e.dsn(t))) })
+	}
+}
+
+// clock is a clock that the test turns.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) set(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = t
+}
+
+// at reads a time in Japan.
+func at(t testing.TB, s string) time.Time {
+	v, err := time.Parse("2006-01-02 15:04:05 -0700", s+" +0900")
+	require.NoError(t, err)
+	return v
+}
+
+func day(t testing.TB, s string) ticket.Date {
+	d, err := ticket.ParseDate(s)
+	require.NoError(t, err)
+	return d
+}
+
+func key(t testing.TB, id string) ticket.Key {
+	k, err := ticket.NewKey(id, []byte("a secret of the tests, "+id))
+	require.NoError(t, err)
+	return k
+}
+
+func number(t testing.TB, s string) ticket.Number {
+	n, err := ticket.ParseNumber(s)
+	require.NoError(t, err)
+	return n
+}
+
+var (
+	shop  = ticket.Terminal{ID: "000001", Scope: "141305-01"}
+	shop2 = ticket.Terminal{ID: "000002", Scope: "141305-01"}
+	far   = ticket.Terminal{ID: "000001", Scope: "131016-01"}
+)
+
+func code(n ticket.Number) ticket.Code { return ticket.Code(n.Display()) }
+
+// full drains a sequence.
+func full[T any](t testing.TB, seq func(func(T, error) bool)) []T {
+	var out []T
+	for v, err := range seq {
+		require.NoError(t, err)
+		out = append(out, v)
+	}
+	return out
+}

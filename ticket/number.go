@@ -1,0 +1,335 @@
+package ticket
+
+import (
+	"cmp"
+	"crypto/rand"
+	"database/sql/driver"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// Space is how many ticket numbers there are: every string of eight digits.
+const Space = 100_000_000
+
+// Number is a ticket number (発券番号): eight decimal digits, any of the 10^8,
+// drawn at random (システム設計書(活用マニュアル概要) II.11②(ウ)). Leading zeros
+// belong to it.
+//
+// Numbers compare with == and serve as map keys. The zero Number means "no
+// number" and is not 0000-0000.
+//
+// Who knows a live number can spend it, so fmt and log/slog show only the
+// last two digits, as in ****-**32, whatever the verb. [Number.Display] gives
+// the printed form and [Number.Digits] the bare one. MarshalText writes the
+// digits, because tickets travel as JSON between a shop's own programs: do
+// not log JSON that holds tickets.
+type Number struct {
+	v uint32 // the number plus one
+}
+
+// Mask is what fmt and log/slog put in place of the six digits they hide.
+const maskHead = "****-**"
+
+// NewNumber draws a number from crypto/rand, each of the 10^8 equally likely.
+// It makes no two numbers differ: that is the store's unique constraint's
+// work (see [Book.Issue]).
+func NewNumber() Number {
+	var b [4]byte
+	for {
+		_, _ = rand.Read(b[:]) // never fails: it ends the program instead
+		if n, ok := numberFrom(binary.LittleEndian.Uint32(b[:])); ok {
+			return n
+		}
+	}
+}
+
+// numberFrom maps 32 random bits to a number. The topmost 95 million values
+// are thrown away: with them, 42.95 draws would share each number and the
+// lower ones would come up 2 % more often.
+func numberFrom(bits uint32) (Number, bool) {
+	const fair = 1<<32 - 1<<32%Space
+	if bits >= fair {
+		return Number{}, false
+	}
+	return Number{v: bits%Space + 1}, true
+}
+
+// maxTyped bounds what is looked at of a typed number.
+const maxTyped = 128
+
+// ParseNumber reads a number as people type it: eight digits, half or full
+// width, with or without one hyphen or spaces in the middle, spaces around
+// it, and any of the dashes that a Japanese keyboard or a copied text puts in
+// a hyphen's place (－ ー − ‐ – — ― and their like). Anything else is
+// [ErrNumber], which does not hold the text.
+func ParseNumber(s string) (Number, error) {
+	d, err := digits(s, "44")
+	if err != nil {
+		return Number{}, err
+	}
+	return numberOf(d[:8]), nil
+}
+
+// ParseCheckedNumber reads a number that was printed with its check digit, as
+// [Number.DisplayChecked] writes it: nine digits in groups of four, four and
+// one, as freely typed as for [ParseNumber]. A wrong check digit is
+// [ErrCheckDigit].
+func ParseCheckedNumber(s string) (Number, error) {
+	d, err := digits(s, "441")
+	if err != nil {
+		return Number{}, err
+	}
+	if damm(d[:]) != 0 {
+		return Number{}, ErrCheckDigit
+	}
+	return numberOf(d[:8]), nil
+}
+
+func numberOf(d []byte) Number {
+	var v uint32
+	for _, c := range d {
+		v = v*10 + uint32(c)
+	}
+	return Number{v: v + 1}
+}
+
+// digits reads groups of digits, whose lengths are the characters of groups,
+// with an optional separator between groups.
+func digits(s, groups string) (d [9]byte, err error) {
+	if len(s) > maxTyped {
+		return d, fmt.Errorf("%w: too long", ErrNumber)
+	}
+	n, group, inGroup := 0, 0, 0
+	hyphen := false // one was seen since the last digit
+	for pos, r := range s {
+		if r >= '０' && r <= '９' {
+			r -= '０' - '0'
+		}
+		switch {
+		case r >= '0' && r <= '9':
+			if group < len(groups) && inGroup == int(groups[group]-'0') {
+				group++
+				inGroup = 0
+			}
+			if group == len(groups) {
+				return d, fmt.Errorf("%w: too many digits", ErrNumber)
+			}
+			d[n] = byte(r - '0')
+			n++
+			inGroup++
+			hyphen = false
+		case isSpace(r) && (n == 0 || inGroup == int(groups[group]-'0')):
+		case isHyphen(r) && n > 0 && !hyphen && group < len(groups)-1 && inGroup == int(groups[group]-'0'):
+			hyphen = true
+		default:
+			return d, fmt.Errorf("%w: wrong character at byte %d", ErrNumber, pos)
+		}
+	}
+	if hyphen || group != len(groups)-1 || inGroup != int(groups[group]-'0') {
+		return d, fmt.Errorf("%w: too few digits", ErrNumber)
+	}
+	return d, nil
+}
+
+// isSpace takes the blanks of a keyboard and the Enter or Tab that a
+// keyboard-wedge reader sends after a code.
+func isSpace(r rune) bool {
+	switch r {
+	case ' ', '\u3000', '\u00a0', '\t', '\r', '\n':
+		return true
+	}
+	return false
+}
+
+func isHyphen(r rune) bool {
+	switch r {
+	case '-',
+		'\uff0d',           // － full-width hyphen-minus
+		'\u30fc', '\uff70', // ー ｰ long-vowel marks, the key beside 0 in kana input
+		'\u2212',                     // − minus
+		'\u2010', '\u2011', '\u2012', // ‐ ‑ ‒
+		'\u2013', '\u2014', '\u2015', // – — ―
+		'\u2500', '\u2501', // ─ ━ ruled lines
+		'\ufe58', '\ufe63': // ﹘ ﹣
+		return true
+	}
+	return false
+}
+
+// IsZero reports whether n is the zero Number, which stands for no number.
+func (n Number) IsZero() bool { return n.v == 0 }
+
+// Compare orders numbers by their digits: -1, 0 or +1. The zero Number is
+// first.
+func (n Number) Compare(other Number) int { return cmp.Compare(n.v, other.v) }
+
+// put writes the eight digits.
+func (n Number) put(b *[8]byte) {
+	v := n.v - 1
+	for i := 7; i >= 0; i-- {
+		b[i] = '0' + byte(v%10)
+		v /= 10
+	}
+}
+
+// Digits gives the eight digits, "98765432", or "" for the zero Number.
+func (n Number) Digits() string {
+	if n.IsZero() {
+		return ""
+	}
+	var b [8]byte
+	n.put(&b)
+	return string(b[:])
+}
+
+// Display gives the form that is printed on the ticket, "9876-5432", or ""
+// for the zero Number.
+func (n Number) Display() string {
+	if n.IsZero() {
+		return ""
+	}
+	var b [8]byte
+	n.put(&b)
+	return string(b[:4]) + "-" + string(b[4:])
+}
+
+// DisplayChecked gives the printed form with the check digit behind it,
+// "9876-5432-7", or "" for the zero Number.
+func (n Number) DisplayChecked() string {
+	if n.IsZero() {
+		return ""
+	}
+	return n.Display() + "-" + string('0'+rune(n.CheckDigit()))
+}
+
+// CheckDigit gives the Damm check digit, 0 to 9. It finds every single wrong
+// digit and every swap of two neighbours. It stands outside the number: a
+// number of eight random digits has no room for one. The zero Number has 0.
+func (n Number) CheckDigit() int {
+	if n.IsZero() {
+		return 0
+	}
+	var b [8]byte
+	n.put(&b)
+	for i := range b {
+		b[i] -= '0'
+	}
+	return int(damm(b[:]))
+}
+
+// String gives the number with all but its last two digits hidden.
+func (n Number) String() string {
+	if n.IsZero() {
+		return ""
+	}
+	var b [8]byte
+	n.put(&b)
+	return maskHead + string(b[6:])
+}
+
+// Format writes [Number.String] for every verb, so that no way of printing
+// shows the whole number.
+func (n Number) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, n.String()) }
+
+// LogValue gives [Number.String].
+func (n Number) LogValue() slog.Value { return slog.StringValue(n.String()) }
+
+// AppendText appends the eight digits to b. The zero Number is [ErrNumber].
+func (n Number) AppendText(b []byte) ([]byte, error) {
+	if n.IsZero() {
+		return b, fmt.Errorf("%w: missing", ErrNumber)
+	}
+	var d [8]byte
+	n.put(&d)
+	return append(b, d[:]...), nil
+}
+
+// MarshalText gives the eight digits. The zero Number is [ErrNumber]; mark
+// an optional JSON field omitzero.
+func (n Number) MarshalText() ([]byte, error) { return n.AppendText(make([]byte, 0, 8)) }
+
+// UnmarshalText reads exactly eight ASCII digits and nothing more. On error,
+// [ErrNumber], n is unchanged.
+func (n *Number) UnmarshalText(text []byte) error {
+	if len(text) != 8 {
+		return fmt.Errorf("%w: %d bytes", ErrNumber, len(text))
+	}
+	var v uint32
+	for i, c := range text {
+		if c < '0' || c > '9' {
+			return fmt.Errorf("%w: wrong character at byte %d", ErrNumber, i)
+		}
+		v = v*10 + uint32(c-'0')
+	}
+	n.v = v + 1
+	return nil
+}
+
+// Value stores the number as text of eight digits, and the zero Number as
+// NULL.
+func (n Number) Value() (driver.Value, error) {
+	if n.IsZero() {
+		return nil, nil
+	}
+	return n.Digits(), nil
+}
+
+// Scan reads a text column as strictly as UnmarshalText, and NULL as the zero
+// Number. On error n is unchanged.
+func (n *Number) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		*n = Number{}
+		return nil
+	case string:
+		return n.UnmarshalText([]byte(v))
+	case []byte:
+		return n.UnmarshalText(v)
+	}
+	return fmt.Errorf("%w: a column of type %T", ErrNumber, src)
+}
+
+// damm is the checksum of H. Michael Damm's quasigroup of order ten: zero for
+// digits that end in their own check digit.
+func damm(digits []byte) byte {
+	var c byte
+	for _, d := range digits {
+		c = dammTable[c][d]
+	}
+	return c
+}
+
+var dammTable = [10][10]byte{
+	{0, 3, 1, 7, 5, 9, 8, 6, 4, 2},
+	{7, 0, 9, 2, 1, 5, 4, 8, 6, 3},
+	{4, 2, 0, 6, 8, 7, 1, 3, 5, 9},
+	{1, 7, 5, 0, 9, 8, 3, 4, 2, 6},
+	{6, 1, 2, 3, 0, 4, 5, 9, 7, 8},
+	{3, 6, 7, 4, 2, 0, 9, 5, 8, 1},
+	{5, 8, 6, 9, 7, 2, 0, 1, 3, 4},
+	{8, 9, 4, 5, 3, 6, 2, 0, 1, 7},
+	{9, 4, 3, 8, 6, 1, 7, 2, 0, 5},
+	{2, 5, 8, 1, 4, 3, 6, 7, 9, 0},
+}
+
+// Code is what the counter was handed, as the reader or the keyboard gave it:
+// the text of a ticket's QR code, or a typed number. It is as good as money,
+// so fmt, log/slog and encoding/json write [redacted] in its place; it reads
+// from JSON as the plain string it is.
+type Code string
+
+const redacted = "[redacted]"
+
+// String gives "[redacted]".
+func (c Code) String() string { return redacted }
+
+// Format writes "[redacted]" for every verb.
+func (c Code) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// LogValue gives "[redacted]".
+func (c Code) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalJSON gives "[redacted]".
+func (c Code) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }

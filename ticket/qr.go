@@ -1,0 +1,164 @@
+package ticket
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base32"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+)
+
+// The QR payload, all in the characters of QR's alphanumeric mode:
+//
+//	MPT1.K1.141305-01.98765432.ABCDEFGHIJKLMNOP
+//	│    │  │         │        └ MAC: 80 bits of HMAC-SHA-256 in base32
+//	│    │  │         └ ticket number
+//	│    │  └ scope
+//	│    └ the key's ID
+//	└ version
+//
+// The MAC is taken over macDomain and all that stands before its full stop,
+// so a payload has one spelling and no part of it can be changed.
+const (
+	qrVersion = "MPT1"
+	macDomain = "mynakit point ticket QR\x00"
+	macBytes  = 10
+	maxKeyID  = 4
+	maxQR     = len(qrVersion) + 1 + maxKeyID + 1 + MaxScope + 1 + 8 + 1 + macBytes*8/5
+)
+
+var macText = base32.StdEncoding.WithPadding(base32.NoPadding)
+
+// MinSecret is the least length in bytes of a QR key's secret.
+const MinSecret = 16
+
+// Key is a secret key for the MAC of QR codes. It prints as [redacted]
+// through fmt, log/slog and encoding/json.
+type Key struct {
+	id     string
+	secret [sha256.Size]byte // a hash of what the caller gave, so of one length
+}
+
+// NewKey makes a key from its ID, 1 to 4 characters A to Z and 0 to 9 which
+// are printed in each QR code, and a secret of at least [MinSecret] random
+// bytes, which is copied. The error is [ErrSecret].
+func NewKey(id string, secret []byte) (Key, error) {
+	if !validKeyID(id) || len(secret) < MinSecret {
+		return Key{}, ErrSecret
+	}
+	return Key{id: id, secret: sha256.Sum256(secret)}, nil
+}
+
+func validKeyID(id string) bool {
+	for i := range len(id) {
+		if c := id[i]; !(c >= 'A' && c <= 'Z' || c >= '0' && c <= '9') {
+			return false
+		}
+	}
+	return id != "" && len(id) <= maxKeyID
+}
+
+// ID gives the key's ID, or "" for the zero Key.
+func (k Key) ID() string { return k.id }
+
+// Format writes "[redacted]" for every verb.
+func (k Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// LogValue gives "[redacted]".
+func (k Key) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalJSON gives "[redacted]".
+func (k Key) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+
+func (k Key) mac(head string) [macBytes]byte {
+	h := hmac.New(sha256.New, k.secret[:])
+	_, _ = io.WriteString(h, macDomain)
+	_, _ = io.WriteString(h, head)
+	return [macBytes]byte(h.Sum(nil))
+}
+
+// Keys is a set of keys with different IDs. The first seals new QR codes; all
+// of them open what was sealed before, so that a key can be changed while
+// tickets are out: put the new one first and drop the old one 30 days later.
+type Keys []Key
+
+func (ks Keys) check() error {
+	for i, k := range ks {
+		if k.id == "" {
+			return fmt.Errorf("%w: a zero Key", ErrSecret)
+		}
+		for _, other := range ks[:i] {
+			if other.id == k.id {
+				return fmt.Errorf("%w: two keys with the ID %s", ErrSecret, k.id)
+			}
+		}
+	}
+	return nil
+}
+
+// Seal gives the text of a ticket's QR code, at most 60 characters of QR's
+// alphanumeric mode. The errors are [ErrSecret] when there is no key,
+// [ErrScope] and [ErrNumber].
+func (ks Keys) Seal(scope Scope, n Number) (string, error) {
+	if len(ks) == 0 || ks[0].id == "" {
+		return "", ErrSecret
+	}
+	if err := scope.Check(); err != nil {
+		return "", err
+	}
+	if n.IsZero() {
+		return "", ErrNumber
+	}
+	head := strings.Join([]string{qrVersion, ks[0].id, string(scope), n.Digits()}, ".")
+	mac := ks[0].mac(head)
+	return head + "." + macText.EncodeToString(mac[:]), nil
+}
+
+// Open reads the text of a QR code and gives its scope and number if one of
+// the keys sealed it, without asking any store. Blanks at the ends, as a
+// keyboard-wedge reader adds them, are passed over. The errors are [ErrQR]
+// for a text of another form and [ErrForged] for one of the right form with
+// a wrong MAC or an unknown key; neither holds the text. A counter's screen
+// must show them alike, as [Book.Inspect] and [Book.Redeem] do.
+func (ks Keys) Open(text string) (Scope, Number, error) {
+	text = strings.Trim(text, " \t\r\n")
+	if len(text) > maxQR {
+		return "", Number{}, ErrQR
+	}
+	parts := strings.Split(text, ".")
+	if len(parts) != 5 || parts[0] != qrVersion || !validKeyID(parts[1]) {
+		return "", Number{}, ErrQR
+	}
+	scope := Scope(parts[2])
+	var n Number
+	if scope.Check() != nil || n.UnmarshalText([]byte(parts[3])) != nil {
+		return "", Number{}, ErrQR
+	}
+	got, err := macText.DecodeString(parts[4])
+	if err != nil || len(got) != macBytes {
+		return "", Number{}, ErrQR
+	}
+	head := text[:len(text)-len(parts[4])-1]
+	// A key that is not ours costs the same work and gives the same answer.
+	var key Key
+	for _, k := range ks {
+		if k.id == parts[1] {
+			key = k
+		}
+	}
+	want := key.mac(head)
+	if subtle.ConstantTimeCompare(got, want[:]) != 1 || key.id == "" {
+		return "", Number{}, ErrForged
+	}
+	return scope, n, nil
+}
+
+// isQR tells a QR code's text from a typed number by its first letter, so
+// that a damaged code is not taken for a guess.
+func isQR(text string) bool {
+	text = strings.TrimLeft(text, " \t\r\n")
+	return text != "" && text[0] >= 'A' && text[0] <= 'Z'
+}
