@@ -261,6 +261,9 @@ func TestNewAuthority(t *testing.T) {
 	far := simcard.NewAuthority(time.Date(12345, 1, 1, 0, 0, 0, 0, time.UTC))
 	assert.Nil(t, far.Auth().Certificate())
 	assert.NotNil(t, far.Roots())
+	card = simcard.New(simcard.WithAuthority(far))
+	assert.Nil(t, card.AuthCertificate())
+	run(t, card, []step{{selectJPKI, "9000"}, {"00B08A0004", "6F00"}, {"00B08B0004", "6F00"}})
 }
 
 func TestIssue(t *testing.T) {

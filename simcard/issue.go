@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/x509"
+	"errors"
 	"sync"
 	"time"
 
@@ -80,8 +81,7 @@ func newIssuer(unit, japanese string, from, to time.Time, key func() *rsa.Privat
 		k := key()
 		template := caTemplate(unit, japanese, x509.MarshalPKCS1PublicKey(&k.PublicKey), from, to)
 		// The template has nothing in it that could fail but a time outside of
-		// what a certificate can say; such a CA has no certificate, and what
-		// it issues says so.
+		// what a certificate can say; such a CA has no certificate.
 		der, err := x509.CreateCertificate(rand.Reader, template, template, &k.PublicKey, k)
 		if err != nil {
 			return &x509.Certificate{}
@@ -101,8 +101,11 @@ func (i *Issuer) Signer() crypto.Signer { return i.key() }
 // Issue signs a certificate for the key public, an RSA or ECDSA public key.
 // See [x509.CreateCertificate] for what it takes from template; the issuer's
 // name and key identifier are those of the CA. It fails where that function
-// does.
+// does, and where the CA has no certificate itself.
 func (i *Issuer) Issue(template *x509.Certificate, public crypto.PublicKey) (*x509.Certificate, error) {
+	if i.root().Raw == nil {
+		return nil, errors.New("simcard: the issuer has no certificate: moment of issue outside the years 0 to 9999")
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, i.root(), public, i.key())
 	if err != nil {
 		return nil, err
