@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/mynakit/mynakit/apdu"
 )
@@ -18,6 +19,9 @@ type Card struct {
 	turn    chan struct{} // holds a token while a call runs
 	channel apdu.Channel
 	shortEF bool // the card takes short EF identifiers, as far as known
+
+	mu    sync.Mutex
+	stats apdu.Stats // as of the last call that ended
 }
 
 // An Option changes how [Open] treats a card.
@@ -58,15 +62,16 @@ func Open(ctx context.Context, t apdu.Transmitter, opts ...Option) (*Card, error
 	if err != nil {
 		return nil, &StepError{"select application", err}
 	}
+	c.stats = c.channel.Stats()
 	return c, nil
 }
 
-// Stats counts the exchanges and the bytes since [Open], its own included. It
-// waits for a running call.
+// Stats counts the exchanges and the bytes since [Open], its own included, as
+// of the last call that ended. It does not wait for one that runs.
 func (c *Card) Stats() apdu.Stats {
-	c.turn <- struct{}{}
-	defer c.release()
-	return c.channel.Stats()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stats
 }
 
 // begin waits for this caller's turn. A channel and not a mutex, so that a
@@ -80,7 +85,13 @@ func (c *Card) begin(ctx context.Context) error {
 	}
 }
 
-func (c *Card) release() { <-c.turn }
+// end gives the turn to the next caller.
+func (c *Card) end() {
+	c.mu.Lock()
+	c.stats = c.channel.Stats()
+	c.mu.Unlock()
+	<-c.turn
+}
 
 // send sends cmd. More data than was asked for is [apdu.ErrResponseLength].
 func (c *Card) send(ctx context.Context, cmd *apdu.Command) (apdu.Response, error) {

@@ -93,6 +93,7 @@ func TestWaitingCallerCanLeave(t *testing.T) {
 		assert.Equal(t, 3, left)
 	})
 	<-entered
+	assert.Equal(t, 1, c.Stats().Exchanges, "Stats does not wait")
 	ctx, cancel := context.WithCancel(context.Background())
 	wg.Go(func() {
 		_, err := c.Kind(ctx)

@@ -116,7 +116,7 @@ func fromSlot[T any](ctx context.Context, c *Card, slot Slot, read func(context.
 	if err := c.begin(ctx); err != nil {
 		return none, err
 	}
-	defer c.release()
+	defer c.end()
 	return read(ctx, info)
 }
 

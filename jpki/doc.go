@@ -18,9 +18,9 @@
 //
 // Keep the [Pseudonym], not the number. The number (発行番号) is legally
 // sensitive: the law behind these certificates (公的個人認証法) restricts who may
-// verify them as a business and handle their numbers, so ask a lawyer before a
-// database of them is built. One person has several: card, Android, iPhone, and
-// a new one after each renewal.
+// verify them as a business and handle their numbers. Take legal advice before
+// building a database of them. One person has several numbers: card, Android,
+// iPhone, and a new one after each renewal.
 //
 // # PINs
 //
@@ -63,4 +63,12 @@
 //
 // A [Card] stands for the card that was there at [Open]. After
 // [apdu.ErrCardRemoved], open the next one.
+//
+// # Sources
+//
+// The card's specification is not public. What is used here is what independent
+// public clients of the card agree on (jpki/myna, OpenSC's driver, myna-card and
+// others), within ISO/IEC 7816-4 and -8, PKCS #11 for the token information, RFC
+// 5280 for certificates and RFC 8017 for signatures. Where cards are known or
+// suspected to differ, all ways are taken.
 package jpki

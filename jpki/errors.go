@@ -49,13 +49,16 @@ func (e *StepError) Unwrap() error { return e.Err }
 type PINError struct {
 	PIN     PINKind
 	Left    int  // tries that are left
-	Blocked bool // none is left: the PIN has to be reset, see the package comment
+	Blocked bool // none is left: the municipal office has to reset the PIN
 }
 
 // Error names the PIN and the tries left.
 func (e *PINError) Error() string {
 	if e.Blocked {
 		return fmt.Sprintf("jpki: %s blocked", e.PIN)
+	}
+	if e.Left == 1 {
+		return fmt.Sprintf("jpki: wrong %s, 1 try left", e.PIN)
 	}
 	return fmt.Sprintf("jpki: wrong %s, %d tries left", e.PIN, e.Left)
 }

@@ -13,6 +13,10 @@ import (
 // [crypto.Signer] and serves as tls.Certificate.PrivateKey, for
 // [x509.CreateCertificateRequest], and for CMS libraries. Make one with
 // [Card.Signer]. It may be used from several goroutines.
+//
+// TLS 1.3 signs with PSS only; a card that does not do PSS needs
+// tls.Config.MaxVersion at TLS 1.2. crypto/tls passes the text of an error of
+// Sign on, not the error: verify the PIN before the handshake.
 type Key struct {
 	card *Card
 	slot Slot

@@ -61,7 +61,7 @@ func (c *Card) kind(ctx context.Context) (Kind, error) {
 	if err := c.begin(ctx); err != nil {
 		return KindUnknown, err
 	}
-	defer c.release()
+	defer c.end()
 	b, err := c.readBinary(ctx, tokenInfo, 0, tokenLabel)
 	if err != nil {
 		return KindUnknown, err

@@ -115,8 +115,10 @@ const redacted = "[redacted]"
 type Pseudonym [sha256.Size]byte
 
 // Pseudonym gives HMAC-SHA-256(key, octets of the serial). The key should be
-// 32 random bytes, kept apart from the database. The same serial under the same
-// key gives the same pseudonym in every version of this module.
+// 32 random bytes, kept apart from the database: serials are short, and whoever
+// has the key can try them all. The same serial under the same key gives the
+// same pseudonym in every version of this module. The zero value has one too,
+// which stands for nobody: ask [Serial.IsZero] first.
 func (s Serial) Pseudonym(key []byte) Pseudonym {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(s.value()))

@@ -52,7 +52,7 @@ func (c *Card) sign(ctx context.Context, slot Slot, digest []byte, opts crypto.S
 	if err := c.begin(ctx); err != nil {
 		return nil, err
 	}
-	defer c.release()
+	defer c.end()
 	r, err := c.sendTo(ctx, info.key, cmd)
 	switch {
 	case statusIn(err, apdu.SecurityStatusNotSatisfied):

@@ -23,7 +23,7 @@ func (c *Card) Tries(ctx context.Context, kind PINKind) (int, error) {
 	if err := c.begin(ctx); err != nil {
 		return 0, &StepError{step, err}
 	}
-	defer c.release()
+	defer c.end()
 	left, err := c.tries(ctx, rule)
 	if err != nil {
 		return 0, &StepError{step, err}
@@ -94,7 +94,7 @@ func (c *Card) Verify(ctx context.Context, pin PIN, opts ...VerifyOption) error 
 	if err := c.begin(ctx); err != nil {
 		return &StepError{step, err}
 	}
-	defer c.release()
+	defer c.end()
 	switch left, err := c.tries(ctx, rule); {
 	case err != nil:
 		return &StepError{"count " + rule.name + " tries", err}

@@ -353,3 +353,51 @@ func TestCardPutBack(t *testing.T) {
 	_, err = open(t, card).Serial(ctx, jpki.Auth)
 	require.NoError(t, err)
 }
+
+// A silent is a reader that falls silent at one exchange: the card has the
+// command, the answer does not come, and in the end somebody's patience does.
+type silent struct {
+	card   apdu.Transmitter
+	at, n  int
+	cancel context.CancelFunc
+	pin    bool // it was a VERIFY with a PIN
+}
+
+func (s *silent) Transmit(command []byte) ([]byte, error) {
+	return s.TransmitContext(context.Background(), nil, command)
+}
+
+func (s *silent) TransmitContext(ctx context.Context, dst, command []byte) ([]byte, error) {
+	s.n++
+	reply, err := s.card.Transmit(command)
+	if s.n-1 != s.at {
+		return append(dst, reply...), err
+	}
+	s.pin = len(command) > 5 && command[1] == apdu.InsVerify
+	s.cancel()
+	<-ctx.Done()
+	return dst, ctx.Err()
+}
+
+// Every exchange of every flow falls silent, and the caller's context ends.
+func TestEveryExchangeFallsSilent(t *testing.T) {
+	for _, f := range flows(t) {
+		smooth := &faulty{card: newCard(), at: -1}
+		_, _ = f.run(context.Background(), smooth)
+		for at := range smooth.n {
+			card := newCard()
+			ctx, cancel := context.WithCancel(context.Background())
+			s := &silent{card: card, at: at, cancel: cancel}
+			_, err := f.run(ctx, s)
+			require.Equal(t, at+1, s.n, "%s: nothing is sent after it", f.name)
+			var step *jpki.StepError
+			require.ErrorAs(t, err, &step)
+			if f.name == "sign certificate without PIN" && at == 2 {
+				continue // it had its answer; this was to see whether the card is a child's
+			}
+			require.ErrorIs(t, err, context.Canceled, "%s, exchange %d", f.name, at)
+			require.Equal(t, s.pin, errors.Is(err, jpki.ErrOutcomeUnknown), "%s, exchange %d", f.name, at)
+			require.LessOrEqual(t, spent(card), 1)
+		}
+	}
+}
