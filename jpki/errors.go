@@ -64,7 +64,7 @@ func (e *PINError) Error() string {
 }
 
 // A LastTryError says that [Card.Verify] kept the last remaining try of a PIN.
-// Nothing was sent. See [AllowLastTry].
+// VERIFY was not sent. See [AllowLastTry].
 type LastTryError struct{ PIN PINKind }
 
 // Error names the PIN.
