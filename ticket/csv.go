@@ -1,0 +1,282 @@
+package ticket
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/japanese"
+	"golang.org/x/text/transform"
+)
+
+// Encoding is how a CSV file's text is written. Excel opens both by a double
+// click.
+type Encoding uint8
+
+const (
+	UTF8BOM  Encoding = iota // UTF-8 with a byte order mark
+	ShiftJIS                 // Windows code page 932
+)
+
+// CSV says how settlement files are written. The zero CSV is usable.
+type CSV struct {
+	Encoding Encoding
+	// Place, if set, gives the 端末設置場所 of a terminal ID. A name that
+	// Excel would take for a formula gets an apostrophe in front.
+	Place func(terminal string) string
+}
+
+// CSVError says where a CSV file cannot be written or read.
+type CSVError struct {
+	Line   int // from 1, the header's
+	Column int // from 1, or 0 for the line as a whole
+	Err    error
+}
+
+// Error names the place and the fault.
+func (e *CSVError) Error() string {
+	return fmt.Sprintf("ticket: line %d, column %d: %v", e.Line, e.Column, e.Err)
+}
+
+// Unwrap gives Err.
+func (e *CSVError) Unwrap() error { return e.Err }
+
+// ErrUnmappable is within a [*CSVError] when the encoding lacks a character,
+// or the text is not text.
+var ErrUnmappable = errors.New("a character that the encoding does not have")
+
+var (
+	summaryHeader = []string{"端末ID", "端末設置場所", "取引回数合計", "利用ポイント数合計"}
+	detailHeader  = []string{"消込日時", "端末ID", "端末設置場所", "発券番号", "利用ポイント数", "有効期限", "受取日"}
+)
+
+const (
+	csvTime = "2006/01/02 15:04:05"
+	csvDay  = "2006/01/02"
+)
+
+// WriteSettlement writes a settlement as CSV with CRLF line ends (集計表): a
+// header, a line for each terminal, one for the total (合計) and one for what
+// lapsed (失効). The error is a [*CSVError] or w's.
+func (c CSV) WriteSettlement(w io.Writer, s Settlement) error {
+	out := c.writer(w)
+	out.write(summaryHeader...)
+	total := func(name, place string, t Total) {
+		out.write(name, place, strconv.FormatInt(t.Tickets, 10), strconv.FormatInt(t.Points, 10))
+	}
+	for _, t := range s.Terminals {
+		total(t.Terminal, c.place(t.Terminal), t.Total)
+	}
+	total("合計", "", s.Redeemed)
+	total("失効", "", s.Lapsed)
+	return out.close()
+}
+
+// WriteDetails writes details as CSV with CRLF line ends (明細表), which
+// [CSV.ReadDetails] reads back to the second. The numbers are written whole:
+// they are used up. The error is a [*CSVError], the sequence's, or w's.
+func (c CSV) WriteDetails(w io.Writer, details iter.Seq2[Detail, error]) error {
+	out := c.writer(w)
+	out.write(detailHeader...)
+	for d, err := range details {
+		if err != nil {
+			return err
+		}
+		out.write(d.RedeemedAt.In(jst).Format(csvTime), d.Terminal, c.place(d.Terminal), d.Number.Display(),
+			strconv.FormatInt(d.Points, 10), slashed(d.Until), slashed(d.Accepted))
+		if out.err != nil {
+			break
+		}
+	}
+	return out.close()
+}
+
+func slashed(d Date) string { return strings.ReplaceAll(d.String(), "-", "/") }
+
+func (c CSV) place(terminal string) string {
+	if c.Place == nil {
+		return ""
+	}
+	p := c.Place(terminal)
+	if p != "" && strings.ContainsRune("=+-@\t\r＝＋－＠", []rune(p)[0]) {
+		return "'" + p
+	}
+	return p
+}
+
+// csvWriter keeps the first error and where it was.
+type csvWriter struct {
+	csv     *csv.Writer
+	encoder *encoding.Encoder // nil for UTF-8
+	line    int
+	err     error
+}
+
+// sameInCP932 writes characters that differ between the tables of Unix and
+// Windows as the one that code page 932 has. They look alike.
+var sameInCP932 = strings.NewReplacer("〜", "～", "−", "－", "‖", "∥", "—", "―", "¢", "￠", "£", "￡", "¬", "￢")
+
+func (c CSV) writer(w io.Writer) *csvWriter {
+	out := &csvWriter{csv: csv.NewWriter(w)}
+	out.csv.UseCRLF = true
+	switch c.Encoding {
+	case UTF8BOM:
+		_, out.err = io.WriteString(w, "\ufeff")
+	case ShiftJIS:
+		out.encoder = japanese.ShiftJIS.NewEncoder()
+	default:
+		out.err = fmt.Errorf("ticket: no such encoding: %d", c.Encoding)
+	}
+	return out
+}
+
+func (w *csvWriter) write(fields ...string) {
+	w.line++
+	if w.err != nil {
+		return
+	}
+	row := make([]string, len(fields))
+	for i, f := range fields {
+		row[i] = f
+		ok := utf8.ValidString(f)
+		if ok && w.encoder != nil {
+			var err error
+			row[i], err = w.encoder.String(sameInCP932.Replace(f))
+			ok = err == nil
+		}
+		if !ok {
+			w.err = &CSVError{Line: w.line, Column: i + 1, Err: ErrUnmappable}
+			return
+		}
+	}
+	w.err = w.csv.Write(row)
+}
+
+func (w *csvWriter) close() error {
+	if w.err != nil {
+		return w.err
+	}
+	w.csv.Flush()
+	return w.csv.Error()
+}
+
+// maxRecord bounds one line of a details file, in bytes.
+const maxRecord = 16 << 10
+
+// ReadDetails reads a file that [CSV.WriteDetails] wrote, for the other side
+// to [Tally]. The 端末設置場所 is passed over. Every fault is a [*CSVError]
+// that wraps [ErrCSV] or says more, and ends the sequence, as does an error
+// of r. Memory does not grow with the file.
+func (c CSV) ReadDetails(r io.Reader) iter.Seq2[Detail, error] {
+	return func(yield func(Detail, error) bool) {
+		line := 1
+		fail := func(column int, err error) { yield(Detail{}, &CSVError{Line: line, Column: column, Err: err}) }
+		switch c.Encoding {
+		case UTF8BOM:
+			var bom [3]byte
+			if _, err := io.ReadFull(r, bom[:]); err != nil || string(bom[:]) != "\ufeff" {
+				fail(0, fmt.Errorf("%w: no byte order mark", ErrCSV))
+				return
+			}
+		case ShiftJIS:
+			r = transform.NewReader(r, japanese.ShiftJIS.NewDecoder())
+		default:
+			fail(0, fmt.Errorf("%w: no such encoding: %d", ErrCSV, c.Encoding))
+			return
+		}
+		in := &recordReader{r: r}
+		rows := csv.NewReader(in)
+		rows.FieldsPerRecord = len(detailHeader)
+		rows.ReuseRecord = true
+		for ; ; line++ {
+			in.left = maxRecord
+			row, err := rows.Read()
+			switch {
+			case err == io.EOF && line > 1:
+				return
+			case err == io.EOF:
+				fail(0, fmt.Errorf("%w: empty", ErrCSV))
+				return
+			case errors.Is(err, csv.ErrQuote), errors.Is(err, csv.ErrBareQuote), errors.Is(err, csv.ErrFieldCount):
+				fail(0, ErrCSV)
+				return
+			case err != nil:
+				fail(0, err)
+				return
+			}
+			if line == 1 {
+				for i := range row {
+					if row[i] != detailHeader[i] {
+						fail(i+1, fmt.Errorf("%w: another header", ErrCSV))
+						return
+					}
+				}
+				continue
+			}
+			d, column, err := parseDetail(row)
+			if err != nil {
+				fail(column, err)
+				return
+			}
+			if !yield(d, nil) {
+				return
+			}
+		}
+	}
+}
+
+func parseDetail(row []string) (d Detail, column int, err error) {
+	if d.RedeemedAt, err = time.ParseInLocation(csvTime, row[0], jst); err != nil {
+		return d, 1, fmt.Errorf("%w: not a time", ErrCSV)
+	}
+	d.Terminal = strings.Clone(row[1])
+	if !validTerminal(d.Terminal) {
+		return d, 2, ErrTerminal
+	}
+	if d.Number, err = ParseNumber(row[3]); err != nil {
+		return d, 4, err
+	}
+	if d.Points, err = strconv.ParseInt(row[4], 10, 64); err != nil || d.Points < 1 || d.Points > MaxPoints {
+		return d, 5, ErrPoints
+	}
+	if d.Until, err = parseSlashed(row[5]); err != nil {
+		return d, 6, err
+	}
+	if row[6] != "" {
+		if d.Accepted, err = parseSlashed(row[6]); err != nil {
+			return d, 7, err
+		}
+	}
+	return d, 0, nil
+}
+
+func parseSlashed(s string) (Date, error) {
+	t, err := time.ParseInLocation(csvDay, s, jst)
+	if err != nil || t.Year() < 1 {
+		return Date{}, ErrDate
+	}
+	return DateOf(t), nil
+}
+
+// recordReader ends a record that goes on for too long. What encoding/csv
+// has read ahead is a part of the budget.
+type recordReader struct {
+	r    io.Reader
+	left int
+}
+
+func (r *recordReader) Read(p []byte) (int, error) {
+	if r.left <= 0 {
+		return 0, fmt.Errorf("%w: a line of more than %d bytes", ErrCSV, maxRecord)
+	}
+	n, err := r.r.Read(p[:min(len(p), r.left)])
+	r.left -= n
+	return n, err
+}
