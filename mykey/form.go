@@ -44,3 +44,35 @@ func (e *FormError) Error() string {
 
 // Is reports whether target is [ErrForm].
 func (e *FormError) Is(target error) bool { return target == ErrForm }
+
+// scanText gives a database column to parse as text. Only text is taken: a
+// number has lost its leading zeros already.
+func scanText(field string, src any, parse func(string) error) error {
+	switch v := src.(type) {
+	case string:
+		return parse(v)
+	case []byte:
+		return parse(string(v))
+	}
+	return &FormError{Field: field, Rule: RuleType, Pos: -1}
+}
+
+// digits copies s into dst, which it must fill exactly with half-width digits.
+func digits(field string, dst []byte, s string) error {
+	for pos, r := range s {
+		switch {
+		case r >= '0' && r <= '9':
+			if pos < len(dst) {
+				dst[pos] = byte(r)
+			}
+		case r >= '\uFF10' && r <= '\uFF19':
+			return &FormError{Field: field, Rule: RuleFullWidth, Pos: pos}
+		default:
+			return &FormError{Field: field, Rule: RuleCharacter, Pos: pos}
+		}
+	}
+	if len(s) != len(dst) {
+		return &FormError{Field: field, Rule: RuleLength, Pos: min(len(s), len(dst))}
+	}
+	return nil
+}

@@ -141,14 +141,9 @@ func (id ID) Value() (driver.Value, error) {
 // Scan reads a text column as strictly as [ParseID], and NULL as the zero
 // ID. On error id is unchanged.
 func (id *ID) Scan(src any) error {
-	switch v := src.(type) {
-	case nil:
+	if src == nil {
 		*id = ID{}
 		return nil
-	case string:
-		return id.UnmarshalText([]byte(v))
-	case []byte:
-		return id.UnmarshalText(v)
 	}
-	return &FormError{Field: fieldID, Rule: RuleType, Pos: -1}
+	return scanText(fieldID, src, func(s string) error { return id.UnmarshalText([]byte(s)) })
 }

@@ -1,0 +1,235 @@
+package mykey
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+
+	"github.com/mynakit/mynakit/apdu"
+	"github.com/mynakit/mynakit/jpki"
+)
+
+// Code is an error code as the platform's programs show it, such as MKCZ405E:
+// MK, two letters of the subsystem, three digits, E. The help pages explain
+// faults by these codes, so a program that shows one spares its holder a
+// search. A Code may be one that this package does not know.
+type Code string
+
+// The codes whose meaning has been published.
+const (
+	CodeNetwork     Code = "MKCZ802E" // the network, or too many users
+	CodeCardRead    Code = "MKCZ405E" // the card could not be read
+	CodeCertificate Code = "MKCZ403E" // the certificate has expired or is revoked
+	CodeReserved    Code = "MKCZ302E" // a MyKey ID has been issued already
+	CodeReplaced    Code = "MKCZ372E" // another MyKey ID was made for the same person
+
+	CodeHelperStart   Code = "MKEC101E" // the browser extension could not start its helper
+	CodeHelperSend    Code = "MKEC102E" // … could not send it a message
+	CodeHelperReceive Code = "MKEC201E" // … got no message from it
+)
+
+const fieldCode = "error code"
+
+// ParseCode reads a code of the form MK, two upper-case letters, three digits,
+// E. One that is unknown is none the worse for it. The error is a
+// [*FormError].
+func ParseCode(s string) (Code, error) {
+	const form = "MKAA000E" // A: any letter, 0: any digit
+	for i := range min(len(s), len(form)) {
+		ok := s[i] == form[i]
+		switch form[i] {
+		case 'A':
+			ok = s[i] >= 'A' && s[i] <= 'Z'
+		case '0':
+			ok = s[i] >= '0' && s[i] <= '9'
+		}
+		if !ok {
+			return "", &FormError{Field: fieldCode, Rule: RuleCharacter, Pos: i}
+		}
+	}
+	if len(s) != len(form) {
+		return "", &FormError{Field: fieldCode, Rule: RuleLength, Pos: min(len(s), len(form))}
+	}
+	return Code(s), nil
+}
+
+// Retry says whether, and how, doing the same again can help.
+type Retry uint8
+
+const (
+	RetryUnknown Retry = iota // nobody has said
+	RetryNever                // the same will fail again
+	RetryLater                // after a wait, longer each time
+	RetryAction               // after the holder or the staff has done what the remedy says
+	RetryRestart              // not this step, but the procedure from its beginning
+)
+
+// String gives one word.
+func (r Retry) String() string {
+	switch r {
+	case RetryNever:
+		return "never"
+	case RetryLater:
+		return "later"
+	case RetryAction:
+		return "action"
+	case RetryRestart:
+		return "restart"
+	}
+	return "unknown"
+}
+
+// Text is a sentence in both languages.
+type Text struct{ JA, EN string }
+
+// Explanation is what a code means and what to do about it.
+type Explanation struct {
+	Meaning Text
+	Remedy  Text
+	Retry   Retry
+}
+
+// Codes is a table of explanations. The full list is not public; add what you
+// learn.
+type Codes map[Code]Explanation
+
+// Explain gives the explanation of a code, and false for one that the table
+// does not have. Show the code all the same.
+func (t Codes) Explain(c Code) (Explanation, bool) {
+	e, ok := t[c]
+	return e, ok
+}
+
+// KnownCodes gives a new table of the codes whose meaning has been published.
+func KnownCodes() Codes {
+	helper := func(ja, en string) Explanation {
+		return Explanation{
+			Meaning: Text{ja, en},
+			Remedy: Text{"ブラウザーを再起動してください。直らないときは準備ソフトを入れ直してください。",
+				"Restart the browser. If that does not help, install the preparation software anew."},
+			Retry: RetryAction,
+		}
+	}
+	return Codes{
+		CodeNetwork: {
+			Meaning: Text{"通信に失敗したか、処理が混み合っています。", "The network failed, or the service is too busy."},
+			Remedy: Text{"接続を確かめ、しばらく待ってからやり直してください。",
+				"Check the connection, wait a while and try again."},
+			Retry: RetryLater,
+		},
+		CodeCardRead: {
+			Meaning: Text{"カードを読み取れませんでした。", "The card could not be read."},
+			Remedy: Text{"カードを置き直し、終わるまで動かさないでください。暗証番号の残り回数が減っていることがあるので、入力の前に確かめてください。",
+				"Put the card back and leave it until the end. A PIN try may have been spent: look at the counter before the PIN is typed again."},
+			Retry: RetryAction,
+		},
+		CodeCertificate: {
+			Meaning: Text{"利用者証明用電子証明書が有効期限切れか、失効しています。", "The certificate for user authentication has expired or is revoked."},
+			Remedy: Text{"住所地の市区町村の窓口で電子証明書の発行を受けてください。",
+				"Have a new certificate issued at the municipal office."},
+			Retry: RetryNever,
+		},
+		CodeReserved: {
+			Meaning: Text{"このカードのマイキーIDはすでに発行されています。", "This card has a MyKey ID already."},
+			Remedy: Text{"新しく作らず、登録済みの方としてログインしてください。",
+				"Log in with it; do not make another."},
+			Retry: RetryNever,
+		},
+		CodeReplaced: {
+			Meaning: Text{"同じ人に別のマイキーIDが作られ、手続き中のマイキーIDは使えなくなりました。",
+				"Another MyKey ID was made for the same person, and the one in hand cannot be used any more."},
+			Remedy: Text{"はじめからやり直してください。", "Begin again from the start."},
+			Retry:  RetryRestart,
+		},
+		CodeHelperStart: helper("ブラウザーの拡張機能が準備ソフトを起動できませんでした。",
+			"The browser extension could not start the preparation software."),
+		CodeHelperSend: helper("ブラウザーの拡張機能から準備ソフトへ送れませんでした。",
+			"The browser extension could not send to the preparation software."),
+		CodeHelperReceive: helper("準備ソフトからブラウザーの拡張機能へ応答がありませんでした。",
+			"The browser extension got no answer from the preparation software."),
+	}
+}
+
+// CodeOf gives the published code for an error of package jpki, of the
+// registry or of a network connection, and false where none was published for
+// it.
+//
+// A wrong or blocked PIN has none, nor has a typing error: the remedy for
+// [CodeCardRead] would be to try again, and a PIN has few tries. Show what
+// [*jpki.PINError] says.
+//
+//	[apdu.ErrCardRemoved], [jpki.ErrOutcomeUnknown],
+//	[*apdu.StatusError], [jpki.ErrReply] and the like    CodeCardRead
+//	[ErrExpired], [ErrSuperseded]                        CodeCertificate
+//	[ErrAlreadyEnrolled]                                 CodeReserved
+//	[ErrIDReplaced], [ErrRetired]                        CodeReplaced
+//	[*StoreError], a timeout, a [net.Error]              CodeNetwork
+func CodeOf(err error) (Code, bool) {
+	as := func(target error) bool { return errors.Is(err, target) }
+	switch {
+	case err == nil, isPIN(err):
+		return "", false
+	case as(ErrExpired), as(ErrSuperseded):
+		return CodeCertificate, true
+	case as(ErrAlreadyEnrolled):
+		return CodeReserved, true
+	case as(ErrIDReplaced), as(ErrRetired):
+		return CodeReplaced, true
+	case refused(err):
+		return "", false
+	case isCard(err):
+		return CodeCardRead, true
+	case as(context.Canceled):
+		return "", false // the user went away
+	case isNetwork(err):
+		return CodeNetwork, true
+	}
+	return "", false
+}
+
+func isPIN(err error) bool {
+	// The outcome of a PIN whose card went away is a matter of the card.
+	if errors.Is(err, jpki.ErrOutcomeUnknown) {
+		return false
+	}
+	if _, ok := errors.AsType[*jpki.PINError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*jpki.LastTryError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*jpki.PINRequiredError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[*jpki.FormatError](err)
+	return ok
+}
+
+func isCard(err error) bool {
+	for _, target := range []error{apdu.ErrCardRemoved, apdu.ErrResponseLength, jpki.ErrOutcomeUnknown,
+		jpki.ErrReply, jpki.ErrCertificate, jpki.ErrSignature, jpki.ErrNotJPKI} {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	_, ok := errors.AsType[*apdu.StatusError](err)
+	return ok
+}
+
+func isNetwork(err error) bool {
+	if _, ok := errors.AsType[*StoreError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	for _, target := range []error{context.DeadlineExceeded, driver.ErrBadConn, sql.ErrConnDone, io.ErrUnexpectedEOF} {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
+}

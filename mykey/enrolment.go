@@ -1,0 +1,341 @@
+package mykey
+
+import (
+	"context"
+	"time"
+)
+
+// The numbers of the published procedure (システム設計書 I.6④, IV(8)).
+const (
+	// MaxOffers is how many automatic candidates a procedure gives. The last
+	// is registered without asking.
+	MaxOffers = 3
+	// MaxDuplicates is how many duplicate answers a card is given to
+	// candidates of its holder's own. After them only automatic generation
+	// is left.
+	MaxDuplicates = 3
+)
+
+// Enrolment is the procedure by which a holder gets a MyKey ID, the first one
+// ([Session.Enrol]) or another in its place ([Session.ChangeID]):
+//
+//	start ──┬─ Check, free ───────┬─► candidate ─── Accept ──► registered
+//	        ├─ Offer, 1st or 2nd ─┘
+//	        └─ Offer, 3rd ───────────────────────────────────► registered
+//
+// From the candidate, another Check or Offer leads to another candidate.
+//
+// The state is in the store under the card's certificate, not in this value:
+// it is the same at every terminal and after a restart, and several Enrolments
+// of one card are one procedure. A candidate is kept for the card until it is
+// accepted or another takes its place, so what was shown as free is still free
+// when it is accepted.
+//
+// A text that is not of the form of an ID never gets here: [ParseID] refuses
+// it, and no try is counted.
+type Enrolment struct {
+	s        *Session
+	changing bool
+}
+
+// Progress is how far an [Enrolment] has come.
+type Progress struct {
+	Candidate  ID   // the present candidate, or the ID registered; zero if none
+	Registered bool // the procedure has ended
+	OffersLeft int  // automatic candidates left; the last is registered at once
+	ChecksLeft int  // duplicate answers left; at 0 only automatic generation is
+}
+
+func progress(c cardRow) Progress {
+	return Progress{
+		Candidate:  c.candidate,
+		Registered: c.finished,
+		OffersLeft: MaxOffers - c.offers,
+		ChecksLeft: MaxDuplicates - c.duplicates,
+	}
+}
+
+// Enrol begins, or takes up again, the registration of a first MyKey ID
+// (マイキーIDの作成・登録). The session must have begun with the PIN
+// (システム設計書 I.6③). Errors: [ErrSessionOver], [ErrPINRequired],
+// [ErrAlreadyEnrolled], or a [*StoreError].
+func (s *Session) Enrol(ctx context.Context) (*Enrolment, error) {
+	return s.enrolment(ctx, &Enrolment{s: s})
+}
+
+// ChangeID begins, or takes up again, a change of MyKey ID (マイキーIDの変更). The
+// session must have begun with the PIN (システム設計書 IV(8)). What is bound to the
+// holder stays bound; the old ID is never given to anybody again. Errors:
+// [ErrSessionOver], [ErrPINRequired], [ErrNotEnrolled], [ErrIDReplaced],
+// [ErrSuperseded], or a [*StoreError].
+func (s *Session) ChangeID(ctx context.Context) (*Enrolment, error) {
+	return s.enrolment(ctx, &Enrolment{s: s, changing: true})
+}
+
+func (s *Session) enrolment(ctx context.Context, e *Enrolment) (*Enrolment, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.open(); err != nil {
+		return nil, err
+	}
+	if !s.pin {
+		return nil, ErrPINRequired
+	}
+	err := s.r.update(ctx, "begin enrolment", func(ctx context.Context, tx tx) error {
+		c, err := tx.lockCard(ctx, s.card.stored())
+		if err != nil {
+			return err
+		}
+		if err := e.check(ctx, tx); err != nil {
+			return err
+		}
+		if !c.finished {
+			return nil // one was left off, and goes on
+		}
+		next := cardRow{duplicates: c.duplicates, duplicateAt: c.duplicateAt}
+		if !s.r.now().Before(c.duplicateAt.Add(s.r.cfg.DuplicateRest)) {
+			next.duplicates, next.duplicateAt = 0, time.Time{}
+		}
+		return tx.putCard(ctx, s.card.stored(), next)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// check refuses a first enrolment of a card that is bound and a change on one
+// that is not bound as the session knows it. The card is locked.
+func (e *Enrolment) check(ctx context.Context, tx tx) error {
+	if e.changing {
+		if e.s.person == 0 {
+			return ErrNotEnrolled
+		}
+		return e.s.lock(ctx, tx)
+	}
+	b, bound, err := tx.binding(ctx, e.s.card.stored())
+	switch {
+	case err != nil:
+		return err
+	case bound && !b.inForce():
+		return ErrSuperseded
+	case bound:
+		return ErrAlreadyEnrolled
+	}
+	return nil
+}
+
+// Progress gives the state of the procedure. Errors: [ErrSessionOver] or a
+// [*StoreError].
+func (e *Enrolment) Progress(ctx context.Context) (Progress, error) {
+	e.s.mu.Lock()
+	defer e.s.mu.Unlock()
+	if err := e.s.open(); err != nil {
+		return Progress{}, err
+	}
+	var c cardRow
+	err := e.s.r.view(ctx, "read enrolment", func(ctx context.Context, tx tx) (err error) {
+		c, err = tx.card(ctx, e.s.card.stored())
+		return err
+	})
+	if err != nil {
+		return Progress{}, err
+	}
+	return progress(c), nil
+}
+
+// Offer draws an automatic candidate that nobody has and keeps it for the card
+// (自動生成). The holder may accept it or ask for another. The third is
+// registered without asking, and Progress.Registered says so.
+//
+// Once registered, Offer gives the same answer again, so it may be repeated
+// when an answer was lost. Errors: the refusals of a session ([ErrSessionOver],
+// [ErrWrongCard], [ErrExpired], [ErrIDReplaced], [ErrSuperseded],
+// [ErrAlreadyEnrolled]), [ErrNoFreeID], or a [*StoreError].
+func (e *Enrolment) Offer(ctx context.Context, confirm Tap) (Progress, error) {
+	return e.step(ctx, "offer MyKey ID", confirm, func(ctx context.Context, tx tx, c *cardRow) error {
+		id, err := e.draw(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if err := e.keep(ctx, tx, c, id); err != nil {
+			return err
+		}
+		c.offers++
+		if c.offers < MaxOffers {
+			return nil
+		}
+		_, err = e.register(ctx, tx, c)
+		return err
+	})
+}
+
+// draw claims a generated ID for the card.
+func (e *Enrolment) draw(ctx context.Context, tx tx) (ID, error) {
+	// Even in a table of a thousand million, 32 taken IDs in a row do not
+	// happen; an alphabet used up must not make an endless loop.
+	const most = 32
+	now := e.s.r.now()
+	for range most {
+		id := e.s.r.generate()
+		free, err := tx.claimID(ctx, id, e.s.card.stored(), now, now.Add(-e.s.r.cfg.ClaimLife))
+		if err != nil || free {
+			return id, err
+		}
+	}
+	return ID{}, ErrNoFreeID
+}
+
+// keep makes id, which has been claimed, the candidate and gives up the one
+// before.
+func (e *Enrolment) keep(ctx context.Context, tx tx, c *cardRow, id ID) error {
+	if !c.candidate.IsZero() && c.candidate != id {
+		if err := tx.releaseID(ctx, c.candidate, e.s.card.stored()); err != nil {
+			return err
+		}
+	}
+	c.candidate = id
+	return nil
+}
+
+// Check asks whether an ID of the holder's own choice is free (重複チェック). If it
+// is, it becomes the candidate and is kept for the card. If it is taken, the
+// answer is a [*DuplicateError], and after three of them, whenever and
+// wherever they were given to this card, [ErrAutomaticOnly] without looking:
+// each such answer tells a stranger of an ID that exists. Where the procedure
+// has ended at another terminal meanwhile, nothing is asked, and
+// Progress.Registered says so.
+//
+// Other errors: [ErrSameID], not counted; the refusals of a session as of
+// Offer; a [*FormError] for the zero ID; or a [*StoreError].
+func (e *Enrolment) Check(ctx context.Context, confirm Tap, id ID) (Progress, error) {
+	if id.IsZero() {
+		return Progress{}, &FormError{Field: fieldID, Rule: RuleMissing, Pos: -1}
+	}
+	var answer error // one that is given only once its count is committed
+	p, err := e.step(ctx, "check MyKey ID", confirm, func(ctx context.Context, tx tx, c *cardRow) error {
+		answer = nil
+		if id == e.s.id {
+			return ErrSameID
+		}
+		if c.duplicates >= MaxDuplicates {
+			return ErrAutomaticOnly
+		}
+		now := e.s.r.now()
+		free, err := tx.claimID(ctx, id, e.s.card.stored(), now, now.Add(-e.s.r.cfg.ClaimLife))
+		if err != nil {
+			return err
+		}
+		if free {
+			return e.keep(ctx, tx, c, id)
+		}
+		c.duplicates++
+		c.duplicateAt = now
+		answer = &DuplicateError{Left: MaxDuplicates - c.duplicates}
+		return nil
+	})
+	if err == nil {
+		err = answer
+	}
+	return p, err
+}
+
+// Accept registers the present candidate, with the certificate and its expiry
+// (システム設計書 I.6④). It may be repeated when an answer was lost. Errors:
+// [ErrNoCandidate]; the refusals of a session as of Offer; or a [*StoreError].
+func (e *Enrolment) Accept(ctx context.Context, confirm Tap) (Progress, error) {
+	var answer error
+	p, err := e.step(ctx, "register MyKey ID", confirm, func(ctx context.Context, tx tx, c *cardRow) error {
+		answer = nil
+		if c.candidate.IsZero() {
+			return ErrNoCandidate
+		}
+		done, err := e.register(ctx, tx, c)
+		if err == nil && !done {
+			c.candidate = ID{}
+			answer = ErrNoCandidate
+		}
+		return err
+	})
+	if err == nil {
+		err = answer
+	}
+	return p, err
+}
+
+// step runs one step of the procedure on the card's row, with the card locked,
+// and stores the row. A procedure that has ended meanwhile gives its result
+// and fn is not run.
+func (e *Enrolment) step(ctx context.Context, op string, confirm Tap, fn func(context.Context, tx, *cardRow) error) (Progress, error) {
+	s := e.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.confirm(confirm); err != nil {
+		return Progress{}, err
+	}
+	var c cardRow
+	var person int64
+	err := s.r.update(ctx, op, func(ctx context.Context, tx tx) (err error) {
+		person = 0
+		if c, err = tx.lockCard(ctx, s.card.stored()); err != nil {
+			return err
+		}
+		if c.finished {
+			person, err = e.result(ctx, tx, c)
+			return err
+		}
+		if err = e.check(ctx, tx); err != nil {
+			return err
+		}
+		if err = fn(ctx, tx, &c); err != nil {
+			return err
+		}
+		if err = tx.putCard(ctx, s.card.stored(), c); err != nil || !c.finished {
+			return err
+		}
+		person, err = e.result(ctx, tx, c)
+		return err
+	})
+	if err != nil {
+		return Progress{}, err
+	}
+	if c.finished {
+		s.person, s.id = person, c.candidate
+	}
+	return progress(c), nil
+}
+
+// result gives the person to whom the procedure has led.
+func (e *Enrolment) result(ctx context.Context, tx tx, c cardRow) (int64, error) {
+	person, _, err := tx.find(ctx, c.candidate)
+	if err != nil {
+		return 0, err
+	}
+	b, ok, err := tx.binding(ctx, e.s.card.stored())
+	if err == nil && (!ok || person == 0 || b.person != person) {
+		return 0, ErrIDReplaced
+	}
+	return person, err
+}
+
+// register makes the candidate the holder's ID, and reports false if the claim
+// on it has lapsed and somebody else has it. check has been passed.
+func (e *Enrolment) register(ctx context.Context, tx tx, c *cardRow) (bool, error) {
+	s, now := e.s, e.s.r.now()
+	done, err := tx.activateID(ctx, c.candidate, s.card.stored(), now)
+	if err != nil || !done {
+		return false, err
+	}
+	c.finished = true
+	if e.changing {
+		if err := tx.setPersonID(ctx, s.person, c.candidate); err != nil {
+			return false, err
+		}
+		return true, tx.retireID(ctx, s.id, idAbandoned, now)
+	}
+	person, err := tx.addPerson(ctx, c.candidate, now)
+	if err != nil {
+		return false, err
+	}
+	return true, addBinding(ctx, tx, s.card.stored(), person, s.cert, now)
+}

@@ -1,0 +1,418 @@
+package mykey
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/mynakit/mynakit/internal/sqldb"
+)
+
+// SQLConfig says where in a database the tables are. The zero SQLConfig is
+// usable.
+type SQLConfig struct {
+	// Prefix goes before the name of every table, so that they can live in a
+	// database with others: a lower-case letter, then lower-case letters,
+	// digits and underscores, at most 24 bytes. Empty means "mykey_".
+	Prefix string
+	// RetryFor bounds how long a write is tried again while another is in its
+	// way. Zero means ten seconds.
+	RetryFor time.Duration
+}
+
+var (
+	// ErrBusy is within a [*StoreError] when other writers were in the way
+	// for all of [SQLConfig.RetryFor].
+	ErrBusy = sqldb.ErrBusy
+	// ErrOutcomeUnknown is within a [*StoreError] when the connection broke
+	// during COMMIT. Make the same call again: if the first was carried out,
+	// the second finds so and changes nothing.
+	ErrOutcomeUnknown = sqldb.ErrOutcomeUnknown
+)
+
+// SchemaError is within the [*StoreError] of [NewSQL] for a database made by a
+// newer version of this package.
+type SchemaError = sqldb.SchemaError
+
+// NewSQL gives a store in a SQL database, after it has created the tables or
+// brought older ones up to date. db is SQLite through any driver, or
+// PostgreSQL through pgx (github.com/jackc/pgx/v5/stdlib); which of them is
+// found out. Closing db stays with the caller.
+//
+// Open SQLite with journal_mode(WAL), synchronous(FULL) and a busy_timeout, so
+// that an acknowledged registration survives a power cut and readers do not
+// wait.
+//
+// The error is a [*StoreError].
+func NewSQL(ctx context.Context, db *sql.DB, cfg SQLConfig) (Store, error) {
+	d, err := sqldb.Open(ctx, db, schema, sqldb.Config{Prefix: cfg.Prefix, RetryFor: cfg.RetryFor})
+	if err != nil {
+		return nil, &StoreError{Op: "open store", Err: err}
+	}
+	return &sqlStore{db: d}, nil
+}
+
+// schema is the tables. Times are milliseconds since 1970 UTC.
+//
+// mykey_id holds every MyKey ID ever given out, and is never deleted from but
+// for claims that came to nothing; that is what keeps an ID from being given
+// out twice.
+var schema = sqldb.Schema{Name: "mykey", Steps: [][]string{{
+	`CREATE TABLE {mykey_id} (
+		id      {:text} NOT NULL PRIMARY KEY,
+		state   BIGINT NOT NULL,
+		claimer {:text},
+		at      BIGINT NOT NULL
+	) {:withoutrowid}`,
+	`CREATE TABLE {person} (
+		person   {:serial},
+		mykey_id {:text} NOT NULL UNIQUE REFERENCES {mykey_id} (id),
+		created  BIGINT NOT NULL
+	)`,
+	`CREATE TABLE {certificate} (
+		holder     {:text} NOT NULL PRIMARY KEY,
+		person     BIGINT NOT NULL REFERENCES {person} (person),
+		device     BIGINT NOT NULL,
+		not_after  BIGINT NOT NULL,
+		bound      BIGINT NOT NULL,
+		superseded BIGINT
+	) {:withoutrowid}`,
+	`CREATE INDEX {certificate_person} ON {certificate} (person)`,
+	`CREATE UNIQUE INDEX {certificate_current} ON {certificate} (person, device) WHERE superseded IS NULL`,
+	`CREATE TABLE {service} (
+		person     BIGINT NOT NULL REFERENCES {person} (person),
+		operator   {:text} NOT NULL,
+		customer   {:text} NOT NULL,
+		registered BIGINT NOT NULL,
+		PRIMARY KEY (person, operator),
+		UNIQUE (operator, customer)
+	) {:withoutrowid}`,
+	`CREATE TABLE {ppid} (
+		person     BIGINT NOT NULL REFERENCES {person} (person),
+		operator   {:text} NOT NULL,
+		ppid       {:text} NOT NULL,
+		registered BIGINT NOT NULL,
+		PRIMARY KEY (person, operator),
+		UNIQUE (operator, ppid)
+	) {:withoutrowid}`,
+	`CREATE TABLE {notice} (
+		person      BIGINT NOT NULL PRIMARY KEY REFERENCES {person} (person),
+		holder      {:text} NOT NULL UNIQUE,
+		not_after   BIGINT NOT NULL,
+		explanation {:text} NOT NULL,
+		consented   BIGINT NOT NULL
+	)`,
+	`CREATE TABLE {payment} (
+		person     BIGINT NOT NULL PRIMARY KEY REFERENCES {person} (person),
+		service    {:text} NOT NULL,
+		payment_id {:text} NOT NULL,
+		applied    BIGINT NOT NULL,
+		UNIQUE (service, payment_id)
+	)`,
+	`CREATE TABLE {card} (
+		holder       {:text} NOT NULL PRIMARY KEY,
+		offers       BIGINT NOT NULL,
+		duplicates   BIGINT NOT NULL,
+		duplicate_at BIGINT NOT NULL,
+		candidate    {:text},
+		finished     BIGINT NOT NULL
+	) {:withoutrowid}`,
+	`CREATE TABLE {setting} (
+		name  {:text} NOT NULL PRIMARY KEY,
+		value {:text} NOT NULL
+	)`,
+}}}
+
+type sqlStore struct{ db *sqldb.DB }
+
+func (s *sqlStore) update(ctx context.Context, fn func(context.Context, tx) error) error {
+	return s.db.Write(ctx, func(ctx context.Context, t *sqldb.Tx) error { return fn(ctx, sqlTx{t.Queries}) })
+}
+
+func (s *sqlStore) view(ctx context.Context, fn func(context.Context, tx) error) error {
+	return s.db.Read(ctx, func(ctx context.Context, t *sqldb.Tx) error { return fn(ctx, sqlTx{t.Queries}) })
+}
+
+func (s *sqlStore) holder(ctx context.Context, stored string) (row holderRow, found bool, err error) {
+	var notAfter, superseded sql.NullInt64
+	err = s.db.QueryRow(ctx, `SELECT p.person, p.mykey_id, c.not_after, c.superseded
+		FROM {certificate} c JOIN {person} p ON p.person = c.person WHERE c.holder = ?`, stored).
+		Scan(&row.person, &row.id, &notAfter, &superseded)
+	return finishHolder(row, notAfter, superseded, err)
+}
+
+func (s *sqlStore) customer(ctx context.Context, stored string, op OperatorID) (customer CustomerID, row holderRow, found bool, err error) {
+	var notAfter, superseded sql.NullInt64
+	err = s.db.QueryRow(ctx, `SELECT p.person, p.mykey_id, c.not_after, c.superseded, s.customer
+		FROM {certificate} c JOIN {person} p ON p.person = c.person
+		LEFT JOIN {service} s ON s.person = p.person AND s.operator = ?
+		WHERE c.holder = ?`, op, stored).
+		Scan(&row.person, &row.id, &notAfter, &superseded, &customer)
+	row, found, err = finishHolder(row, notAfter, superseded, err)
+	return customer, row, found, err
+}
+
+func finishHolder(row holderRow, notAfter, superseded sql.NullInt64, err error) (holderRow, bool, error) {
+	if errors.Is(err, sql.ErrNoRows) {
+		return holderRow{}, false, nil
+	}
+	row.notAfter = fromMillis(notAfter.Int64)
+	row.superseded = superseded.Valid
+	return row, err == nil, err
+}
+
+func (s *sqlStore) setting(ctx context.Context, name, value string) (stored string, err error) {
+	err = s.db.Write(ctx, func(ctx context.Context, t *sqldb.Tx) error {
+		if _, err := t.Exec(ctx, "INSERT INTO {setting} (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", name, value); err != nil {
+			return err
+		}
+		return t.QueryRow(ctx, "SELECT value FROM {setting} WHERE name = ?", name).Scan(&stored)
+	})
+	return stored, err
+}
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).In(jst)
+}
+
+func bit(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+type sqlTx struct{ q sqldb.Queries }
+
+// exec runs a statement and reports whether it changed a row.
+func (t sqlTx) exec(ctx context.Context, query string, args ...any) (bool, error) {
+	n, err := t.q.Exec(ctx, query, args...)
+	return n > 0, err
+}
+
+// one runs a query for one row, and reports whether there was one.
+func (t sqlTx) one(ctx context.Context, query string, args []any, dest ...any) (bool, error) {
+	err := t.q.QueryRow(ctx, query, args...).Scan(dest...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+const selectCard = "SELECT offers, duplicates, duplicate_at, candidate, finished FROM {card} WHERE holder = ?"
+
+func (t sqlTx) lockCard(ctx context.Context, stored string) (cardRow, error) {
+	_, err := t.exec(ctx, `INSERT INTO {card} (holder, offers, duplicates, duplicate_at, finished)
+		VALUES (?, 0, 0, 0, 0) ON CONFLICT (holder) DO NOTHING`, stored)
+	if err != nil {
+		return cardRow{}, err
+	}
+	return t.scanCard(ctx, selectCard+" {:forupdate}", stored)
+}
+
+func (t sqlTx) card(ctx context.Context, stored string) (cardRow, error) {
+	return t.scanCard(ctx, selectCard, stored)
+}
+
+func (t sqlTx) scanCard(ctx context.Context, query, stored string) (cardRow, error) {
+	var c cardRow
+	var at, finished int64
+	_, err := t.one(ctx, query, []any{stored}, &c.offers, &c.duplicates, &at, &c.candidate, &finished)
+	c.duplicateAt, c.finished = fromMillis(at), finished != 0
+	return c, err
+}
+
+func (t sqlTx) putCard(ctx context.Context, stored string, c cardRow) error {
+	_, err := t.exec(ctx, `UPDATE {card} SET offers = ?, duplicates = ?, duplicate_at = ?, candidate = ?, finished = ?
+		WHERE holder = ?`, c.offers, c.duplicates, millis(c.duplicateAt), c.candidate, bit(c.finished), stored)
+	return err
+}
+
+func (t sqlTx) claimID(ctx context.Context, id ID, stored string, now, stale time.Time) (bool, error) {
+	return t.exec(ctx, `INSERT INTO {mykey_id} (id, state, claimer, at) VALUES (?, 1, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET claimer = excluded.claimer, at = excluded.at
+		WHERE {mykey_id}.state = 1 AND ({mykey_id}.claimer = excluded.claimer OR {mykey_id}.at < ?)`,
+		id, stored, millis(now), millis(stale))
+}
+
+func (t sqlTx) releaseID(ctx context.Context, id ID, stored string) error {
+	_, err := t.exec(ctx, "DELETE FROM {mykey_id} WHERE id = ? AND state = 1 AND claimer = ?", id, stored)
+	return err
+}
+
+func (t sqlTx) activateID(ctx context.Context, id ID, stored string, now time.Time) (bool, error) {
+	return t.exec(ctx, "UPDATE {mykey_id} SET state = 2, claimer = NULL, at = ? WHERE id = ? AND state = 1 AND claimer = ?",
+		millis(now), id, stored)
+}
+
+func (t sqlTx) retireID(ctx context.Context, id ID, to idState, now time.Time) error {
+	_, err := t.exec(ctx, "UPDATE {mykey_id} SET state = ?, at = ? WHERE id = ? AND state = 2", int64(to), millis(now), id)
+	return err
+}
+
+func (t sqlTx) idState(ctx context.Context, id ID) (s idState, err error) {
+	_, err = t.one(ctx, "SELECT state FROM {mykey_id} WHERE id = ?", []any{id}, &s)
+	return s, err
+}
+
+func (t sqlTx) addPerson(ctx context.Context, id ID, now time.Time) (person int64, err error) {
+	err = t.q.QueryRow(ctx, "INSERT INTO {person} (mykey_id, created) VALUES (?, ?) RETURNING person", id, millis(now)).Scan(&person)
+	return person, err
+}
+
+func (t sqlTx) lockPerson(ctx context.Context, person int64) (id ID, found bool, err error) {
+	found, err = t.one(ctx, "SELECT mykey_id FROM {person} WHERE person = ? {:forupdate}", []any{person}, &id)
+	return id, found, err
+}
+
+func (t sqlTx) setPersonID(ctx context.Context, person int64, id ID) error {
+	_, err := t.exec(ctx, "UPDATE {person} SET mykey_id = ? WHERE person = ?", id, person)
+	return err
+}
+
+func (t sqlTx) removePerson(ctx context.Context, person int64) error {
+	for _, table := range []string{"{certificate}", "{service}", "{ppid}", "{notice}", "{payment}", "{person}"} {
+		if _, err := t.exec(ctx, "DELETE FROM "+table+" WHERE person = ?", person); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t sqlTx) find(ctx context.Context, key Key) (person int64, id ID, err error) {
+	switch k := key.(type) {
+	case ID:
+		_, err = t.one(ctx, "SELECT person, mykey_id FROM {person} WHERE mykey_id = ?", []any{k}, &person, &id)
+	case ServiceID:
+		_, err = t.one(ctx, `SELECT p.person, p.mykey_id FROM {service} s JOIN {person} p ON p.person = s.person
+			WHERE s.operator = ? AND s.customer = ?`, []any{k.Operator, k.Customer}, &person, &id)
+	case PPID:
+		_, err = t.one(ctx, `SELECT p.person, p.mykey_id FROM {ppid} s JOIN {person} p ON p.person = s.person
+			WHERE s.operator = ? AND s.ppid = ?`, []any{k.operator, k.value}, &person, &id)
+	}
+	return person, id, err
+}
+
+func (t sqlTx) binding(ctx context.Context, stored string) (bindingRow, bool, error) {
+	b := bindingRow{stored: stored}
+	var notAfter, bound int64
+	var superseded sql.NullInt64
+	found, err := t.one(ctx, "SELECT person, device, not_after, bound, superseded FROM {certificate} WHERE holder = ?",
+		[]any{stored}, &b.person, &b.device, &notAfter, &bound, &superseded)
+	b.notAfter, b.bound, b.superseded = fromMillis(notAfter), fromMillis(bound), fromMillis(superseded.Int64)
+	return b, found, err
+}
+
+// all reads every row of a query into a slice.
+func all[T any](ctx context.Context, t sqlTx, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := t.q.Query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, rows.Err()
+}
+
+func (t sqlTx) bindings(ctx context.Context, person int64) ([]bindingRow, error) {
+	return all(ctx, t, func(r *sql.Rows) (bindingRow, error) {
+		b := bindingRow{person: person}
+		var notAfter, bound int64
+		err := r.Scan(&b.stored, &b.device, &notAfter, &bound)
+		b.notAfter, b.bound = fromMillis(notAfter), fromMillis(bound)
+		return b, err
+	}, `SELECT holder, device, not_after, bound FROM {certificate}
+		WHERE person = ? AND superseded IS NULL ORDER BY device`, person)
+}
+
+func (t sqlTx) addBinding(ctx context.Context, b bindingRow) (bool, error) {
+	return t.exec(ctx, `INSERT INTO {certificate} (holder, person, device, not_after, bound) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT DO NOTHING`, b.stored, b.person, int64(b.device), millis(b.notAfter), millis(b.bound))
+}
+
+func (t sqlTx) refreshBinding(ctx context.Context, stored string, notAfter time.Time) error {
+	_, err := t.exec(ctx, "UPDATE {certificate} SET not_after = ? WHERE holder = ?", millis(notAfter), stored)
+	return err
+}
+
+func (t sqlTx) supersede(ctx context.Context, stored string, now time.Time) (bool, error) {
+	return t.exec(ctx, "UPDATE {certificate} SET superseded = ? WHERE holder = ? AND superseded IS NULL", millis(now), stored)
+}
+
+func (t sqlTx) services(ctx context.Context, person int64) ([]ServiceID, error) {
+	return all(ctx, t, func(r *sql.Rows) (s ServiceID, err error) {
+		return s, r.Scan(&s.Operator, &s.Customer)
+	}, "SELECT operator, customer FROM {service} WHERE person = ? ORDER BY operator", person)
+}
+
+func (t sqlTx) addService(ctx context.Context, person int64, s ServiceID, now time.Time) (bool, error) {
+	return t.exec(ctx, "INSERT INTO {service} (person, operator, customer, registered) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+		person, s.Operator, s.Customer, millis(now))
+}
+
+func (t sqlTx) removeService(ctx context.Context, person int64, op OperatorID) (bool, error) {
+	return t.exec(ctx, "DELETE FROM {service} WHERE person = ? AND operator = ?", person, op)
+}
+
+func (t sqlTx) ppids(ctx context.Context, person int64) ([]PPID, error) {
+	return all(ctx, t, func(r *sql.Rows) (p PPID, err error) {
+		if err := r.Scan(&p.operator, &p.value); err != nil {
+			return p, err
+		}
+		return ParsePPID(p.operator, p.value)
+	}, "SELECT operator, ppid FROM {ppid} WHERE person = ? ORDER BY operator", person)
+}
+
+func (t sqlTx) addPPID(ctx context.Context, person int64, p PPID, now time.Time) (bool, error) {
+	return t.exec(ctx, "INSERT INTO {ppid} (person, operator, ppid, registered) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+		person, p.operator, p.value, millis(now))
+}
+
+func (t sqlTx) notice(ctx context.Context, person int64) (n noticeRow, found bool, err error) {
+	var notAfter, at int64
+	found, err = t.one(ctx, "SELECT holder, not_after, explanation, consented FROM {notice} WHERE person = ?",
+		[]any{person}, &n.stored, &notAfter, &n.explanation, &at)
+	n.notAfter, n.at = fromMillis(notAfter), fromMillis(at)
+	return n, found, err
+}
+
+func (t sqlTx) addNotice(ctx context.Context, person int64, n noticeRow) (bool, error) {
+	return t.exec(ctx, `INSERT INTO {notice} (person, holder, not_after, explanation, consented) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT DO NOTHING`, person, n.stored, millis(n.notAfter), n.explanation, millis(n.at))
+}
+
+func (t sqlTx) removeNotice(ctx context.Context, person int64) error {
+	_, err := t.exec(ctx, "DELETE FROM {notice} WHERE person = ?", person)
+	return err
+}
+
+func (t sqlTx) payment(ctx context.Context, person int64) (p PaymentLink, found bool, err error) {
+	var at int64
+	found, err = t.one(ctx, "SELECT service, payment_id, applied FROM {payment} WHERE person = ?",
+		[]any{person}, &p.Service, &p.ID, &at)
+	p.Applied = fromMillis(at)
+	return p, found, err
+}
+
+func (t sqlTx) addPayment(ctx context.Context, person int64, p PaymentLink) (bool, error) {
+	return t.exec(ctx, "INSERT INTO {payment} (person, service, payment_id, applied) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+		person, p.Service, p.ID, millis(p.Applied))
+}

@@ -1,0 +1,229 @@
+package mykey_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/mynakit/mynakit/internal/pgtest"
+	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/mykey"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	_ "modernc.org/sqlite"
+)
+
+var pg pgtest.Server
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	pg.Stop()
+	os.Exit(code)
+}
+
+// long reports whether the runs that measure are wanted.
+func long() bool { return os.Getenv("MYNAKIT_LONG") == "1" }
+
+// engine is a store that can be opened again, as by a program that was
+// restarted or by another one. A store in memory ends with its program, so
+// opening it again gives the same.
+type engine struct {
+	name   string
+	reopen func(t testing.TB) mykey.Store
+	db     *sql.DB // nil in memory
+}
+
+func sqliteDSN(path, more string) string {
+	return "file:" + filepath.ToSlash(path) +
+		"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)" + more
+}
+
+func openSQL(t testing.TB, driver, dsn string, cfg mykey.SQLConfig) (*sql.DB, mykey.Store) {
+	db, err := sql.Open(driver, dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, db.Close()) })
+	if driver == "pgx" {
+		db.SetMaxOpenConns(20)
+	}
+	s, err := mykey.NewSQL(t.Context(), db, cfg)
+	require.NoError(t, err)
+	return db, s
+}
+
+func mustDB(t testing.TB, path string) *sql.DB {
+	db, err := sql.Open("sqlite", sqliteDSN(path, ""))
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, db.Close()) })
+	return db
+}
+
+func sqliteEngine(t testing.TB) engine {
+	dsn := sqliteDSN(filepath.Join(t.TempDir(), "mykey.db"), "")
+	db, _ := openSQL(t, "sqlite", dsn, mykey.SQLConfig{})
+	return engine{"SQLite", func(t testing.TB) mykey.Store {
+		_, s := openSQL(t, "sqlite", dsn, mykey.SQLConfig{})
+		return s
+	}, db}
+}
+
+func postgresEngine(t testing.TB) engine {
+	dsn := pg.DSN(t)
+	db, _ := openSQL(t, "pgx", dsn, mykey.SQLConfig{Prefix: "city_"})
+	return engine{"PostgreSQL", func(t testing.TB) mykey.Store {
+		_, s := openSQL(t, "pgx", dsn, mykey.SQLConfig{Prefix: "city_"})
+		return s
+	}, db}
+}
+
+func memoryEngine(testing.TB) engine {
+	s := mykey.NewMemory()
+	return engine{"memory", func(testing.TB) mykey.Store { return s }, nil}
+}
+
+var engines = []struct {
+	name string
+	make func(testing.TB) engine
+}{{"memory", memoryEngine}, {"SQLite", sqliteEngine}, {"PostgreSQL", postgresEngine}}
+
+// epoch is the day on which the tests begin.
+var epoch = time.Date(2026, 4, 1, 9, 0, 0, 0, time.FixedZone("JST", 9*60*60))
+
+// world is a registry on one engine, with a clock of its own.
+type world struct {
+	*testing.T
+	eng   engine
+	cfg   mykey.Config
+	reg   *mykey.Registry
+	mu    sync.Mutex
+	clock time.Time
+}
+
+func (w *world) now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.clock
+}
+
+func (w *world) pass(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.clock = w.clock.Add(d)
+}
+
+var pseudonymKey = []byte("a key of thirty-two random bytes")
+
+func newWorld(t *testing.T, eng engine, more ...func(*mykey.Config)) *world {
+	w := &world{T: t, eng: eng, clock: epoch}
+	w.cfg = mykey.Config{Serials: mykey.Pseudonyms(pseudonymKey), Now: w.now}
+	for _, f := range more {
+		f(&w.cfg)
+	}
+	w.restart()
+	return w
+}
+
+// restart is what a restart of the program is to the registry.
+func (w *world) restart() {
+	reg, err := mykey.New(w.Context(), w.eng.reopen(w.T), w.cfg)
+	require.NoError(w, err)
+	w.reg = reg
+}
+
+// conform runs a test of the registry's behaviour on every engine.
+func conform(t *testing.T, f func(w *world), more ...func(*mykey.Config)) {
+	t.Helper()
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) { f(newWorld(t, e.make(t), more...)) })
+	}
+}
+
+func serial(n int) jpki.Serial {
+	s, err := jpki.ParseSerial(fmt.Sprintf("%08X", 0x030D0000+n))
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// tap is the n-th person's card, with the PIN given.
+func tap(n int) mykey.Tap { return tapOf(n, mykey.DeviceCard) }
+
+func tapOf(n int, d mykey.Device) mykey.Tap {
+	return mykey.Tap{Certificate: mykey.Certificate{Serial: serial(n), NotAfter: epoch.AddDate(5, 0, 0), Device: d}, PINVerified: true}
+}
+
+func withoutPIN(t mykey.Tap) mykey.Tap {
+	t.PINVerified = false
+	return t
+}
+
+func id(t testing.TB, s string) mykey.ID {
+	v, err := mykey.ParseID(s)
+	require.NoError(t, err)
+	return v
+}
+
+func service(t testing.TB, s string) mykey.ServiceID {
+	v, err := mykey.ParseServiceID(s)
+	require.NoError(t, err)
+	return v
+}
+
+func (w *world) begin(tp mykey.Tap) *mykey.Session {
+	w.Helper()
+	s, err := w.reg.Begin(w.Context(), tp)
+	require.NoError(w, err)
+	return s
+}
+
+// enrolled gives the n-th person's session after registration of an ID.
+func (w *world) enrolled(n int, s string) *mykey.Session {
+	w.Helper()
+	sess := w.begin(tap(n))
+	e, err := sess.Enrol(w.Context())
+	require.NoError(w, err)
+	_, err = e.Check(w.Context(), tap(n), id(w, s))
+	require.NoError(w, err)
+	p, err := e.Accept(w.Context(), tap(n))
+	require.NoError(w, err)
+	require.True(w, p.Registered)
+	require.Equal(w, s, sess.ID().String())
+	return sess
+}
+
+func (w *world) find(k mykey.Key) mykey.Person {
+	w.Helper()
+	p, err := w.reg.Find(w.Context(), k)
+	require.NoError(w, err)
+	return p
+}
+
+// lookup gives the ID of the n-th person's card.
+func (w *world) lookup(n int) string {
+	w.Helper()
+	got, err := w.reg.Lookup(w.Context(), serial(n))
+	require.NoError(w, err)
+	return got.String()
+}
+
+// race lets 64 goroutines loose at the same moment and gives their errors.
+func race(ctx context.Context, f func(ctx context.Context, i int) error) [64]error {
+	var errs [64]error
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	for i := range errs {
+		wg.Go(func() {
+			<-start
+			errs[i] = f(ctx, i)
+		})
+	}
+	close(start)
+	wg.Wait()
+	return errs
+}

@@ -1,0 +1,201 @@
+package mykey
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"database/sql/driver"
+	"encoding/binary"
+	"encoding/hex"
+	"strings"
+)
+
+// TerminalKind is what a terminal does (マイキープラットフォーム等活用端末, システム設計書
+// I.3①). A terminal may do several: join them with |.
+type TerminalKind uint8
+
+const (
+	ServiceTerminal TerminalKind = 1 << iota // (ア) checks Service IDs: library counter, shop with a point system
+	PointTerminal                            // (イ) takes points: museum counter, shop
+	TicketTerminal                           // (ウ) issues point tickets
+	GrantTerminal                            // (エ) grants points: the municipality's PC and mobile devices
+
+	allTerminals = ServiceTerminal | PointTerminal | TicketTerminal | GrantTerminal
+)
+
+// Counted gives the kinds as which a terminal is counted in form I (様式I): one
+// that is both (ア) and (イ) counts as (ア) (システム設計書 I.3②). Of other
+// combinations the document says nothing, and each kind counts.
+func (k TerminalKind) Counted() TerminalKind {
+	if k&ServiceTerminal != 0 {
+		k &^= PointTerminal
+	}
+	return k & allTerminals
+}
+
+// String gives the Japanese letters of the kinds: ア, イ, ウ, エ.
+func (k TerminalKind) String() string {
+	var b strings.Builder
+	for i, name := range [...]string{"ア", "イ", "ウ", "エ"} {
+		if k&(1<<i) != 0 {
+			b.WriteString(name)
+		}
+	}
+	return b.String()
+}
+
+// Terminal is a terminal as its manager registers it (システム設計書 I.4).
+type Terminal struct {
+	ID       string       // 端末ID, issued by the Ministry through the municipality
+	Kind     TerminalKind // what it does
+	Operator OperatorID   // the ID-issuing operator; for kind (ア), and only for it
+}
+
+// Check refuses a terminal without ID or kind, one of kind (ア) without
+// operator, and one of another kind with an operator. The error is a
+// [*FormError].
+func (t Terminal) Check() error {
+	switch {
+	case t.ID == "":
+		return &FormError{Field: "terminal ID", Rule: RuleMissing, Pos: -1}
+	case t.Kind == 0:
+		return &FormError{Field: "terminal kind", Rule: RuleMissing, Pos: -1}
+	case t.Kind&^allTerminals != 0:
+		return &FormError{Field: "terminal kind", Rule: RuleUnknown, Pos: -1}
+	case t.Kind&ServiceTerminal != 0 && t.Operator.IsZero():
+		return &FormError{Field: fieldOperator, Rule: RuleMissing, Pos: -1}
+	case t.Kind&ServiceTerminal == 0 && !t.Operator.IsZero():
+		return &FormError{Field: fieldOperator, Rule: RuleNotAllowed, Pos: -1}
+	}
+	return nil
+}
+
+// TallyTerminals counts terminals for form I (様式I), each as [TerminalKind.Counted]
+// says. The keys are single kinds.
+func TallyTerminals(terminals []Terminal) map[TerminalKind]int {
+	out := map[TerminalKind]int{}
+	for _, t := range terminals {
+		counted := t.Kind.Counted()
+		for k := ServiceTerminal; k <= GrantTerminal; k <<= 1 {
+			if counted&k != 0 {
+				out[k]++
+			}
+		}
+	}
+	return out
+}
+
+// Fingerprint tells a terminal from others (端末識別情報): a SHA-256 value, 32
+// bytes (システム設計書 I.4⑥, III.13). Fingerprints compare with ==. The zero
+// Fingerprint is none.
+type Fingerprint [sha256.Size]byte
+
+// TerminalValues are the four values that a Windows terminal is known by.
+type TerminalValues struct {
+	CPU     string // the CPU's serial number (CPUの製造番号)
+	Board   string // the motherboard's serial number (マザーボードの製造番号)
+	Machine string // what the system derives from its hardware and software (ハード構成・ソフト構成に基づく値)
+	Install string // what the system makes anew at each installation (インストールの都度生成する値)
+}
+
+// Join is how the four values become one. The published text says only that
+// they are joined (結合).
+type Join uint8
+
+const (
+	// JoinPrefixed hashes, after the text "mykey terminal 1" and a zero byte,
+	// for CPU, Board, Machine and Install in this order the length in bytes
+	// as four bytes, big end first, and the value in UTF-8. Different values
+	// never give the same input.
+	JoinPrefixed Join = iota
+	// JoinPlain hashes the values in the same order with nothing between
+	// them. It is for a system that does so already: "AB"+"C" and "A"+"BC"
+	// are the same terminal to it.
+	JoinPlain
+)
+
+// FingerprintWindows hashes the four values, exactly as they are given: no
+// trimming and no change of case. An absent value is a [*FormError], for a
+// terminal that is known by fewer is known by less than the rule demands.
+func FingerprintWindows(v TerminalValues, j Join) (Fingerprint, error) {
+	h := sha256.New()
+	if j == JoinPrefixed {
+		h.Write([]byte("mykey terminal 1\x00"))
+	}
+	for _, f := range [...]struct{ name, value string }{
+		{"CPU serial", v.CPU}, {"motherboard serial", v.Board}, {"machine value", v.Machine}, {"install value", v.Install},
+	} {
+		if f.value == "" {
+			return Fingerprint{}, &FormError{Field: f.name, Rule: RuleMissing, Pos: -1}
+		}
+		if j == JoinPrefixed {
+			var n [4]byte
+			binary.BigEndian.PutUint32(n[:], uint32(len(f.value)))
+			h.Write(n[:])
+		}
+		h.Write([]byte(f.value))
+	}
+	return Fingerprint(h.Sum(nil)), nil
+}
+
+// FingerprintAndroid hashes the value that the app made at its installation
+// (アプリケーションのインストール時に生成する値): SHA-256 of its bytes and nothing else.
+// An absent value is a [*FormError].
+func FingerprintAndroid(install string) (Fingerprint, error) {
+	if install == "" {
+		return Fingerprint{}, &FormError{Field: "install value", Rule: RuleMissing, Pos: -1}
+	}
+	return sha256.Sum256([]byte(install)), nil
+}
+
+const fieldFingerprint = "terminal fingerprint"
+
+// ParseFingerprint reads 64 hexadecimal digits of either case. The error is a
+// [*FormError].
+func ParseFingerprint(s string) (Fingerprint, error) {
+	var f Fingerprint
+	if len(s) != 2*len(f) {
+		return Fingerprint{}, &FormError{Field: fieldFingerprint, Rule: RuleLength, Pos: min(len(s), 2*len(f))}
+	}
+	if n, err := hex.Decode(f[:], []byte(s)); err != nil {
+		return Fingerprint{}, &FormError{Field: fieldFingerprint, Rule: RuleCharacter, Pos: 2 * n}
+	}
+	return f, nil
+}
+
+// String gives 64 lower-case hexadecimal digits.
+func (f Fingerprint) String() string { return hex.EncodeToString(f[:]) }
+
+// IsZero reports whether f is no fingerprint.
+func (f Fingerprint) IsZero() bool { return f == Fingerprint{} }
+
+// Equal compares in constant time: a terminal proves itself with it.
+func (f Fingerprint) Equal(o Fingerprint) bool { return subtle.ConstantTimeCompare(f[:], o[:]) == 1 }
+
+// MarshalText gives what String gives.
+func (f Fingerprint) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
+// UnmarshalText is [ParseFingerprint]. On error f is unchanged.
+func (f *Fingerprint) UnmarshalText(text []byte) error {
+	v, err := ParseFingerprint(string(text))
+	if err == nil {
+		*f = v
+	}
+	return err
+}
+
+// Value stores the text form, and the zero Fingerprint as NULL.
+func (f Fingerprint) Value() (driver.Value, error) {
+	if f.IsZero() {
+		return nil, nil
+	}
+	return f.String(), nil
+}
+
+// Scan reads the text form, and NULL as the zero Fingerprint.
+func (f *Fingerprint) Scan(src any) error {
+	if src == nil {
+		*f = Fingerprint{}
+		return nil
+	}
+	return scanText(fieldFingerprint, src, func(s string) error { return f.UnmarshalText([]byte(s)) })
+}

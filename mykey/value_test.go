@@ -1,0 +1,429 @@
+package mykey_test
+
+import (
+	"database/sql"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/mykey"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// rules and application are the form that two services ask for.
+var rules = mykey.PaymentRules{
+	"waon": {
+		ID:    mykey.TextRule{Min: 1, Max: 16, Chars: mykey.Digits},
+		Codes: []mykey.TextRule{{Min: 4, Max: 4, Chars: mykey.Digits}},
+		Phone: true,
+	},
+	"pay": {
+		ID:    mykey.TextRule{Min: 1, Max: 16, Chars: mykey.Digits},
+		Codes: []mykey.TextRule{{Min: 4, Max: 4, Chars: mykey.Digits}},
+		Phone: true,
+	},
+	"three": {
+		ID:    mykey.TextRule{Min: 3, Max: 12, Chars: mykey.Upper | mykey.Digits | mykey.Hyphen},
+		Codes: []mykey.TextRule{{Min: 2, Max: 8, Chars: mykey.Lower}, {Min: 1, Max: 1, Chars: mykey.Digits}, {Min: 1, Max: 1, Chars: mykey.Digits}},
+	},
+}
+
+func application(service, payID string) mykey.Application {
+	return mykey.Application{Service: service, PaymentServiceID: payID,
+		SecurityCodes: []mykey.Secret{mykey.NewSecret("9753")}, PhoneLast4: mykey.NewSecret("2468")}
+}
+
+func TestPaymentRules(t *testing.T) {
+	codes := func(in ...string) (out []mykey.Secret) {
+		for _, s := range in {
+			out = append(out, mykey.NewSecret(s))
+		}
+		return out
+	}
+	phone := mykey.NewSecret("0123")
+	for _, tc := range []struct {
+		name string
+		a    mykey.Application
+		rule mykey.Rule
+	}{
+		{"good", mykey.Application{"waon", "123", codes("0000"), phone}, ""},
+		{"three codes and no phone", mykey.Application{"three", "AB-1", codes("ab", "1", "2"), mykey.Secret{}}, ""},
+		{"no service", mykey.Application{"", "123", codes("0000"), phone}, mykey.RuleUnknown},
+		{"unknown service", mykey.Application{"other", "123", codes("0000"), phone}, mykey.RuleUnknown},
+		{"no ID", mykey.Application{"waon", "", codes("0000"), phone}, mykey.RuleMissing},
+		{"long ID", mykey.Application{"waon", strings.Repeat("1", 17), codes("0000"), phone}, mykey.RuleLength},
+		{"short ID", mykey.Application{"three", "AB", codes("ab", "1", "2"), mykey.Secret{}}, mykey.RuleLength},
+		{"letter in ID", mykey.Application{"waon", "12a", codes("0000"), phone}, mykey.RuleCharacter},
+		{"lower case", mykey.Application{"three", "ab1", codes("ab", "1", "2"), mykey.Secret{}}, mykey.RuleLowerCase},
+		{"full width", mykey.Application{"waon", "１２３", codes("0000"), phone}, mykey.RuleFullWidth},
+		{"no code", mykey.Application{"waon", "123", nil, phone}, mykey.RuleMissing},
+		{"empty code", mykey.Application{"waon", "123", codes(""), phone}, mykey.RuleMissing},
+		{"second code missing", mykey.Application{"three", "AB-1", codes("ab"), mykey.Secret{}}, mykey.RuleMissing},
+		{"code too many", mykey.Application{"waon", "123", codes("0000", "1"), phone}, mykey.RuleNotAllowed},
+		{"code too long", mykey.Application{"waon", "123", codes("00000"), phone}, mykey.RuleLength},
+		{"no phone", mykey.Application{"waon", "123", codes("0000"), mykey.Secret{}}, mykey.RuleMissing},
+		{"phone not asked for", mykey.Application{"three", "AB-1", codes("ab", "1", "2"), phone}, mykey.RuleNotAllowed},
+		{"three digits", mykey.Application{"waon", "123", codes("0000"), mykey.NewSecret("123")}, mykey.RuleLength},
+		{"the whole number", mykey.Application{"waon", "123", codes("0000"), mykey.NewSecret("09012345678")}, mykey.RuleLength},
+		{"a word", mykey.Application{"waon", "123", codes("0000"), mykey.NewSecret("abcd")}, mykey.RuleCharacter},
+	} {
+		t.Run(tc.name, func(t *testing.T) { wantRule(t, rules.Check(tc.a), tc.rule) })
+	}
+	wantRule(t, mykey.PaymentRules(nil).Check(application("waon", "1")), mykey.RuleUnknown)
+}
+
+func wantRule(t *testing.T, err error, rule mykey.Rule) {
+	t.Helper()
+	if rule == "" {
+		assert.NoError(t, err)
+		return
+	}
+	var fe *mykey.FormError
+	require.ErrorAs(t, err, &fe)
+	assert.ErrorIs(t, err, mykey.ErrForm)
+	assert.Equal(t, rule, fe.Rule)
+	assert.NotEmpty(t, fe.Error())
+}
+
+func TestServiceIDForm(t *testing.T) {
+	for _, tc := range []struct {
+		in   string
+		rule mykey.Rule
+	}{
+		{"000001:1111111", ""}, {"000002:180000000011", ""}, {"000001:0", ""}, {"000001:a-B9", ""},
+		{"000001:" + strings.Repeat("9", mykey.MaxCustomerID), ""},
+		{"000001:" + strings.Repeat("9", mykey.MaxCustomerID+1), mykey.RuleLength},
+		{"000001:", mykey.RuleLength},
+		{"000001", mykey.RuleMissing},
+		{"", mykey.RuleMissing},
+		{"1:1111111", mykey.RuleLength},
+		{"0000001:1", mykey.RuleLength},
+		{"00000x:1", mykey.RuleCharacter},
+		{"０00001:1", mykey.RuleFullWidth},
+		{"000001:１", mykey.RuleFullWidth},
+		{"000001:1 2", mykey.RuleCharacter},
+		{"000001:1:2", mykey.RuleCharacter},
+		{"000001:会員", mykey.RuleCharacter},
+		{"-00001:1", mykey.RuleCharacter},
+	} {
+		got, err := mykey.ParseServiceID(tc.in)
+		wantRule(t, err, tc.rule)
+		if tc.rule == "" {
+			assert.Equal(t, tc.in, got.String())
+		} else {
+			assert.True(t, got.IsZero(), tc.in)
+		}
+	}
+	zero, err := mykey.ParseServiceID("000001:007")
+	require.NoError(t, err)
+	other, err := mykey.ParseServiceID("000001:7")
+	require.NoError(t, err)
+	assert.NotEqual(t, zero, other, "a leading zero belongs to the number")
+}
+
+func TestPPIDForm(t *testing.T) {
+	op, err := mykey.ParseOperatorID("000001")
+	require.NoError(t, err)
+	for _, tc := range []struct {
+		in   string
+		rule mykey.Rule
+	}{
+		{"a", ""}, {"AbC/+=:~!", ""}, {strings.Repeat("x", mykey.MaxPPID), ""},
+		{strings.Repeat("x", mykey.MaxPPID+1), mykey.RuleLength},
+		{"", mykey.RuleLength}, {"a b", mykey.RuleCharacter}, {"a\x7f", mykey.RuleCharacter}, {"識別子", mykey.RuleCharacter},
+	} {
+		p, err := mykey.ParsePPID(op, tc.in)
+		wantRule(t, err, tc.rule)
+		if tc.rule == "" {
+			assert.Equal(t, tc.in, p.Text())
+			assert.Equal(t, op, p.Operator())
+		}
+	}
+	_, err = mykey.ParsePPID(mykey.OperatorID{}, "a")
+	wantRule(t, err, mykey.RuleMissing)
+}
+
+func TestMunicipality(t *testing.T) {
+	for _, tc := range []struct {
+		in   string
+		rule mykey.Rule
+	}{
+		{"010006", ""}, {"011011", ""}, {"092011", ""}, {"141305", ""}, {"131016", ""}, {"271004", ""}, {"472018", ""},
+		{"011010", mykey.RuleCheckDigit}, {"131017", mykey.RuleCheckDigit}, {"310116", mykey.RuleCheckDigit},
+		{"13101", mykey.RuleLength}, {"1310160", mykey.RuleLength}, {"", mykey.RuleLength},
+		{"000000", mykey.RulePrefecture}, {"480002", mykey.RulePrefecture}, {"990000", mykey.RulePrefecture},
+		{"13101x", mykey.RuleCharacter}, {"１３１０１６", mykey.RuleFullWidth}, {"+31016", mykey.RuleCharacter},
+	} {
+		m, err := mykey.ParseMunicipality(tc.in)
+		wantRule(t, err, tc.rule)
+		if tc.rule != "" {
+			assert.True(t, m.IsZero())
+			continue
+		}
+		assert.Equal(t, tc.in, m.String())
+		five, err := mykey.ParseMunicipality5(tc.in[:5])
+		require.NoError(t, err)
+		assert.Equal(t, m, five, "the five-digit form gains the check digit")
+		assert.Equal(t, tc.in[:5], five.Five())
+	}
+	for _, bad := range []string{"131016", "1310", "00101", "48000", "1310x"} {
+		_, err := mykey.ParseMunicipality5(bad)
+		assert.ErrorIs(t, err, mykey.ErrForm, bad)
+	}
+	m, err := mykey.ParseMunicipality("141305")
+	require.NoError(t, err)
+	assert.Equal(t, 14, m.Prefecture())
+	assert.Equal(t, "神奈川県", m.PrefectureName())
+	assert.False(t, m.IsPrefecture())
+	assert.Equal(t, 0, mykey.Municipality{}.Prefecture())
+	assert.Equal(t, "", mykey.Municipality{}.PrefectureName())
+
+	// Every number has one check digit, and it is the Ministry's.
+	for n := range 47_000 {
+		five := []byte{'0' + byte((n+1000)/10000), '0' + byte((n+1000)/1000%10), '0' + byte(n/100%10), '0' + byte(n/10%10), '0' + byte(n%10)}
+		sum := 0
+		for i, d := range five {
+			sum += (6 - i) * int(d-'0')
+		}
+		want := 11 - sum%11
+		if sum < 11 {
+			want = 11 - sum
+		}
+		m, err := mykey.ParseMunicipality5(string(five))
+		require.NoError(t, err)
+		require.Equal(t, byte('0'+want%10), m.String()[5], "%s", five)
+	}
+}
+
+func TestMunicipalityTable(t *testing.T) {
+	table, err := mykey.ReadMunicipalities(strings.NewReader("団体コード,名称\n131016,東京都千代田区,x\n011011,\"北海道札幌市中央区\"\n131016,東京都千代田区\n"))
+	require.NoError(t, err)
+	name := func(s string) (string, error) {
+		m, err := mykey.ParseMunicipality(s)
+		require.NoError(t, err)
+		return table.Name(m)
+	}
+	got, err := name("011011")
+	require.NoError(t, err)
+	assert.Equal(t, "北海道札幌市中央区", got)
+	got, err = name("470007")
+	require.NoError(t, err)
+	assert.Equal(t, "沖縄県", got)
+	_, err = name("141305")
+	assert.ErrorIs(t, err, mykey.ErrUnknownMunicipality, "valid in form, and it says so")
+	assert.NotErrorIs(t, err, mykey.ErrForm)
+	assert.Len(t, mykey.Prefectures(), 47)
+
+	for _, bad := range []string{
+		"131016,a\n131016,b\n", "131016\n", "131016,\n", "131017,a\n", "131016,a\ncode,b\n", "131016,\"a\n",
+		strings.Repeat("131016,a\n", mykey.MaxMunicipalities+1),
+		"131016,\"" + strings.Repeat("x", 5<<20),
+	} {
+		_, err := mykey.ReadMunicipalities(strings.NewReader(bad))
+		assert.Error(t, err, "%.30q", bad)
+	}
+	_, err = mykey.ReadMunicipalities(strings.NewReader("131016,a\n131017,b\n"))
+	assert.ErrorContains(t, err, "line 2")
+	assert.ErrorIs(t, err, mykey.ErrForm)
+}
+
+func TestTerminalKinds(t *testing.T) {
+	op, err := mykey.ParseOperatorID("000001")
+	require.NoError(t, err)
+	both := mykey.ServiceTerminal | mykey.PointTerminal
+	assert.Equal(t, mykey.ServiceTerminal, both.Counted())
+	assert.Equal(t, mykey.PointTerminal, mykey.PointTerminal.Counted())
+	assert.Equal(t, "アイウエ", (both | mykey.TicketTerminal | mykey.GrantTerminal).String())
+	assert.Equal(t, map[mykey.TerminalKind]int{mykey.ServiceTerminal: 2, mykey.PointTerminal: 1, mykey.TicketTerminal: 1},
+		mykey.TallyTerminals([]mykey.Terminal{{Kind: both}, {Kind: mykey.ServiceTerminal}, {Kind: mykey.PointTerminal | mykey.TicketTerminal}}))
+	for _, tc := range []struct {
+		t    mykey.Terminal
+		rule mykey.Rule
+	}{
+		{mykey.Terminal{"T1", both, op}, ""},
+		{mykey.Terminal{"T1", mykey.PointTerminal, mykey.OperatorID{}}, ""},
+		{mykey.Terminal{"", both, op}, mykey.RuleMissing},
+		{mykey.Terminal{"T1", 0, op}, mykey.RuleMissing},
+		{mykey.Terminal{"T1", 64, mykey.OperatorID{}}, mykey.RuleUnknown},
+		{mykey.Terminal{"T1", both, mykey.OperatorID{}}, mykey.RuleMissing},
+		{mykey.Terminal{"T1", mykey.TicketTerminal, op}, mykey.RuleNotAllowed},
+	} {
+		wantRule(t, tc.t.Check(), tc.rule)
+	}
+}
+
+func TestFingerprint(t *testing.T) {
+	v := mykey.TerminalValues{CPU: "BFEBFBFF000306C3", Board: "PF2X", Machine: "{8a1b}", Install: "0f3c"}
+	plain, err := mykey.FingerprintWindows(v, mykey.JoinPlain)
+	require.NoError(t, err)
+	assert.Equal(t, "98e24ce1f295652332400bc4cb644940eb801c665d36a7511a1fb1497d73a7ee", plain.String())
+	prefixed, err := mykey.FingerprintWindows(v, mykey.JoinPrefixed)
+	require.NoError(t, err)
+	assert.Equal(t, "6cfb719a4c002e8b7b9f6fa05495557080550f8e273ceb05cd223acaf35bbea2", prefixed.String(), "the documented form, to the byte")
+	assert.False(t, plain.Equal(prefixed))
+	assert.True(t, plain.Equal(plain))
+
+	// Moving a character across a border is another terminal, but not to the
+	// plain form.
+	moved := v
+	moved.CPU, moved.Board = v.CPU+"P", v.Board[1:]
+	p2, err := mykey.FingerprintWindows(moved, mykey.JoinPlain)
+	require.NoError(t, err)
+	assert.Equal(t, plain, p2)
+	p3, err := mykey.FingerprintWindows(moved, mykey.JoinPrefixed)
+	require.NoError(t, err)
+	assert.NotEqual(t, prefixed, p3)
+
+	for _, drop := range []func(*mykey.TerminalValues){
+		func(v *mykey.TerminalValues) { v.CPU = "" }, func(v *mykey.TerminalValues) { v.Board = "" },
+		func(v *mykey.TerminalValues) { v.Machine = "" }, func(v *mykey.TerminalValues) { v.Install = "" },
+	} {
+		less := v
+		drop(&less)
+		_, err = mykey.FingerprintWindows(less, mykey.JoinPrefixed)
+		wantRule(t, err, mykey.RuleMissing)
+	}
+	// FIPS 180-2, appendix B.1.
+	android, err := mykey.FingerprintAndroid("abc")
+	require.NoError(t, err)
+	assert.Equal(t, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", android.String())
+	_, err = mykey.FingerprintAndroid("")
+	wantRule(t, err, mykey.RuleMissing)
+
+	back, err := mykey.ParseFingerprint(strings.ToUpper(android.String()))
+	require.NoError(t, err)
+	assert.Equal(t, android, back)
+	_, err = mykey.ParseFingerprint("ba78")
+	wantRule(t, err, mykey.RuleLength)
+	_, err = mykey.ParseFingerprint(strings.Repeat("g", 64))
+	wantRule(t, err, mykey.RuleCharacter)
+}
+
+func TestDeviceOf(t *testing.T) {
+	for k, want := range map[jpki.Kind]mykey.Device{jpki.KindPlastic: mykey.DeviceCard, jpki.KindAndroid: mykey.DeviceAndroid, jpki.KindIPhone: mykey.DeviceIPhone} {
+		d, err := mykey.DeviceOf(k)
+		require.NoError(t, err)
+		assert.Equal(t, want, d)
+	}
+	for _, k := range []jpki.Kind{jpki.KindUnknown, jpki.KindJuki} {
+		_, err := mykey.DeviceOf(k)
+		wantRule(t, err, mykey.RuleUnknown)
+	}
+	assert.Equal(t, "Device(9)", mykey.Device(9).String())
+}
+
+// Every typed value survives text, JSON and a database column, refuses what
+// is not its form, and is then unchanged.
+func TestValueRoundTrips(t *testing.T) {
+	roundTrip[mykey.OperatorID](t, "000001", "00001")
+	roundTrip[mykey.CustomerID](t, "007", "0 7")
+	roundTrip[mykey.ServiceID](t, "000001:007", "000001;007")
+	roundTrip[mykey.PPID](t, "000001:a:b", "000001:a b")
+	roundTrip[mykey.Municipality](t, "131016", "131017")
+	roundTrip[mykey.Fingerprint](t, strings.Repeat("0a", 32), "0a")
+	roundTrip[mykey.ID](t, "MY123456", "my123456")
+}
+
+func roundTrip[T interface {
+	comparable
+	String() string
+	IsZero() bool
+	MarshalText() ([]byte, error)
+}, P interface {
+	*T
+	UnmarshalText([]byte) error
+	sql.Scanner
+}](t *testing.T, good, bad string) {
+	t.Helper()
+	var v, zero T
+	require.NoError(t, P(&v).UnmarshalText([]byte(good)))
+	require.Equal(t, good, v.String())
+	out, err := json.Marshal(map[string]T{"x": v})
+	require.NoError(t, err)
+	var back map[string]T
+	require.NoError(t, json.Unmarshal(out, &back))
+	require.Equal(t, v, back["x"])
+
+	was := v
+	for _, src := range []any{bad, []byte(bad), int64(1), 1.5, true, "", good + "\x00"} {
+		require.Error(t, P(&v).Scan(src), "%v", src)
+		require.Equal(t, was, v)
+	}
+	require.Error(t, P(&v).UnmarshalText([]byte(bad)))
+	require.Equal(t, was, v)
+
+	db, err := sql.Open("sqlite", ":memory:")
+	require.NoError(t, err)
+	defer db.Close()
+	for _, want := range []T{v, zero} {
+		var got T
+		require.NoError(t, db.QueryRow("SELECT ?", any(want)).Scan(P(&got)))
+		require.Equal(t, want, got)
+	}
+	require.True(t, zero.IsZero())
+	require.False(t, v.IsZero())
+	if _, ok := any(zero).(mykey.Fingerprint); !ok {
+		require.Empty(t, zero.String())
+		_, err = zero.MarshalText()
+		require.ErrorIs(t, err, mykey.ErrForm)
+	}
+}
+
+// Generation is even over its alphabet, and leaves the look-alikes out unless
+// asked for.
+func TestGenerateID(t *testing.T) {
+	for _, tc := range []struct {
+		alphabet mykey.Alphabet
+		size     int
+	}{{mykey.ClearAlphabet, 32}, {mykey.FullAlphabet, 36}} {
+		const draws = 36 * 2000
+		var counts [mykey.IDLen][256]int
+		for range draws {
+			s := mykey.GenerateID(tc.alphabet).String()
+			parsed, err := mykey.ParseID(s)
+			require.NoError(t, err)
+			require.Equal(t, s, parsed.String())
+			for i := range s {
+				counts[i][s[i]]++
+			}
+		}
+		for pos := range counts {
+			// Pearson's statistic over k-1 = 31 or 35 degrees of freedom. A
+			// fair source passes 100 once in 10^8 runs; bytes taken modulo 36
+			// would give about 190.
+			chi, seen := 0.0, 0
+			want := float64(draws) / float64(tc.size)
+			for c, n := range counts[pos] {
+				if n > 0 {
+					seen++
+					chi += (float64(n) - want) * (float64(n) - want) / want
+				}
+				if tc.alphabet == mykey.ClearAlphabet && n > 0 {
+					require.NotContains(t, "0O1I", string(rune(c)))
+				}
+			}
+			assert.Equal(t, tc.size, seen)
+			assert.Less(t, chi, 100.0, "position %d", pos)
+		}
+	}
+}
+
+// Bytes beyond the last whole multiple of the alphabet are drawn again.
+func TestGenerateRejects(t *testing.T) {
+	next := byte(0)
+	calls := 0
+	got := mykey.Generate(mykey.FullAlphabet, func(b []byte) {
+		calls++
+		for i := range b {
+			b[i] = 252 // 7 × 36
+			if calls > 3 {
+				b[i] = next
+				next = (next + 36) % 252
+			}
+		}
+	})
+	assert.Equal(t, 4, calls)
+	assert.Equal(t, "AAAAAAAA", got.String())
+}
