@@ -33,6 +33,7 @@ type Card struct {
 	atr     []byte
 	turn    chan struct{} // holds one token: whoever has it may call
 	dead    error         // set, with the token, when the handle is gone
+	last    error         // set, with the token: the last error of a call
 }
 
 // An OpenOption changes how [Open] connects.
@@ -132,11 +133,26 @@ func (c *Card) call(ctx context.Context, f func() ([]byte, error)) ([]byte, erro
 	if c.dead != nil {
 		return nil, c.dead
 	}
-	out, err := giveUp(ctx, f, func([]byte, error) { c.discard(Unpower) })
-	if errors.Is(err, ErrGivenUp) {
+	out, err := giveUp(ctx, f, func(_ []byte, err error) {
+		c.discard(afterwards(Unpower, err))
+	})
+	switch {
+	case errors.Is(err, ErrGivenUp):
 		c.dead = ErrGivenUp
+	case err != nil:
+		c.last = err
 	}
 	return out, err
+}
+
+// afterwards gives what to do with the card after err. A card that left has no
+// power to take; and pcscd, asked to take it, would call the reader empty
+// before it has seen the card leave, and so miss the next one.
+func afterwards(d Disposition, err error) Disposition {
+	if errors.Is(err, apdu.ErrCardRemoved) {
+		return Leave
+	}
+	return d
 }
 
 // ATR gives the card's answer to reset, in new memory.
@@ -159,13 +175,14 @@ func (c *Card) TransmitContext(ctx context.Context, dst, command []byte) ([]byte
 	command = append([]byte(nil), command...)
 	reply, err := c.call(ctx, func() ([]byte, error) {
 		defer clear(command) // it may hold a PIN
-		return c.handle.transmit(command)
+		reply, err := c.handle.transmit(command)
+		if err == nil && len(reply) < 2 {
+			err = apdu.ErrCardRemoved // PC/SC calls this success
+		}
+		return reply, err
 	})
 	if err != nil {
 		return dst, err
-	}
-	if len(reply) < 2 {
-		return dst, apdu.ErrCardRemoved // PC/SC calls this success
 	}
 	return append(dst, reply...), nil
 }
@@ -198,7 +215,7 @@ func (c *Card) CloseWith(d Disposition) error {
 		return nil
 	}
 	c.dead = ErrClosed
-	err := c.handle.disconnect(d)
+	err := c.handle.disconnect(afterwards(d, c.last))
 	if releaseErr := c.session.release(); err == nil {
 		err = releaseErr
 	}

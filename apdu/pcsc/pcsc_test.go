@@ -202,6 +202,7 @@ func TestRemovedMidExchange(t *testing.T) {
 		assert.ErrorIs(t, err, apdu.ErrCardRemoved)
 		assert.Equal(t, "dst", string(dst))
 		c.Close()
+		assert.Contains(t, s.noted(), "disconnect 1", "a card that left is not powered down")
 	}
 }
 

@@ -89,8 +89,9 @@ func Insert(ctx context.Context, addr string, card Card) (*Slot, error) {
 }
 
 // Remove takes the card out of the reader and waits until the background work
-// has ended. Clients see it about 0.4 seconds later. It may be called more
-// than once.
+// has ended. Clients see it about 0.4 seconds later; insert the next card only
+// then, or pcscd may take it for the one that left. It may be called more than
+// once.
 func (s *Slot) Remove() {
 	s.cancel(ErrRemoved)
 	<-s.done
