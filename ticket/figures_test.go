@@ -1,0 +1,220 @@
+package ticket_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mynakit/mynakit/ticket"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// expectedRedraws gives how many draws of N different numbers out of S meet a
+// taken one, S·ln(S/(S−N))−N, which is N²/2S while N is small.
+func expectedRedraws(n, s float64) float64 { return s*math.Log(s/(s-n)) - n }
+
+// The numbers drawn again are as many as chance demands: a generator that is
+// not even, or a count that is not right, would show. The small run draws
+// from a hundredth of the space.
+func TestRedraws(t *testing.T) {
+	const small = 1_000_000
+	eachStore(t, func(t *testing.T, s ticket.Store) {
+		tickets, redraws := 20_000, 0
+		room := ticket.Room{Limit: ticket.Space / 10, Draw: func() ticket.Number {
+			n := ticket.NewNumber()
+			return number(t, "00"+n.Digits()[2:])
+		}}
+		proto := ticket.Ticket{Scope: "A", Points: 1, Until: day(t, "2026-12-01"), State: ticket.Issued,
+			IssuedAt: at(t, "2026-11-21 10:00:00"), IssuedBy: "1", Prints: 1}
+		d := ticket.Drafts{Scope: "A", Tickets: make([]ticket.Ticket, 5000), Room: room}
+		for i := range d.Tickets {
+			d.Tickets[i] = proto
+		}
+		for range tickets / len(d.Tickets) {
+			b, err := s.Issue(t.Context(), d)
+			require.NoError(t, err)
+			redraws += b.Redraws
+		}
+		want := expectedRedraws(float64(tickets), small)
+		assert.InDelta(t, want, redraws, 5*math.Sqrt(want), "five standard deviations")
+	})
+}
+
+func TestMillion(t *testing.T) {
+	if !long() {
+		t.Skip("a million tickets: set MYNAKIT_LONG=1")
+	}
+	const n = 1_000_000
+	b, err := ticket.NewBook(openSQL(t, "sqlite", sqliteDSN(t.TempDir())), ticket.Config{})
+	require.NoError(t, err)
+	orders := make([]ticket.Order, ticket.MaxBatch)
+	for i := range orders {
+		orders[i] = ticket.Order{Points: int64(i + 1)}
+	}
+	began, redraws := time.Now(), 0
+	var last ticket.Batch
+	for range n / len(orders) {
+		last, err = b.IssueBatch(t.Context(), shop, orders)
+		require.NoError(t, err)
+		redraws += last.Redraws
+	}
+	took := time.Since(began)
+	assert.Equal(t, int64(n), last.Taken)
+	want := expectedRedraws(n, ticket.Space)
+	assert.InDelta(t, want, redraws, 5*math.Sqrt(want))
+	t.Logf("a million tickets in %v (%.0f a second), %d redraws where chance expects %.0f ± %.0f",
+		took.Round(time.Millisecond), n/took.Seconds(), redraws, want, math.Sqrt(want))
+}
+
+// rawInserts inserts tickets by database/sql alone into tables of the same
+// schema, in the way that is fastest: rows gathered into large INSERTs, in
+// one transaction.
+func rawInserts(ctx context.Context, db *sql.DB, prefix string, tickets []ticket.Ticket, dollars bool) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	const rows = 400
+	for len(tickets) > 0 {
+		part := tickets[:min(rows, len(tickets))]
+		tickets = tickets[len(part):]
+		var q strings.Builder
+		q.WriteString("INSERT INTO " + prefix + "ticket (scope, number, state, points, until, issued_at, issued_by, order_key, prints, replaces) VALUES ")
+		args := make([]any, 0, 8*len(part))
+		for i, t := range part {
+			if i > 0 {
+				q.WriteByte(',')
+			}
+			if dollars {
+				n := len(args)
+				fmt.Fprintf(&q, "($%d,$%d,1,$%d,$%d,$%d,$%d,$%d,1,$%d)", n+1, n+2, n+3, n+4, n+5, n+6, n+7, n+8)
+			} else {
+				q.WriteString("(?,?,1,?,?,?,?,?,1,?)")
+			}
+			args = append(args, string(t.Scope), t.Number.Digits(), t.Points, 20261221, t.IssuedAt.UnixMicro(), t.IssuedBy, nil, nil)
+		}
+		q.WriteString(" ON CONFLICT DO NOTHING") // or a number that is there already ends the run
+		if _, err := tx.ExecContext(ctx, q.String(), args...); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
+// A batch of 10,000 costs at most half as much again as the bare INSERTs.
+// Both run in turn on tables of the same size, each first as often as the
+// other, and the middle one of their ratios counts.
+func TestBatchCost(t *testing.T) {
+	if !long() {
+		t.Skip("eleven times 20,000 rows: set MYNAKIT_LONG=1")
+	}
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) {
+			ctx := t.Context()
+			db := openDB(t, e.driver, e.dsn(t))
+			book := func(prefix string) *ticket.Book {
+				s, err := ticket.OpenSQL(ctx, db, ticket.SQLConfig{Prefix: prefix})
+				require.NoError(t, err)
+				b, err := ticket.NewBook(s, ticket.Config{})
+				require.NoError(t, err)
+				return b
+			}
+			b := book("ours_")
+			book("raw_")
+			orders := make([]ticket.Order, ticket.MaxBatch)
+			for i := range orders {
+				orders[i] = ticket.Order{Points: int64(i + 1)}
+			}
+			warm, err := b.IssueBatch(ctx, shop, orders)
+			require.NoError(t, err)
+			require.NoError(t, rawInserts(ctx, db, "raw_", warm.Tickets, e.driver == "pgx"))
+			tickets := warm.Tickets
+			var ratios []float64
+			var sums [2]time.Duration
+			for i := range 10 {
+				// The raw side has other numbers of the same kind ready.
+				for j := range tickets {
+					tickets[j].Number = ticket.NewNumber()
+				}
+				var took [2]time.Duration
+				for k := range 2 {
+					began := time.Now()
+					if (i+k)%2 == 0 {
+						_, err := b.IssueBatch(ctx, shop, orders)
+						require.NoError(t, err)
+						took[0] = time.Since(began)
+						continue
+					}
+					err := rawInserts(ctx, db, "raw_", tickets, e.driver == "pgx")
+					took[1] = time.Since(began)
+					require.NoError(t, err)
+				}
+				sums[0] += took[0]
+				sums[1] += took[1]
+				ratios = append(ratios, float64(took[0])/float64(took[1]))
+			}
+			slices.Sort(ratios)
+			t.Logf("10,000 tickets: %v, the bare INSERTs %v (means); ratios %.2f", sums[0]/10, sums[1]/10, ratios)
+			assert.LessOrEqual(t, ratios[len(ratios)/2], 1.5)
+		})
+	}
+}
+
+func BenchmarkIssueBatch(b *testing.B) {
+	for _, e := range engines {
+		b.Run(e.name, func(b *testing.B) {
+			bk, err := ticket.NewBook(openSQL(b, e.driver, e.dsn(b)), ticket.Config{Policy: ticket.Policy{RefuseAt: ticket.Space / 2}})
+			require.NoError(b, err)
+			orders := make([]ticket.Order, 1000)
+			for i := range orders {
+				orders[i] = ticket.Order{Points: int64(i + 1)}
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := bk.IssueBatch(b.Context(), shop, orders); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(len(orders)*b.N)/b.Elapsed().Seconds(), "tickets/s")
+		})
+	}
+}
+
+func BenchmarkRedeem(b *testing.B) {
+	for _, e := range engines {
+		b.Run(e.name, func(b *testing.B) {
+			keys := ticket.Keys{key(b, "K1")}
+			bk, err := ticket.NewBook(openSQL(b, e.driver, e.dsn(b)), ticket.Config{Keys: keys})
+			require.NoError(b, err)
+			var codes []ticket.Code
+			for b.Loop() {
+				if len(codes) == 0 {
+					b.StopTimer()
+					orders := make([]ticket.Order, 2000)
+					for i := range orders {
+						orders[i].Points = 1
+					}
+					batch, err := bk.IssueBatch(b.Context(), shop, orders)
+					require.NoError(b, err)
+					for _, t := range batch.Tickets {
+						text, err := bk.QR(t)
+						require.NoError(b, err)
+						codes = append(codes, ticket.Code(text))
+					}
+					b.StartTimer()
+				}
+				if _, err := bk.Redeem(b.Context(), ticket.Presentation{Terminal: shop, Code: codes[0]}); err != nil {
+					b.Fatal(err)
+				}
+				codes = codes[1:]
+			}
+		})
+	}
+}
