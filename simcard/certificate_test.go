@@ -333,7 +333,18 @@ func TestDefaultIssue(t *testing.T) {
 		assert.True(t, c.NotBefore.Before(now))
 		assert.True(t, c.NotAfter.After(now.AddDate(3, 0, 0)))
 	}
-	assert.Equal(t, "bdd0d798", simcard.New().AuthCertificate().SerialNumber.Text(16))
+	specimen := simcard.New()
+	assert.Equal(t, "30d45", specimen.AuthCertificate().SerialNumber.Text(16))
+	assert.Equal(t, "249fb", specimen.SignCertificate().SerialNumber.Text(16))
+	other := simcard.New(simcard.WithHolder(simcard.SampleHolder(1)))
+	assert.Equal(t, other.AuthCertificate().SerialNumber,
+		simcard.New(simcard.WithHolder(simcard.SampleHolder(1))).AuthCertificate().SerialNumber)
+
+	// A person's phone, and the card after it was issued anew, have numbers of
+	// their own.
+	for _, o := range []simcard.Option{simcard.WithKind(simcard.Android), simcard.WithIssued(time.Now())} {
+		assert.NotEqual(t, specimen.AuthCertificate().SerialNumber, simcard.New(o).AuthCertificate().SerialNumber)
+	}
 }
 
 func TestFreshKeys(t *testing.T) {

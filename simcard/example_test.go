@@ -27,7 +27,7 @@ func ExampleNew() {
 	// Output:
 	// SELECT: <nil>
 	// READ BINARY: 30 82 <nil>
-	// serial: bdd0d798
+	// serial: 30d45
 }
 
 // A card whose PIN has one try left, and what a wrong one does.

@@ -57,7 +57,15 @@ type Holder struct {
 	// Municipality is the five-digit code of the municipality
 	// (市区町村コード), such as "13221".
 	Municipality string
+
+	// specimen marks SampleHolder(0), whose card bears specimenSerials.
+	specimen bool
 }
+
+// specimenSerials are the serial numbers, for user authentication and for
+// digital signature, that stand as examples in the system design of the MyKey
+// platform (システム設計書(活用マニュアル概要) II.9③).
+var specimenSerials = [...]int64{0x030D45, 0x0249FB}
 
 // Format prints "[redacted]" for every verb.
 func (Holder) Format(s fmt.State, _ rune) { io.WriteString(s, redacted) }
@@ -72,7 +80,9 @@ const redacted = "[redacted]"
 
 // SampleHolder makes the n-th of the invented holders. The same n always gives
 // the same person, another n another one. Holder 0 is who a card belongs to
-// when nothing else is said.
+// when nothing else is said; unless [WithIssued] says otherwise, the serial
+// numbers of that plastic card are the platform's own examples, 030D45 for user
+// authentication and 0249FB for digital signature.
 func SampleHolder(n uint) Holder {
 	family := [...]string{"試験", "見本", "架空", "仮名", "例示", "模擬", "想定", "検査"}
 	given := [...]string{"太郎", "花子", "一郎", "桜", "次郎", "梅", "三郎", "菊"}
@@ -84,6 +94,7 @@ func SampleHolder(n uint) Holder {
 		Prefecture:   "Tokyo-to",
 		City:         "Chiyoda-ku",
 		Municipality: "13101",
+		specimen:     n == 0,
 	}
 	if (n+n/8)%2 == 1 {
 		h.Sex = Female

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/binary"
 	"fmt"
+	"math/big"
 	"sync"
 
 	"github.com/mynakit/mynakit/simcard/internal/testkeys"
@@ -38,6 +39,13 @@ func (c *Card) newJPKI(cfg *config) *application {
 	authSeed := holder.seed("auth", cfg.kind, cfg.issued)
 	signSeed := holder.seed("sign", cfg.kind, cfg.issued)
 	issued := cfg.issuedOrDefault()
+	// number sets the serial number of the one card that has a special one.
+	number := func(t *x509.Certificate, usage int) *x509.Certificate {
+		if holder.specimen && cfg.kind == Plastic && cfg.issued.IsZero() {
+			t.SerialNumber = big.NewInt(specimenSerials[usage])
+		}
+		return t
+	}
 
 	pair := uint(authSeed[31])
 	authKey := func() *rsa.PrivateKey { return testkeys.Auth(pair) }
@@ -46,7 +54,7 @@ func (c *Card) newJPKI(cfg *config) *application {
 		authKey, signKey = freshKey(), freshKey()
 	}
 	c.auth = newCredential(authKey, func() *Issuer { return c.authority().auth },
-		func() *x509.Certificate { return holder.authTemplate(issued, authSeed) }, cfg.authEdit)
+		func() *x509.Certificate { return number(holder.authTemplate(issued, authSeed), 0) }, cfg.authEdit)
 	authPIN := newPIN(DefaultAuthPIN, 3, isAuthPIN)
 	signPIN := newPIN(DefaultSignPIN, 5, isSignPIN)
 	c.pins = [pins]*pin{AuthPIN: authPIN, SignPIN: signPIN}
@@ -72,7 +80,7 @@ func (c *Card) newJPKI(cfg *config) *application {
 		signPIN.tries = 0
 	} else {
 		c.sign = newCredential(signKey, func() *Issuer { return c.authority().sign },
-			func() *x509.Certificate { return holder.signTemplate(issued, signSeed) }, cfg.signEdit)
+			func() *x509.Certificate { return number(holder.signTemplate(issued, signSeed), 1) }, cfg.signEdit)
 		app.add(
 			file{id: 0x0001, read: needs(signPIN), content: certificateFile(c.sign.certificate)},
 			file{id: 0x001A, key: c.sign.key, use: needs(signPIN)},
