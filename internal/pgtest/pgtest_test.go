@@ -23,7 +23,7 @@ func TestServer(t *testing.T) {
 	var s pgtest.Server
 	defer s.Stop()
 	a, b := s.DSN(t), s.DSN(t)
-	require.NotEqual(t, a, b, "each call gives a database of its own")
+	require.NotEqual(t, a, b, "each call gives a schema of its own")
 	db := open(t, a)
 	_, err := db.Exec("CREATE TABLE x (n int); INSERT INTO x VALUES (7)")
 	require.NoError(t, err)

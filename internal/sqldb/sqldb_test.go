@@ -503,10 +503,8 @@ func TestErrorClasses(t *testing.T) {
 // A server that went away and came back costs no error: the pool's dead
 // connections are put aside before anything is sent on them.
 func TestServerRestart(t *testing.T) {
-	var own pgtest.Server
-	defer own.Stop()
 	ctx := t.Context()
-	db := open(t, "pgx", own.DSN(t))
+	db := open(t, "pgx", pg.DSN(t))
 	d, err := sqldb.Open(ctx, db, counters, sqldb.Config{})
 	require.NoError(t, err)
 	put := func(name string) error {
@@ -519,12 +517,12 @@ func TestServerRestart(t *testing.T) {
 	err = d.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		_, err := tx.Exec(ctx, "INSERT INTO {counter} (name, n) VALUES ('lost', 1)")
 		require.NoError(t, err)
-		own.Crash(t)
+		pg.Crash(t)
 		return nil
 	})
 	assert.ErrorIs(t, err, sqldb.ErrOutcomeUnknown)
 	assert.Error(t, put("while away"))
-	own.Restart(t)
+	pg.Restart(t)
 	// A first try may meet the connection that died.
 	require.Eventually(t, func() bool { return put("after") == nil }, 20*time.Second, 10*time.Millisecond)
 	var n int

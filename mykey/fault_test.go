@@ -1,0 +1,420 @@
+package mykey_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/mykey"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"modernc.org/sqlite"
+)
+
+var errInjected = errors.New("injected: the disk is on fire")
+
+// faulty is a database driver that fails one statement, counted from when it
+// was armed, or loses the answer of one COMMIT that was carried out.
+type faulty struct {
+	dsn string
+
+	mu         sync.Mutex
+	count      int
+	failAt     int // statement to fail; 0: none
+	loseCommit int // commit whose answer to lose; 0: none
+	commits    int
+	fired      bool
+}
+
+func (f *faulty) Driver() driver.Driver { return &sqlite.Driver{} }
+
+func (f *faulty) Connect(context.Context) (driver.Conn, error) {
+	c, err := (&sqlite.Driver{}).Open(f.dsn)
+	if err != nil {
+		return nil, err
+	}
+	return &faultyConn{f, c}, nil
+}
+
+func (f *faulty) arm(failAt, loseCommit int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.count, f.commits, f.failAt, f.loseCommit, f.fired = 0, 0, failAt, loseCommit, false
+}
+
+// statement counts one and says whether it is the one to fail.
+func (f *faulty) statement() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.count++
+	if f.count == f.failAt {
+		f.fired = true
+		return errInjected
+	}
+	return nil
+}
+
+type faultyConn struct {
+	f *faulty
+	driver.Conn
+}
+
+func (c *faultyConn) ExecContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Result, error) {
+	if err := c.f.statement(); err != nil {
+		return nil, err
+	}
+	return c.Conn.(driver.ExecerContext).ExecContext(ctx, q, args)
+}
+
+func (c *faultyConn) QueryContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Rows, error) {
+	if err := c.f.statement(); err != nil {
+		return nil, err
+	}
+	return c.Conn.(driver.QueryerContext).QueryContext(ctx, q, args)
+}
+
+func (c *faultyConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	if err := c.f.statement(); err != nil {
+		return nil, err
+	}
+	tx, err := c.Conn.(driver.ConnBeginTx).BeginTx(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &faultyTx{c.f, tx}, nil
+}
+
+type faultyTx struct {
+	f *faulty
+	driver.Tx
+}
+
+func (t *faultyTx) Commit() error {
+	if err := t.f.statement(); err != nil {
+		_ = t.Rollback()
+		return err
+	}
+	err := t.Tx.Commit()
+	t.f.mu.Lock()
+	defer t.f.mu.Unlock()
+	if t.f.commits++; t.f.commits == t.f.loseCommit && err == nil {
+		t.f.fired = true
+		return errInjected
+	}
+	return err
+}
+
+// story uses every call that writes, each through once, which makes a call
+// again when the database failed. It ends in a known state.
+func story(t *testing.T, reg *mykey.Registry, once func(name string, call func() error)) {
+	ctx := t.Context()
+	draws := 0
+	mykey.SetGenerate(reg, func() mykey.ID { draws++; return id(t, fmt.Sprintf("AUTO%04d", draws)) })
+	begin := func(tp mykey.Tap) (s *mykey.Session) {
+		once("begin", func() (err error) { s, err = reg.Begin(ctx, tp); return err })
+		return s
+	}
+	once("import", func() error {
+		err := reg.Import(ctx, []mykey.Record{{ID: id(t, "TAKEN222"), Certificates: []mykey.Certificate{tap(9).Certificate},
+			Services: []mykey.ServiceID{service(t, "000001:9999999")}}})
+		// The records that an earlier try wrote are duplicates to a later one.
+		if errors.Is(err, mykey.ErrDuplicate) {
+			return nil
+		}
+		return err
+	})
+	s := begin(tap(1))
+	var e *mykey.Enrolment
+	once("enrol", func() (err error) { e, err = s.Enrol(ctx); return err })
+	progress := func() (p mykey.Progress) {
+		once("progress", func() (err error) { p, err = e.Progress(ctx); return err })
+		return p
+	}
+	offer := func(want int) {
+		once("offer", func() error {
+			// A lost answer is looked for before another offer is spent.
+			if progress().OffersLeft == want {
+				return nil
+			}
+			_, err := e.Offer(ctx, tap(1))
+			return err
+		})
+	}
+	offer(2)
+	once("check taken", func() error {
+		if progress().ChecksLeft == 2 {
+			return nil
+		}
+		_, err := e.Check(ctx, tap(1), id(t, "TAKEN222"))
+		if errors.Is(err, mykey.ErrDuplicate) {
+			return nil
+		}
+		return err
+	})
+	once("check free", func() error { _, err := e.Check(ctx, tap(1), id(t, "MY123456")); return err })
+	once("accept", func() error { _, err := e.Accept(ctx, tap(1)); return err })
+	once("register", func() error { _, err := s.RegisterService(ctx, tap(1), service(t, "000001:1")); return err })
+	once("replace", func() error { _, err := s.ReplaceService(ctx, tap(1), service(t, "000001:2")); return err })
+	once("register 2", func() error { _, err := s.RegisterService(ctx, tap(1), service(t, "000002:2")); return err })
+	once("remove", func() error { _, err := s.RemoveService(ctx, tap(1), service(t, "000002:2").Operator); return err })
+	once("ppid", func() error {
+		p, err := mykey.ParsePPID(service(t, "000003:1").Operator, "pairwise")
+		require.NoError(t, err)
+		return s.RegisterPPID(ctx, tap(1), p)
+	})
+	once("phone", func() error { return s.AddCertificate(ctx, tap(1), tapOf(101, mykey.DeviceAndroid).Certificate) })
+	once("phone 2", func() error { return s.AddCertificate(ctx, tap(1), tapOf(102, mykey.DeviceAndroid).Certificate) })
+	once("consent", func() error { return s.ConsentToNotice(ctx, tap(1), tap(901).Certificate, "text 1") })
+	once("sign", func() error { return s.UpdateSign(ctx, tap(1), tap(902).Certificate) })
+	once("apply", func() error { return s.Apply(ctx, tap(1), rules, application("waon", "55")) })
+	once("change", func() (err error) { e, err = s.ChangeID(ctx); return err })
+	offer(2)
+	offer(1)
+	once("third", func() error { _, err := e.Offer(ctx, tap(1)); return err })
+	require.False(t, s.ID().IsZero())
+
+	// The card is reissued: 2 follows 1 by the verifier's word, and 3 follows
+	// 2 by the staff's.
+	s = begin(tap(2))
+	require.False(t, s.ID().IsZero())
+	var person mykey.Person
+	once("person", func() (err error) { person, err = s.Person(ctx); return err })
+	s = begin(tap(3))
+	once("rebind", func() error {
+		err := s.Rebind(ctx, tap(3), person.Certificates[0].Ref)
+		if errors.Is(err, mykey.ErrAlreadyEnrolled) {
+			return nil
+		}
+		return err
+	})
+	once("revoke", func() error { return reg.Revoke(ctx, id(t, "TAKEN222")) })
+	once("withdraw", func() error { return s.WithdrawConsent(ctx, tap(3)) })
+}
+
+// books gives the whole state of a registry's tables, without what depends on
+// the order of draws.
+func books(t *testing.T, db *sql.DB) string {
+	var out strings.Builder
+	for _, q := range []string{
+		"SELECT 'id', count(*), state, sum(id LIKE 'AUTO%'), sum(id NOT LIKE 'AUTO%') FROM mykey_mykey_id GROUP BY state ORDER BY state",
+		"SELECT 'person', count(*), 0, 0, 0 FROM mykey_person",
+		"SELECT 'cert', holder, person, device, superseded IS NULL FROM mykey_certificate ORDER BY holder",
+		"SELECT 'service', person, operator, customer, 0 FROM mykey_service ORDER BY operator",
+		"SELECT 'ppid', person, operator, ppid, 0 FROM mykey_ppid",
+		"SELECT 'notice', person, holder, explanation, 0 FROM mykey_notice",
+		"SELECT 'payment', person, service, payment_id, 0 FROM mykey_payment",
+		"SELECT 'card', holder, offers, duplicates, finished FROM mykey_card WHERE offers + duplicates + finished > 0 ORDER BY holder",
+	} {
+		rows, err := db.Query(q)
+		require.NoError(t, err)
+		for rows.Next() {
+			var c [5]any
+			require.NoError(t, rows.Scan(&c[0], &c[1], &c[2], &c[3], &c[4]))
+			fmt.Fprintln(&out, c[:]...)
+		}
+		require.NoError(t, rows.Err())
+		rows.Close()
+	}
+	return out.String()
+}
+
+// Every statement of the story fails once, and every COMMIT loses its answer
+// once. Each time the call says so with the driver's error, and calling again
+// leads to the very state of a story without faults.
+func TestEveryStatementFails(t *testing.T) {
+	dir := t.TempDir()
+	run := func(name string, failAt, loseCommit int) (state string, statements, commits int) {
+		f := &faulty{dsn: "file:" + filepath.ToSlash(filepath.Join(dir, name)) + "?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)"}
+		db := sql.OpenDB(f)
+		defer db.Close()
+		store, err := mykey.NewSQL(t.Context(), db, mykey.SQLConfig{})
+		require.NoError(t, err)
+		formers := map[jpki.Serial]jpki.Serial{serial(2): serial(1)}
+		reg, err := mykey.New(t.Context(), store, mykey.Config{Serials: mykey.PlainSerials(), Now: func() time.Time { return epoch },
+			Former: func(_ context.Context, s jpki.Serial) (jpki.Serial, error) { return formers[s], nil }})
+		require.NoError(t, err)
+		f.arm(failAt, loseCommit)
+		story(t, reg, func(name string, call func() error) {
+			err := call()
+			if err == nil {
+				return
+			}
+			var se *mykey.StoreError
+			require.ErrorAs(t, err, &se, "%s", name)
+			require.ErrorIs(t, err, errInjected, "%s: the driver's own error is within", name)
+			code, _ := mykey.CodeOf(err)
+			require.Equal(t, mykey.CodeNetwork, code)
+			require.NoError(t, call(), "%s, a second time", name)
+		})
+		require.Equal(t, failAt+loseCommit > 0, f.fired, "statement %d, commit %d", failAt, loseCommit)
+		// Read with nothing in the way.
+		statements, commits = f.count, f.commits
+		f.arm(0, 0)
+		return books(t, db), statements, commits
+	}
+	want, statements, commits := run("whole.db", 0, 0)
+	require.Greater(t, statements, 150)
+	step := 1
+	if !long() {
+		step = 5 // every fifth; all of them with MYNAKIT_LONG=1
+	}
+	for n := 1; n <= statements; n += step {
+		got, _, _ := run(fmt.Sprintf("s%d.db", n), n, 0)
+		require.Equal(t, want, got, "statement %d of %d failed", n, statements)
+	}
+	for n := 1; n <= commits; n += min(step, 2) {
+		got, _, _ := run(fmt.Sprintf("c%d.db", n), 0, n)
+		require.Equal(t, want, got, "the answer of commit %d of %d was lost", n, commits)
+	}
+	t.Logf("%d statements and %d commits, every %d", statements, commits, step)
+}
+
+// A database that is locked by somebody else, full, or gone.
+func TestLocked(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "locked.db")
+	_, store := openSQL(t, "sqlite", "file:"+filepath.ToSlash(path)+"?_pragma=journal_mode(WAL)", mykey.SQLConfig{RetryFor: 20 * time.Millisecond})
+	reg, err := mykey.New(t.Context(), store, mykey.Config{Serials: mykey.PlainSerials()})
+	require.NoError(t, err)
+	other := mustDB(t, path)
+	conn, err := other.Conn(t.Context())
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = conn.ExecContext(t.Context(), "BEGIN IMMEDIATE")
+	require.NoError(t, err)
+	rec := []mykey.Record{{ID: id(t, "MY123456")}}
+	err = reg.Import(t.Context(), rec)
+	var se *mykey.StoreError
+	require.ErrorAs(t, err, &se)
+	assert.ErrorIs(t, err, mykey.ErrBusy)
+	var driverErr *sqlite.Error
+	require.ErrorAs(t, err, &driverErr, "the driver's own error is within")
+	assert.Equal(t, 5, driverErr.Code())
+	code, ok := mykey.CodeOf(err)
+	assert.True(t, ok)
+	assert.Equal(t, mykey.CodeNetwork, code)
+	_, err = reg.Find(t.Context(), id(t, "MY123456"))
+	assert.ErrorIs(t, err, mykey.ErrNotFound, "readers do not wait, and nothing is there")
+	_, err = conn.ExecContext(t.Context(), "ROLLBACK")
+	require.NoError(t, err)
+	require.NoError(t, reg.Import(t.Context(), rec))
+}
+
+func TestFull(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "full.db")
+	_, store := openSQL(t, "sqlite", sqliteDSN(path, "&_pragma=max_page_count(80)"), mykey.SQLConfig{})
+	reg, err := mykey.New(t.Context(), store, mykey.Config{Serials: mykey.Pseudonyms(pseudonymKey)})
+	require.NoError(t, err)
+	batch := func(n int) (recs []mykey.Record) {
+		for i := range 50 {
+			k := n*50 + i
+			recs = append(recs, mykey.Record{ID: id(t, fmt.Sprintf("FULL%04d", k)), Certificates: []mykey.Certificate{tap(k).Certificate}})
+		}
+		return recs
+	}
+	n := 0
+	for err == nil {
+		if err = reg.Import(t.Context(), batch(n)); err == nil {
+			n++
+		}
+		require.Less(t, n, 1000, "the limit does not hold")
+	}
+	require.Positive(t, n)
+	var se *mykey.StoreError
+	require.ErrorAs(t, err, &se)
+	var driverErr *sqlite.Error
+	require.ErrorAs(t, err, &driverErr)
+	assert.Equal(t, 13, driverErr.Code(), "SQLITE_FULL")
+	for _, rec := range batch(n) {
+		_, err := reg.Find(t.Context(), rec.ID)
+		require.ErrorIs(t, err, mykey.ErrNotFound, "nothing of the failed batch is there")
+	}
+	for _, rec := range batch(n - 1) {
+		_, err := reg.Lookup(t.Context(), rec.Certificates[0].Serial)
+		require.NoError(t, err, "and everything of the one before")
+	}
+	// Somebody has made room.
+	_, more := openSQL(t, "sqlite", sqliteDSN(path, ""), mykey.SQLConfig{})
+	reg, err = mykey.New(t.Context(), more, mykey.Config{Serials: mykey.Pseudonyms(pseudonymKey)})
+	require.NoError(t, err)
+	require.NoError(t, reg.Import(t.Context(), batch(n)))
+}
+
+func TestGone(t *testing.T) {
+	check := func(t *testing.T, reg *mykey.Registry) {
+		var se *mykey.StoreError
+		_, err := reg.Lookup(t.Context(), serial(1))
+		assert.ErrorAs(t, err, &se)
+		_, err = reg.LookupService(t.Context(), serial(1), service(t, "000001:1").Operator)
+		assert.ErrorAs(t, err, &se)
+		_, err = reg.Find(t.Context(), id(t, "MY123456"))
+		assert.ErrorAs(t, err, &se)
+		_, err = reg.Begin(t.Context(), tap(1))
+		assert.ErrorAs(t, err, &se)
+		assert.ErrorAs(t, reg.Import(t.Context(), []mykey.Record{{ID: id(t, "KEY34567")}}), &se)
+		assert.ErrorAs(t, reg.Revoke(t.Context(), id(t, "MY123456")), &se)
+	}
+	t.Run("SQLite", func(t *testing.T) {
+		db, store := openSQL(t, "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "x.db"), ""), mykey.SQLConfig{})
+		reg, err := mykey.New(t.Context(), store, mykey.Config{Serials: mykey.PlainSerials()})
+		require.NoError(t, err)
+		require.NoError(t, db.Close())
+		check(t, reg)
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		db, store := openSQL(t, "pgx", pg.DSN(t), mykey.SQLConfig{})
+		reg, err := mykey.New(t.Context(), store, mykey.Config{Serials: mykey.PlainSerials()})
+		require.NoError(t, err)
+		require.NoError(t, reg.Import(t.Context(), []mykey.Record{{ID: id(t, "MY123456")}}))
+		pg.Crash(t)
+		check(t, reg)
+		pg.Restart(t)
+		require.Eventually(t, func() bool { return db.Ping() == nil }, 20*time.Second, 10*time.Millisecond)
+		_, err = reg.Find(t.Context(), id(t, "MY123456"))
+		require.NoError(t, err, "the acknowledged is there")
+		require.NoError(t, reg.Import(t.Context(), []mykey.Record{{ID: id(t, "KEY34567")}}))
+	})
+}
+
+// A call whose context has ended changes nothing.
+func TestCancelled(t *testing.T) {
+	conform(t, func(w *world) {
+		sess := w.enrolled(1, "MY123456")
+		ctx, cancel := context.WithCancel(w.Context())
+		cancel()
+		_, err := sess.RegisterService(ctx, tap(1), service(w, "000001:1"))
+		assert.ErrorIs(w, err, context.Canceled)
+		_, err = w.reg.Lookup(ctx, serial(1))
+		assert.ErrorIs(w, err, context.Canceled)
+		_, err = w.reg.LookupService(ctx, serial(1), service(w, "000001:1").Operator)
+		assert.ErrorIs(w, err, context.Canceled)
+		_, err = w.reg.Find(ctx, id(w, "MY123456"))
+		assert.ErrorIs(w, err, context.Canceled)
+		_, err = mykey.New(ctx, w.eng.reopen(w.T), w.cfg)
+		assert.ErrorIs(w, err, context.Canceled)
+		assert.Empty(w, w.find(id(w, "MY123456")).Services)
+	})
+}
+
+// A database made by a newer program is refused and left as it is.
+func TestNewerSchema(t *testing.T) {
+	for _, e := range engines[1:] {
+		t.Run(e.name, func(t *testing.T) {
+			eng := e.make(t)
+			prefix := map[string]string{"SQLite": "mykey_", "PostgreSQL": "city_"}[e.name]
+			_, err := eng.db.Exec("UPDATE " + prefix + "schema_version SET version = 99 WHERE name = 'mykey'")
+			require.NoError(t, err)
+			_, err = mykey.NewSQL(t.Context(), eng.db, mykey.SQLConfig{Prefix: prefix})
+			var se *mykey.SchemaError
+			require.ErrorAs(t, err, &se)
+			assert.Equal(t, 99, se.Found)
+		})
+	}
+}

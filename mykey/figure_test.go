@@ -1,0 +1,155 @@
+package mykey_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mynakit/mynakit/mykey"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A million people, and what it costs to find one of them. Without
+// MYNAKIT_LONG=1 it is five thousand, and nothing is measured against a
+// bound.
+func TestMillion(t *testing.T) {
+	sizes := []int{500, 5_000}
+	if long() {
+		sizes = []int{10_000, 100_000, 1_000_000}
+	}
+	db, store := openSQL(t, "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "million.db"), ""), mykey.SQLConfig{})
+	reg, err := mykey.New(t.Context(), store, mykey.Config{Serials: mykey.Pseudonyms(pseudonymKey)})
+	require.NoError(t, err)
+
+	const batch = 5000
+	n, redrawn := 0, 0
+	var medians []time.Duration
+	for _, size := range sizes {
+		began := time.Now()
+		from := n
+		for n < size {
+			recs := make([]mykey.Record, min(batch, size-n))
+			for i := range recs {
+				recs[i] = mykey.Record{ID: mykey.GenerateID(mykey.ClearAlphabet), Certificates: []mykey.Certificate{tap(n + i).Certificate}}
+			}
+			for {
+				err := reg.Import(t.Context(), recs)
+				var ie *mykey.ImportError
+				if errors.As(err, &ie) && errors.Is(err, mykey.ErrDuplicate) {
+					recs[ie.Index].ID = mykey.GenerateID(mykey.ClearAlphabet)
+					redrawn++
+					continue
+				}
+				require.NoError(t, err)
+				break
+			}
+			n += len(recs)
+		}
+		took := time.Since(began)
+
+		rng := rand.New(rand.NewPCG(1, uint64(size)))
+		times := make([]time.Duration, 2000)
+		for i := range times {
+			s := serial(rng.IntN(n))
+			start := time.Now()
+			_, err := reg.Lookup(t.Context(), s)
+			times[i] = time.Since(start)
+			require.NoError(t, err)
+		}
+		slices.Sort(times)
+		medians = append(medians, times[len(times)/2])
+		t.Logf("%9d people: %.0f registered a second; look-up by serial %v median, %v at 99 %%",
+			n, float64(n-from)/took.Seconds(), times[len(times)/2], times[len(times)*99/100])
+	}
+	var persons, ids int
+	require.NoError(t, db.QueryRow("SELECT count(*), count(DISTINCT mykey_id) FROM mykey_person").Scan(&persons, &ids))
+	assert.Equal(t, n, persons)
+	assert.Equal(t, n, ids, "no duplicate")
+	t.Logf("%d IDs were drawn a second time", redrawn)
+	if long() {
+		last := medians[len(medians)-1]
+		assert.Less(t, last, 100*time.Microsecond)
+		// A hundred times the people, one or two more levels of the tree.
+		assert.Less(t, float64(last)/float64(medians[0]), 3.0)
+	}
+}
+
+// A look-up is a search in a tree on every step of its way, never a walk
+// through a table. That is what keeps its cost at the logarithm.
+func TestLookupPlan(t *testing.T) {
+	db, store := openSQL(t, "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "plan.db"), ""), mykey.SQLConfig{})
+	_, err := mykey.New(t.Context(), store, mykey.Config{Serials: mykey.PlainSerials()})
+	require.NoError(t, err)
+	for _, q := range []string{
+		"SELECT p.mykey_id FROM mykey_certificate c JOIN mykey_person p ON p.person = c.person WHERE c.holder = 'x'",
+		"SELECT s.customer FROM mykey_certificate c JOIN mykey_person p ON p.person = c.person LEFT JOIN mykey_service s ON s.person = p.person AND s.operator = 'x' WHERE c.holder = 'x'",
+		"SELECT p.person FROM mykey_service s JOIN mykey_person p ON p.person = s.person WHERE s.operator = 'x' AND s.customer = 'x'",
+		"SELECT p.person FROM mykey_ppid s JOIN mykey_person p ON p.person = s.person WHERE s.operator = 'x' AND s.ppid = 'x'",
+		"SELECT person FROM mykey_person WHERE mykey_id = 'x'",
+		"SELECT holder FROM mykey_certificate WHERE person = 1 AND superseded IS NULL ORDER BY device",
+	} {
+		rows, err := db.Query("EXPLAIN QUERY PLAN " + q)
+		require.NoError(t, err)
+		for rows.Next() {
+			var a, b, c int
+			var detail string
+			require.NoError(t, rows.Scan(&a, &b, &c, &detail))
+			assert.True(t, strings.HasPrefix(detail, "SEARCH"), "%s\n%s", q, detail)
+		}
+		require.NoError(t, rows.Err())
+		rows.Close()
+	}
+}
+
+func BenchmarkLookup(b *testing.B) {
+	for _, e := range engines {
+		b.Run(e.name, func(b *testing.B) {
+			reg, err := mykey.New(b.Context(), e.make(b).reopen(b), mykey.Config{Serials: mykey.Pseudonyms(pseudonymKey)})
+			require.NoError(b, err)
+			var recs []mykey.Record
+			for i := range 1000 {
+				recs = append(recs, mykey.Record{ID: id(b, fmt.Sprintf("B%07d", i)), Certificates: []mykey.Certificate{tap(i).Certificate},
+					Services: []mykey.ServiceID{service(b, fmt.Sprintf("000001:%d", i))}})
+			}
+			require.NoError(b, reg.Import(b.Context(), recs))
+			op := service(b, "000001:1").Operator
+			b.Run("ID", func(b *testing.B) {
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					if _, err := reg.Lookup(b.Context(), serial(i%1000)); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+			b.Run("service", func(b *testing.B) {
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					if _, err := reg.LookupService(b.Context(), serial(i%1000), op); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		})
+	}
+}
+
+func BenchmarkParseID(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := mykey.ParseID("MY123456"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkGenerateID(b *testing.B) {
+	for b.Loop() {
+		mykey.GenerateID(mykey.ClearAlphabet)
+	}
+}
