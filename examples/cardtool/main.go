@@ -8,11 +8,21 @@
 //	cardtool verify -key auth          check a PIN: a wrong one costs a try
 //	cardtool sign -key auth -in FILE -out FILE.sig
 //
+//	cardtool phone -listen 192.168.0.10:35963
+//	                                   info, with a phone as the reader
+//
 // Every task takes -reader: sim (a software card, the default), auto (whichever
-// PC/SC reader gets a card first), or a reader's name or a part of it; -json
+// PC/SC reader gets a card first), phone (see below), or a reader's name or a
+// part of it; -json
 // for one JSON object; -trace for the exchanges, secrets masked, on standard
 // error. PINs are asked for without echo, or come from -pin-file; they are
 // never an argument, which every other user of the machine could read.
+//
+// With -reader phone a QR code is shown; the app Remote Smart Card Reader on a
+// phone scans it and connects the card that is held to the phone. The link is
+// plain: whoever connects first is the card, and the PIN can be read on the way.
+// It waits on loopback until -listen names an address of this machine that the
+// phone can reach. Use a network of your own.
 //
 // The software card's PINs are 1234 and ABC123. A real reader needs a build
 // with PC/SC: see package apdu/pcsc.
@@ -56,6 +66,7 @@ func tasks() []task {
 		{"cert", "a certificate, as PEM or DER", certTask},
 		{"verify", "check a PIN; a wrong one costs a try", verifyTask},
 		{"sign", "sign a file with a key of the card", signTask},
+		{"phone", "info, with a phone as the reader (a QR code is shown)", phoneTask},
 	}
 }
 

@@ -24,6 +24,7 @@ type session struct {
 	stdout, stderr io.Writer
 
 	readerFlag string
+	listen     string
 	kindFlag   simcard.Kind
 	json       bool
 	trace      bool
@@ -35,7 +36,8 @@ type session struct {
 }
 
 func (s *session) flags(f *flag.FlagSet) {
-	f.StringVar(&s.readerFlag, "reader", "sim", "`where` the card is: sim, auto, or a reader's name or a part of it")
+	f.StringVar(&s.readerFlag, "reader", "sim", "`where` the card is: sim, auto, phone, or a reader's name or a part of it")
+	f.StringVar(&s.listen, "listen", "127.0.0.1:35963", "`address` where -reader phone waits; any but loopback sends the PIN in the clear over that network")
 	f.TextVar(&s.kindFlag, "kind", simcard.Plastic, "`kind` of the software card: plastic, android, iphone, juki or child")
 	f.BoolVar(&s.json, "json", false, "print one JSON object")
 	f.BoolVar(&s.trace, "trace", false, "write the exchanges to standard error, secrets masked")
@@ -70,6 +72,9 @@ func (s *session) connect(ctx context.Context) (apdu.ContextTransmitter, func() 
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.wait)
 	defer cancel()
+	if s.readerFlag == "phone" {
+		return s.connectPhone(ctx)
+	}
 	var candidates []string
 	if s.readerFlag != "auto" {
 		var err error
