@@ -31,13 +31,6 @@ func standardText(t testing.TB, rs []mergefile.Record) []byte {
 	return b.Bytes()
 }
 
-// line spells one record of the Standard profile from its texts, with a right
-// hash over them.
-func line(holder, points, transaction string) string {
-	head := holder + "," + points + "," + transaction
-	return fmt.Sprintf("%s,%x\r\n", head, md5.Sum([]byte(head+","+string(testSecret))))
-}
-
 func encryptStandard(t testing.TB, text []byte) []byte {
 	return encryptStandardIV(t, []byte("fedcba9876543210"), text)
 }

@@ -61,7 +61,6 @@ const remembered = 1 << 16
 // later one must be higher than all before it. While the numbers rise, nothing
 // is looked up.
 type onePass struct {
-	rising  bool
 	numbers []Transaction
 	seen    map[Transaction]struct{} // once a number has come out of order
 	highest Transaction

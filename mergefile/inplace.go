@@ -18,6 +18,7 @@ func NewReaderInPlace(ctx context.Context, data []byte, p Profile, keys KeySourc
 	if int64(len(data)) > o.opts.MaxSize {
 		return nil, ErrInvalid
 	}
+	o.size = int64(len(data))
 	src, err := o.open(ctx, bytes.NewReader(data))
 	if err != nil {
 		return nil, err

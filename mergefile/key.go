@@ -27,7 +27,11 @@ var ErrKey = errors.New("mergefile: the key or the secret does not fit the profi
 // Key is what the two ends of a merge file share: AES key material and the
 // hash secret (特定の文字列), under an identifier of their choice. It prints as
 // [redacted] and is its own [KeySource].
-type Key struct{ m *keyMaterial }
+type Key struct {
+	// A function, because fmt looks through everything else: a Key in an
+	// unexported field is printed without its methods being asked.
+	m func() *keyMaterial
+}
 
 type keyMaterial struct {
 	id       string
@@ -80,7 +84,7 @@ func newKey(m *keyMaterial, secret []byte) (Key, error) {
 		return Key{}, fmt.Errorf("%w: a secret is 1 to 1024 bytes", ErrKey)
 	}
 	m.secret = append([]byte(nil), secret...)
-	return Key{m}, nil
+	return Key{func() *keyMaterial { return m }}, nil
 }
 
 const maxKeyID = 32
@@ -99,7 +103,7 @@ func (k Key) ID() string {
 	if k.m == nil {
 		return ""
 	}
-	return k.m.id
+	return k.m().id
 }
 
 // Keys gives the key alone, so that a Key is a [KeySource].
@@ -169,11 +173,11 @@ type resolved struct {
 // resolve turns the material into a cipher, as the profile says. The salt is
 // of the salted forms alone.
 func (k Key) resolve(ctx context.Context, form CipherForm, salt []byte) (resolved, error) {
-	if k.m.vault != nil {
+	if k.m().vault != nil {
 		if form.Key != KeyRaw || form.IV == IVKey {
 			return resolved{}, fmt.Errorf("%w: a vault serves raw keys alone", ErrKey)
 		}
-		block, err := k.m.vault.Block(ctx)
+		block, err := k.m().vault.Block(ctx)
 		if err != nil {
 			return resolved{}, fmt.Errorf("mergefile: opening the vault: %w", err)
 		}
@@ -202,7 +206,7 @@ func (k Key) resolve(ctx context.Context, form CipherForm, salt []byte) (resolve
 // raw gives the 16 bytes of the AES key, and for the salted forms 16 of the IV
 // behind them.
 func (k Key) raw(form CipherForm, salt []byte) ([]byte, error) {
-	m := k.m.material
+	m := k.m().material
 	switch form.Key {
 	case KeyRaw:
 		return aes128(m, nil)
@@ -266,8 +270,8 @@ func evpBytesToKey(h hash.Hash, pass, salt []byte, n int) []byte {
 // derive gives the 32-byte key of an envelope or a sidecar: HKDF-SHA-256 over
 // the AES key, so that one leaked derived key tells nothing of the other two.
 func (k Key) derive(ctx context.Context, form CipherForm, info string) ([]byte, error) {
-	if k.m.vault != nil {
-		b, err := k.m.vault.Derive(ctx, info)
+	if k.m().vault != nil {
+		b, err := k.m().vault.Derive(ctx, info)
 		if err != nil {
 			return nil, fmt.Errorf("mergefile: deriving a key in the vault: %w", err)
 		}
@@ -276,7 +280,7 @@ func (k Key) derive(ctx context.Context, form CipherForm, info string) ([]byte, 
 		}
 		return b, nil
 	}
-	ikm := k.m.material
+	ikm := k.m().material
 	if !form.Key.salted() {
 		var err error
 		if ikm, err = k.raw(form, nil); err != nil {
@@ -288,7 +292,7 @@ func (k Key) derive(ctx context.Context, form CipherForm, info string) ([]byte, 
 
 // secretBytes gives the hash secret as the profile spells it.
 func (k Key) secretBytes(form SecretForm) ([]byte, error) {
-	s := k.m.secret
+	s := k.m().secret
 	var b []byte
 	var err error
 	switch form {

@@ -30,10 +30,10 @@ type segment struct {
 	done    chan struct{}
 }
 
-func newSegment() *segment {
+func (s *source) newSegment() *segment {
 	return &segment{
-		raw:  make([]byte, chunkSize+segmentOverhead),
-		text: make([]byte, carryRoom+chunkSize),
+		raw:  make([]byte, s.room),
+		text: make([]byte, carryRoom+s.room),
 		done: make(chan struct{}, 1),
 	}
 }
@@ -51,6 +51,7 @@ type pipeline struct {
 	prints  *fingerprints
 	want    bool // hand over the records themselves
 	workers int
+	stopped bool // use wanted no more
 
 	fetching sync.Mutex
 	order    chan *segment
@@ -76,15 +77,18 @@ func (p *pipeline) run(ctx context.Context, use func(*segment) bool) error {
 		p.carries[i].ready = make(chan int, 1)
 	}
 	p.carries[0].ready <- 0
-	if p.workers <= 1 {
-		return p.runAlone(ctx, use)
+	// Most files are one chunk, which is not worth the start of a goroutine.
+	first := p.src.newSegment()
+	if err := p.runAlone(ctx, first, use, p.workers > 1); err != nil || p.workers <= 1 || p.src.end || p.stopped {
+		return err
 	}
 
 	p.order = make(chan *segment, 2*slots)
 	p.free = make(chan *segment, 2*slots)
 	p.quit = make(chan struct{})
-	for range 2*p.workers + 1 {
-		p.free <- newSegment()
+	p.free <- first
+	for range 2 * p.workers {
+		p.free <- p.src.newSegment()
 	}
 	var wg sync.WaitGroup
 	for range p.workers {
@@ -105,9 +109,9 @@ func (p *pipeline) run(ctx context.Context, use func(*segment) bool) error {
 	return nil
 }
 
-// runAlone does all the work on the caller's goroutine.
-func (p *pipeline) runAlone(ctx context.Context, use func(*segment) bool) error {
-	seg := newSegment()
+// runAlone does the work on the caller's goroutine: all of it, or that on the
+// first chunk.
+func (p *pipeline) runAlone(ctx context.Context, seg *segment, use func(*segment) bool, once bool) error {
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -117,7 +121,8 @@ func (p *pipeline) runAlone(ctx context.Context, use func(*segment) bool) error 
 			return err
 		}
 		p.process(seg)
-		if !use(seg) {
+		p.stopped = !use(seg)
+		if p.stopped || once {
 			return nil
 		}
 	}

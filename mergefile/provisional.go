@@ -21,7 +21,6 @@ type ProvisionalReader struct {
 	o       *opening
 	src     *source
 	begun   bool
-	ended   bool
 	closed  bool
 	verdict error
 }

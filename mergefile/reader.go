@@ -144,6 +144,7 @@ func newReader(ctx context.Context, o *opening, at io.ReaderAt, size int64) (*Re
 	if size < 0 || size > o.opts.MaxSize {
 		return nil, ErrInvalid
 	}
+	o.size = size
 	r := &Reader{o: o, ctx: ctx, at: at, size: size, workers: o.opts.Workers}
 	if err := r.verify(); err != nil {
 		return nil, err
@@ -159,9 +160,7 @@ func (r *Reader) verify() error {
 	}
 	keep := r.size <= keepSize
 	p := &pipeline{codec: r.o.codec, src: src, hashes: true, want: keep, workers: r.workers}
-	if keep {
-		p.workers = 1 // not worth the start of a goroutine
-	} else {
+	if !keep {
 		if r.prints, err = newFingerprints(); err != nil {
 			return err
 		}

@@ -35,6 +35,7 @@ type source struct {
 
 	dec  decryption
 	prev [blockSize]byte
+	room int   // bytes in a chunk at most, tag included
 	n    int64 // chunks given
 	end  bool
 }
@@ -84,6 +85,7 @@ type opening struct {
 	p    Profile
 	keys []Key
 	opts ReaderOptions
+	size int64 // of the file, or the greatest it may have
 
 	key    Key
 	codec  *codec
@@ -100,6 +102,7 @@ func newOpening(ctx context.Context, p Profile, keys KeySource, opts *ReaderOpti
 		o.opts = *opts
 	}
 	o.opts.setDefaults()
+	o.size = o.opts.MaxSize
 	var err error
 	if o.keys, err = fetchKeys(ctx, keys); err != nil {
 		return nil, err
@@ -177,7 +180,10 @@ func (o *opening) attach(s *source) {
 	if form, text := o.p.Cipher.outerForm(); text {
 		in = newOuterReader(form, in, &s.outer)
 	}
-	s.in = bufio.NewReaderSize(in, chunkSize+segmentOverhead)
+	// A small file takes small buffers: one byte more than all of it, so that
+	// its end is seen.
+	s.room = int(min(chunkSize+segmentOverhead, o.size+1))
+	s.in = bufio.NewReaderSize(in, s.room)
 }
 
 // prefixLen is the length of what stands in front, but for an envelope's.
@@ -317,7 +323,7 @@ func (s *source) fetch(seg *segment) (bool, error) {
 	if s.dec.seal != nil {
 		size += segmentOverhead
 	}
-	n, err := io.ReadFull(s.in, seg.raw[:size])
+	n, err := io.ReadFull(s.in, seg.raw[:min(size, s.room)])
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return false, err
 	}

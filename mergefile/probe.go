@@ -1,0 +1,747 @@
+package mergefile
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/md5"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding/japanese"
+)
+
+// ProbeOptions are what is known besides file, key and secret. The zero value
+// is for when nothing is.
+type ProbeOptions struct {
+	// Name is the file's name without directories, for profiles that take the
+	// IV from it.
+	Name string
+	// IV is the IV that both ends agreed on, 32 hexadecimal digits, if one was
+	// handed over.
+	IV string
+	// KeyID and Associated are for envelopes.
+	KeyID      string
+	Associated string
+	// Progress, if not nil, is told how many ways to decrypt have been tried,
+	// of how many.
+	Progress func(done, total int)
+}
+
+// Probed is a profile under which a file verifies.
+type Probed struct {
+	Profile Profile
+	// Key is made of the key and the secret in the spelling that fits.
+	Key Key
+	// Records is the number of records in the file.
+	Records int64
+	// Distance is the number of axes in which the profile differs from the
+	// nearest preset, which Nearest names. The less, the likelier.
+	Distance int
+	Nearest  string
+}
+
+// ProbeError says that no profile was found, and how far the search came.
+type ProbeError struct {
+	// Reached says the most that was achieved, in words.
+	Reached string
+}
+
+func (e *ProbeError) Error() string { return "mergefile: no profile found: " + e.Reached }
+
+// ProbeForDeveloper searches all axes of a profile for those under which a real
+// file verifies, given the key and the secret in whatever text they were handed
+// over: raw, hexadecimal, base64 or a passphrase, with or without a line end
+// behind. It gives the profiles it finds, the likeliest first; where a file
+// cannot tell two readings apart (is 20 digits a time to the second and six
+// digits of sequence, or to the millisecond and three?) it gives both, and a
+// second file, or the other end, must decide. MD5 is the judge, so what is
+// found is not found by chance.
+//
+// The error is a [*ProbeError] if nothing verifies. One record is enough, and
+// takes well under a second.
+//
+// This is a tool for the day on which an integrator was given "AES128 and MD5"
+// and nothing else. It tells as much about a file as can be told, so it has no
+// place where files arrive.
+func ProbeForDeveloper(ctx context.Context, file, key, secret []byte, opts *ProbeOptions) ([]Probed, error) {
+	p := &prober{ctx: ctx, file: file, keys: spellings(key), secrets: spellings(secret), found: map[string]Probed{}}
+	if opts != nil {
+		p.opts = *opts
+	}
+	if len(key) == 0 || len(secret) == 0 {
+		return nil, fmt.Errorf("%w: key and secret are both needed", ErrKey)
+	}
+	if err := p.run(); err != nil {
+		return nil, err
+	}
+	if len(p.found) == 0 {
+		return nil, &ProbeError{Reached: p.reached()}
+	}
+	out := slices.Collect(maps.Values(p.found))
+	slices.SortFunc(out, func(a, b Probed) int {
+		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(likelihood(a.Profile), likelihood(b.Profile)),
+			cmp.Compare(fmt.Sprint(a.Profile), fmt.Sprint(b.Profile)))
+	})
+	return out, nil
+}
+
+// spellings gives what was handed over, and the same without the line end that
+// an editor leaves behind.
+func spellings(b []byte) [][]byte {
+	trimmed := bytes.TrimRight(b, "\r\n")
+	if len(trimmed) == len(b) || len(trimmed) == 0 {
+		return [][]byte{b}
+	}
+	return [][]byte{trimmed, b}
+}
+
+type prober struct {
+	ctx     context.Context
+	file    []byte
+	keys    [][]byte
+	secrets [][]byte
+	opts    ProbeOptions
+	found   map[string]Probed
+
+	readable string // how the file was decrypted to readable text
+	parsed   string // and how that divided into fields
+}
+
+func (p *prober) reached() string {
+	switch {
+	case p.parsed != "":
+		return "the file decrypts (" + p.readable + ") and reads as " + p.parsed +
+			", but no hash verifies: another secret, or a way of joining that is not among those known"
+	case p.readable != "":
+		return "the file decrypts to readable text (" + p.readable + "), but no layout fits it"
+	}
+	return "no way of using the key gives readable text: another key, or an IV that must be handed over (32 hexadecimal digits)"
+}
+
+// probeWay is one way to decrypt.
+type probeWay struct {
+	data   []byte
+	key    []byte
+	cipher CipherForm
+}
+
+func (p *prober) run() error {
+	var all []probeWay
+	for _, o := range p.outerForms() {
+		for _, key := range p.keys {
+			for _, c := range p.cipherForms() {
+				c.Outer, c.OuterEOL = o.form.Outer, o.form.OuterEOL
+				all = append(all, probeWay{data: o.data, key: key, cipher: c})
+			}
+		}
+	}
+	for i, w := range all {
+		if err := p.ctx.Err(); err != nil {
+			return err
+		}
+		if p.opts.Progress != nil {
+			p.opts.Progress(i, len(all))
+		}
+		p.decrypt(w)
+	}
+	if p.opts.Progress != nil {
+		p.opts.Progress(len(all), len(all))
+	}
+	return nil
+}
+
+type probeOuter struct {
+	form CipherForm
+	data []byte
+}
+
+// outerForms gives the text forms that the whole file is in, strictly.
+func (p *prober) outerForms() []probeOuter {
+	out := []probeOuter{{CipherForm{Outer: OuterBinary, OuterEOL: EOLNone}, p.file}}
+	for _, outer := range []Outer{OuterBase64, OuterBase64W, OuterBase64M, OuterHexLower, OuterHexUpper} {
+		for _, eol := range []EOL{EOLNone, EOLLF, EOLCRLF} {
+			o := &opening{p: Standard()}
+			o.p.Cipher.Outer, o.p.Cipher.OuterEOL = outer, eol
+			if o.p.Validate() != nil {
+				continue
+			}
+			if data, ok := o.unwrap(p.file); ok {
+				out = append(out, probeOuter{o.p.Cipher, data})
+			}
+		}
+	}
+	return out
+}
+
+// cipherForms gives every combination of mode, IV and key form that a profile
+// may have, with the paddings left open.
+func (p *prober) cipherForms() []CipherForm {
+	var out []CipherForm
+	for _, form := range []CipherForm{
+		{Key: KeyRaw}, {Key: KeyHex}, {Key: KeyBase64}, {Key: KeyMySQL},
+		{Key: KeyEVPMD5}, {Key: KeyEVPSHA256},
+		{Key: KeyPBKDF2, Iterations: 10_000}, {Key: KeyPBKDF2, Iterations: 1000}, {Key: KeyPBKDF2, Iterations: 100_000},
+	} {
+		for _, mode := range []CipherMode{CipherCBC, CipherECB, CipherCTR, CipherCFB8, CipherCFB128, CipherEnvelope} {
+			for _, iv := range []IVForm{IVPrefixed, IVNone, IVDerived, IVZero, IVKey, IVFixed, IVFileName} {
+				c := form
+				c.Mode, c.IV, c.Padding = mode, iv, PaddingPKCS7
+				if iv == IVFixed {
+					c.FixedIV = p.opts.IV
+				}
+				if mode == CipherEnvelope {
+					c.Padding = PaddingNone
+				}
+				candidate := Standard()
+				candidate.Cipher = c
+				candidate.Cipher.Outer, candidate.Cipher.OuterEOL = OuterBinary, EOLNone
+				if candidate.Validate() == nil {
+					out = append(out, c)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// decrypt tries one way, and what it gives if that is text.
+func (p *prober) decrypt(w probeWay) {
+	c := w.cipher
+	if c.Key.salted() && !bytes.HasPrefix(w.data, []byte(saltMark)) || c.IV == IVFileName && len(p.opts.Name) < blockSize {
+		return
+	}
+	k, err := NewKey(p.opts.KeyID, w.key, []byte("-"))
+	if err != nil {
+		return
+	}
+	o := &opening{p: Standard(), keys: []Key{k}}
+	o.p.Cipher, o.p.Associated = c, ""
+	if c.Mode == CipherEnvelope {
+		if !bytes.HasPrefix(w.data, []byte(envelopeMagic)) {
+			return
+		}
+		o.p.Associated = p.opts.Associated
+	}
+	o.p.Cipher.Outer, o.p.Cipher.OuterEOL = OuterBinary, EOLNone
+	o.opts.Name = p.opts.Name
+	o.opts.setDefaults()
+	o.size = int64(len(w.data))
+	src, err := o.open(p.ctx, bytes.NewReader(w.data))
+	if err != nil || src.bad || len(w.data) <= len(o.prefix) {
+		return
+	}
+	data := w.data[len(o.prefix):]
+	// The beginning decides whether it is worth going on.
+	if c.Mode != CipherEnvelope {
+		head := o.peekText(data[:min(len(data), 4096)])
+		if !probablyText(head) {
+			return
+		}
+	}
+	if p.readable == "" {
+		p.readable = fmt.Sprintf("%s, IV %s, key %s", c.Mode, c.IV, c.Key)
+	}
+	for _, padding := range []Padding{PaddingPKCS7, PaddingNone, PaddingX923, PaddingISO10126, PaddingZero, PaddingSpace} {
+		try := c
+		if c.Mode != CipherEnvelope {
+			try.Padding = padding
+		} else if padding != PaddingNone {
+			continue
+		}
+		o.dec.padding = try.Padding
+		if (c.Mode == CipherCBC || c.Mode == CipherECB) && padding == PaddingNone {
+			continue
+		}
+		text, fault := o.diagnoseCipher(data)
+		// PKCS#7 is ISO 10126 and, for one byte, X9.23 too; so the first that
+		// fits is the one, unless no padding is what another takes for some.
+		if fault != nil || len(text) == 0 {
+			continue
+		}
+		before := len(p.found)
+		p.text(text, try, w.key)
+		if len(p.found) > before {
+			return
+		}
+	}
+}
+
+// peekText decrypts the beginning of a file.
+func (o *opening) peekText(data []byte) []byte {
+	text := make([]byte, len(data))
+	if stream := newStream(o.dec.mode, o.dec.block, o.dec.iv[:], true); stream != nil {
+		stream.XORKeyStream(text, data)
+		return text
+	}
+	n := len(data) / blockSize * blockSize
+	blockDecrypter{block: o.dec.block, cbc: o.dec.mode == CipherCBC}.decrypt(text[:n], data[:n], o.dec.iv[:])
+	return text[:n]
+}
+
+// probablyText lets through raw hashes and Japanese header rows. What is let
+// through wrongly costs a little time.
+func probablyText(text []byte) bool {
+	n := 0
+	for rest := text; len(rest) > 0; {
+		r, size := utf8.DecodeRune(rest)
+		if size > 1 || r >= ' ' && r <= '~' || r == '\r' || r == '\n' || r == '\t' {
+			n += size
+		}
+		rest = rest[size:]
+	}
+	return len(text) > 0 && n*2 > len(text)
+}
+
+// text tries the layouts on decrypted text.
+func (p *prober) text(text []byte, c CipherForm, key []byte) {
+	base := Standard()
+	base.Name = "Probed"
+	base.Cipher = c
+	if c.Mode == CipherEnvelope {
+		base.Associated = p.opts.Associated
+	}
+	body, marked := bytes.CutPrefix(text, []byte(CharsetUTF8BOM.mark()))
+	if marked {
+		base.Charset = CharsetUTF8BOM
+	}
+	// The end of the text tells the line end, and if it has none, the first one
+	// inside. A raw hash can hold bytes that look like one.
+	ends := []EOL{EOLNone}
+	for _, eol := range []EOL{EOLLF, EOLCRLF} {
+		if bytes.Contains(body, []byte(eol.bytes())) {
+			ends = append(ends, eol)
+		}
+	}
+	slices.Reverse(ends)
+	for _, eol := range ends {
+		b := base
+		b.EOL = eol
+		b.FinalEOL = eol != EOLNone && bytes.HasSuffix(body, []byte(eol.bytes()))
+		for _, layout := range []Layout{LayoutCSV, LayoutCSVQuoted, LayoutTSV, LayoutLines, LayoutKeyValue, LayoutFixed} {
+			for _, header := range []bool{false, true} {
+				for _, hash := range []HashText{HashHexLower, HashHexUpper, HashHexAny, HashBase64, HashRaw} {
+					q := b
+					q.Layout, q.Header, q.Hash.Text = layout, header, hash
+					p.layout(body, q, key)
+				}
+			}
+		}
+	}
+}
+
+// layout completes a profile from the fields of all records, and tries the
+// hashes on the first.
+func (p *prober) layout(body []byte, q Profile, key []byte) {
+	for _, records := range []RecordCount{RecordsMany, RecordsOne} {
+		q.Records = records
+		for _, named := range p.names(body, q) {
+			fit := p.numbers
+			if q.Layout == LayoutFixed {
+				fit = p.fixed
+			}
+			for _, r := range fit(body, named) {
+				if p.parsed == "" {
+					p.parsed = string(q.Layout)
+				}
+				p.hashes(body, r, key)
+			}
+		}
+		if len(p.found) > 0 {
+			return
+		}
+	}
+}
+
+// names reads the header row, or the names of key-value lines.
+func (p *prober) names(body []byte, q Profile) []Profile {
+	if !q.Header && q.Layout != LayoutKeyValue {
+		return []Profile{q}
+	}
+	eol := []byte(q.EOL.bytes())
+	if len(eol) == 0 {
+		return nil
+	}
+	var raw []string
+	lines := bytes.SplitN(body, eol, 5)
+	switch q.Layout {
+	case LayoutCSV, LayoutTSV, LayoutCSVQuoted:
+		sep := ","
+		if q.Layout == LayoutTSV {
+			sep = "\t"
+		}
+		for _, name := range strings.Split(string(lines[0]), sep) {
+			if q.Layout == LayoutCSVQuoted {
+				name = strings.TrimSuffix(strings.TrimPrefix(name, `"`), `"`)
+			}
+			raw = append(raw, name)
+		}
+	case LayoutKeyValue:
+		for _, line := range lines[:min(len(lines), 4)] {
+			name, _, ok := strings.Cut(string(line), "=")
+			if !ok {
+				return nil
+			}
+			raw = append(raw, name)
+		}
+	}
+	if len(raw) != 4 {
+		return nil
+	}
+	charsets := []Charset{CharsetASCII, CharsetUTF8, CharsetCP932}
+	if q.Charset == CharsetUTF8BOM {
+		charsets = []Charset{CharsetUTF8BOM}
+	}
+	for _, charset := range charsets {
+		named := q
+		named.Charset, named.Names = charset, nil
+		for _, name := range raw {
+			if charset == CharsetCP932 {
+				name, _ = japanese.ShiftJIS.NewDecoder().String(name)
+			}
+			named.Names = append(named.Names, name)
+		}
+		if b, err := charset.encode(strings.Join(named.Names, "")); err == nil && string(b) == strings.Join(raw, "") {
+			return []Profile{named}
+		}
+	}
+	return nil
+}
+
+// fixed gives the profiles that can have divided a text without delimiters: the
+// transaction is looked for first, since it is the one field that not every
+// text can be.
+func (p *prober) fixed(body []byte, q Profile) []Profile {
+	hash := 32
+	switch q.Hash.Text {
+	case HashRaw:
+		hash = 16
+	case HashBase64:
+		hash = 24
+	}
+	line := -1
+	if q.EOL != EOLNone && q.Hash.Text != HashRaw {
+		line = bytes.Index(body, []byte(q.EOL.bytes()))
+	}
+	var out []Profile
+	for _, tx := range p.transactionForms() {
+		if tx.Digits == 0 {
+			continue
+		}
+		c := &codec{p: q, seqMin: tx.Digits, seqMax: tx.Digits}
+		c.p.Transaction = tx
+		number := len(tx.Time) + len(tx.Join) + tx.Digits
+		for front := 2; front <= MaxHolderLen+18; front++ {
+			length := front + number + hash
+			whole := line
+			if line < 0 {
+				whole = length
+				if rest := (len(body) + len(q.EOL.bytes())) % (length + len(q.EOL.bytes())); rest != 0 && !(q.FinalEOL && rest == len(q.EOL.bytes())) {
+					continue
+				}
+			}
+			var t Transaction
+			if whole != length || len(body) < length || !c.parseTransaction(body[front:front+number], &t) {
+				continue
+			}
+			for digits := 1; digits <= 18 && digits < front; digits++ {
+				r := q
+				r.Transaction = tx
+				r.Points = PointsForm{Digits: digits, ZeroFill: true}
+				if r.Holder.Max = front - digits; r.Holder.Max <= MaxHolderLen && p.follows(body, r) {
+					out = append(out, r)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// transactionForms are the spellings of a transaction, in the order of likelihood.
+func (p *prober) transactionForms() []TransactionForm {
+	var out []TransactionForm
+	for _, form := range []TimeForm{TimeSeconds, TimeMillis, TimeDashes, TimeSlashes, TimeISO} {
+		for _, join := range []string{"", "-", "_", ".", " "} {
+			for _, digits := range []int{6, 4, 3, 8, 5, 7, 9, 2, 1, 0} {
+				out = append(out, TransactionForm{Time: form, Zone: ZoneJST, Join: join, Digits: digits, Reset: ResetNever, Scope: ScopeCloud})
+			}
+		}
+	}
+	return out
+}
+
+// numbers gives the profiles whose grammar the records follow.
+func (p *prober) numbers(body []byte, q Profile) []Profile {
+	var out []Profile
+	points := []PointsForm{{Digits: 9}, {Digits: 18}}
+	for digits := 1; digits <= 18; digits++ {
+		points = append(points, PointsForm{Digits: digits, ZeroFill: true})
+	}
+	first, c := p.firstFields(body, q)
+	if first == nil {
+		return nil
+	}
+	for _, tx := range p.transactionForms() {
+		var t Transaction
+		c.p.Transaction = tx
+		c.seqMin, c.seqMax = tx.Digits, tx.Digits
+		if tx.Digits == 0 {
+			c.seqMin, c.seqMax = 1, maxSequenceWidth
+		}
+		if !c.parseTransaction(first.bare[fieldTransaction], &t) {
+			continue
+		}
+		for _, form := range points {
+			r := q
+			r.Transaction, r.Points = tx, form
+			if p.follows(body, r) {
+				out = append(out, r)
+				// Points without fill say less than with it: one is enough.
+				break
+			}
+		}
+	}
+	// A sequence of any length is the last resort.
+	if slices.ContainsFunc(out, func(r Profile) bool { return r.Transaction.Digits != 0 }) {
+		out = slices.DeleteFunc(out, func(r Profile) bool { return r.Transaction.Digits == 0 })
+	}
+	return out
+}
+
+// firstFields divides the first record, whatever its numbers look like.
+func (p *prober) firstFields(body []byte, q Profile) (*fields, *codec) {
+	loose := q
+	loose.Transaction = TransactionForm{Time: TimeISO, Zone: ZoneJST, Join: "-", Reset: ResetNever, Scope: ScopeCloud}
+	loose.Points = PointsForm{Digits: 18}
+	c, err := newCodec(loose, []byte("-"))
+	if err != nil {
+		return nil, nil
+	}
+	text, ok := bytes.CutPrefix(append([]byte(q.Charset.mark()), body...), c.prolog)
+	if !ok {
+		return nil, nil
+	}
+	c.minLen = 1
+	rec, _, ok := c.next(text, true)
+	var f fields
+	if ok {
+		_, ok = c.split(rec, &f)
+	}
+	if !ok {
+		return nil, nil
+	}
+	return &f, c
+}
+
+// follows says whether every record has the grammar of the profile.
+func (p *prober) follows(body []byte, q Profile) bool {
+	c, err := newCodec(q, []byte("-"))
+	if err != nil {
+		return false
+	}
+	text, ok := bytes.CutPrefix(append([]byte(q.Charset.mark()), body...), c.prolog)
+	var f fields
+	var r Record
+	count := 0
+	for ok && len(text) > 0 {
+		var rec []byte
+		if rec, text, ok = c.next(text, true); ok {
+			_, ok = c.split(rec, &f)
+		}
+		if ok {
+			_, ok = c.parse(&f, &r)
+		}
+		if ok {
+			_, ok = c.decodeHash(f.bare[fieldHash])
+		}
+		count++
+	}
+	return ok && (q.Records == RecordsMany || count == 1)
+}
+
+// joins are the delimiters that are met, the empty one first: it is what the
+// document says.
+func joins() []string {
+	return []string{"", ",", "\t", "|", ":", ";", "-", "_", " ", "&", "/", ".", "+", "#", "\n", "\r\n"}
+}
+
+// hashes searches for the input of the hash, on the first record, and keeps
+// the profiles under which the whole file verifies.
+func (p *prober) hashes(body []byte, q Profile, key []byte) {
+	c, err := newCodec(q, []byte("-"))
+	if err != nil {
+		return
+	}
+	text, ok := bytes.CutPrefix(append([]byte(q.Charset.mark()), body...), c.prolog)
+	if !ok {
+		return
+	}
+	rec, _, ok := c.next(text, true)
+	var f fields
+	if ok {
+		_, ok = c.split(rec, &f)
+	}
+	if !ok {
+		return
+	}
+	want, ok := c.decodeHash(f.bare[fieldHash])
+	if !ok {
+		return
+	}
+	kinds := []HashFields{HashBare}
+	if fmt.Sprint(f.bare[:fieldHash]) != fmt.Sprint(f.written[:fieldHash]) {
+		kinds = append(kinds, HashWritten)
+	}
+	var input []byte
+	for _, s := range p.secretForms() {
+		c.secret = s.bytes
+		for _, place := range []SecretPlace{SecretSuffix, SecretPrefix, SecretBoth, SecretBetween} {
+			for _, join := range joins() {
+				if place == SecretBetween && join != "" {
+					continue // the secret is what joins
+				}
+				for _, secretJoin := range joins() {
+					for _, kind := range kinds {
+						for _, eol := range []EOL{EOLNone, EOLLF, EOLCRLF} {
+							h := HashForm{Join: join, SecretJoin: secretJoin, Place: place, Secret: s.form, Fields: kind, EOL: eol, Text: q.Hash.Text}
+							c.p.Hash, c.tail = h, eol.bytes()
+							input = c.appendInput(input[:0], &f)
+							if md5.Sum(input) == want {
+								found := q
+								found.Hash = h
+								p.confirm(found, key, s.text)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+type probeSecret struct {
+	form  SecretForm
+	text  []byte // as it goes into a Key
+	bytes []byte
+}
+
+// secretForms gives each spelling of the secret whose bytes are not those of
+// one before.
+func (p *prober) secretForms() []probeSecret {
+	var out []probeSecret
+	for _, text := range p.secrets {
+		k, err := NewKey("", []byte("-"), text)
+		if err != nil {
+			continue
+		}
+		for _, form := range []SecretForm{SecretRaw, SecretHex, SecretBase64, SecretCP932} {
+			b, err := k.secretBytes(form)
+			if err == nil && !slices.ContainsFunc(out, func(s probeSecret) bool { return bytes.Equal(s.bytes, b) }) {
+				out = append(out, probeSecret{form, text, b})
+			}
+		}
+	}
+	return out
+}
+
+// confirm reads the whole file under the profile, as a reader would.
+func (p *prober) confirm(q Profile, key, secret []byte) {
+	k, err := NewKey(p.opts.KeyID, key, secret)
+	if err != nil {
+		return
+	}
+	q.FileName = FileNameForm{Kind: NameAny}
+	variants := []Profile{q}
+	if q.Layout != LayoutFixed || q.Holder.Max == 8 {
+		variants = append(variants, q.WithMyKeyID())
+	}
+	for i, v := range variants {
+		r, err := NewReaderInPlace(p.ctx, bytes.Clone(p.file), v, k, &ReaderOptions{Name: p.opts.Name})
+		if err != nil {
+			continue
+		}
+		// Eight upper-case characters, a letter among them, look like a MyKey
+		// ID; eight digits more like a member's number.
+		letters := false
+		for rec := range r.Records() {
+			letters = letters || strings.ContainsFunc(rec.Holder.Reveal(), func(c rune) bool { return c >= 'A' })
+		}
+		if i == 1 && !letters {
+			continue
+		}
+		distance, nearest := nearestPreset(v)
+		id, _ := json.Marshal(v)
+		p.found[string(id)] = Probed{Profile: v, Key: k, Records: r.Len(), Distance: distance, Nearest: nearest}
+		r.Close()
+	}
+}
+
+// nearestPreset counts the axes in which a profile differs from each preset.
+func nearestPreset(p Profile) (int, string) {
+	best, name := 1<<30, ""
+	for _, preset := range Presets() {
+		if p.Holder.Kind == MyKeyID {
+			preset = preset.WithMyKeyID()
+		}
+		if n := differences(axes(p), axes(preset)); n < best {
+			best, name = n, preset.Name
+		}
+	}
+	return best, name
+}
+
+// axes gives each leaf of the profile's JSON form.
+func axes(p Profile) map[string]string {
+	p.Name = ""
+	b, _ := json.Marshal(p)
+	var tree map[string]any
+	_ = json.Unmarshal(b, &tree)
+	out := map[string]string{}
+	for k, v := range tree {
+		if sub, ok := v.(map[string]any); ok {
+			for name, leaf := range sub {
+				out[k+"."+name] = fmt.Sprint(leaf)
+			}
+			continue
+		}
+		out[k] = fmt.Sprint(v)
+	}
+	return out
+}
+
+func differences(a, b map[string]string) int {
+	n := 0
+	for k, v := range a {
+		if b[k] != v {
+			n++
+		}
+	}
+	for k := range b {
+		if _, ok := a[k]; !ok {
+			n++
+		}
+	}
+	return n
+}
+
+// likelihood breaks ties: the less, the likelier.
+func likelihood(p Profile) string {
+	form := 0
+	switch p.Transaction.Time {
+	case TimeMillis:
+		form = 1
+	case TimeSeconds:
+	default:
+		form = 2
+	}
+	kind := 1
+	if p.Holder.Kind == MyKeyID {
+		kind = 0
+	}
+	return strconv.Itoa(form) + strconv.Itoa(kind)
+}

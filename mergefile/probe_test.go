@@ -1,0 +1,100 @@
+package mergefile_test
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mynakit/mynakit/mergefile"
+)
+
+// The prober finds every profile of the suite again, from one record.
+func TestProbeFindsEveryProfile(t *testing.T) {
+	for _, p := range allAxes() {
+		if p.Integrity == mergefile.IntegritySidecar {
+			continue
+		}
+		t.Run(p.Name, func(t *testing.T) {
+			k := testKey(t)
+			file, _ := write(t, p, k, records(t, p, 1))
+			start := time.Now()
+			opts := &mergefile.ProbeOptions{Name: fileName, IV: p.Cipher.FixedIV, KeyID: "k1", Associated: p.Associated}
+			found, err := mergefile.ProbeForDeveloper(t.Context(), file, testMaterial, testSecret, opts)
+			took := time.Since(start)
+			require.NoError(t, err)
+			assert.Less(t, took, 5*time.Second)
+			// What it found reads the file; the very profile is among it, as far
+			// as one file can tell.
+			want := record(t, p, 0)
+			same := false
+			for _, f := range found {
+				got, err := drain(mergefile.NewReaderInPlace(t.Context(), append([]byte(nil), file...), f.Profile, f.Key, &mergefile.ReaderOptions{Name: fileName}))
+				require.NoError(t, err)
+				require.Len(t, got, 1)
+				same = same || got[0].Holder.Reveal() == want.Holder.Reveal() && got[0].Points == want.Points
+			}
+			assert.True(t, same, "%d found, none with the right holder and points", len(found))
+			best := found[0].Profile
+			assert.Equal(t, p.Cipher.Mode, best.Cipher.Mode)
+			assert.Equal(t, p.Layout, best.Layout)
+		})
+	}
+}
+
+func TestProbeTakesKeysInAnyText(t *testing.T) {
+	p := mergefile.Standard()
+	file, _ := write(t, p, testKey(t), records(t, p, 2))
+	for name, key := range map[string]string{
+		"raw":                 string(testMaterial),
+		"raw with a line end": string(testMaterial) + "\r\n",
+		"hex":                 hex.EncodeToString(testMaterial),
+		"hex with a line end": hex.EncodeToString(testMaterial) + "\n",
+		"base64":              base64.StdEncoding.EncodeToString(testMaterial),
+	} {
+		found, err := mergefile.ProbeForDeveloper(t.Context(), file, []byte(key), append(testSecret[:len(testSecret):len(testSecret)], '\n'), nil)
+		require.NoError(t, err, name)
+		assert.EqualValues(t, 2, found[0].Records)
+		assert.Equal(t, "Standard", found[0].Nearest, name)
+		_, err = drain(mergefile.NewReaderInPlace(t.Context(), append([]byte(nil), file...), found[0].Profile, found[0].Key, nil))
+		require.NoError(t, err)
+	}
+	// In its own spelling nothing differs.
+	found, err := mergefile.ProbeForDeveloper(t.Context(), file, testMaterial, testSecret, nil)
+	require.NoError(t, err)
+	assert.Zero(t, found[0].Distance)
+	assert.NotEmpty(t, found[0].Profile)
+}
+
+func TestProbeSaysHowFarItCame(t *testing.T) {
+	p := mergefile.Standard()
+	file, _ := write(t, p, testKey(t), records(t, p, 3))
+	var pe *mergefile.ProbeError
+	_, err := mergefile.ProbeForDeveloper(t.Context(), file, []byte("another key 4567"), testSecret, nil)
+	require.ErrorAs(t, err, &pe)
+	assert.Contains(t, err.Error(), "no way of using the key")
+	_, err = mergefile.ProbeForDeveloper(t.Context(), file, testMaterial, []byte("opensesame"), nil)
+	require.ErrorAs(t, err, &pe)
+	assert.Contains(t, err.Error(), "no hash verifies")
+	assert.NotContains(t, err.Error(), "opensesame")
+	_, err = mergefile.ProbeForDeveloper(t.Context(), encryptStandard(t, []byte("This is a letter and not a merge file.\r\n")), testMaterial, testSecret, nil)
+	require.ErrorAs(t, err, &pe)
+	assert.Contains(t, err.Error(), "no layout fits")
+	for _, junk := range [][]byte{nil, {0}, make([]byte, 16), make([]byte, 4096), []byte("Salted__"), []byte("MKMERGE\x01")} {
+		_, err = mergefile.ProbeForDeveloper(t.Context(), junk, testMaterial, testSecret, nil)
+		require.ErrorAs(t, err, &pe, "%q", junk)
+	}
+	_, err = mergefile.ProbeForDeveloper(t.Context(), file, nil, testSecret, nil)
+	require.ErrorIs(t, err, mergefile.ErrKey)
+	done, total := 0, 0
+	_, err = mergefile.ProbeForDeveloper(t.Context(), file, testMaterial, testSecret, &mergefile.ProbeOptions{Progress: func(d, n int) {
+		assert.GreaterOrEqual(t, d, done)
+		done, total = d, n
+	}})
+	require.NoError(t, err)
+	assert.Equal(t, total, done)
+	assert.Positive(t, total)
+}
