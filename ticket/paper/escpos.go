@@ -1,0 +1,156 @@
+package paper
+
+import (
+	"bytes"
+	"strings"
+
+	"golang.org/x/text/encoding/japanese"
+)
+
+// Roll is the width of a receipt printer's paper, in half-width columns.
+type Roll int
+
+const (
+	Roll80mm Roll = 48 // 80 mm paper, 576 dots
+	Roll58mm Roll = 32 // 58 mm paper, 384 dots
+)
+
+// The commands, under their names in ESC/POS.
+const (
+	escInit       = "\x1b@"      // ESC @: as after power-on
+	escKatakana   = "\x1bt\x01"  // ESC t 1: bytes A1 to DF are half-width katakana
+	fsKanji       = "\x1c&"      // FS &: two-byte characters on
+	fsShiftJIS    = "\x1cC\x01"  // FS C 1: in Shift_JIS
+	escLeft       = "\x1ba\x00"  // ESC a 0
+	escCentre     = "\x1ba\x01"  // ESC a 1
+	gsPlain       = "\x1d!\x00"  // GS ! 0: single size
+	gsDouble      = "\x1d!\x11"  // GS ! 17: twice as wide and high
+	escBold       = "\x1bE\x01"  // ESC E 1
+	escLight      = "\x1bE\x00"  // ESC E 0
+	escTight      = "\x1b3\x18"  // ESC 3 24: lines touch, so that frames close
+	escLoose      = "\x1b2"      // ESC 2: the usual line spacing
+	gsCut         = "\x1dVB\x00" // GS V 66 0: feed and cut
+	qrModel2      = "\x1d(k\x04\x001A2\x00"
+	qrModule      = "\x1d(k\x03\x001C\x06" // six dots, 0.75 mm
+	qrLevelQ      = "\x1d(k\x03\x001E2"
+	qrPrint       = "\x1d(k\x03\x001Q0"
+	qrStoreHead   = "\x1d(k"
+	qrStoreMiddle = "1P0"
+)
+
+// ESCPOS gives the bytes that make a receipt printer print the ticket and cut
+// the paper; the printer draws the QR code. A roll other than the two is
+// taken for 80 mm. The errors are [ErrTicket], [ErrQR], and a [*TextError],
+// which a character outside the printer's Shift_JIS also is.
+func (s Slip) ESCPOS(roll Roll) ([]byte, error) {
+	s, err := s.check()
+	if err != nil {
+		return nil, err
+	}
+	if roll != Roll58mm {
+		roll = Roll80mm
+	}
+	p := printer{columns: int(roll)}
+	p.raw(escInit, escKatakana, fsKanji, fsShiftJIS)
+
+	p.raw(escCentre, gsDouble)
+	p.text("Title", 2, s.Title)
+	p.raw(gsPlain)
+	p.text("Issuer", 1, s.Issuer)
+	if mark := s.reprint(); mark != "" {
+		p.text("", 1, mark)
+	}
+	p.text("", 1, strings.Repeat("─", p.columns/2))
+	p.raw(gsDouble, escBold)
+	p.text("", 2, thousands(s.Ticket.Points))
+	p.raw(gsPlain, escLight)
+	p.text("PointName", 1, s.PointName)
+	p.text("", 1, "")
+	p.text("", 1, "有効期限　"+s.Ticket.Until.Japanese()+"まで")
+	p.text("", 1, "発券番号")
+	p.raw(gsDouble)
+	p.text("", 2, s.number())
+	p.raw(gsPlain)
+	if s.QR != "" {
+		if _, err := s.symbol(); err != nil {
+			return nil, err // what is not of QR's alphanumeric mode is not ours
+		}
+		n := len(s.QR) + 3
+		p.raw("\n", qrModel2, qrModule, qrLevelQ, qrStoreHead, string([]byte{byte(n), byte(n >> 8)}), qrStoreMiddle, s.QR, qrPrint, "\n")
+	}
+	p.frames("発行認印", "利用店舗印")
+	p.raw(escLeft, "\n")
+	for _, n := range notes {
+		p.text("", 1, "・"+n)
+	}
+	p.raw("\n", gsCut)
+	if p.err != nil {
+		return nil, p.err
+	}
+	return p.b.Bytes(), nil
+}
+
+type printer struct {
+	b       bytes.Buffer
+	columns int
+	err     error
+}
+
+func (p *printer) raw(parts ...string) {
+	for _, s := range parts {
+		p.b.WriteString(s)
+	}
+}
+
+// sameInShiftJIS writes characters that Unix and Windows tell apart as the
+// one that Shift_JIS has.
+var sameInShiftJIS = strings.NewReplacer("〜", "～", "−", "－", "‖", "∥", "—", "―", "¢", "￠", "£", "￡", "¬", "￢")
+
+// text prints a text in lines of the paper's width, each character scale
+// times as wide. A field without text is no line.
+func (p *printer) text(field string, scale int, text string) {
+	if text == "" && field != "" {
+		return
+	}
+	out, err := japanese.ShiftJIS.NewEncoder().String(sameInShiftJIS.Replace(text))
+	if err != nil {
+		if p.err == nil {
+			p.err = &TextError{Field: field, Err: ErrCharacter}
+		}
+		return
+	}
+	room := p.columns / scale
+	for used, i := 0, 0; i < len(out); {
+		// A lead byte of Shift_JIS is 81 to 9F or E0 to FC.
+		n := 1
+		if c := out[i]; c >= 0x81 && c <= 0x9f || c >= 0xe0 {
+			n = 2
+		}
+		if used+n > room {
+			p.raw("\n")
+			used = 0
+		}
+		p.raw(out[i : i+n])
+		used += n
+		i += n
+	}
+	p.raw("\n")
+}
+
+// frames draws two frames for seals side by side out of ruled-line
+// characters, with their labels in the upper rules.
+func (p *printer) frames(left, right string) {
+	// In characters as wide as a kanji: two frames and one blank between.
+	inner := (p.columns/2-1)/2 - 2
+	rule := func(open, label, closed string) string {
+		return open + label + strings.Repeat("─", inner-len([]rune(label))) + closed
+	}
+	p.raw(escTight)
+	p.text("", 1, rule("┌", left, "┐")+"　"+rule("┌", right, "┐"))
+	side := "│" + strings.Repeat("　", inner) + "│"
+	for range 7 { // 21 mm
+		p.text("", 1, side+"　"+side)
+	}
+	p.text("", 1, rule("└", "", "┘")+"　"+rule("└", "", "┘"))
+	p.raw(escLoose)
+}
