@@ -238,13 +238,15 @@ func (p *prober) decrypt(w probeWay) {
 	}
 	data := w.data[len(o.prefix):]
 	// The beginning decides whether it is worth going on.
-	if c.Mode != CipherEnvelope {
+	sure := c.Mode == CipherEnvelope
+	if !sure {
 		head := o.peekText(data[:min(len(data), 4096)])
 		if !probablyText(head) {
 			return
 		}
+		sure = readable(head)
 	}
-	if p.readable == "" {
+	if p.readable == "" && sure {
 		p.readable = fmt.Sprintf("%s, IV %s, key %s", c.Mode, c.IV, c.Key)
 	}
 	for _, padding := range []Padding{PaddingPKCS7, PaddingNone, PaddingX923, PaddingISO10126, PaddingZero, PaddingSpace} {
