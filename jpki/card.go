@@ -9,19 +9,22 @@ import (
 	"github.com/mynakit/mynakit/apdu"
 )
 
-// aid is the JPKI application (公的個人認証AP).
-const aid = "\xD3\x92\xF0\x00\x26\x01\x00\x00\x00\x01"
-
-// A Card is one card in a reader with its JPKI application selected. Make one
-// with [Open]. Its methods may be called from several goroutines; they take
-// turns, and whoever waits gives up when their context ends.
+// A Card is one card in a reader. Make one with [Open]. Each method selects the
+// [Application] that it needs, unless that is selected already, and by that ends
+// the state of PINs verified in another. Methods may be called from several
+// goroutines; they take turns, and whoever waits gives up when their context
+// ends. Goroutines that work in different applications take each other's
+// verified PINs away; nothing worse comes of it than [*PINRequiredError].
 type Card struct {
 	turn    chan struct{} // holds a token while a call runs
 	channel apdu.Channel
-	shortEF bool // the card takes short EF identifiers, as far as known
+	app     Application // selected, 0: unknown
+	lost    bool        // the link has failed; see use
+	shortEF bool        // the card takes short EF identifiers, as far as known
 
 	mu    sync.Mutex
-	stats apdu.Stats // as of the last call that ended
+	stats apdu.Stats  // as of the last call that ended
+	shown Application // app then
 }
 
 // An Option changes how [Open] treats a card.
@@ -38,31 +41,24 @@ func WithoutShortEF() Option { return func(c *Card) { c.shortEF = false } }
 // asked once more.
 //
 // The error is a [*StepError]. [ErrNotJPKI] in it means that the card has no
-// JPKI application.
+// JPKI application, and with [WithApplication] [*NoApplicationError] that it
+// has not the one asked for.
 func Open(ctx context.Context, t apdu.Transmitter, opts ...Option) (*Card, error) {
 	c := &Card{
 		turn: make(chan struct{}, 1),
-		// Every file and signature of the application fits short length, and
-		// readers and phones cannot be relied on for more.
+		// Every file and signature of the card fits short length, and readers
+		// and phones cannot be relied on for more.
 		channel: apdu.Channel{Transmitter: t, ShortOnly: true},
+		app:     JPKIApp,
 		shortEF: true,
 	}
 	for _, opt := range opts {
 		opt(c)
 	}
-	cmd := apdu.Command{INS: apdu.InsSelect, P1: 0x04, P2: 0x0C, Data: []byte(aid)}
-	_, err := c.channel.Send(ctx, &cmd)
-	if errors.Is(err, apdu.NoPreciseDiagnosis) {
-		_, err = c.channel.Send(ctx, &cmd)
-	}
-	if statusIn(err, apdu.FileNotFound, apdu.FunctionNotSupported, apdu.IncorrectP1P2,
-		apdu.InsNotSupported, apdu.ClaNotSupported) {
-		err = fmt.Errorf("%w: %w", ErrNotJPKI, err)
-	}
-	if err != nil {
+	if err := c.selectApplication(ctx, c.app); err != nil {
 		return nil, &StepError{"select application", err}
 	}
-	c.stats = c.channel.Stats()
+	c.stats, c.shown = c.channel.Stats(), c.app
 	return c, nil
 }
 
@@ -88,14 +84,14 @@ func (c *Card) begin(ctx context.Context) error {
 // end gives the turn to the next caller.
 func (c *Card) end() {
 	c.mu.Lock()
-	c.stats = c.channel.Stats()
+	c.stats, c.shown = c.channel.Stats(), c.app
 	c.mu.Unlock()
 	<-c.turn
 }
 
 // send sends cmd. More data than was asked for is [apdu.ErrResponseLength].
 func (c *Card) send(ctx context.Context, cmd *apdu.Command) (apdu.Response, error) {
-	r, err := c.channel.Send(ctx, cmd)
+	r, err := c.transmit(ctx, cmd)
 	most := cmd.Ne
 	if cmd.INS == apdu.InsPSO {
 		most = maxSignature // a long signature comes by 61xx, whatever Le was
@@ -106,13 +102,28 @@ func (c *Card) send(ctx context.Context, cmd *apdu.Command) (apdu.Response, erro
 	return r, err
 }
 
-// A file is an elementary file of the application. Identifiers are 0001 to
-// 001E throughout, so that the low byte is the short identifier too.
-type file byte
+// A file is an elementary file: its identifier in the low byte, its application
+// in the high one. Identifiers are 0001 to 001E throughout, so that the low byte
+// is the short identifier too.
+type file uint16
 
-// sendTo sends cmd, which works on the current file, to f: by short identifier
-// in one exchange, or after SELECT EF where the card does not take that.
+// Files of the applications other than JPKI, to be joined with an identifier.
+const (
+	inText   = file(TextApp-JPKIApp) << 8
+	inVisual = file(VisualApp-JPKIApp) << 8
+	inCommon = file(CommonApp-JPKIApp) << 8
+	inJuki   = file(JukiApp-JPKIApp) << 8
+)
+
+func (f file) app() Application { return JPKIApp + Application(f>>8) }
+
+// sendTo sends cmd, which works on the current file, to f in its application:
+// by short identifier in one exchange, or after SELECT EF where the card does
+// not take that.
 func (c *Card) sendTo(ctx context.Context, f file, cmd apdu.Command) (apdu.Response, error) {
+	if err := c.use(ctx, f.app()); err != nil {
+		return apdu.Response{}, err
+	}
 	if c.shortEF {
 		short := cmd
 		f.addTo(&short)
@@ -131,17 +142,21 @@ func (c *Card) sendTo(ctx context.Context, f file, cmd apdu.Command) (apdu.Respo
 	return r, err
 }
 
-// addTo names f in cmd: in P1 of READ BINARY, in P2 of everything else.
+// addTo names f in cmd: in P1 of READ BINARY, beside the mode in P2 of READ
+// RECORD, in P2 of everything else.
 func (f file) addTo(cmd *apdu.Command) {
-	if cmd.INS == apdu.InsReadBinary {
+	switch cmd.INS {
+	case apdu.InsReadBinary:
 		cmd.P1 = 0x80 | byte(f)
-	} else {
+	case apdu.InsReadRecord:
+		cmd.P2 |= byte(f) << 3
+	default:
 		cmd.P2 = 0x80 | byte(f)
 	}
 }
 
 func (c *Card) selectEF(ctx context.Context, f file) error {
-	_, err := c.channel.Send(ctx, &apdu.Command{
+	_, err := c.transmit(ctx, &apdu.Command{
 		INS: apdu.InsSelect, P1: 0x02, P2: 0x0C, Data: []byte{0, byte(f)},
 	})
 	return err

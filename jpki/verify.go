@@ -117,7 +117,7 @@ func (c *Card) present(ctx context.Context, pin PIN, rule pinRule) error {
 		rule.file.addTo(&cmd)
 	}
 	before := c.channel.Stats().Exchanges
-	r, err := c.channel.Send(ctx, &cmd)
+	r, err := c.transmit(ctx, &cmd)
 	if err == nil && len(r.Data) == 0 {
 		return nil
 	}

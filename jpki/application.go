@@ -1,0 +1,138 @@
+package jpki
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mynakit/mynakit/apdu"
+)
+
+// An Application is one of the applications on the card (AP). A card works with
+// one at a time: selecting another ends the state of every PIN verified in the
+// one before.
+type Application uint8
+
+// The applications of an Individual Number Card. A phone has JPKI alone.
+const (
+	JPKIApp   Application = iota + 1 // certificates and keys (公的個人認証AP)
+	TextApp                          // My Number and the four attributes as text (券面事項入力補助AP)
+	VisualApp                        // what is printed on the card, as pictures (券面事項確認AP)
+	CommonApp                        // the card's own number, its municipality and expiry (共通カードAP)
+	JukiApp                          // for the resident register (住基AP)
+)
+
+// aid gives the application identifier, 10 bytes; "" for an Application that is
+// none of the constants.
+func (a Application) aid() string {
+	switch a {
+	case JPKIApp:
+		return "\xD3\x92\xF0\x00\x26\x01\x00\x00\x00\x01"
+	case TextApp:
+		return "\xD3\x92\x10\x00\x31\x00\x01\x01\x04\x08"
+	case VisualApp:
+		return "\xD3\x92\x10\x00\x31\x00\x01\x01\x04\x02"
+	case CommonApp:
+		return "\xD3\x92\x10\x00\x31\x00\x01\x01\x01\x00"
+	case JukiApp:
+		return "\xD3\x92\x10\x00\x31\x00\x01\x01\x04\x01"
+	}
+	return ""
+}
+
+// String gives "JPKI", "text", "visual", "common" or "juki".
+func (a Application) String() string {
+	switch a {
+	case JPKIApp:
+		return "JPKI"
+	case TextApp:
+		return "text"
+	case VisualApp:
+		return "visual"
+	case CommonApp:
+		return "common"
+	case JukiApp:
+		return "juki"
+	}
+	return fmt.Sprintf("Application(%d)", uint8(a))
+}
+
+// A NoApplicationError says that the card does not have an application: it is
+// a phone, which has [JPKIApp] alone, or another card. For [JPKIApp] it is
+// [ErrNotJPKI] to [errors.Is].
+type NoApplicationError struct{ Application Application }
+
+// Error names the application.
+func (e *NoApplicationError) Error() string {
+	if e.Application == JPKIApp {
+		return ErrNotJPKI.Error()
+	}
+	return fmt.Sprintf("jpki: no %s application on the card", e.Application)
+}
+
+// Is reports whether target is [ErrNotJPKI] and the application is JPKI.
+func (e *NoApplicationError) Is(target error) bool {
+	return target == ErrNotJPKI && e.Application == JPKIApp
+}
+
+// WithApplication has [Open] select another application first than [JPKIApp].
+// It saves an exchange where only that one is used. The Card can do all the
+// same: each method selects the application that it needs.
+func WithApplication(app Application) Option { return func(c *Card) { c.app = app } }
+
+// Application tells which application is selected, 0 where a failure has left
+// that unknown. The PINs of this application may be verified, those of every
+// other are not. It does not wait for a call that runs, and shows what the last
+// one left.
+func (c *Card) Application() Application {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.shown
+}
+
+// use selects app, unless it is selected.
+//
+// After the link has failed the card behind it may be another. What was
+// selected is not selected there, so that commands go nowhere; to select would
+// be to begin with that other card under the name of this one.
+func (c *Card) use(ctx context.Context, app Application) error {
+	switch {
+	case c.app == app:
+		return nil
+	case c.lost:
+		return fmt.Errorf("%w: open the card again", apdu.ErrCardRemoved)
+	}
+	return c.selectApplication(ctx, app)
+}
+
+func (c *Card) selectApplication(ctx context.Context, app Application) error {
+	c.app = 0
+	cmd := apdu.Command{INS: apdu.InsSelect, P1: 0x04, P2: 0x0C, Data: []byte(app.aid())}
+	if len(cmd.Data) == 0 {
+		return &UnsupportedError{app.String()}
+	}
+	_, err := c.transmit(ctx, &cmd)
+	if errors.Is(err, apdu.NoPreciseDiagnosis) {
+		_, err = c.transmit(ctx, &cmd)
+	}
+	if statusIn(err, apdu.FileNotFound, apdu.FunctionNotSupported, apdu.IncorrectP1P2,
+		apdu.InsNotSupported, apdu.ClaNotSupported) {
+		return fmt.Errorf("%w: %w", &NoApplicationError{app}, err)
+	}
+	if err == nil {
+		c.app = app
+	}
+	return err
+}
+
+// transmit sends cmd, and notes where it is unknown what stands behind the
+// link from then on.
+func (c *Card) transmit(ctx context.Context, cmd *apdu.Command) (apdu.Response, error) {
+	before := c.channel.Stats().Exchanges
+	r, err := c.channel.Send(ctx, cmd)
+	var status *apdu.StatusError
+	if err != nil && !errors.As(err, &status) && c.channel.Stats().Exchanges > before {
+		c.lost = true
+	}
+	return r, err
+}
