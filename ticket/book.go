@@ -99,9 +99,12 @@ type Book struct {
 	guesses guesses
 }
 
-// NewBook makes a book on a store. The errors are [ErrPolicy] and
-// [ErrSecret].
+// NewBook makes a book on a store. The errors are [ErrPolicy], which no store
+// at all also is, and [ErrSecret].
 func NewBook(store Store, cfg Config) (*Book, error) {
+	if store == nil {
+		return nil, fmt.Errorf("%w: no store", ErrPolicy)
+	}
 	policy, err := cfg.Policy.withDefaults()
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package ticket_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -499,6 +500,8 @@ func TestPolicyBounds(t *testing.T) {
 	assert.ErrorIs(t, err, ticket.ErrSecret)
 	_, err = ticket.NewBook(new(ticket.Memory), ticket.Config{Keys: make(ticket.Keys, 1)})
 	assert.ErrorIs(t, err, ticket.ErrSecret)
+	_, err = ticket.NewBook(nil, ticket.Config{})
+	assert.ErrorIs(t, err, ticket.ErrPolicy)
 }
 
 // A context that has ended stops every call with nothing changed.
@@ -520,4 +523,65 @@ func TestContext(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, tk, now)
 	})
+}
+
+// A ticket travels as JSON from the server to what prints it.
+func TestTicketJSON(t *testing.T) {
+	d := newDesk(t, new(ticket.Memory), ticket.Config{})
+	tk := d.issue(t, 500)
+	js, err := json.Marshal(tk)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"scope":"141305-01","number":"`+tk.Number.Digits()+`","points":500,"until":"2026-12-21","state":"issued",
+		"issued_at":"2026-11-21T10:00:00+09:00","issued_by":"000001","prints":1}`, string(js))
+	var back ticket.Ticket
+	require.NoError(t, json.Unmarshal(js, &back))
+	assert.True(t, back.IssuedAt.Equal(tk.IssuedAt))
+	back.IssuedAt = tk.IssuedAt
+	assert.Equal(t, tk, back)
+	for _, bad := range []string{`{"state":"lost"}`, `{"until":"2026-02-30"}`, `{"number":"9876-5432"}`} {
+		assert.Error(t, json.Unmarshal([]byte(bad), &back), bad)
+	}
+	_, err = json.Marshal(ticket.State(9))
+	assert.ErrorIs(t, err, ticket.ErrState)
+	assert.Equal(t, "in no known state", ticket.State(9).String())
+}
+
+func TestDate(t *testing.T) {
+	for in, ok := range map[string]bool{"2026-11-21": true, "2028-02-29": true, "2026-02-29": false, "0000-01-01": false,
+		"2026-1-1": false, "2026/11/21": false, "": false, "2026-11-211": false, "-026-11-21": false} {
+		d, err := ticket.ParseDate(in)
+		if ok {
+			require.NoError(t, err)
+			assert.Equal(t, in, d.String())
+			assert.True(t, d.Valid())
+		} else {
+			assert.ErrorIs(t, err, ticket.ErrDate, in)
+			assert.True(t, d.IsZero())
+		}
+	}
+	assert.Equal(t, day(t, "2027-01-01"), ticket.DateOf(at(t, "2027-01-01 00:00:00")))
+	assert.Equal(t, day(t, "2026-12-31"), ticket.DateOf(at(t, "2027-01-01 00:00:00").Add(-1)))
+	assert.Equal(t, "2027年1月1日", day(t, "2027-01-01").Japanese())
+	assert.Equal(t, day(t, "2024-03-01"), day(t, "2024-02-29").AddDays(1))
+	assert.Equal(t, 24*time.Hour, day(t, "2024-02-29").End().Sub(day(t, "2024-02-29").Start()))
+	assert.False(t, ticket.Date{}.Valid())
+	assert.False(t, ticket.Date{Year: 10000, Month: 1, Day: 1}.Valid())
+	assert.Equal(t, "", ticket.Date{}.String()+ticket.Date{}.Japanese())
+	var d ticket.Date
+	require.NoError(t, json.Unmarshal([]byte(`""`), &d))
+	_, err := json.Marshal(ticket.Date{Year: 2026, Month: 2, Day: 30})
+	assert.ErrorIs(t, err, ticket.ErrDate)
+}
+
+// The errors say what they must and keep quiet about the rest.
+func TestErrorTexts(t *testing.T) {
+	for want, err := range map[string]error{
+		"ticket: cannot cancel a ticket that is redeemed":       &ticket.StateError{Op: ticket.OpCancel, State: ticket.Redeemed},
+		"ticket: scope A has 3 of 4 numbers taken":              &ticket.FullError{Scope: "A", Taken: 3, Limit: 4},
+		"ticket: points out of range (order 7)":                 &ticket.OrderError{Index: 7, Err: ticket.ErrPoints},
+		"ticket: line 2, column 5: ticket: points out of range": &ticket.CSVError{Line: 2, Column: 5, Err: ticket.ErrPoints},
+		"ticket: refused": ticket.ErrRefused,
+	} {
+		assert.EqualError(t, err, want)
+	}
 }

@@ -40,7 +40,10 @@ func (p Presentation) check() error {
 // program's own mistakes, and the store's.
 func (b *Book) Inspect(ctx context.Context, p Presentation) (Ticket, error) {
 	var t Ticket
-	err := b.atCounter(ctx, OpInspect, p, func(n Number) (e Event, err error) {
+	err := b.atCounter(ctx, OpInspect, p, func(n Number, throttled bool) (e Event, err error) {
+		if throttled {
+			return Event{Reason: ReasonThrottled}, nil
+		}
 		t, err = b.store.Find(ctx, p.Terminal.Scope, n)
 		if errors.Is(err, ErrNotFound) {
 			return Event{Reason: ReasonUnknown}, nil
@@ -68,7 +71,20 @@ type Receipt struct {
 // its way, ask again with the same Attempt.
 func (b *Book) Redeem(ctx context.Context, p Presentation) (Receipt, error) {
 	var r Receipt
-	err := b.atCounter(ctx, OpRedeem, p, func(n Number) (Event, error) {
+	err := b.atCounter(ctx, OpRedeem, p, func(n Number, throttled bool) (Event, error) {
+		if throttled {
+			// A lost answer is given again all the same. It tells a guesser
+			// nothing: only who redeemed the ticket can have it.
+			t, err := b.store.Find(ctx, p.Terminal.Scope, n)
+			switch {
+			case errors.Is(err, ErrNotFound) || err == nil && !t.redeemedBy(p):
+				return Event{Reason: ReasonThrottled}, nil
+			case err != nil:
+				return Event{}, err
+			}
+			r = Receipt{Ticket: t, Repeated: true}
+			return Event{Points: t.Points, Repeated: true}, nil
+		}
 		var why Reason
 		var repeated bool
 		t, err := b.store.Change(ctx, p.Terminal.Scope, n, func(t Ticket) (Ticket, error) {
@@ -95,9 +111,10 @@ func (b *Book) Redeem(ctx context.Context, p Presentation) (Receipt, error) {
 	return r, nil
 }
 
-// atCounter reads the code and, if it may be looked up, has do look it up.
-// do gives the event, whose Reason decides.
-func (b *Book) atCounter(ctx context.Context, op Op, p Presentation, do func(Number) (Event, error)) error {
+// atCounter reads the code and has do look it up, which is told whether the
+// code is a number of a terminal that guessed too much. do gives the event,
+// whose Reason decides.
+func (b *Book) atCounter(ctx context.Context, op Op, p Presentation, do func(n Number, throttled bool) (Event, error)) error {
 	if err := p.check(); err != nil {
 		return err
 	}
@@ -121,7 +138,7 @@ func (b *Book) atCounter(ctx context.Context, op Op, p Presentation, do func(Num
 		case scope != p.Terminal.Scope:
 			return answer(Event{Reason: ReasonScope}, n)
 		}
-		e, err := do(n)
+		e, err := do(n, false)
 		if err != nil {
 			return err
 		}
@@ -142,8 +159,8 @@ func (b *Book) atCounter(ctx context.Context, op Op, p Presentation, do func(Num
 	return answer(e, n)
 }
 
-// typed has do look a typed number up, unless the terminal guessed too much.
-func (b *Book) typed(ctx context.Context, at Terminal, n Number, do func(Number) (Event, error)) (Event, error) {
+// typed has do look a typed number up, and counts it if it is refused.
+func (b *Book) typed(ctx context.Context, at Terminal, n Number, do func(n Number, throttled bool) (Event, error)) (Event, error) {
 	done, err := b.guesses.take(ctx, at)
 	if err != nil {
 		return Event{}, err
@@ -154,11 +171,8 @@ func (b *Book) typed(ctx context.Context, at Terminal, n Number, do func(Number)
 	if err != nil {
 		return Event{}, err
 	}
-	if !ok {
-		return Event{Reason: ReasonThrottled}, nil
-	}
-	e, err := do(n)
-	if err == nil && e.Reason != "" {
+	e, err := do(n, !ok)
+	if ok && err == nil && e.Reason != "" {
 		err = b.guesses.miss(ctx, at, now)
 	}
 	return e, err

@@ -189,6 +189,25 @@ func TestThrottle(t *testing.T) {
 		assert.Same(t, ticket.ErrRefused, err)
 		assert.Equal(t, ticket.ReasonThrottled, again.last())
 
+		// A lost answer is given again even now, to who redeemed it alone.
+		p := ticket.Presentation{Terminal: third, Code: code(other.Number), Attempt: "lost"}
+		p.Terminal.Scope = far.Scope
+		text, err = d.QR(other)
+		require.NoError(t, err)
+		p.Code = ticket.Code(text)
+		_, err = d.Redeem(ctx, p)
+		require.NoError(t, err)
+		p.Code = code(other.Number)
+		r, err := d.Redeem(ctx, p)
+		require.NoError(t, err)
+		assert.True(t, r.Repeated)
+		for _, q := range []ticket.Presentation{{Terminal: p.Terminal, Code: p.Code, Attempt: "2"}, {Terminal: p.Terminal, Code: p.Code},
+			{Terminal: far, Code: p.Code, Attempt: "lost"}, {Terminal: p.Terminal, Code: "0000-0000", Attempt: "lost"}} {
+			_, err = d.Redeem(ctx, q)
+			assert.Same(t, ticket.ErrRefused, err)
+			assert.Equal(t, ticket.ReasonThrottled, d.last())
+		}
+
 		// The next window does.
 		d.clock.set(d.clock.now.Add(time.Hour))
 		assert.NoError(t, good(shop, code(tk.Number)))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -132,4 +133,15 @@ func full[T any](t testing.TB, seq func(func(T, error) bool)) []T {
 		out = append(out, v)
 	}
 	return out
+}
+
+// allocates fails if f allocates more than limit bytes.
+func allocates(t *testing.T, limit int, f func()) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > uint64(limit) {
+		t.Fatalf("%d bytes allocated, %d allowed", n, limit)
+	}
 }

@@ -40,6 +40,26 @@ func (s State) String() string {
 	return "in no known state"
 }
 
+// MarshalText gives [State.String], or [ErrState] for no known state.
+func (s State) MarshalText() ([]byte, error) {
+	if s < Issued || s > Lapsed {
+		return nil, ErrState
+	}
+	return []byte(s.String()), nil
+}
+
+// UnmarshalText reads what MarshalText writes. On error, [ErrState], s is
+// unchanged.
+func (s *State) UnmarshalText(text []byte) error {
+	for v := Issued; v <= Lapsed; v++ {
+		if v.String() == string(text) {
+			*s = v
+			return nil
+		}
+	}
+	return ErrState
+}
+
 // Ticket is one point ticket (ポイント券). All its times have microseconds and
 // are in Japan Standard Time.
 //
@@ -96,7 +116,7 @@ func (t Ticket) StateAt(now time.Time, graceDays int) State {
 // redeem uses the ticket up. Asked again with the attempt that did it, it
 // gives the ticket as it is and true.
 func (t Ticket) redeem(p Presentation, now time.Time, graceDays int) (Ticket, bool, Reason) {
-	if t.State == Redeemed && p.Attempt != "" && p.Attempt == t.Attempt && p.Terminal.ID == t.EndedBy {
+	if t.redeemedBy(p) {
 		return t, true, ""
 	}
 	if why := t.usable(p.Accepted, now, graceDays); why != "" {
@@ -108,6 +128,12 @@ func (t Ticket) redeem(p Presentation, now time.Time, graceDays int) (Ticket, bo
 	t.Attempt = p.Attempt
 	t.Accepted = p.Accepted
 	return t, false, ""
+}
+
+// redeemedBy reports whether it was this very attempt that redeemed the
+// ticket.
+func (t Ticket) redeemedBy(p Presentation) bool {
+	return t.State == Redeemed && p.Attempt != "" && p.Attempt == t.Attempt && p.Terminal.ID == t.EndedBy
 }
 
 // usable gives the reason for which the ticket cannot be redeemed now, or "".

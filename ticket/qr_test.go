@@ -125,7 +125,10 @@ func FuzzOpenQR(f *testing.F) {
 	keys := ticket.Keys{k2, k1}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		in = in[:len(in):len(in)]
-		scope, n, err := keys.Open(string(in))
+		var scope ticket.Scope
+		var n ticket.Number
+		var err error
+		allocates(t, 2*len(in)+8192, func() { scope, n, err = keys.Open(string(in)) })
 		if err != nil {
 			if scope != "" || !n.IsZero() {
 				t.Fatal("an error and a value")

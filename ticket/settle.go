@@ -56,8 +56,9 @@ type Settlement struct {
 	// them. It is zero in a settlement made by Tally.
 	Lapsed Total
 	// Final says that the period had ended a minute before the settlement
-	// was made, so that no redemption can still be under way in it and a
-	// later settlement of the same period gives the same figures.
+	// was made. Where the programs' clocks agree to less than that, no
+	// redemption can still be under way in it, and every later settlement
+	// of the period gives the same figures.
 	Final bool
 }
 

@@ -281,15 +281,17 @@ func FuzzReadDetails(f *testing.F) {
 			c.Encoding = ticket.ShiftJIS
 		}
 		var good []ticket.Detail
-		for d, err := range c.ReadDetails(bytes.NewReader(in)) {
-			if err != nil {
-				if _, ok := errors.AsType[*ticket.CSVError](err); !ok {
-					t.Fatalf("not a CSVError: %v", err)
+		allocates(t, 40*len(in)+64<<10, func() {
+			for d, err := range c.ReadDetails(bytes.NewReader(in)) {
+				if err != nil {
+					if _, ok := errors.AsType[*ticket.CSVError](err); !ok {
+						t.Fatalf("not a CSVError: %v", err)
+					}
+					break
 				}
-				break
+				good = append(good, d)
 			}
-			good = append(good, d)
-		}
+		})
 		// What was read is written and read the same.
 		var file bytes.Buffer
 		if err := c.WriteDetails(&file, listed(good...)); err != nil {

@@ -13,7 +13,9 @@ import (
 )
 
 // SQLStore is a [Store] in SQLite or PostgreSQL. It is safe for use by
-// several goroutines, and several programs may share one database.
+// several goroutines, and several programs may share one database. The
+// database holds the live numbers, which reprints need: guard it, and its
+// backups, as money.
 type SQLStore struct {
 	db *sqldb.DB
 }

@@ -18,8 +18,10 @@ import (
 // of 0.6 % where 1,000 tickets are live.
 //
 // Every refusal of a typed number counts, whatever its reason, so the
-// throttle cannot be used to tell one reason from another. A negative value
-// means no bound.
+// throttle cannot be used to tell one reason from another. The count is the
+// store's: all programs on it share it and a restart does not clear it. A
+// terminal that sends to several programs at one moment can go beyond its
+// bound by one number for each. A negative value means no bound.
 type Throttle struct {
 	PerTerminal int           // zero means 20
 	PerScope    int           // zero means 200
