@@ -6,10 +6,11 @@ import (
 	"log/slog"
 )
 
-// A PINKind is one of the card's PINs. Each has its own counter of tries.
+// A PINKind is one of the card's PINs, or another key that opens something and
+// is presented like a PIN. Each has its own counter of tries.
 type PINKind uint8
 
-// The PINs of the JPKI application.
+// The PINs that a holder chooses (暗証番号).
 const (
 	// AuthPIN opens the key for user authentication
 	// (利用者証明用電子証明書の暗証番号): 4 digits, 3 tries.
@@ -17,6 +18,37 @@ const (
 	// SignPIN opens the key and the certificate for digital signature
 	// (署名用電子証明書の暗証番号): 6 to 16 upper-case letters and digits, 5 tries.
 	SignPIN
+	// TextPIN opens My Number and attributes (券面事項入力補助用暗証番号): 4 digits, 3
+	// tries.
+	TextPIN
+	// JukiPIN is for the resident register (住民基本台帳用暗証番号), in [JukiApp]: 4
+	// digits, 3 tries.
+	JukiPIN
+	// CommonPIN is the PIN of [CommonApp]: 4 digits, 3 tries. Holders know it and
+	// JukiPIN as one; whoever changes one for them changes both.
+	CommonPIN
+)
+
+// The keys made of what is printed on the card (照合番号). The two applications
+// count tries apart. The number of tries, 10, is what is commonly stated and
+// nothing that anybody has published a measurement of: go by [Card.Tries].
+const (
+	// TextNumberA is the My Number (照合番号A), 12 digits. It opens the My Number
+	// in [TextApp], and not the attributes. See [NewNumberA].
+	TextNumberA PINKind = iota + 16
+	// TextNumberB is birth date, year of expiry and security code (照合番号B), 14
+	// digits. It opens the attributes in [TextApp], and not the My Number. See
+	// [NewNumberB].
+	TextNumberB
+	// VisualNumberA is the My Number, for [VisualApp]: it opens the face of the
+	// card and the picture of the My Number.
+	VisualNumberA
+	// VisualNumberB is birth date, year of expiry and security code, for
+	// [VisualApp]: it opens the face of the card.
+	VisualNumberB
+	// BirthDateKey is the birth date (生年月日), 6 digits. It opens the age record
+	// in [VisualApp] and nothing else. See [NewBirthDateKey].
+	BirthDateKey
 )
 
 // A pinRule is what the card keeps a PIN to.
@@ -34,16 +66,41 @@ func (k PINKind) rule() (r pinRule, ok bool) {
 		return pinRule{name: "auth PIN", file: 0x18, tries: 3, min: 4, max: 4}, true
 	case SignPIN:
 		return pinRule{name: "sign PIN", file: 0x1B, tries: 5, min: 6, max: 16, letters: true}, true
+	case TextPIN:
+		return pinRule{name: "text PIN", file: inText | 0x11, tries: 3, min: 4, max: 4}, true
+	case JukiPIN:
+		return pinRule{name: "juki PIN", file: inJuki | 0x1C, tries: 3, min: 4, max: 4}, true
+	case CommonPIN:
+		return pinRule{name: "common PIN", file: inCommon | 0x1C, tries: 3, min: 4, max: 4}, true
+	case TextNumberA:
+		return pinRule{name: "text number A", file: inText | 0x14, tries: 10, min: 12, max: 12}, true
+	case TextNumberB:
+		return pinRule{name: "text number B", file: inText | 0x15, tries: 10, min: 14, max: 14}, true
+	case VisualNumberA:
+		return pinRule{name: "visual number A", file: inVisual | 0x13, tries: 10, min: 12, max: 12}, true
+	case VisualNumberB:
+		return pinRule{name: "visual number B", file: inVisual | 0x12, tries: 10, min: 14, max: 14}, true
+	case BirthDateKey:
+		return pinRule{name: "birth date key", file: inVisual | 0x11, tries: 10, min: 6, max: 6}, true
 	}
 	return pinRule{}, false
 }
 
-// String gives "auth PIN" or "sign PIN".
+// String gives a name such as "auth PIN" or "text number B".
 func (k PINKind) String() string {
 	if r, ok := k.rule(); ok {
 		return r.name
 	}
 	return fmt.Sprintf("PINKind(%d)", uint8(k))
+}
+
+// Application tells in which application the PIN is, 0 for a PINKind that is
+// none of the constants.
+func (k PINKind) Application() Application {
+	if r, ok := k.rule(); ok {
+		return r.file.app()
+	}
+	return 0
 }
 
 // A PIN is a secret that the holder of the card has typed, in the form that
@@ -68,6 +125,9 @@ type pinSecret struct {
 // NewPIN checks the form of a PIN and copies it. Lower-case letters of the sign
 // PIN become upper case, which is how the card keeps it. A PIN that the card
 // could only refuse is a [*FormatError], and no try is lost on it.
+//
+// For the keys that are printed on the card, [NewNumberA], [NewNumberB] and
+// [NewBirthDateKey] do the spelling.
 //
 // A secret given as []byte stays the caller's, to be cleared by the caller.
 func NewPIN[S ~string | ~[]byte](kind PINKind, secret S) (PIN, error) {
@@ -98,6 +158,9 @@ func NewPIN[S ~string | ~[]byte](kind PINKind, secret S) (PIN, error) {
 	}
 	if len(text) < rule.min {
 		return fail(WrongLength)
+	}
+	if why := malformedNumber(kind, text); why != 0 {
+		return fail(why)
 	}
 	kept := &pinSecret{kind, text}
 	return PIN{func() *pinSecret { return kept }}, nil
@@ -153,7 +216,7 @@ type FormatError struct {
 func (e *FormatError) Error() string {
 	s := fmt.Sprintf("jpki: malformed %s: %s", e.PIN, e.Reason)
 	switch r, ok := e.PIN.rule(); {
-	case !ok || e.Reason == NoPIN:
+	case !ok || e.Reason == NoPIN || e.Reason >= WrongCheckDigit:
 		return s
 	case r.letters:
 		return fmt.Sprintf("%s: want %d to %d letters A to Z and digits", s, r.min, r.max)
@@ -167,11 +230,15 @@ type FormatReason uint8
 
 // What can be wrong with the form of a PIN.
 const (
-	UnknownPIN     FormatReason = iota + 1 // the PINKind is none of the constants
-	NoPIN                                  // the zero PIN, or one that was cleared
-	WrongLength                            // too short or too long
-	WrongCharacter                         // neither digit nor, in a sign PIN, letter
-	FullWidth                              // full-width characters (全角): the input method has to be switched
+	UnknownPIN      FormatReason = iota + 1 // the PINKind is none of the constants
+	NoPIN                                   // the zero PIN, or one that was cleared
+	WrongLength                             // too short or too long
+	WrongCharacter                          // neither digit nor, in a sign PIN, letter
+	FullWidth                               // full-width characters (全角): the input method has to be switched
+	WrongCheckDigit                         // a My Number with a wrong digit
+	WrongDate                               // a birth date or a year of expiry that there is not
+	SameAsOld                               // a new PIN that is the old one
+	LetterAndDigit                          // a new sign PIN without a letter or without a digit
 )
 
 // String gives the reason in words.
@@ -187,6 +254,14 @@ func (r FormatReason) String() string {
 		return "wrong character"
 	case FullWidth:
 		return "full-width characters"
+	case WrongCheckDigit:
+		return "wrong check digit"
+	case WrongDate:
+		return "no such date"
+	case SameAsOld:
+		return "same as the old one"
+	case LetterAndDigit:
+		return "needs a letter and a digit"
 	}
 	return fmt.Sprintf("FormatReason(%d)", uint8(r))
 }

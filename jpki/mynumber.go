@@ -1,0 +1,94 @@
+package jpki
+
+import (
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"unique"
+)
+
+// ErrMyNumber says that a text is not a My Number: not twelve digits, or the
+// check digit is wrong.
+var ErrMyNumber = errors.New("jpki: not a My Number")
+
+// A MyNumber is an Individual Number (個人番号, マイナンバー), twelve digits of
+// which the last is a check digit. The law (番号法) says who may ask for it, keep
+// it or pass it on, and for what; a shop may not.
+//
+// A MyNumber prints as [redacted] through fmt, log/slog and encoding/json. The
+// number comes out of [MyNumber.Digits] only. Values can be compared with == and
+// be keys of a map; use [MyNumber.Equal] where an attacker can measure time. The
+// zero value is no number.
+type MyNumber struct {
+	digits unique.Handle[string] // as in Serial
+}
+
+// ParseMyNumber reads twelve digits and checks the last one. It fails with
+// [ErrMyNumber] and does not say what is wrong.
+func ParseMyNumber[S ~string | ~[]byte](s S) (MyNumber, error) {
+	if len(s) != 12 {
+		return MyNumber{}, ErrMyNumber
+	}
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return MyNumber{}, ErrMyNumber
+		}
+	}
+	if s[11] != myNumberCheck(s[:11]) {
+		return MyNumber{}, ErrMyNumber
+	}
+	return MyNumber{unique.Make(string(s))}, nil
+}
+
+// myNumberCheck gives the check digit of eleven digits: weights 2 to 7 from the
+// right, then 2 to 6; 11 less the remainder of the sum by 11, and 0 where that
+// would be 10 or 11 (平成26年総務省令第85号 第5条).
+func myNumberCheck[S ~string | ~[]byte](digits S) byte {
+	sum := 0
+	for i := range len(digits) {
+		n := len(digits) - i // from the right, 1 to 11
+		weight := n + 1
+		if n > 6 {
+			weight = n - 5
+		}
+		sum += weight * int(digits[i]-'0')
+	}
+	if r := sum % 11; r > 1 {
+		return '0' + byte(11-r)
+	}
+	return '0'
+}
+
+// Digits gives the twelve digits; "" for the zero value.
+func (n MyNumber) Digits() string {
+	if n.IsZero() {
+		return ""
+	}
+	return n.digits.Value()
+}
+
+// IsZero reports whether n is the zero value, which is no number.
+func (n MyNumber) IsZero() bool { return n == MyNumber{} }
+
+// Equal compares in constant time.
+func (n MyNumber) Equal(m MyNumber) bool {
+	return subtle.ConstantTimeCompare([]byte(n.Digits()), []byte(m.Digits())) == 1
+}
+
+// Format prints [redacted] for every verb.
+func (n MyNumber) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+
+// String gives [redacted].
+func (n MyNumber) String() string { return redacted }
+
+// GoString gives [redacted].
+func (n MyNumber) GoString() string { return redacted }
+
+// LogValue gives [redacted].
+func (n MyNumber) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText gives [redacted], so that a MyNumber in a JSON document does not
+// leave the program.
+func (n MyNumber) MarshalText() ([]byte, error) { return []byte(redacted), nil }
