@@ -7,6 +7,7 @@ import (
 	"crypto/hmac"
 	"crypto/md5"
 	"fmt"
+	"unicode/utf8"
 )
 
 // Fault is what is wrong with a file, for a developer's eyes.
@@ -194,26 +195,33 @@ func (o *opening) diagnoseCipher(data []byte) ([]byte, error) {
 	return text[:n], nil
 }
 
-// readable guesses whether decryption worked: of random bytes, a third is
-// printable.
+// readable guesses whether decryption worked: of random bytes, little more
+// than a third is text.
 func readable(text []byte) bool {
 	text = text[:min(len(text), 4096)]
+	return textBytes(text)*10 > len(text)*7
+}
+
+// textBytes counts the bytes that are text, in ASCII or UTF-8.
+func textBytes(text []byte) int {
 	n := 0
-	for _, b := range text {
-		if b >= ' ' && b <= '~' || b == '\r' || b == '\n' || b == '\t' {
-			n++
+	for len(text) > 0 {
+		r, size := utf8.DecodeRune(text)
+		if size > 1 || r >= ' ' && r <= '~' || r == '\r' || r == '\n' || r == '\t' {
+			n += size
 		}
+		text = text[size:]
 	}
-	return n*10 > len(text)*7
+	return n
 }
 
 func (o *opening) diagnoseText(text []byte) error {
 	c := o.codec
-	if !readable(text) && c.p.Hash.Text != HashRaw && len(c.prolog) < len(text)/2 {
+	body, ok := bytes.CutPrefix(text, c.prolog)
+	if len(text) > 0 && !readable(text) && c.p.Hash.Text != HashRaw && (!ok || len(c.prolog) == 0) {
 		return &RecordError{Fault: FaultField, Record: 1, Line: 1, Column: 1, Field: fieldHolder.String(),
 			Hint: "the padding is right by chance, and the text is none: most likely the wrong key or IV"}
 	}
-	body, ok := bytes.CutPrefix(text, c.prolog)
 	if !ok {
 		return &RecordError{Fault: FaultHeader, Hint: "the text does not begin with the header row or mark that the profile names"}
 	}

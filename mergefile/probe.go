@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"golang.org/x/text/encoding/japanese"
 )
@@ -289,15 +288,7 @@ func (o *opening) peekText(data []byte) []byte {
 // probablyText lets through raw hashes and Japanese header rows. What is let
 // through wrongly costs a little time.
 func probablyText(text []byte) bool {
-	n := 0
-	for rest := text; len(rest) > 0; {
-		r, size := utf8.DecodeRune(rest)
-		if size > 1 || r >= ' ' && r <= '~' || r == '\r' || r == '\n' || r == '\t' {
-			n += size
-		}
-		rest = rest[size:]
-	}
-	return len(text) > 0 && n*2 > len(text)
+	return len(text) > 0 && textBytes(text)*2 > len(text)
 }
 
 // text tries the layouts on decrypted text.
