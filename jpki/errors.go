@@ -17,6 +17,9 @@ var (
 	// ErrCertificate says that what the card gave is not a well-formed
 	// certificate: truncated, garbled, too long.
 	ErrCertificate = errors.New("jpki: not a well-formed certificate")
+	// ErrCardData says that what the card gave is not a well-formed file or
+	// record of the application: truncated, garbled, too long.
+	ErrCardData = errors.New("jpki: not well-formed card data")
 	// ErrSignature says that a signature does not match the certificate: the
 	// reply was garbled, or the card lies.
 	ErrSignature = errors.New("jpki: signature does not match the certificate")
@@ -73,8 +76,10 @@ func (e *LastTryError) Error() string {
 }
 
 // A PINRequiredError says that the card wants a PIN verified first: the sign
-// PIN for the certificate for digital signature, either PIN for its key, and
-// on a phone the auth PIN for the certificate for user authentication.
+// PIN for the certificate for digital signature, either PIN for its key, on a
+// phone the auth PIN for the certificate for user authentication. Where more
+// than one PIN opens a file, it names the usual one. A PIN that was verified is
+// so no longer when another application has been selected since.
 type PINRequiredError struct{ PIN PINKind }
 
 // Error names the PIN.

@@ -2,22 +2,98 @@ package jpki
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/mynakit/mynakit/apdu"
+	"github.com/mynakit/mynakit/apdu/tlv"
 )
 
-// maxReads bounds the commands that one file may cost. The largest file read
-// here is [maxCertificate]; a card that gives 32 bytes at a time still gets
-// through.
-const maxReads = maxCertificate / 32
+// maxFile is the longest file that READ BINARY can reach the end of, in bytes:
+// the last offset is 7FFF.
+const maxFile = 0x7FFF + apdu.MaxShortNe
+
+// readObject reads the data object with this tag that f starts with, and gives
+// it whole, header included. What follows in the file is filler and not read
+// but for what the first reply brings. It costs one exchange for each 256 bytes
+// of the object.
+//
+// What is no such object, or ends beyond the file, is [ErrCardData].
+func (c *Card) readObject(ctx context.Context, f file, want tlv.Tag) ([]byte, error) {
+	b, err := c.readBinary(ctx, f, 0, apdu.MaxShortNe)
+	if err != nil {
+		return nil, err
+	}
+	tag, header, value, err := tlv.Header(b)
+	if err != nil || tag != want || value > maxFile-header {
+		return nil, ErrCardData
+	}
+	size := header + value
+	if b, err = c.readOn(ctx, f, b, size); err != nil {
+		return nil, err
+	}
+	if len(b) < size {
+		return nil, ErrCardData
+	}
+	return b[:size:size], nil
+}
+
+// A part is one of the objects that a file is made of.
+type part struct {
+	value []byte
+	whole []byte // with its header
+}
+
+// parts takes a file apart: an object with tag outer that begins with objects
+// of the given tags, each once and in this order. rest is what follows them in
+// it. Lengths may be in a longer form than they need. The error is
+// [ErrCardData].
+func parts(file []byte, outer tlv.Tag, tags ...tlv.Tag) (found []part, rest []byte, err error) {
+	tag, rest, _, err := tlv.Next(file)
+	if err != nil || tag != outer {
+		return nil, nil, ErrCardData
+	}
+	found = make([]part, len(tags))
+	for i, want := range tags {
+		before := rest
+		tag, value, after, err := tlv.Next(rest)
+		if err != nil || tag != want {
+			return nil, nil, ErrCardData
+		}
+		found[i], rest = part{value, before[:len(before)-len(after)]}, after
+	}
+	return found, rest, nil
+}
+
+// protected says which PIN a file wants verified, where err is a card's 6982.
+func protected(err error, pin PINKind) error {
+	if statusIn(err, apdu.SecurityStatusNotSatisfied) {
+		return fmt.Errorf("%w: %w", &PINRequiredError{pin}, err)
+	}
+	return err
+}
+
+// call takes this caller's turn and names the step of an error.
+func call[T any](ctx context.Context, c *Card, step string, f func() (T, error)) (T, error) {
+	var none T
+	if err := c.begin(ctx); err != nil {
+		return none, &StepError{step, err}
+	}
+	defer c.end()
+	v, err := f()
+	if err != nil {
+		return none, &StepError{step, err}
+	}
+	return v, nil
+}
 
 // readOn reads f, which is the current file, from where b ends up to want
 // bytes, and appends to b. It gives less only where the file ends earlier. A
 // reply shorter than asked for is taken as it is and the rest is asked for
 // again: some readers carry no more than 255 bytes.
 func (c *Card) readOn(ctx context.Context, f file, buf []byte, want int) ([]byte, error) {
+	most := want/32 + 1 // a card that gives 32 bytes at a time gets through
 	for reads := 0; len(buf) < want; reads++ {
-		if reads == maxReads {
+		if reads == most {
 			return buf, ErrReply
 		}
 		data, err := c.readBinary(ctx, f, len(buf), min(want-len(buf), apdu.MaxShortNe))

@@ -1,0 +1,179 @@
+package jpki
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"unicode/utf8"
+
+	"github.com/mynakit/mynakit/apdu"
+	"github.com/mynakit/mynakit/apdu/tlv"
+)
+
+// The files of the text application.
+const (
+	textMyNumber   = inText | 0x01
+	textAttributes = inText | 0x02
+	textSignature  = inText | 0x03
+	textCert       = inText | 0x04
+	textInfo       = inText | 0x05
+)
+
+// Attributes are the four attributes (基本4情報) of a card's holder: name, address,
+// birth date and sex, as text. They come from [Card.Attributes], and verified
+// from [Card.VerifiedAttributes].
+//
+// Attributes print as [redacted] through fmt, log/slog and encoding/json; the
+// values come out of the methods only. The zero value has none.
+type Attributes struct {
+	open func() *attributes // a function for the reason that PIN has one
+}
+
+type attributes struct {
+	name, address string
+	birth         Date
+	sex           Sex
+}
+
+func (a Attributes) get() *attributes {
+	if a.open == nil {
+		return &attributes{}
+	}
+	return a.open()
+}
+
+// Name gives the name, UTF-8. Family and given name are parted by an
+// ideographic space (U+3000). A character that the card's set does not have is
+// written as another.
+func (a Attributes) Name() string { return a.get().name }
+
+// Address gives the address, UTF-8, usually with full-width digits.
+func (a Attributes) Address() string { return a.get().address }
+
+// Birth gives the birth date.
+func (a Attributes) Birth() Date { return a.get().birth }
+
+// Sex gives the sex.
+func (a Attributes) Sex() Sex { return a.get().sex }
+
+// IsZero reports whether a is the zero value, which has no attributes.
+func (a Attributes) IsZero() bool { return a.open == nil }
+
+// Format prints [redacted] for every verb.
+func (a Attributes) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+
+// String gives [redacted].
+func (a Attributes) String() string { return redacted }
+
+// GoString gives [redacted].
+func (a Attributes) GoString() string { return redacted }
+
+// LogValue gives [redacted].
+func (a Attributes) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText gives [redacted].
+func (a Attributes) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// MyNumber reads the holder's My Number, in one exchange. [TextPIN] or
+// [TextNumberA] has to be verified before.
+//
+// It is what the card says; see [Card.VerifiedMyNumber]. The error is a
+// [*StepError] that holds [*PINRequiredError], [*NoApplicationError] on a
+// phone, or [ErrCardData] for what is no My Number.
+func (c *Card) MyNumber(ctx context.Context) (MyNumber, error) {
+	return call(ctx, c, "read My Number", func() (MyNumber, error) {
+		b, err := c.myNumberFile(ctx)
+		if err != nil {
+			return MyNumber{}, err
+		}
+		return parseMyNumberFile(b)
+	})
+}
+
+// myNumberFile reads the whole file, filler included: 17 bytes, and the digest
+// that vouches for them covers the filler.
+func (c *Card) myNumberFile(ctx context.Context) ([]byte, error) {
+	b, err := c.readBinary(ctx, textMyNumber, 0, apdu.MaxShortNe)
+	return b, protected(err, TextPIN)
+}
+
+func parseMyNumberFile(b []byte) (MyNumber, error) {
+	tag, value, _, err := tlv.Next(b)
+	if err != nil || tag != 0xFF10 {
+		return MyNumber{}, ErrCardData
+	}
+	n, err := ParseMyNumber(value)
+	if err != nil {
+		return MyNumber{}, ErrCardData
+	}
+	return n, nil
+}
+
+// Attributes reads name, address, birth date and sex, in one exchange for each
+// 256 bytes. [TextPIN] or [TextNumberB] has to be verified before.
+//
+// They are what the card says; see [Card.VerifiedAttributes]. The error is a
+// [*StepError] that holds [*PINRequiredError], [*NoApplicationError] on a
+// phone, or [ErrCardData].
+func (c *Card) Attributes(ctx context.Context) (Attributes, error) {
+	return call(ctx, c, "read attributes", func() (Attributes, error) {
+		b, err := c.attributesFile(ctx)
+		if err != nil {
+			return Attributes{}, err
+		}
+		a, _, err := parseAttributes(b)
+		return a, err
+	})
+}
+
+func (c *Card) attributesFile(ctx context.Context) ([]byte, error) {
+	b, err := c.readObject(ctx, textAttributes, 0xFF20)
+	return b, protected(err, TextPIN)
+}
+
+// parseAttributes takes the attributes out of their file. signed is what the
+// digest in the signature file covers: all of the content but for DF21, which
+// holds the offsets of the rest and is not needed to find it.
+func parseAttributes(b []byte) (a Attributes, signed []byte, err error) {
+	p, _, err := parts(b, 0xFF20, 0xDF21, 0xDF22, 0xDF23, 0xDF24, 0xDF25)
+	if err != nil {
+		return Attributes{}, nil, err
+	}
+	birth, err := ParseDate(string(p[3].value))
+	sex, ok := parseSex(p[4].value)
+	if err != nil || !ok || !utf8.Valid(p[1].value) || !utf8.Valid(p[2].value) {
+		return Attributes{}, nil, ErrCardData
+	}
+	_, content, _, _ := tlv.Next(b)
+	kept := &attributes{string(p[1].value), string(p[2].value), birth, sex}
+	return Attributes{func() *attributes { return kept }}, content[len(p[0].whole):], nil
+}
+
+// A TextInfo describes the text application of a card (券面事項入力補助AP基本情報).
+// Nothing in it is about the holder.
+type TextInfo struct {
+	Version  byte   // of the application's specification
+	Extended byte   // what the card says of extended length; the meaning is not public
+	Vendor   byte   // of the application
+	Option   byte   // of the vendor
+	Key      FaceID // a key that the application refers to
+}
+
+// TextInfo reads what the text application says of itself, without a PIN and in
+// one exchange. The error is a [*StepError] that holds [*NoApplicationError] or
+// [ErrCardData].
+func (c *Card) TextInfo(ctx context.Context) (TextInfo, error) {
+	return call(ctx, c, "read text information", func() (TextInfo, error) {
+		b, err := c.readObject(ctx, textInfo, 0xFF40)
+		if err != nil {
+			return TextInfo{}, err
+		}
+		p, _, err := parts(b, 0xFF40, 0xDF41, 0xDF42)
+		if err != nil || len(p[0].value) != 4 || len(p[1].value) != len(FaceID{}) {
+			return TextInfo{}, ErrCardData
+		}
+		v := p[0].value
+		return TextInfo{v[0], v[1], v[2], v[3], FaceID(p[1].value)}, nil
+	})
+}

@@ -1,0 +1,115 @@
+package jpki
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/mynakit/mynakit/apdu"
+)
+
+const commonData = inCommon | 0x01
+
+// A CommonData is what the common application (共通カードAP) says of a card. It
+// prints as [redacted], for the number tells a card, and so a person, from every
+// other; the values come out of the methods only. The zero value has none.
+type CommonData struct {
+	open func() *commonRecord
+}
+
+type commonRecord struct {
+	number, municipality string
+	expiry               Date
+}
+
+func (d CommonData) get() *commonRecord {
+	if d.open == nil {
+		return &commonRecord{}
+	}
+	return d.open()
+}
+
+// Number gives the number of the card, 15 digits as they are recorded; "" for
+// the zero value.
+func (d CommonData) Number() string { return d.get().number }
+
+// ManufacturingNumber gives the manufacturing number (製造番号), the last 13
+// digits of Number; "" for the zero value.
+func (d CommonData) ManufacturingNumber() string {
+	if n := d.get().number; n != "" {
+		return n[2:]
+	}
+	return ""
+}
+
+// Municipality gives the code of the municipality that issued the card
+// (全国地方公共団体コード), 5 digits without the check digit.
+func (d CommonData) Municipality() string { return d.get().municipality }
+
+// Expiry gives the last day of the card's validity. Certificates on it end by
+// themselves, often before.
+func (d CommonData) Expiry() Date { return d.get().expiry }
+
+// IsZero reports whether d is the zero value.
+func (d CommonData) IsZero() bool { return d.open == nil }
+
+// Format prints [redacted] for every verb.
+func (d CommonData) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+
+// String gives [redacted].
+func (d CommonData) String() string { return redacted }
+
+// GoString gives [redacted].
+func (d CommonData) GoString() string { return redacted }
+
+// LogValue gives [redacted].
+func (d CommonData) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText gives [redacted].
+func (d CommonData) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// CommonData reads number, municipality and expiry of the card, without a PIN
+// and in one exchange. Nothing vouches for them.
+//
+// The error is a [*StepError] that holds [*NoApplicationError] on a phone, or
+// [ErrCardData].
+func (c *Card) CommonData(ctx context.Context) (CommonData, error) {
+	return call(ctx, c, "read common data", func() (CommonData, error) { return c.common(ctx) })
+}
+
+func (c *Card) common(ctx context.Context) (CommonData, error) {
+	// P2 04: the record that P1 numbers.
+	r, err := c.sendTo(ctx, commonData, apdu.Command{
+		INS: apdu.InsReadRecord, P1: 1, P2: 0x04, Ne: apdu.MaxShortNe,
+	})
+	if err != nil {
+		return CommonData{}, err
+	}
+	return parseCommon(r.Data)
+}
+
+// parseCommon reads the record: tag 01 and 28 digits, in simple TLV, whose
+// length is one byte or FF and two more.
+func parseCommon(b []byte) (CommonData, error) {
+	const digits = 15 + 5 + 8
+	switch {
+	case len(b) == 2+digits && b[0] == 0x01 && b[1] == digits:
+		b = b[2:]
+	case len(b) == 4+digits && b[0] == 0x01 && b[1] == 0xFF && b[2] == 0 && b[3] == digits:
+		b = b[4:]
+	default:
+		return CommonData{}, ErrCardData
+	}
+	for _, d := range b {
+		if d < '0' || d > '9' {
+			return CommonData{}, ErrCardData
+		}
+	}
+	expiry, err := ParseDate(string(b[20:]))
+	if err != nil || !expiry.Complete() {
+		return CommonData{}, ErrCardData
+	}
+	kept := &commonRecord{string(b[:15]), string(b[15:20]), expiry}
+	return CommonData{func() *commonRecord { return kept }}, nil
+}

@@ -1,0 +1,265 @@
+package jpki
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// The files of the visual application.
+const (
+	visualAge      = inVisual | 0x01
+	visualFace     = inVisual | 0x02
+	visualInfo     = inVisual | 0x03
+	visualCert     = inVisual | 0x04
+	visualMyNumber = inVisual | 0x05
+)
+
+// A Face is the face of a card (券面): what is printed on it, as data and
+// pictures. It comes from [Card.Face], and verified from [Card.VerifiedFace].
+//
+// A Face prints as [redacted] through fmt, log/slog and encoding/json; the
+// values come out of the methods only, pictures in new memory. The zero value
+// has none.
+type Face struct {
+	open func() *face
+}
+
+type face struct {
+	birth, expiry              Date
+	sex                        Sex
+	name, address, photo, code []byte
+}
+
+func (f Face) get() *face {
+	if f.open == nil {
+		return &face{}
+	}
+	return f.open()
+}
+
+// Birth gives the birth date.
+func (f Face) Birth() Date { return f.get().birth }
+
+// Sex gives the sex.
+func (f Face) Sex() Sex { return f.get().sex }
+
+// NamePicture gives the printed name, a PNG.
+func (f Face) NamePicture() []byte { return bytes.Clone(f.get().name) }
+
+// AddressPicture gives the printed address, a PNG.
+func (f Face) AddressPicture() []byte { return bytes.Clone(f.get().address) }
+
+// Photo gives the holder's photo, a JPEG 2000 file (JP2), as it is on the card.
+// The standard library does not decode it.
+func (f Face) Photo() []byte { return bytes.Clone(f.get().photo) }
+
+// UnsignedExpiry gives the last day of the card's validity. The card's
+// signature does not cover it, in a verified Face neither.
+func (f Face) UnsignedExpiry() Date { return f.get().expiry }
+
+// UnsignedSecurityCodePicture gives the printed security code, a PNG. The
+// card's signature does not cover it, in a verified Face neither.
+func (f Face) UnsignedSecurityCodePicture() []byte { return bytes.Clone(f.get().code) }
+
+// IsZero reports whether f is the zero value.
+func (f Face) IsZero() bool { return f.open == nil }
+
+// Format prints [redacted] for every verb.
+func (f Face) Format(s fmt.State, _ rune) { io.WriteString(s, redacted) }
+
+// String gives [redacted].
+func (f Face) String() string { return redacted }
+
+// GoString gives [redacted].
+func (f Face) GoString() string { return redacted }
+
+// LogValue gives [redacted].
+func (f Face) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText gives [redacted].
+func (f Face) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// Face reads the face of the card, in one exchange for each 256 bytes; the
+// photo makes most of them. [VisualNumberA] or [VisualNumberB] has to be
+// verified before.
+//
+// It is what the card says; see [Card.VerifiedFace]. The error is a
+// [*StepError] that holds [*PINRequiredError], [*NoApplicationError] on a
+// phone, or [ErrCardData].
+func (c *Card) Face(ctx context.Context) (Face, error) {
+	return call(ctx, c, "read card face", func() (Face, error) {
+		f, _, err := c.readFace(ctx)
+		return f, err
+	})
+}
+
+func (c *Card) readFace(ctx context.Context) (Face, signedFace, error) {
+	b, err := c.readObject(ctx, visualFace, 0xFF20)
+	if err != nil {
+		return Face{}, signedFace{}, protected(err, VisualNumberB)
+	}
+	return parseFace(b)
+}
+
+// A signedFace is what the signature over a face covers, in three pieces that
+// are hashed apart, and the signature.
+type signedFace struct {
+	data, texts, photo []byte
+	signature          []byte
+}
+
+// parseFace takes a face apart. DF21 holds offsets, which are not needed.
+func parseFace(b []byte) (Face, signedFace, error) {
+	p, _, err := parts(b, 0xFF20, 0xDF21,
+		0xDF22, 0xDF23, 0xDF24, // birth, sex, key of the card
+		0xDF25, 0xDF26, // name, address
+		0xDF27,                 // photo
+		0xDF28, 0xDF29, 0xDF2A) // signature, expiry, security code
+	if err != nil {
+		return Face{}, signedFace{}, err
+	}
+	birth, err := ParseDate(string(p[1].value))
+	if err != nil {
+		return Face{}, signedFace{}, ErrCardData
+	}
+	expiry, err := ParseDate(string(p[8].value))
+	sex, ok := parseSex(p[2].value)
+	if err != nil || !ok {
+		return Face{}, signedFace{}, ErrCardData
+	}
+	kept := &face{birth: birth, sex: sex, expiry: expiry,
+		name: p[4].value, address: p[5].value, photo: p[6].value, code: p[9].value}
+	return Face{func() *face { return kept }}, signedFace{
+		data:      join(p[1], p[2], p[3]),
+		texts:     join(p[4], p[5]),
+		photo:     p[6].whole,
+		signature: p[7].value,
+	}, nil
+}
+
+// join gives the objects as they stand in the file, one behind the other.
+func join(objects ...part) (b []byte) {
+	for _, o := range objects {
+		b = append(b, o.whole...)
+	}
+	return b
+}
+
+// AgeRecord reads the birth date out of the record that is made for proving an
+// age and holds nothing else of the holder's, in three exchanges.
+// [BirthDateKey] has to be verified before; no other key opens it.
+//
+// It is what the card says; see [Card.VerifiedAgeRecord]. The error is a
+// [*StepError] that holds [*PINRequiredError], [*NoApplicationError] on a
+// phone, or [ErrCardData].
+func (c *Card) AgeRecord(ctx context.Context) (Date, error) {
+	return call(ctx, c, "read age record", func() (Date, error) {
+		birth, _, _, err := c.readAge(ctx)
+		return birth, err
+	})
+}
+
+func (c *Card) readAge(ctx context.Context) (birth Date, signed, signature []byte, err error) {
+	b, err := c.readObject(ctx, visualAge, 0xFF10)
+	if err != nil {
+		return Date{}, nil, nil, protected(err, BirthDateKey)
+	}
+	p, _, err := parts(b, 0xFF10, 0xDF11, 0xDF12, 0xDF13)
+	if err != nil {
+		return Date{}, nil, nil, err
+	}
+	if birth, err = ParseDate(string(p[0].value)); err != nil {
+		return Date{}, nil, nil, ErrCardData
+	}
+	return birth, join(p[0], p[1]), p[2].value, nil
+}
+
+// A Picture is a picture of a secret. It prints as [redacted]; the bytes come
+// out of [Picture.PNG] only. The zero value is none.
+type Picture struct {
+	open func() []byte
+}
+
+// PNG gives the picture in new memory.
+func (p Picture) PNG() []byte {
+	if p.open == nil {
+		return nil
+	}
+	return bytes.Clone(p.open())
+}
+
+// Format prints [redacted] for every verb.
+func (p Picture) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+
+// String gives [redacted].
+func (p Picture) String() string { return redacted }
+
+// GoString gives [redacted].
+func (p Picture) GoString() string { return redacted }
+
+// LogValue gives [redacted].
+func (p Picture) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText gives [redacted].
+func (p Picture) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// MyNumberPicture reads the printed My Number, a PNG, in one exchange for each
+// 256 bytes. [VisualNumberA] has to be verified before; VisualNumberB does not
+// open it.
+//
+// It is what the card says; see [Card.VerifiedMyNumberPicture]. The error is a
+// [*StepError] that holds [*PINRequiredError], [*NoApplicationError] on a
+// phone, or [ErrCardData].
+func (c *Card) MyNumberPicture(ctx context.Context) (Picture, error) {
+	return call(ctx, c, "read My Number picture", func() (Picture, error) {
+		p, _, _, err := c.readMyNumberPicture(ctx)
+		return p, err
+	})
+}
+
+func (c *Card) readMyNumberPicture(ctx context.Context) (pic Picture, signed, signature []byte, err error) {
+	b, err := c.readObject(ctx, visualMyNumber, 0xFF40)
+	if err != nil {
+		return Picture{}, nil, nil, protected(err, VisualNumberA)
+	}
+	p, _, err := parts(b, 0xFF40, 0xDF41, 0xDF42, 0xDF43)
+	if err != nil {
+		return Picture{}, nil, nil, err
+	}
+	return Picture{func() []byte { return p[0].value }}, join(p[0], p[1]), p[2].value, nil
+}
+
+// A VisualInfo describes the visual application of a card
+// (券面事項確認AP基本情報). Nothing in it is about the holder.
+type VisualInfo struct {
+	Layout       [4]byte // identifies the layout of the files
+	Key          FaceID  // a key that the application refers to, and not the one that signs its files
+	Version      byte
+	Municipality string // code of the municipality that issued the card, 5 digits
+}
+
+// VisualInfo reads what the visual application says of itself, without a PIN
+// and in two exchanges. Nothing vouches for it. The error is a [*StepError]
+// that holds [*NoApplicationError] or [ErrCardData].
+func (c *Card) VisualInfo(ctx context.Context) (VisualInfo, error) {
+	return call(ctx, c, "read visual information", func() (VisualInfo, error) {
+		b, err := c.readObject(ctx, visualInfo, 0xFF30)
+		if err != nil {
+			return VisualInfo{}, err
+		}
+		p, _, err := parts(b, 0xFF30, 0xDF31, 0xDF32, 0xDF33, 0xDF34)
+		if err != nil || len(p[0].value) != 4 || len(p[1].value) != len(FaceID{}) ||
+			len(p[2].value) != 1 || len(p[3].value) != 5 {
+			return VisualInfo{}, ErrCardData
+		}
+		for _, d := range p[3].value {
+			if d < '0' || d > '9' {
+				return VisualInfo{}, ErrCardData
+			}
+		}
+		return VisualInfo{[4]byte(p[0].value), FaceID(p[1].value), p[2].value[0], string(p[3].value)}, nil
+	})
+}
