@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/mynakit/mynakit/mergefile"
+)
+
+// shared are the flags that most tasks have.
+type shared struct {
+	profile, keyFile, keyFormat, keyID, secretFile string
+}
+
+func (s *shared) add(f *flag.FlagSet) {
+	f.StringVar(&s.profile, "profile", "Standard", "a preset's `name`, or a JSON file")
+	s.addKeys(f)
+}
+
+func (s *shared) addKeys(f *flag.FlagSet) {
+	f.StringVar(&s.keyFile, "key-file", "", "the `file` that holds the key")
+	f.StringVar(&s.keyFormat, "key-format", "hex", "how the file spells it: hex, base64, or raw, which leaves it to the profile")
+	f.StringVar(&s.keyID, "key-id", "k1", "the key's identifier, for envelopes and sidecars")
+	f.StringVar(&s.secretFile, "secret-file", "", "the `file` that holds the hash secret, on one line")
+}
+
+func (s *shared) load() (p mergefile.Profile, k mergefile.Key, err error) {
+	if s.keyFile == "" || s.secretFile == "" {
+		return p, k, errUsage
+	}
+	if p, err = loadProfile(s.profile); err != nil {
+		return p, k, err
+	}
+	material, err := s.loadKey()
+	if err != nil {
+		return p, k, err
+	}
+	secret, err := readLine(s.secretFile)
+	if err != nil {
+		return p, k, err
+	}
+	k, err = mergefile.NewKey(s.keyID, material, secret)
+	return p, k, err
+}
+
+func loadProfile(name string) (mergefile.Profile, error) {
+	if p, ok := mergefile.Preset(name); ok {
+		return p, nil
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return mergefile.Profile{}, fmt.Errorf("no preset and no file is named %q", name)
+	}
+	return mergefile.ParseProfile(data)
+}
+
+// loadKey reads the key. No error of it says what is in the file.
+func (s *shared) loadKey() ([]byte, error) {
+	data, err := os.ReadFile(s.keyFile)
+	if err != nil {
+		return nil, err
+	}
+	line := trimLine(data)
+	switch s.keyFormat {
+	case "hex":
+		if data, err = hex.DecodeString(string(line)); err != nil {
+			return nil, fmt.Errorf("%s is not hexadecimal", s.keyFile)
+		}
+	case "base64":
+		if data, err = base64.StdEncoding.DecodeString(string(line)); err != nil {
+			return nil, fmt.Errorf("%s is not base64", s.keyFile)
+		}
+	case "raw":
+		if len(data) != 16 { // an AES key may end in what looks like a line end
+			data = line
+		}
+	default:
+		return nil, errUsage
+	}
+	return data, nil
+}
+
+// readLine reads a file without the line end that an editor leaves.
+func readLine(name string) ([]byte, error) {
+	data, err := os.ReadFile(name)
+	return trimLine(data), err
+}
+
+func trimLine(b []byte) []byte {
+	b = bytes.TrimSuffix(b, []byte("\n"))
+	return bytes.TrimSuffix(b, []byte("\r"))
+}
+
+// keygen writes a new key and a new secret, both random, and shows neither.
+func keygen(f *flag.FlagSet) func(context.Context, []string) error {
+	var s shared
+	s.addKeys(f)
+	return func(_ context.Context, args []string) error {
+		if len(args) != 0 || s.keyFile == "" && s.secretFile == "" {
+			return errUsage
+		}
+		var key, secret [16]byte
+		rand.Read(key[:])
+		rand.Read(secret[:])
+		var text []byte
+		switch s.keyFormat {
+		case "hex":
+			text = fmt.Appendf(nil, "%x\n", key)
+		case "base64":
+			text = append(base64.StdEncoding.AppendEncode(nil, key[:]), '\n')
+		case "raw":
+			text = key[:]
+		default:
+			return errUsage
+		}
+		if s.keyFile != "" {
+			if err := writeNew(s.keyFile, text); err != nil {
+				return err
+			}
+		}
+		if s.secretFile != "" {
+			return writeNew(s.secretFile, fmt.Appendf(nil, "%x\n", secret))
+		}
+		return nil
+	}
+}
+
+// writeNew writes a file that its owner alone may read. It never replaces one:
+// a key that is gone takes its files with it.
+func writeNew(name string, data []byte) error {
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	return errors.Join(err, file.Sync(), file.Close())
+}

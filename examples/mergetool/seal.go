@@ -1,0 +1,233 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/csv"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mykey"
+)
+
+// columns are the header of the CSV.
+func columns() []string { return []string{"holder", "points", "transaction_time", "sequence"} }
+
+func seal(f *flag.FlagSet) func(context.Context, []string) error {
+	var s shared
+	s.add(f)
+	return func(ctx context.Context, args []string) error {
+		if len(args) != 2 {
+			return errUsage
+		}
+		p, k, err := s.load()
+		if err != nil {
+			return err
+		}
+		in, err := openInput(args[0])
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		out, err := create(args[1])
+		if err != nil {
+			return err
+		}
+		defer out.discard()
+		var size int64
+		if info, err := in.Stat(); err == nil {
+			size = info.Size()
+		}
+		bar := newProgress("sealing", size)
+		defer bar.done()
+
+		var mac bytes.Buffer
+		opts := &mergefile.WriterOptions{Name: filepath.Base(args[1]), Sidecar: &mac}
+		buffered := bufio.NewWriterSize(out, 1<<16)
+		w, err := mergefile.NewWriter(ctx, buffered, p, k, opts)
+		if err != nil {
+			return err
+		}
+		if err := sealRows(ctx, w, countedReader{in, bar}, p.Holder.Kind); err != nil {
+			return err
+		}
+		if err := errors.Join(w.Close(), buffered.Flush()); err != nil {
+			return err
+		}
+		if mac.Len() > 0 {
+			if args[1] == "-" {
+				return errors.New("a sidecar needs a file beside it: name the output")
+			}
+			// The sidecar goes first: a file without it would be refused.
+			if err := writeWhole(args[1]+mergefile.SidecarSuffix, mac.Bytes()); err != nil {
+				return err
+			}
+		}
+		return out.commit()
+	}
+}
+
+func writeWhole(name string, data []byte) error {
+	out, err := create(name)
+	if err != nil {
+		return err
+	}
+	defer out.discard()
+	if _, err := out.Write(data); err != nil {
+		return err
+	}
+	return out.commit()
+}
+
+func sealRows(ctx context.Context, w *mergefile.Writer, in io.Reader, kind mergefile.HolderKind) error {
+	rows := csv.NewReader(in)
+	rows.ReuseRecord = true
+	rows.FieldsPerRecord = len(columns())
+	head, err := rows.Read()
+	if err == nil && !slices.Equal(head, columns()) || errors.Is(err, io.EOF) {
+		return fmt.Errorf("line 1: the header must be %v", columns())
+	}
+	for err == nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		var row []string
+		if row, err = rows.Read(); err != nil {
+			break
+		}
+		line, _ := rows.FieldPos(0)
+		rec, err := parseRow(row, kind)
+		if err == nil {
+			err = w.Write(rec)
+		}
+		if err != nil {
+			return fmt.Errorf("line %d: %w", line, err)
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// parseRow reads a row. Its errors do not show what is in it.
+func parseRow(row []string, kind mergefile.HolderKind) (rec mergefile.Record, err error) {
+	if kind == mergefile.MyKeyID {
+		id, perr := mykey.ParseID(row[0])
+		if perr != nil {
+			return rec, errors.New("holder: not a MyKey ID")
+		}
+		rec.Holder, err = mergefile.NewMyKeyHolder(id)
+	} else {
+		rec.Holder, err = mergefile.NewMallHolder(row[0])
+	}
+	if err != nil {
+		return rec, err
+	}
+	if rec.Points, err = strconv.ParseUint(row[1], 10, 64); err != nil {
+		return rec, errors.New("points: not a whole number")
+	}
+	at, err := time.Parse(time.RFC3339Nano, row[2])
+	if err != nil {
+		return rec, errors.New("transaction_time: not a time as in 2017-05-12T09:30:00+09:00")
+	}
+	sequence, err := strconv.ParseUint(row[3], 10, 32)
+	if err != nil {
+		return rec, errors.New("sequence: not a whole number")
+	}
+	rec.Transaction, err = mergefile.NewTransaction(at, uint32(sequence))
+	return rec, err
+}
+
+func open(f *flag.FlagSet) func(context.Context, []string) error {
+	var s shared
+	s.add(f)
+	return func(ctx context.Context, args []string) error {
+		if len(args) != 2 {
+			return errUsage
+		}
+		p, k, err := s.load()
+		if err != nil {
+			return err
+		}
+		r, bar, finish, err := openFile(ctx, args[0], p, k, "opening")
+		if err != nil {
+			return err
+		}
+		defer finish()
+		out, err := create(args[1])
+		if err != nil {
+			return err
+		}
+		defer out.discard()
+		buffered := bufio.NewWriterSize(out, 1<<16)
+		rows := csv.NewWriter(buffered)
+		if err := rows.Write(columns()); err != nil {
+			return err
+		}
+		row := make([]string, len(columns()))
+		for rec, err := range r.Records() {
+			if err != nil {
+				return err
+			}
+			row[0] = rec.Holder.Reveal()
+			row[1] = strconv.FormatUint(rec.Points, 10)
+			row[2] = rec.Transaction.Time().Format(time.RFC3339Nano)
+			row[3] = strconv.FormatUint(uint64(rec.Transaction.Sequence()), 10)
+			if err := rows.Write(row); err != nil {
+				return err
+			}
+		}
+		rows.Flush()
+		if err := errors.Join(rows.Error(), buffered.Flush()); err != nil {
+			return err
+		}
+		bar.done()
+		return out.commit()
+	}
+}
+
+// openFile verifies a merge file, with the sidecar beside it if there is one.
+func openFile(ctx context.Context, name string, p mergefile.Profile, k mergefile.Key, about string) (*mergefile.Reader, progress, func(), error) {
+	in, err := openInput(name)
+	if err != nil {
+		return nil, progress{}, nil, err
+	}
+	opts := readerOptions(name)
+	var bar progress
+	var r *mergefile.Reader
+	if info, serr := in.Stat(); serr == nil && info.Mode().IsRegular() {
+		bar = newProgress(about, 2*info.Size()) // it is read twice
+		r, err = mergefile.NewReaderAt(ctx, countedReaderAt{in, bar}, info.Size(), p, k, opts)
+	} else {
+		r, err = mergefile.NewReader(ctx, in, p, k, opts)
+	}
+	finish := func() {
+		bar.done()
+		if r != nil {
+			r.Close()
+		}
+		in.Close()
+	}
+	if err != nil {
+		finish()
+		return nil, progress{}, nil, err
+	}
+	return r, bar, finish, nil
+}
+
+func readerOptions(name string) *mergefile.ReaderOptions {
+	opts := &mergefile.ReaderOptions{Name: filepath.Base(name)}
+	// No sidecar is no failure: the profile decides whether one is due.
+	opts.Sidecar, _ = os.ReadFile(name + mergefile.SidecarSuffix)
+	return opts
+}
