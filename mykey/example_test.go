@@ -2,9 +2,12 @@ package mykey_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -107,6 +110,39 @@ func Example() {
 	// Output:
 	// 180000000011 <nil>
 	// MY123456 <nil>
+}
+
+func ExampleNewSQL() {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "mykey")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	// The driver is the program's choice; here it is modernc.org/sqlite.
+	db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(filepath.Join(dir, "shop.db"))+
+		"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	store, err := mykey.NewSQL(ctx, db, mykey.SQLConfig{Prefix: "mall_"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	key := []byte("32 random bytes, kept by itself.")
+	reg, err := mykey.New(ctx, store, mykey.Config{Serials: mykey.Pseudonyms(key)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = reg.Lookup(ctx, exampleTap("030D45").Certificate.Serial)
+	fmt.Println(err)
+	// With another key no card would be found, so the table is refused.
+	_, err = mykey.New(ctx, store, mykey.Config{Serials: mykey.Pseudonyms([]byte("not the key it was begun with..."))})
+	fmt.Println(errors.Is(err, mykey.ErrSerialForm))
+	// Output:
+	// mykey: no MyKey ID is bound to this card
+	// true
 }
 
 func ExampleEnrolment_Offer() {

@@ -263,7 +263,9 @@ func TestEveryStatementFails(t *testing.T) {
 	want, statements, commits := run("whole.db", 0, 0)
 	require.Greater(t, statements, 150)
 	step := 1
-	if !long() {
+	if raceEnabled {
+		step = 25
+	} else if !long() {
 		step = 5 // every fifth; all of them with MYNAKIT_LONG=1
 	}
 	for n := 1; n <= statements; n += step {

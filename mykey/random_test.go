@@ -21,6 +21,8 @@ func TestStoresAgree(t *testing.T) {
 	steps, seeds := 300, 4
 	if long() {
 		steps, seeds = 2000, 50
+	} else if raceEnabled {
+		steps, seeds = 100, 1
 	}
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

@@ -52,6 +52,9 @@ func Detect(ctx context.Context, db *sql.DB) (Dialect, error) {
 		}
 		return 0, fmt.Errorf("%w: it calls itself %.40q", ErrDialect, v)
 	}
+	if _, ok := errors.AsType[sqlStater](pgErr); ok {
+		return 0, fmt.Errorf("sqldb: ask the engine's name: %w", pgErr)
+	}
 	liteErr := db.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&v)
 	if liteErr == nil {
 		return SQLite, nil

@@ -1,0 +1,5 @@
+//go:build !race
+
+package mykey_test
+
+const raceEnabled = false
