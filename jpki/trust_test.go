@@ -506,7 +506,9 @@ func TestVerifyPolicies(t *testing.T) {
 // What the root's certificate forbids is judged by crypto/x509.
 func TestVerifyConstraints(t *testing.T) {
 	key := holderKey()
-	root := selfSigned(t, func(c *x509.Certificate) { c.PermittedDNSDomainsCritical, c.PermittedDNSDomains = true, []string{"inside.test"} }, key)
+	root := selfSigned(t, func(c *x509.Certificate) {
+		c.PermittedDNSDomainsCritical, c.PermittedDNSDomains = true, []string{"inside.test"}
+	}, key)
 	for host, want := range map[string]error{"a.inside.test": nil, "outside.test": jpki.ErrConstraint} {
 		template := simcard.SampleHolder(3).AuthTemplate(issuedAt)
 		template.DNSNames = []string{host}
