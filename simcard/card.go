@@ -25,7 +25,9 @@ type Card struct {
 	authority func() *Authority
 
 	auth, sign *credential // sign is nil where the card has none
-	pins       [pins]*pin
+	face       *face
+	pins       [pins]pin
+	revoked    time.Time
 
 	// apps are the applications that can be selected, in the order in which a
 	// part of an AID finds them. root is the card itself, what is current
@@ -57,24 +59,93 @@ func New(options ...Option) *Card {
 	if c.atr == nil {
 		c.atr = defaultATR(cfg.kind)
 	}
+	holder := SampleHolder(0)
+	switch {
+	case cfg.holder != nil:
+		holder = *cfg.holder
+	case cfg.kind == Child:
+		holder = sampleChild()
+	}
+	// cfg.issued, not the default for it: serial numbers are not to change
+	// with the year.
+	seed := holder.seed("auth"+cfg.state(), cfg.kind, cfg.issued)
+	issued := cfg.issuedOrDefault()
+	holder = holder.complete(seed, issued)
+	c.face = c.newFace(holder, seed, cfg.fresh)
+	c.newCredentials(&cfg, &c.face.holder, seed, issued)
+	c.newPINs(&cfg)
+	c.revoked = cfg.revoked
+
 	c.root = &application{aid: aidIssuerDomain}
 	c.app = c.root
-	jpki := c.newJPKI(&cfg)
-	if kinds[c.kind].phone {
+	jpki := &application{aid: aidJPKI, fill: c.fillJPKI}
+	switch kind := cfg.kind.data(); {
+	case kind.phone:
 		c.apps = []*application{jpki}
-	} else {
-		c.apps = []*application{c.root, jpki}
+		return c
+	case kind.juki:
+		c.apps = []*application{c.root, jpki, {aid: aidJuki, fill: c.fillJuki}}
+	default:
+		c.apps = []*application{
+			c.root, jpki,
+			{aid: aidText, fill: c.fillText, session: sessionText},
+			{aid: aidVisual, fill: c.fillVisual, session: sessionNone},
+			{aid: aidCommon, fill: c.fillCommon, session: sessionNone},
+			{aid: aidJuki, fill: c.fillJuki},
+		}
 	}
+	c.root.fill = c.fillManager
 	return c
 }
 
+// newPINs sets the values and counters. A PIN whose application the kind does
+// not have is not there: it has no tries, now or ever.
+func (c *Card) newPINs(cfg *config) {
+	kind, h := cfg.kind.data(), &c.face.holder
+	digits := func(value string) pin { return newPIN(value, 3, isFourDigits) }
+	number := func(value string) pin { return newPIN(value, 10, nil) }
+	c.pins = [pins]pin{
+		AuthPIN: digits(DefaultAuthPIN), SignPIN: newPIN(DefaultSignPIN, 5, isSignPIN),
+		TextPIN: digits(DefaultTextPIN), CommonPIN: digits(DefaultCommonPIN), JukiPIN: digits(DefaultJukiPIN),
+		TextNumberA: number(h.NumberA()), TextNumberB: number(h.NumberB()),
+		VisualNumberA: number(h.NumberA()), VisualNumberB: number(h.NumberB()), BirthKey: number(h.BirthKey()),
+	}
+	c.pins[CommonPIN].jicsap, c.pins[JukiPIN].jicsap = true, true
+	if kind.noSign {
+		c.pins[SignPIN].tries = 0
+	}
+	for i := range c.pins {
+		p := &c.pins[i]
+		which := PIN(i)
+		if kind.pinless && p.allowed != nil {
+			p.value, p.tries = secret{}, 0
+		}
+		if v := cfg.pins[i].value; v != nil {
+			p.value = secretOf([]byte(*v))
+		}
+		if n := cfg.pins[i].tries; n != nil {
+			p.tries = min(max(*n, 0), p.limit)
+		}
+		if which > SignPIN && (kind.phone || kind.juki && which != JukiPIN) {
+			*p = pin{}
+		}
+	}
+}
+
 func defaultATR(k Kind) []byte {
-	if kinds[k].phone {
+	if k.data().phone {
 		// What some readers say for any card of ISO/IEC 14443 type B.
 		return []byte{0x3B, 0x80, 0x80, 0x01, 0x01}
 	}
-	// T=1, IFSC 254, no historical bytes.
-	return []byte{0x3B, 0xE0, 0x00, 0xFF, 0x81, 0x31, 0xFE, 0x45, 0x14}
+	return defaultContactATR
+}
+
+// state is part of what the serial numbers are made from.
+func (cfg *config) state() string {
+	if cfg.expired && cfg.issued.IsZero() {
+		return " expired"
+	}
+	return ""
 }
 
 // issuedOrDefault is when the certificates were issued.
@@ -82,7 +153,11 @@ func (cfg *config) issuedOrDefault() time.Time {
 	if !cfg.issued.IsZero() {
 		return cfg.issued
 	}
-	return time.Date(time.Now().In(jst).Year(), time.January, 1, 0, 0, 0, 0, jst)
+	year := time.Now().In(jst).Year()
+	if cfg.expired {
+		year -= 11
+	}
+	return time.Date(year, time.January, 1, 0, 0, 0, 0, jst)
 }
 
 // Transmit answers one command APDU. The reply is in new memory, and at least
@@ -176,8 +251,12 @@ func (c *Card) Insert() {
 // Kind tells what sort of card it is.
 func (c *Card) Kind() Kind { return c.kind }
 
-// Tries gives how many tries of a PIN are left, 0 to 5, as the card would
-// answer it. It is 0 for a PIN that does not exist.
+// Holder gives whose card it is, with what [New] has added: My Number, expiry,
+// security code and photo are there whatever the options left out.
+func (c *Card) Holder() Holder { return c.face.holder }
+
+// Tries gives how many tries of a PIN or a number are left, 0 to 10, as the
+// card would answer it. It is 0 for one that the card does not have.
 func (c *Card) Tries(which PIN) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -6,7 +6,12 @@ import "github.com/mynakit/mynakit/apdu"
 const (
 	statusNoSession  apdu.Status = 0x69FC // secure messaging without a session
 	statusNoChaining apdu.Status = 0x6884 // command chaining not supported
+
+	statusNoKeyDelivery apdu.Status = 0x66F1 // the application takes no session keys
 )
+
+// insSetSessionKey is SET SESSION KEY, with CLA 80.
+const insSetSessionKey = 0xAE
 
 // respond carries out one command. What it gives is valid until the next one.
 func (c *Card) respond(command []byte) ([]byte, apdu.Status) {
@@ -25,10 +30,22 @@ func (c *Card) respond(command []byte) ([]byte, apdu.Status) {
 		return c.selectFile(&cmd)
 	case 0x00<<8 | apdu.InsReadBinary:
 		return c.readBinary(&cmd)
+	case 0x00<<8 | apdu.InsReadRecord:
+		return c.readRecord(&cmd)
+	case 0x00<<8 | apdu.InsGetData:
+		return c.getData(&cmd)
+	case 0x00<<8 | apdu.InsGetChallenge:
+		return c.getChallenge(&cmd)
+	case 0x00<<8 | apdu.InsInternalAuthenticate:
+		return c.internalAuthenticate(&cmd)
 	case 0x00<<8 | apdu.InsVerify:
 		return nil, c.verify(&cmd)
 	case 0x00<<8 | apdu.InsChangeReferenceData:
 		return nil, c.changeReferenceData(&cmd)
+	case 0x80<<8 | apdu.InsChangeKey:
+		return nil, c.changeKey(&cmd)
+	case 0x80<<8 | insSetSessionKey:
+		return nil, c.setSessionKey()
 	case 0x80<<8 | apdu.InsPSO:
 		return c.computeSignature(&cmd)
 	}

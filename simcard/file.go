@@ -2,7 +2,7 @@ package simcard
 
 import (
 	"bytes"
-	"crypto/rsa"
+	"crypto"
 
 	"github.com/mynakit/mynakit/apdu"
 )
@@ -16,6 +16,31 @@ type application struct {
 	// that each is its own short identifier too, and the index here.
 	files [32]*file
 	pins  []*pin // of the files, to be forgotten together
+
+	defaultKey *file        // the key that P2 00 means, or nil
+	objects    []dataObject // what GET DATA gives
+	session    session      // how SET SESSION KEY is refused
+
+	// fill adds the files when the application is first selected: a card is
+	// made with names alone. It is nil when that is done.
+	fill func(*application)
+}
+
+// A session is what an application has for secure messaging.
+type session uint8
+
+const (
+	sessionRefused session = iota // something, that nothing opens
+	sessionNone                   // nothing
+	sessionText                   // a key, once the PIN is verified
+)
+
+// complete adds the files if that has not been done.
+func (a *application) complete() {
+	if a.fill != nil {
+		a.fill(a)
+		a.fill = nil
+	}
 }
 
 func (a *application) add(files ...file) {
@@ -28,19 +53,21 @@ func (a *application) add(files ...file) {
 	}
 }
 
-// A file is an elementary file (EF). One with content can be read; one with a
-// PIN or a key, or with nothing, is an internal file (IEF): it can be selected
+// A file is an elementary file (EF). One with content or records can be read;
+// one with a PIN or a key, or with nothing, is an internal file (IEF): it can be selected
 // and named, and never read.
 type file struct {
 	id byte
 
 	content func() []byte // what READ BINARY reads; gives nil if that could not be made
+	records [][]byte      // what READ RECORD reads
 	read    access
 
 	pin *pin // what VERIFY and CHANGE REFERENCE DATA work on
 
-	key func() *rsa.PrivateKey // what signs
-	use access
+	key           func() crypto.Signer // what signs
+	use           access
+	authenticates bool // by INTERNAL AUTHENTICATE, and by nothing else
 }
 
 func fixed(content []byte) func() []byte { return func() []byte { return content } }
@@ -80,6 +107,7 @@ func (c *Card) enter(a *application) {
 			}
 		}
 	}
+	a.complete()
 	c.app, c.ef = a, nil
 }
 

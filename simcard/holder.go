@@ -1,12 +1,15 @@
 package simcard
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 	"log/slog"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/mynakit/mynakit/simcard/internal/photo"
 )
 
 // jst is Japan Standard Time (日本標準時), which has no summer time. A fixed
@@ -58,6 +61,31 @@ type Holder struct {
 	// (市区町村コード), such as "13221".
 	Municipality string
 
+	// MyNumber (個人番号) is the Individual Number, and with it the 照合番号A.
+	// For a holder who has none [New] invents one from the rest.
+	MyNumber MyNumber
+
+	// Expiry (有効期限) is the last day of the card: the date in its own time
+	// zone. For the zero time New takes the tenth birthday after the issue of
+	// the card, or the fifth for a holder who was under 18.
+	Expiry time.Time
+
+	// SecurityCode (セキュリティコード) is the four digits beside the expiry on
+	// the card's face. For a holder who has none New invents one from the rest.
+	SecurityCode string
+
+	// Foreign marks a foreign resident (外国人住民). The card's face shows such a
+	// holder's dates in the Gregorian calendar, and what is made from them
+	// follows: [Holder.NumberB], [Holder.BirthKey], and the date of birth in the
+	// sign certificate, which has no era.
+	Foreign bool
+
+	// Photo (顔写真) is a JPEG 2000 picture in the JP2 container, at most some 30
+	// kB: it stands in a file of 32,767 bytes at the most, with the rest of the
+	// face. It is a string so that holders can be compared. Without one the card
+	// has a drawing that shows nobody.
+	Photo string
+
 	// specimen marks SampleHolder(0), whose card bears specimenSerials.
 	specimen bool
 }
@@ -94,10 +122,63 @@ func SampleHolder(n uint) Holder {
 		Prefecture:   "Tokyo-to",
 		City:         "Chiyoda-ku",
 		Municipality: "13101",
+		MyNumber:     SampleMyNumber(123456789 + n*7919),
+		SecurityCode: fmt.Sprintf("%04d", (2468+n*37)%10000),
 		specimen:     n == 0,
 	}
 	if (n+n/8)%2 == 1 {
 		h.Sex = Female
+	}
+	return h
+}
+
+// SampleForeigner makes the n-th of the invented foreign residents: a holder
+// with [Holder.Foreign] set and a name in Latin letters. The same n always
+// gives the same person.
+func SampleForeigner(n uint) Holder {
+	family := [...]string{"SPECIMEN", "EXAMPLE", "INVENTED", "PLACEHOLDER"}
+	given := [...]string{"ALEX", "MARIA JOSE", "KIM", "O'NEIL PAT"}
+	h := SampleHolder(n + 1)
+	h.Name = family[n%4] + " " + given[(n+n/4)%4]
+	h.Foreign = true
+	h.MyNumber = SampleMyNumber(987654321 - n%1e8)
+	return h
+}
+
+// NumberA gives 照合番号A, with which the My Number opens files of both card-face
+// applications: its twelve digits.
+func (h Holder) NumberA() string { return h.MyNumber.Digits() }
+
+// NumberB gives 照合番号B, 14 digits that stand on the card's face: the date of
+// birth as YYMMDD, the year of expiry, the security code. YY is the year of the
+// Japanese era, or for a foreign resident the last two digits of the Gregorian
+// year (an assumption: it is what such a card's face shows). It is "" where the
+// expiry or the security code is missing; the holder that [Card.Holder] gives
+// has both.
+func (h Holder) NumberB() string {
+	if h.Expiry.IsZero() || h.SecurityCode == "" {
+		return ""
+	}
+	return h.shortBirth() + day(h.Expiry)[:4] + h.SecurityCode
+}
+
+// BirthKey gives the key of the age record (生年月日, file 0011 of 券面事項確認):
+// the date of birth as YYMMDD, with the same years as [Holder.NumberB].
+func (h Holder) BirthKey() string { return h.shortBirth() }
+
+// complete gives h with what New invents for a holder who lacks it.
+func (h Holder) complete(seed [32]byte, issued time.Time) Holder {
+	if h.MyNumber == (MyNumber{}) {
+		h.MyNumber = SampleMyNumber(uint(binary.BigEndian.Uint32(seed[16:])))
+	}
+	if h.SecurityCode == "" {
+		h.SecurityCode = fmt.Sprintf("%04d", binary.BigEndian.Uint16(seed[20:])%10000)
+	}
+	if h.Expiry.IsZero() {
+		h.Expiry = h.cardEnd(issued)
+	}
+	if h.Photo == "" {
+		h.Photo = photo.JP2
 	}
 	return h
 }
@@ -114,50 +195,10 @@ func fullWidth(n uint) string {
 	return strings.Map(func(r rune) rune { return r - '0' + '０' }, fmt.Sprint(n))
 }
 
-// birthCode is the date of birth in the sign certificate: a digit for the era
-// (1 Meiji, 2 Taisho, 3 Showa, 4 Heisei, 5 Reiwa, 0 unknown) and the date in
-// the Gregorian calendar, YYYYMMDD.
-func (h *Holder) birthCode() string {
-	if h.Birth.IsZero() {
-		return "000000000"
-	}
-	// The first day of each era; an era has no day in common with the next.
-	eras := [...]struct {
-		digit byte
-		from  string
-	}{{'5', "20190501"}, {'4', "19890108"}, {'3', "19261225"}, {'2', "19120730"}, {'1', "18680125"}}
-	day := h.Birth.Format("20060102")
-	for _, era := range eras {
-		if len(day) == 8 && day >= era.from {
-			return string(era.digit) + day
-		}
-	}
-	return "0" + day
-}
-
 // substitutes gives flags, or as many zeros as text has characters.
 func substitutes(flags, text string) string {
 	if flags != "" {
 		return flags
 	}
 	return strings.Repeat("0", utf8.RuneCountInString(text))
-}
-
-// fifthBirthday is the fifth birthday after issued, the last day of a
-// certificate. Who was born on 29 February has it on the 28th in other years.
-// Where the date of birth is not known the day of issue stands for it.
-func (h *Holder) fifthBirthday(issued time.Time) time.Time {
-	year, month, day := issued.In(jst).Date()
-	birthMonth, birthDay := month, day
-	if !h.Birth.IsZero() {
-		_, birthMonth, birthDay = h.Birth.Date()
-	}
-	if birthMonth > month || birthMonth == month && birthDay > day {
-		year-- // the birthday of this year is the first of the five
-	}
-	year += 5
-	if birthMonth == time.February && birthDay == 29 && time.Date(year, 2, 29, 0, 0, 0, 0, jst).Day() != 29 {
-		birthDay = 28
-	}
-	return time.Date(year, birthMonth, birthDay, 23, 59, 59, 0, jst)
 }

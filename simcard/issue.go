@@ -2,6 +2,7 @@ package simcard
 
 import (
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha1"
@@ -16,13 +17,15 @@ import (
 // keyBits is the size of every RSA key of JPKI.
 const keyBits = 2048
 
-// An Authority is the two certification authorities (認証局) that stand behind
-// a card: one for user authentication, one for digital signature. Each signs
-// its own certificate. All authorities of this package bear the same two
+// An Authority is who stands behind a card: two certification authorities
+// (認証局), one for user authentication and one for digital signature, and the
+// keys that sign the card's face, [Authority.CardFace]. Each of the two signs its
+// own certificate. All authorities of this package bear the same two
 // names, as the generations of the real ones do: only key and key identifier
 // tell one from another.
 type Authority struct {
 	auth, sign *Issuer
+	face       *FaceAuthority
 }
 
 // TestAuthority gives the authority that issues for cards when nothing else is
@@ -34,7 +37,7 @@ func TestAuthority() *Authority { return testAuthority() }
 var testAuthority = sync.OnceValue(func() *Authority {
 	from := time.Date(2015, time.January, 1, 0, 0, 0, 0, jst)
 	to := time.Date(2049, time.December, 31, 23, 59, 59, 0, jst)
-	return newAuthority(from, to, testkeys.AuthCA, testkeys.SignCA)
+	return newAuthority(from, to, testkeys.AuthCA, testkeys.SignCA, newTestFace())
 })
 
 // NewAuthority makes an authority with new keys and ten years of life from
@@ -43,11 +46,12 @@ var testAuthority = sync.OnceValue(func() *Authority {
 func NewAuthority(issued time.Time) *Authority {
 	end := issued.In(jst).AddDate(10, 0, -1)
 	to := time.Date(end.Year(), end.Month(), end.Day(), 23, 59, 59, 0, jst)
-	return newAuthority(issued, to, freshKey(), freshKey())
+	return newAuthority(issued, to, freshKey(), freshKey(), newFreshFace())
 }
 
-func newAuthority(from, to time.Time, auth, sign func() *rsa.PrivateKey) *Authority {
+func newAuthority(from, to time.Time, auth, sign func() *rsa.PrivateKey, face *FaceAuthority) *Authority {
 	return &Authority{
+		face: face,
 		auth: newIssuer(authUnit, "試験用利用者証明用", from, to, auth),
 		sign: newIssuer(signUnit, "試験用署名用", from, to, sign),
 	}
@@ -136,22 +140,36 @@ func freshKey() func() *rsa.PrivateKey {
 // A credential is a key on the card with its certificate, both made when they
 // are first needed.
 type credential struct {
-	key         func() *rsa.PrivateKey
+	seed        [32]byte // of all that looks random in it
+	key         func() crypto.Signer
 	certificate func() []byte // DER; nil if it could not be issued
 }
 
-func newCredential(key func() *rsa.PrivateKey, issuer func() *Issuer, template func() *x509.Certificate, edit func(*x509.Certificate)) *credential {
-	return &credential{key: key, certificate: sync.OnceValue(func() []byte {
+func newCredential(seed [32]byte, key func() crypto.Signer, issuer func() *Issuer, template func() *x509.Certificate, edit func(*x509.Certificate)) *credential {
+	return &credential{seed: seed, key: key, certificate: sync.OnceValue(func() []byte {
 		t := template()
-		id := sha1.Sum(x509.MarshalPKCS1PublicKey(&key().PublicKey)) // RFC 5280 section 4.2.1.2 method 1
-		t.SubjectKeyId = id[:]
+		t.SubjectKeyId = keyIdentifier(key().Public())
 		if edit != nil {
 			edit(t)
 		}
-		c, err := issuer().Issue(t, &key().PublicKey)
+		c, err := issuer().Issue(t, key().Public())
 		if err != nil {
 			return nil
 		}
 		return c.Raw
 	})}
+}
+
+// keyIdentifier is the SHA-1 of the bits of a public key, RFC 5280 section
+// 4.2.1.2 method 1; it identifies and protects nothing.
+func keyIdentifier(public crypto.PublicKey) []byte {
+	var bits []byte
+	switch k := public.(type) {
+	case *rsa.PublicKey:
+		bits = x509.MarshalPKCS1PublicKey(k)
+	case *ecdsa.PublicKey:
+		bits, _ = k.Bytes() // the curves of this package are supported
+	}
+	id := sha1.Sum(bits)
+	return id[:]
 }

@@ -2,12 +2,13 @@ package simcard
 
 import (
 	"bytes"
-	"crypto/rsa"
+	"crypto"
 	"crypto/x509"
 	"encoding/binary"
 	"fmt"
 	"math/big"
 	"sync"
+	"time"
 
 	"github.com/mynakit/mynakit/simcard/internal/testkeys"
 )
@@ -23,52 +24,19 @@ var (
 // certificateSize is the size of the files that hold certificates.
 const certificateSize = 2048
 
-// newJPKI lays out the JPKI application of c, and sets its PINs and keys.
-func (c *Card) newJPKI(cfg *config) *application {
-	kind := &kinds[cfg.kind]
-	holder := cfg.holder
-	if holder == nil {
-		h := SampleHolder(0)
-		if cfg.kind == Child {
-			h = sampleChild()
-		}
-		holder = &h
-	}
-	// cfg.issued, not the default for it: serial numbers are not to change
-	// with the year.
-	authSeed := holder.seed("auth", cfg.kind, cfg.issued)
-	signSeed := holder.seed("sign", cfg.kind, cfg.issued)
-	issued := cfg.issuedOrDefault()
-	// number sets the serial number of the one card that has a special one.
-	number := func(t *x509.Certificate, usage int) *x509.Certificate {
-		if holder.specimen && cfg.kind == Plastic && cfg.issued.IsZero() {
-			t.SerialNumber = big.NewInt(specimenSerials[usage])
-		}
-		return t
-	}
-
-	pair := uint(authSeed[31])
-	authKey := func() *rsa.PrivateKey { return testkeys.Auth(pair) }
-	signKey := func() *rsa.PrivateKey { return testkeys.Sign(pair) }
-	if cfg.fresh {
-		authKey, signKey = freshKey(), freshKey()
-	}
-	c.auth = newCredential(authKey, func() *Issuer { return c.authority().auth },
-		func() *x509.Certificate { return number(holder.authTemplate(issued, authSeed), 0) }, cfg.authEdit)
-	authPIN := newPIN(DefaultAuthPIN, 3, isAuthPIN)
-	signPIN := newPIN(DefaultSignPIN, 5, isSignPIN)
-	c.pins = [pins]*pin{AuthPIN: authPIN, SignPIN: signPIN}
-
+// fillJPKI lays out the JPKI application.
+func (c *Card) fillJPKI(app *application) {
+	kind := c.kind.data()
+	authPIN, signPIN := &c.pins[AuthPIN], &c.pins[SignPIN]
 	readAuth := free
 	if kind.phone {
 		readAuth = needs(authPIN)
 	}
-	app := &application{aid: aidJPKI}
 	app.add(
 		file{id: 0x0002, read: free, content: certificateFile(func() []byte { return c.authority().sign.root().Raw })},
-		file{id: 0x0006, read: free, content: fixed(tokenInfo(kind.label, authSeed))},
+		file{id: 0x0006, read: free, content: fixed(tokenInfo(kind.label, c.auth.seed))},
 		file{id: 0x0008, read: free, content: fixed(availability(!kind.noSign))},
-		file{id: 0x0009, read: never, content: fixed(bytes.Repeat([]byte{0xFF}, 16))},
+		file{id: 0x0009, read: never, content: fixed(unknown16)},
 		file{id: 0x000A, read: readAuth, content: certificateFile(c.auth.certificate)},
 		file{id: 0x000B, read: free, content: certificateFile(func() []byte { return c.authority().auth.root().Raw })},
 		file{id: 0x0016}, // a CA's public key, to check the certificates of terminals
@@ -76,25 +44,47 @@ func (c *Card) newJPKI(cfg *config) *application {
 		file{id: 0x0018, pin: authPIN},
 		file{id: 0x001B, pin: signPIN},
 	)
-	if kind.noSign {
-		signPIN.tries = 0
-	} else {
-		c.sign = newCredential(signKey, func() *Issuer { return c.authority().sign },
-			func() *x509.Certificate { return number(holder.signTemplate(issued, signSeed), 1) }, cfg.signEdit)
+	if c.sign != nil {
 		app.add(
 			file{id: 0x0001, read: needs(signPIN), content: certificateFile(c.sign.certificate)},
 			file{id: 0x001A, key: c.sign.key, use: needs(signPIN)},
 		)
 	}
-	for i, p := range c.pins {
-		if v := cfg.pins[i].value; v != nil {
-			p.value = secretOf([]byte(*v))
+}
+
+// newCredentials sets the keys and certificates of JPKI. seed is the auth
+// certificate's.
+func (c *Card) newCredentials(cfg *config, holder *Holder, seed [32]byte, issued time.Time) {
+	kind := cfg.kind.data()
+	signSeed := holder.seed("sign"+cfg.state(), cfg.kind, cfg.issued)
+	// profile is what all kinds and holders have in their own way: the one card
+	// with a special serial number, and the next generation.
+	profile := func(t *x509.Certificate, usage int) *x509.Certificate {
+		if holder.specimen && cfg.kind == Plastic && cfg.issued.IsZero() && !cfg.expired {
+			t.SerialNumber = big.NewInt(specimenSerials[usage])
 		}
-		if n := cfg.pins[i].tries; n != nil {
-			p.tries = min(max(*n, 0), p.limit)
+		if kind.next {
+			t.NotAfter = holder.birthday(10, issued).UTC()
 		}
+		return t
 	}
-	return app
+	pair := uint(seed[31])
+	authKey := func() crypto.Signer { return testkeys.Auth(pair) }
+	signKey := func() crypto.Signer { return testkeys.Sign(pair) }
+	switch {
+	case kind.next:
+		authKey, signKey = nextKey(seed, cfg.fresh), nextKey(signSeed, cfg.fresh)
+	case cfg.fresh:
+		auth, sign := freshKey(), freshKey()
+		authKey = func() crypto.Signer { return auth() }
+		signKey = func() crypto.Signer { return sign() }
+	}
+	c.auth = newCredential(seed, authKey, func() *Issuer { return c.authority().auth },
+		func() *x509.Certificate { return profile(holder.authTemplate(issued, seed), 0) }, cfg.authEdit)
+	if !kind.noSign {
+		c.sign = newCredential(signSeed, signKey, func() *Issuer { return c.authority().sign },
+			func() *x509.Certificate { return profile(holder.signTemplate(issued, signSeed), 1) }, cfg.signEdit)
+	}
 }
 
 // certificateFile is a certificate with FF after it up to the size of the

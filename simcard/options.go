@@ -2,89 +2,46 @@ package simcard
 
 import (
 	"crypto/x509"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/mynakit/mynakit/apdu"
 )
 
-// The PINs that a new card has. Both may be given to the public: a card of
-// this package protects nobody.
+// The PINs that a new card has. All may be given to the public: a card of this
+// package protects nobody. They differ so that a program that presents one to
+// the file of another is found out.
 const (
-	DefaultAuthPIN = "1234"   // auth PIN (利用者証明用パスワード), 4 digits
-	DefaultSignPIN = "ABC123" // sign PIN (署名用パスワード), 6 to 16 of A-Z and 0-9
+	DefaultAuthPIN   = "1234"   // auth PIN (利用者証明用パスワード), 4 digits
+	DefaultSignPIN   = "ABC123" // sign PIN (署名用パスワード), 6 to 16 of A-Z and 0-9
+	DefaultTextPIN   = "2345"   // text PIN (券面事項入力補助用暗証番号), 4 digits
+	DefaultCommonPIN = "3456"   // PIN of the common application (本人確認業務用), 4 digits
+	DefaultJukiPIN   = "4567"   // PIN of the resident registry (住基用暗証番号), 4 digits
 )
 
-// A Kind is what sort of card it is.
-type Kind uint8
-
-// The kinds. They differ in the label of file 0006, in the certificates that
-// file 0008 declares, and in what a phone leaves out.
-const (
-	// Plastic is the Individual Number Card (label JPKIAPICCTOKEN2).
-	Plastic Kind = iota
-	// Android is the token in an Android phone (label JPKIAPGPSETOKEN). It has
-	// the JPKI application alone, and reading the auth certificate needs the
-	// auth PIN.
-	Android
-	// IPhone is the token in an iPhone (label JPKIAPIOSTOKEN), otherwise as
-	// Android.
-	IPhone
-	// Juki is the card before 2016, the Basic Resident Registration Card
-	// (住基カード, label JPKIAPICCTOKEN). A program should refuse it. Only its
-	// label differs here.
-	Juki
-	// Child is the plastic card of a holder under 15, who has no certificate
-	// for digital signature: files 0001 and 001A are missing, and the sign PIN
-	// has no tries.
-	Child
-)
-
-// kinds is what the kinds are made of.
-var kinds = [...]struct {
-	name, label string
-	phone       bool
-	noSign      bool
-}{
-	Plastic: {name: "plastic", label: "JPKIAPICCTOKEN2"},
-	Android: {name: "android", label: "JPKIAPGPSETOKEN", phone: true},
-	IPhone:  {name: "iphone", label: "JPKIAPIOSTOKEN", phone: true},
-	Juki:    {name: "juki", label: "JPKIAPICCTOKEN"},
-	Child:   {name: "child", label: "JPKIAPICCTOKEN2", noSign: true},
-}
-
-// String gives the kind's name in lower case, such as "plastic".
-func (k Kind) String() string {
-	if int(k) < len(kinds) {
-		return kinds[k].name
-	}
-	return fmt.Sprintf("Kind(%d)", uint8(k))
-}
-
-// MarshalText gives what String does.
-func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
-
-// UnmarshalText reads a name that String gives, for a flag or a file of
-// settings. It leaves k alone when it fails.
-func (k *Kind) UnmarshalText(text []byte) error {
-	for i := range kinds {
-		if kinds[i].name == string(text) {
-			*k = Kind(i)
-			return nil
-		}
-	}
-	return fmt.Errorf("simcard: no such kind of card: %q", text)
-}
-
-// A PIN names one of the card's PINs.
+// A PIN names one of the values that a card compares: the holder's PINs, and
+// the numbers from the card's face that open the card-face applications. Each
+// has a counter of its own.
 type PIN uint8
 
-// The PINs.
+// The PINs, which the holder chooses, and the numbers, which come from the
+// [Holder]. That a number has 10 tries is an assumption: no source has
+// measured it.
 const (
-	AuthPIN PIN = iota // file 0018, for user authentication, 3 tries
-	SignPIN            // file 001B, for digital signature, 5 tries
-	pins    = iota
+	AuthPIN PIN = iota // JPKI 0018, for user authentication, 3 tries
+	SignPIN            // JPKI 001B, for digital signature, 5 tries
+
+	TextPIN   // 券面事項入力補助 0011, 3 tries
+	CommonPIN // 共通カード 001C, 3 tries
+	JukiPIN   // 住基 001C, 3 tries
+
+	TextNumberA   // 券面事項入力補助 0014: 照合番号A, the My Number, 10 tries
+	TextNumberB   // 券面事項入力補助 0015: 照合番号B, [Holder.NumberB], 10 tries
+	VisualNumberA // 券面事項確認 0013: 照合番号A, 10 tries
+	VisualNumberB // 券面事項確認 0012: 照合番号B, 10 tries
+	BirthKey      // 券面事項確認 0011: 生年月日, [Holder.BirthKey], 10 tries
+
+	pins = iota
 )
 
 // Quirks are the points where cards differ, or where no public source says
@@ -105,6 +62,17 @@ type Quirks struct {
 	// NoExtendedLength refuses commands in extended length: 6700.
 	NoExtendedLength bool
 
+	// NoRecordRange refuses READ RECORD of several records (P2 ending in 5):
+	// 6A81.
+	NoRecordRange bool
+
+	// NoLowerCertificate leaves GET DATA 7F21 out, as older cards do.
+	NoLowerCertificate bool
+
+	// ATRInApplication gives the contact ATR, GET DATA 5F51, only with an
+	// application selected, as some cards do; otherwise it is there always.
+	ATRInApplication bool
+
 	// NoPSS refuses signatures with RSASSA-PSS (P1 04 and 05): 6A86.
 	NoPSS bool
 }
@@ -116,6 +84,8 @@ type config struct {
 	kind      Kind
 	holder    *Holder
 	issued    time.Time
+	expired   bool
+	revoked   time.Time
 	authority *Authority
 	fresh     bool
 	quirks    Quirks
@@ -131,7 +101,7 @@ type config struct {
 // exist is Plastic.
 func WithKind(k Kind) Option {
 	return func(c *config) {
-		if int(k) >= len(kinds) {
+		if k.data() == nil {
 			k = Plastic
 		}
 		c.kind = k
@@ -154,8 +124,23 @@ func WithIssued(t time.Time) Option {
 	return func(c *config) { c.issued = t }
 }
 
-// WithPIN sets a PIN instead of [DefaultAuthPIN] or [DefaultSignPIN]. The card
-// takes any value; what is longer than 16 bytes is cut there.
+// WithExpired makes a card that has run out: it was issued on the first day of
+// the year eleven years before the current one, so that its certificates and
+// the card itself have ended. [WithIssued] says when instead.
+func WithExpired() Option {
+	return func(c *config) { c.expired = true }
+}
+
+// WithRevoked makes a card whose certificates were revoked (失効) at a moment. A
+// card does not know that, and nothing in it changes: it is the authority that
+// says so. See [Card.Revocations].
+func WithRevoked(at time.Time) Option {
+	return func(c *config) { c.revoked = at }
+}
+
+// WithPIN sets a PIN or a number instead of the one that it has by default, or
+// from the holder. The card takes any value; what is longer than 16 bytes is
+// cut there.
 func WithPIN(which PIN, value string) Option {
 	return func(c *config) {
 		if which < pins {
@@ -164,9 +149,9 @@ func WithPIN(which PIN, value string) Option {
 	}
 }
 
-// WithTries sets how many tries of a PIN are left, from 0, which is blocked,
-// to 3 for [AuthPIN] or 5 for [SignPIN]. Numbers outside are moved to the
-// nearest.
+// WithTries sets how many tries of a PIN or a number are left, from 0, which is
+// blocked, to as many as it has when new, such as 3 for [AuthPIN]. Numbers
+// outside are moved to the nearest.
 func WithTries(which PIN, left int) Option {
 	return func(c *config) {
 		if which < pins {
@@ -176,12 +161,13 @@ func WithTries(which PIN, left int) Option {
 }
 
 // WithFreshKeys gives the card keys of its own, which no other card has. Each
-// of the two is generated when it is first needed, which takes some 100 ms.
+// is generated when it is first needed, which takes some 100 ms.
 func WithFreshKeys() Option {
 	return func(c *config) { c.fresh = true }
 }
 
-// WithAuthority has the certificates issued by a instead of [TestAuthority].
+// WithAuthority has the certificates issued and the card's face signed by a
+// instead of [TestAuthority].
 func WithAuthority(a *Authority) Option {
 	return func(c *config) { c.authority = a }
 }

@@ -24,11 +24,12 @@ type pin struct {
 	limit    int // tries after a right one
 	tries    int
 	verified bool
-	allowed  func(value []byte) bool // what a new value has to be
+	allowed  func(value []byte) bool // what a new value has to be; nil: it cannot be changed
+	jicsap   bool                    // changed by CHANGE KEY, not by CHANGE REFERENCE DATA
 }
 
-func newPIN(value string, limit int, allowed func([]byte) bool) *pin {
-	return &pin{value: secretOf([]byte(value)), limit: limit, tries: limit, allowed: allowed}
+func newPIN(value string, limit int, allowed func([]byte) bool) pin {
+	return pin{value: secretOf([]byte(value)), limit: limit, tries: limit, allowed: allowed}
 }
 
 // present compares a value with the PIN. A wrong one takes a try and ends what
@@ -104,6 +105,8 @@ func (c *Card) changeReferenceData(cmd *apdu.Command) apdu.Status {
 	switch {
 	case status != apdu.OK:
 		return status
+	case p.allowed == nil || p.jicsap:
+		return apdu.ConditionsNotSatisfied
 	case p.tries == 0:
 		return c.blocked()
 	}
@@ -124,6 +127,32 @@ func (c *Card) changeReferenceData(cmd *apdu.Command) apdu.Status {
 	return apdu.OK
 }
 
+// changeKey is CHANGE KEY of JICSAP's card specification: the new PIN, once the
+// old one is verified. The common and the juki application change theirs by it.
+func (c *Card) changeKey(cmd *apdu.Command) apdu.Status {
+	if cmd.P1 != 0 {
+		return apdu.IncorrectP1P2
+	}
+	if cmd.Ne > 0 || len(cmd.Data) == 0 || len(cmd.Data) > maxPIN {
+		return apdu.WrongLength
+	}
+	p, status := c.pinReference(cmd.P2)
+	switch {
+	case status != apdu.OK:
+		return status
+	case !p.jicsap:
+		return apdu.ConditionsNotSatisfied
+	case p.tries == 0:
+		return c.blocked()
+	case !p.verified:
+		return apdu.SecurityStatusNotSatisfied
+	case !p.allowed(cmd.Data):
+		return apdu.IncorrectData
+	}
+	p.value = secretOf(cmd.Data)
+	return apdu.OK
+}
+
 // blocked is the answer to a PIN that has no tries left.
 func (c *Card) blocked() apdu.Status {
 	if c.quirks.BlockedStatus != 0 {
@@ -132,8 +161,8 @@ func (c *Card) blocked() apdu.Status {
 	return apdu.ReferenceDataNotUsable
 }
 
-// isAuthPIN: 4 digits.
-func isAuthPIN(value []byte) bool {
+// isFourDigits: the auth PIN and the PINs beside JPKI.
+func isFourDigits(value []byte) bool {
 	letters, digits := count(value)
 	return letters == 0 && digits == 4 && len(value) == 4
 }

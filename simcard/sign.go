@@ -2,6 +2,7 @@ package simcard
 
 import (
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -29,7 +30,7 @@ func (c *Card) computeSignature(cmd *apdu.Command) ([]byte, apdu.Status) {
 	if cmd.P1 > hashPSS || cmd.P1 >= pssHash && c.quirks.NoPSS {
 		return nil, apdu.IncorrectP1P2
 	}
-	f, status := c.reference(cmd.P2)
+	f, status := c.signingKey(cmd.P2)
 	switch {
 	case status != apdu.OK:
 		return nil, status
@@ -37,16 +38,48 @@ func (c *Card) computeSignature(cmd *apdu.Command) ([]byte, apdu.Status) {
 		return nil, apdu.CommandIncompatible
 	case !f.use.granted():
 		return nil, apdu.SecurityStatusNotSatisfied
+	case f.authenticates:
+		return nil, apdu.ConditionsNotSatisfied
 	}
 	key := f.key()
-	if cmd.Ne < key.Size() || !signable(cmd.P1, len(cmd.Data), key.Size()) {
+	if cmd.Ne < signatureSize(key) {
 		return nil, apdu.WrongLength
 	}
-	signature, err := sign(key, cmd.P1, cmd.Data)
+	var signature []byte
+	var err error
+	switch key := key.(type) {
+	case *ecdsa.PrivateKey:
+		return signNext(key, cmd.P1, cmd.Data)
+	case *rsa.PrivateKey:
+		if !signable(cmd.P1, len(cmd.Data), key.Size()) {
+			return nil, apdu.WrongLength
+		}
+		signature, err = sign(key, cmd.P1, cmd.Data)
+	}
 	if err != nil {
 		return nil, apdu.NoPreciseDiagnosis
 	}
 	return signature, apdu.OK
+}
+
+// signingKey is the key that P2 names; 00 is the application's default key,
+// where it has one.
+func (c *Card) signingKey(p2 byte) (*file, apdu.Status) {
+	if p2 == 0 && c.app.defaultKey != nil {
+		return c.app.defaultKey, apdu.OK
+	}
+	return c.reference(p2)
+}
+
+// signatureSize is how long the key's signatures are, in bytes.
+func signatureSize(key crypto.Signer) int {
+	switch public := key.Public().(type) {
+	case *rsa.PublicKey:
+		return public.Size()
+	case *ecdsa.PublicKey:
+		return 2 * ((public.Params().BitSize + 7) / 8)
+	}
+	return apdu.MaxExtendedNe // there are no others
 }
 
 // signable tells whether n bytes can be signed as p1 asks.

@@ -1,8 +1,8 @@
 //go:build ignore
 
-// Command generate makes keys.der anew: RSA-2048 keys in PKCS #1, one after
-// the other, CA keys first. Run it by go generate. The certificates that tests
-// expect change with it.
+// Command generate makes keys.der and face.der anew: RSA-2048 keys in PKCS #1,
+// one after the other, the authorities' keys first. Run it by go generate. The
+// certificates that tests expect change with it.
 package main
 
 import (
@@ -16,15 +16,20 @@ import (
 )
 
 func main() {
+	write("keys.der", testkeys.Count)
+	write("face.der", testkeys.FaceCount)
+}
+
+func write(name string, count int) {
 	var out []byte
-	for range testkeys.Count {
+	for range count {
 		key, err := rsa.GenerateKey(rand.Reader, 2048)
 		if err != nil {
 			log.Fatal(err)
 		}
 		out = append(out, x509.MarshalPKCS1PrivateKey(key)...)
 	}
-	if err := os.WriteFile("keys.der", out, 0o644); err != nil {
+	if err := os.WriteFile(name, out, 0o644); err != nil {
 		log.Fatal(err)
 	}
 }
