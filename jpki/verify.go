@@ -10,7 +10,8 @@ import (
 
 // Tries gives how many tries of a PIN are left, 0 where it is blocked. It
 // spends none: the card takes a VERIFY without data as a question. One
-// exchange.
+// exchange, and one to select the application of the PIN where that is not
+// selected.
 //
 // A card that answers 9000 has the PIN verified already; its counter is then
 // full.
@@ -69,7 +70,8 @@ func AllowLastTry() VerifyOption { return func(v *verification) { v.lastTry = tr
 
 // Verify presents a PIN to the card: two exchanges, the counter and VERIFY.
 // After it the card gives what the PIN protects, until it loses power or
-// another application is selected.
+// another application is selected. Verify selects the application of the PIN
+// itself, and so does every other method; see [PINKind.Application].
 //
 // VERIFY is sent at most once. The error is a [*StepError] that holds
 //
@@ -87,14 +89,21 @@ func (c *Card) Verify(ctx context.Context, pin PIN, opts ...VerifyOption) error 
 	if !ok || len(pin.open().text) == 0 {
 		return &StepError{"verify PIN", &FormatError{PIN: pin.Kind(), Reason: NoPIN}}
 	}
-	var v verification
-	for _, opt := range opts {
-		opt(&v)
-	}
 	if err := c.begin(ctx); err != nil {
 		return &StepError{step, err}
 	}
 	defer c.end()
+	return c.verifyCurrent(ctx, pin, rule, opts)
+}
+
+// verifyCurrent reads the counter and presents the PIN, where the counter and
+// the options allow it.
+func (c *Card) verifyCurrent(ctx context.Context, pin PIN, rule pinRule, opts []VerifyOption) error {
+	var v verification
+	for _, opt := range opts {
+		opt(&v)
+	}
+	step := "verify " + rule.name
 	switch left, err := c.tries(ctx, rule); {
 	case err != nil:
 		return &StepError{"count " + rule.name + " tries", err}

@@ -1,0 +1,127 @@
+package jpki
+
+import (
+	"bytes"
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+
+	"github.com/mynakit/mynakit/apdu"
+)
+
+// ErrChangeUnknown says that a PIN change may or may not have reached the card:
+// the card has the old PIN or the new one. [Card.ChangePIN] says how to find
+// out.
+var ErrChangeUnknown = errors.New("jpki: outcome of the PIN change unknown")
+
+// ChangePIN changes a PIN: it verifies the old one and sets the new one. Both
+// are of one kind, one of the five that a holder chooses: [AuthPIN], [SignPIN],
+// [TextPIN], [JukiPIN], [CommonPIN]. Holders know the last two as one PIN:
+// change both. Four exchanges. Whether the PIN then counts as verified is the
+// card's affair: call [Card.Verify] with the new one before what needs it.
+//
+// The rules for new PINs are checked before the card is asked: the form, that
+// it is not the old one, and that a new sign PIN has a letter and a digit. The
+// counter is read before the old PIN is presented, as [Card.Verify] does, with
+// the same options and errors. Neither PIN is sent more than once.
+//
+// The error is a [*StepError] that holds
+//
+//   - [*FormatError] where a PIN is none, or the new one breaks a rule:
+//     nothing was sent. [*UnsupportedError] where the card does not let holders
+//     change this kind.
+//   - [*LastTryError], [*PINError] or [ErrOutcomeUnknown] as from Verify, in a
+//     step "verify ...": the PIN is the old one.
+//   - [ErrChangeUnknown], beside the cause, where it cannot be known whether the
+//     PIN is the old one or the new one. The counter is full, so there is room
+//     to find out: [Card.Verify] the new one, and where that is wrong, which
+//     costs a try, the old one, which fills the counter again.
+//   - anything else: the PIN is the old one.
+func (c *Card) ChangePIN(ctx context.Context, old, to PIN, opts ...VerifyOption) error {
+	kind := old.Kind()
+	step := "change " + kind.String()
+	rule, err := checkChange(old, to)
+	if err != nil {
+		return &StepError{step, err}
+	}
+	if err := c.begin(ctx); err != nil {
+		return &StepError{step, err}
+	}
+	defer c.end()
+	// The file is selected here and not named by short identifier: the change
+	// is to hit the PIN that was verified, and this is the form in which clients
+	// are known to do it.
+	shortEF := c.shortEF
+	c.shortEF = false
+	defer func() { c.shortEF = shortEF }()
+	if err := c.verifyCurrent(ctx, old, rule, opts); err != nil {
+		return err
+	}
+	if err := c.set(ctx, to, rule); err != nil {
+		return &StepError{step, err}
+	}
+	return nil
+}
+
+// checkChange applies the rules for new PINs.
+func checkChange(old, to PIN) (pinRule, error) {
+	kind := old.Kind()
+	rule, ok := kind.rule()
+	switch {
+	case !ok || len(old.open().text) == 0:
+		return rule, &FormatError{PIN: kind, Reason: NoPIN}
+	case kind > CommonPIN:
+		return rule, &UnsupportedError{"to change the " + rule.name}
+	case to.Kind() != kind || len(to.open().text) == 0:
+		return rule, &FormatError{PIN: kind, Reason: NoPIN}
+	case subtle.ConstantTimeCompare(old.open().text, to.open().text) == 1:
+		return rule, &FormatError{PIN: kind, Reason: SameAsOld}
+	}
+	const digits = "0123456789"
+	if text := to.open().text; rule.letters {
+		letter := bytes.ContainsFunc(text, func(r rune) bool { return r >= 'A' })
+		if !letter || !bytes.ContainsAny(text, digits) {
+			return rule, &FormatError{PIN: kind, Reason: LetterAndDigit}
+		}
+	}
+	return rule, nil
+}
+
+// set sends the new PIN for the current file, once.
+func (c *Card) set(ctx context.Context, to PIN, rule pinRule) error {
+	// CHANGE REFERENCE DATA with new data only, ISO/IEC 7816-4 section 11.6.7.
+	cmd := apdu.Command{INS: apdu.InsChangeReferenceData, P1: 0x01, P2: 0x80, Data: to.open().text}
+	if app := rule.file.app(); app == CommonApp || app == JukiApp {
+		// CHANGE KEY of JICSAP, which these applications follow.
+		cmd = apdu.Command{CLA: 0x80, INS: apdu.InsChangeKey, P2: 0x80, Data: to.open().text}
+	}
+	before := c.channel.Stats().Exchanges
+	r, err := c.transmit(ctx, &cmd)
+	switch {
+	case err == nil && len(r.Data) == 0:
+		return nil
+	case err == nil:
+		err = ErrReply
+	case c.channel.Stats().Exchanges == before:
+		return err // the context had ended: the card saw nothing
+	case len(r.Data) == 0 && notExecuted(err):
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrChangeUnknown, err)
+}
+
+// notExecuted reports whether a card says that it checked a command and did
+// not begin with it: ISO/IEC 7816-4 table 5, checking errors. 6Fxx is one and
+// says too little.
+func notExecuted(err error) bool {
+	var s *apdu.StatusError
+	if !errors.As(err, &s) {
+		return false
+	}
+	switch s.Status >> 8 {
+	case 0x67, 0x68, 0x69, 0x6A, 0x6B, 0x6D, 0x6E:
+		return true
+	}
+	return false
+}

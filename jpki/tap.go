@@ -1,0 +1,242 @@
+package jpki
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"unique"
+
+	"github.com/mynakit/mynakit/apdu"
+)
+
+// ErrCardChanged says that the card at hand is not the one that it was, or was
+// lifted and put back in between. What was read or signed meanwhile is not to
+// be used.
+var ErrCardChanged = errors.New("jpki: not the same card any more")
+
+// An Identity tells a card from other cards without a PIN. Identities can be
+// compared with == and be keys of a map. It prints as [redacted]; keep it for
+// as long as the card lies there and store a [Pseudonym] otherwise.
+type Identity struct {
+	value unique.Handle[string]
+	weak  bool
+}
+
+// Weak reports whether the identity tells kinds of cards apart and not cards:
+// a phone whose PIN is not verified shows its token information alone.
+func (i Identity) Weak() bool { return i.weak }
+
+// Format prints [redacted] for every verb.
+func (i Identity) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+
+// String gives [redacted].
+func (i Identity) String() string { return redacted }
+
+// GoString gives [redacted].
+func (i Identity) GoString() string { return redacted }
+
+// LogValue gives [redacted].
+func (i Identity) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText gives [redacted].
+func (i Identity) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// Identity reads what tells this card from others: the serial number of the
+// certificate for user authentication, in one exchange. A card without that
+// certificate is told by its number in [CommonApp], a phone before its PIN by
+// the token information alone; see [Identity.Weak]. It selects [JPKIApp], and so
+// ends the state of PINs verified elsewhere.
+//
+// The errors are those of [Card.Serial] and [Card.CommonData].
+func (c *Card) Identity(ctx context.Context) (Identity, error) {
+	return call(ctx, c, "identify card", func() (Identity, error) { return c.identity(ctx) })
+}
+
+func (c *Card) identity(ctx context.Context) (Identity, error) {
+	slot, _ := Auth.info()
+	serial, err := c.serial(ctx, slot)
+	var required *PINRequiredError
+	switch {
+	case err == nil:
+		return Identity{value: unique.Make("serial " + serial.value())}, nil
+	case errors.Is(err, ErrNoCertificate):
+		common, e := c.common(ctx)
+		if e == nil {
+			return Identity{value: unique.Make("number " + common.Number())}, nil
+		}
+		var none *NoApplicationError
+		if !errors.As(e, &none) {
+			return Identity{}, e
+		}
+	case !errors.As(err, &required):
+		return Identity{}, err
+	}
+	return c.tokenIdentity(ctx)
+}
+
+// tokenIdentity is the weak one.
+func (c *Card) tokenIdentity(ctx context.Context) (Identity, error) {
+	const tokenSize = 160
+	b, err := c.readBinary(ctx, tokenInfo, 0, tokenSize)
+	if err == nil && len(b) != tokenSize {
+		err = ErrReply
+	}
+	if err != nil {
+		return Identity{}, err
+	}
+	return Identity{value: unique.Make("token " + string(b)), weak: true}, nil
+}
+
+// A PINOrder says when the holder gives which PIN in a [Tap]. Make one with
+// [PINFirst] or [CardFirst]; the zero value asks for none.
+type PINOrder struct {
+	given bool // not the zero value
+	kind  PINKind
+	pin   PIN
+	ask   func(ctx context.Context, left int) (PIN, error)
+	opts  []VerifyOption
+}
+
+// PINFirst has the PIN before the card, as iPhones do: whether it is right
+// turns out when the card is there. The caller keeps pin and clears it, so that
+// a tap that failed can be tried again without typing.
+func PINFirst(pin PIN, opts ...VerifyOption) PINOrder {
+	return PINOrder{given: true, kind: pin.Kind(), pin: pin, opts: opts}
+}
+
+// CardFirst has the card before the PIN, as Android phones do: the card has to
+// stay while the holder types. ask is called once, with the number of tries
+// that are left; not at all where the PIN is blocked, or where one try is left
+// and [AllowLastTry] is not given. The PIN that it gives is cleared after use.
+func CardFirst(kind PINKind, ask func(ctx context.Context, left int) (PIN, error), opts ...VerifyOption) PINOrder {
+	return PINOrder{given: true, kind: kind, ask: ask, opts: opts}
+}
+
+// Tap waits for a card, has run work with it, and makes sure that the card at
+// the end is the one of the beginning:
+//
+//   - wait gives the card when it is there. With apdu/pcsc that is WaitCard and
+//     Open. What it gives is closed at the end, if it has a Close method,
+//     whatever happened: with apdu/pcsc this takes the power away, so that no
+//     PIN stays verified.
+//   - The card is opened and its [Identity] read.
+//   - order says whether the PIN comes before or now. Before a PIN that was
+//     asked for is sent, the identity is read again: a card that took the place
+//     of the first while somebody typed does not lose a try.
+//   - run works with the card. Its error is the error of Tap as it stands.
+//   - The identity is read once more. Where it is not that of the beginning,
+//     the error is [ErrCardChanged].
+//
+// Do what cannot be undone when Tap has given nil, not within run. A card that
+// was lifted is [apdu.ErrCardRemoved] in a [*StepError] that names the step;
+// the errors are those of [Open], [Card.Identity], [Card.Tries] and
+// [Card.Verify], those of wait and ask in the steps "wait for card" and "ask
+// for ... PIN", and the error of run.
+func Tap(ctx context.Context, wait func(context.Context) (apdu.Transmitter, error), order PINOrder,
+	run func(context.Context, *Card) error, opts ...Option) error {
+	if err := order.check(); err != nil {
+		return &StepError{"verify PIN", err} // before anybody waits for anything
+	}
+	t, err := wait(ctx)
+	if err == nil && t == nil {
+		err = &UnsupportedError{"a wait that gives neither card nor error"}
+	}
+	if err != nil {
+		return &StepError{"wait for card", err}
+	}
+	if closer, ok := t.(io.Closer); ok {
+		// The error says that the card has left meanwhile, which it may.
+		defer closer.Close()
+	}
+	c, err := Open(ctx, t, opts...)
+	if err != nil {
+		return err
+	}
+	first, err := c.Identity(ctx)
+	if err != nil {
+		return err
+	}
+	if order.given {
+		if err := order.verify(ctx, c, first); err != nil {
+			return err
+		}
+	}
+	if first.weak && order.kind == AuthPIN {
+		// A phone shows its certificate from here on.
+		if first, err = c.Identity(ctx); err != nil {
+			return err
+		}
+	}
+	if err := run(ctx, c); err != nil {
+		return err
+	}
+	return c.same(ctx, first)
+}
+
+// check refuses an order that no card can satisfy.
+func (o PINOrder) check() error {
+	if !o.given {
+		return nil
+	}
+	if _, ok := o.kind.rule(); !ok || o.ask == nil && len(o.pin.open().text) == 0 {
+		return &FormatError{PIN: o.kind, Reason: NoPIN}
+	}
+	return nil
+}
+
+// verify presents the PIN to the card that first identifies.
+func (o PINOrder) verify(ctx context.Context, c *Card, first Identity) error {
+	if o.ask == nil {
+		return c.Verify(ctx, o.pin, o.opts...)
+	}
+	left, err := c.Tries(ctx, o.kind)
+	if err != nil {
+		return err
+	}
+	var v verification
+	for _, opt := range o.opts {
+		opt(&v)
+	}
+	switch {
+	case left == 0:
+		return &StepError{"verify " + o.kind.String(), &PINError{PIN: o.kind, Blocked: true}}
+	case left == 1 && !v.lastTry:
+		return &StepError{"verify " + o.kind.String(), &LastTryError{PIN: o.kind}}
+	}
+	step := "ask for " + o.kind.String()
+	pin, err := o.ask(ctx, left)
+	defer pin.Clear()
+	if err != nil {
+		return &StepError{step, err}
+	}
+	if pin.Kind() != o.kind {
+		return &StepError{step, &FormatError{PIN: o.kind, Reason: NoPIN}}
+	}
+	if err := c.same(ctx, first); err != nil {
+		return err
+	}
+	return c.Verify(ctx, pin, o.opts...)
+}
+
+// same makes sure that the card is the one that first identifies.
+func (c *Card) same(ctx context.Context, first Identity) error {
+	_, err := call(ctx, c, "check that the card is the same", func() (Identity, error) {
+		identify := c.identity
+		if first.weak {
+			identify = c.tokenIdentity // run may have verified a PIN
+		}
+		now, err := identify(ctx)
+		var status *apdu.StatusError
+		switch {
+		case errors.As(err, &status):
+			// It answers, and does not have selected what this one had.
+			return now, fmt.Errorf("%w: %w", ErrCardChanged, err)
+		case err == nil && now != first:
+			err = ErrCardChanged
+		}
+		return now, err
+	})
+	return err
+}
