@@ -7,7 +7,6 @@ import (
 	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/x509"
-	"errors"
 	"sync"
 	"time"
 
@@ -105,10 +104,10 @@ func (i *Issuer) Signer() crypto.Signer { return i.key() }
 // Issue signs a certificate for the key public, an RSA or ECDSA public key.
 // See [x509.CreateCertificate] for what it takes from template; the issuer's
 // name and key identifier are those of the CA. It fails where that function
-// does, and where the CA has no certificate itself.
+// does, and with [ErrNoCertificate].
 func (i *Issuer) Issue(template *x509.Certificate, public crypto.PublicKey) (*x509.Certificate, error) {
 	if i.root().Raw == nil {
-		return nil, errors.New("simcard: the issuer has no certificate: moment of issue outside the years 0 to 9999")
+		return nil, ErrNoCertificate
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, i.root(), public, i.key())
 	if err != nil {
