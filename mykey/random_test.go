@@ -20,7 +20,7 @@ import (
 func TestStoresAgree(t *testing.T) {
 	steps, seeds := 300, 4
 	if long() {
-		steps, seeds = 2000, 50
+		steps, seeds = 1000, 20
 	} else if raceEnabled {
 		steps, seeds = 100, 1
 	}
