@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -20,10 +21,13 @@ type pinState struct {
 	Blocked bool   `json:"blocked"`
 }
 
-func (s *session) pins(ctx context.Context) ([]pinState, error) {
+func (s *session) pins(ctx context.Context, kinds ...jpki.PINKind) ([]pinState, error) {
 	var all []pinState
-	for _, p := range []jpki.PINKind{jpki.AuthPIN, jpki.SignPIN} {
+	for _, p := range kinds {
 		left, err := s.card.Tries(ctx, p)
+		if errors.As(err, new(*jpki.NoApplicationError)) {
+			continue // a phone
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -39,14 +43,14 @@ func pinLines(pins []pinState) string {
 		if p.Blocked {
 			state = "blocked"
 		}
-		fmt.Fprintf(&b, "%-9s %s\n", p.PIN+":", state)
+		fmt.Fprintf(&b, "%-11s %s\n", p.PIN+":", state)
 	}
 	return b.String()
 }
 
 func pinsTask(*flag.FlagSet) func(context.Context, *session) error {
 	return func(ctx context.Context, s *session) error {
-		pins, err := s.pins(ctx)
+		pins, err := s.pins(ctx, jpki.AuthPIN, jpki.SignPIN, jpki.TextPIN, jpki.JukiPIN, jpki.CommonPIN)
 		if err != nil {
 			return err
 		}
@@ -71,7 +75,7 @@ func infoTask(*flag.FlagSet) func(context.Context, *session) error {
 		if err != nil {
 			return err
 		}
-		pins, err := s.pins(ctx)
+		pins, err := s.pins(ctx, jpki.AuthPIN, jpki.SignPIN)
 		if err != nil {
 			return err
 		}

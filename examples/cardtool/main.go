@@ -8,6 +8,11 @@
 //	cardtool verify -key auth          check a PIN: a wrong one costs a try
 //	cardtool sign -key auth -in FILE -out FILE.sig
 //
+//	cardtool attributes                name, address, birth date and sex
+//	cardtool mynumber                  the My Number
+//	cardtool photo -out photo.jp2      the photograph
+//	cardtool common                    the card's own number, municipality, expiry
+//	cardtool passwd -pin text          change a PIN
 //	cardtool phone -listen 192.168.0.10:35963
 //	                                   info, with a phone as the reader
 //
@@ -56,17 +61,24 @@ type task struct {
 	name, about string
 	// flags adds the task's own flags and gives what runs it.
 	flags func(f *flag.FlagSet) func(context.Context, *session) error
+	// app is the application that the task starts in; 0 is JPKI.
+	app jpki.Application
 }
 
 func tasks() []task {
 	return []task{
-		{"info", "what the card is, and how many PIN tries are left", infoTask},
-		{"pins", "how many PIN tries are left; none is spent", pinsTask},
-		{"serial", "the serial number of a certificate", serialTask},
-		{"cert", "a certificate, as PEM or DER", certTask},
-		{"verify", "check a PIN; a wrong one costs a try", verifyTask},
-		{"sign", "sign a file with a key of the card", signTask},
-		{"phone", "info, with a phone as the reader (a QR code is shown)", phoneTask},
+		{"info", "what the card is, and how many PIN tries are left", infoTask, 0},
+		{"pins", "how many PIN tries are left; none is spent", pinsTask, 0},
+		{"serial", "the serial number of a certificate", serialTask, 0},
+		{"cert", "a certificate, as PEM or DER", certTask, 0},
+		{"verify", "check a PIN; a wrong one costs a try", verifyTask, 0},
+		{"sign", "sign a file with a key of the card", signTask, 0},
+		{"attributes", "name, address, birth date and sex (text PIN)", attributesTask, jpki.TextApp},
+		{"mynumber", "the My Number (text PIN); the law says who may ask", myNumberTask, jpki.TextApp},
+		{"photo", "the photograph, as JPEG 2000 (verification number A or B)", photoTask, jpki.VisualApp},
+		{"common", "the card's own number, municipality and expiry", commonTask, jpki.CommonApp},
+		{"passwd", "change a PIN", passwdTask, 0},
+		{"phone", "info, with a phone as the reader (a QR code is shown)", phoneTask, 0},
 	}
 }
 
@@ -103,7 +115,7 @@ func run(ctx context.Context, args []string, stdin *os.File, stdout, stderr io.W
 			fmt.Fprintf(stderr, "cardtool %s: takes no arguments but flags\n", t.name)
 			return exitUsage
 		}
-		err := s.run(ctx, do)
+		err := s.run(ctx, t.app, do)
 		var wrong *usageError
 		if errors.As(err, &wrong) {
 			fmt.Fprintf(stderr, "cardtool %s: %v\n", t.name, err)
@@ -126,7 +138,7 @@ func run(ctx context.Context, args []string, stdin *os.File, stdout, stderr io.W
 func usage(w io.Writer) {
 	fmt.Fprintln(w, "usage: cardtool TASK [flags]    (cardtool TASK -h tells the flags)")
 	for _, t := range tasks() {
-		fmt.Fprintf(w, "  %-8s %s\n", t.name, t.about)
+		fmt.Fprintf(w, "  %-10s %s\n", t.name, t.about)
 	}
 }
 
@@ -149,6 +161,8 @@ func hint(err error) string {
 		return "The card left while it looked at the PIN. `cardtool pins` tells how many tries are left."
 	case errors.As(err, new(*jpki.PINRequiredError)):
 		return "Give the PIN: say -ask-pin, or -pin-file FILE."
+	case errors.As(err, new(*jpki.NoApplicationError)):
+		return "Phones, and some cards, do not hold this."
 	case errors.Is(err, apdu.ErrCardRemoved):
 		return "Keep the card still on the reader until the task is done."
 	case errors.Is(err, pcsc.ErrSharing):

@@ -43,26 +43,35 @@ func (p *pinInput) verifyFor(ctx context.Context, s *session, slot jpki.Slot) er
 
 // verify asks for the PIN, or reads it, and presents it to the card once.
 func (p *pinInput) verify(ctx context.Context, s *session, kind jpki.PINKind) error {
-	secret, err := p.secret(s, kind)
-	if err != nil {
-		return err
-	}
-	defer clear(secret)
-	pin, err := jpki.NewPIN(kind, secret)
+	pin, err := readPIN(p.file, kind, kind.String())
 	if err != nil {
 		return err
 	}
 	defer pin.Clear()
-	var opts []jpki.VerifyOption
-	if p.lastTry {
-		opts = append(opts, jpki.AllowLastTry())
-	}
-	return s.card.Verify(ctx, pin, opts...)
+	return s.card.Verify(ctx, pin, p.options()...)
 }
 
-func (p *pinInput) secret(s *session, kind jpki.PINKind) ([]byte, error) {
-	if p.file != "" {
-		return readSecret(p.file)
+func (p *pinInput) options() []jpki.VerifyOption {
+	if p.lastTry {
+		return []jpki.VerifyOption{jpki.AllowLastTry()}
+	}
+	return nil
+}
+
+// readPIN takes a PIN from a file, or asks for it where there is none.
+func readPIN(file string, kind jpki.PINKind, prompt string) (jpki.PIN, error) {
+	secret, err := readSecret(file, prompt)
+	if err != nil {
+		return jpki.PIN{}, err
+	}
+	defer clear(secret)
+	return jpki.NewPIN(kind, secret)
+}
+
+// readSecret takes a line from a file, or asks for it where there is none.
+func readSecret(file, prompt string) ([]byte, error) {
+	if file != "" {
+		return readLine(file)
 	}
 	// The terminal itself: standard input may be what is to be signed.
 	tty, err := openTerminal()
@@ -70,11 +79,11 @@ func (p *pinInput) secret(s *session, kind jpki.PINKind) ([]byte, error) {
 		return nil, &usageError{"no terminal to ask for the PIN on: say -pin-file FILE"}
 	}
 	defer tty.Close()
-	fmt.Fprintf(tty, "%s: ", kind)
+	fmt.Fprintf(tty, "%s: ", prompt)
 	secret, err := term.ReadPassword(int(tty.Fd()))
 	fmt.Fprintln(tty)
 	if err != nil {
-		return nil, errors.New("no PIN was typed")
+		return nil, errors.New("nothing was typed")
 	}
 	return secret, nil
 }
@@ -87,8 +96,8 @@ func openTerminal() (*os.File, error) {
 	return os.OpenFile(name, os.O_RDWR, 0)
 }
 
-// readSecret reads a PIN file: one line, its end left off.
-func readSecret(name string) ([]byte, error) {
+// readLine reads a PIN file: one line, its end left off.
+func readLine(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err

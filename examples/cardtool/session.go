@@ -45,7 +45,7 @@ func (s *session) flags(f *flag.FlagSet) {
 }
 
 // run finds the card, does the task and lets go of the card.
-func (s *session) run(ctx context.Context, do func(context.Context, *session) error) (err error) {
+func (s *session) run(ctx context.Context, app jpki.Application, do func(context.Context, *session) error) (err error) {
 	card, closeCard, err := s.connect(ctx)
 	if err != nil {
 		return err
@@ -57,7 +57,11 @@ func (s *session) run(ctx context.Context, do func(context.Context, *session) er
 	if s.trace {
 		t = apdu.Trace(t, slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	}
-	if s.card, err = jpki.Open(ctx, t); err != nil {
+	var opts []jpki.Option
+	if app != 0 {
+		opts = append(opts, jpki.WithApplication(app))
+	}
+	if s.card, err = jpki.Open(ctx, t, opts...); err != nil {
 		return err
 	}
 	return do(ctx, s)
