@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// long reports whether the runs that measure are wanted.
+// long reports whether the runs that measure are wanted. They need -timeout 40m.
 func long() bool { return os.Getenv("MYNAKIT_LONG") == "1" }
 
 // engine is a store that can be opened again, as by a program that was
