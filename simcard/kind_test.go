@@ -249,11 +249,11 @@ func TestNextGeneration(t *testing.T) {
 	short := sha256.Sum256([]byte("message"))
 	run(t, card, []step{{selectJPKI, "9000"}, {"802A0297 30" + hexOf(string(digest[:])) + "00", "6982"}, {verifyAuth, "9000"}})
 	for command, signed := range map[string][]byte{
-		"802A0097 30" + hexOf(string(digest[:])) + "00":        digest[:],
-		"802A0297 30" + hexOf(string(digest[:])) + "00":        digest[:],
-		"802A0197 07" + hexOf("message") + "00":                digest[:],
-		"802A0397 07" + hexOf("message") + "60":                digest[:],
-		"802A0097 20" + hexOf(string(short[:])) + "00": short[:],
+		"802A0097 30" + hexOf(string(digest[:])) + "00": digest[:],
+		"802A0297 30" + hexOf(string(digest[:])) + "00": digest[:],
+		"802A0197 07" + hexOf("message") + "00":         digest[:],
+		"802A0397 07" + hexOf("message") + "60":         digest[:],
+		"802A0097 20" + hexOf(string(short[:])) + "00":  short[:],
 	} {
 		signature, err := hex.DecodeString(send(t, card, command))
 		require.NoError(t, err)
