@@ -218,7 +218,7 @@ func FuzzParseNumber(f *testing.F) {
 		in = in[:len(in):len(in)]
 		var n, c ticket.Number
 		var err, cerr error
-		allocates(t, 4*len(in)+4096, func() {
+		allocates(t, 4*len(in)+64<<10, func() {
 			n, err = ticket.ParseNumber(string(in))
 			c, cerr = ticket.ParseCheckedNumber(string(in))
 		})

@@ -281,7 +281,7 @@ func FuzzReadDetails(f *testing.F) {
 			c.Encoding = ticket.ShiftJIS
 		}
 		var good []ticket.Detail
-		allocates(t, 40*len(in)+64<<10, func() {
+		allocates(t, 40*len(in)+256<<10, func() {
 			for d, err := range c.ReadDetails(bytes.NewReader(in)) {
 				if err != nil {
 					if _, ok := errors.AsType[*ticket.CSVError](err); !ok {
