@@ -205,7 +205,6 @@ func TestCommonRecordForms(t *testing.T) {
 // READ RECORD to the byte, with and without a short identifier.
 func TestCommonDataCommands(t *testing.T) {
 	record := append(append([]byte{0x01, 0x1C}, "0123456789012341322120350217"...), 0x90, 0)
-	const selectCommon = "00A4040C 0A D3921000310001010100"
 	for _, steps := range [][]step{
 		{{selectCommon, done}, {"00B2010C00", record}},
 		{{selectCommon, done}, {"00B2010C00", "6A86"}, {"00A4020C020001", done}, {"00B2010400", record}},
@@ -221,17 +220,16 @@ func TestCommonDataCommands(t *testing.T) {
 // Which PIN a refusal asks for.
 func TestFilesWantPINs(t *testing.T) {
 	ctx := context.Background()
-	const text, visual = "00A4040C 0A D3921000310001010408", "00A4040C 0A D3921000310001010402"
 	for _, tt := range []struct {
 		app, read string
 		call      func(*Card) error
 		pin       PINKind
 	}{
-		{text, "00B0810000", func(c *Card) error { _, err := c.MyNumber(ctx); return err }, TextPIN},
-		{text, "00B0820000", func(c *Card) error { _, err := c.Attributes(ctx); return err }, TextPIN},
-		{visual, "00B0810000", func(c *Card) error { _, err := c.AgeRecord(ctx); return err }, BirthDateKey},
-		{visual, "00B0820000", func(c *Card) error { _, err := c.Face(ctx); return err }, VisualNumberB},
-		{visual, "00B0850000", func(c *Card) error { _, err := c.MyNumberPicture(ctx); return err }, VisualNumberA},
+		{selectText, "00B0810000", func(c *Card) error { _, err := c.MyNumber(ctx); return err }, TextPIN},
+		{selectText, "00B0820000", func(c *Card) error { _, err := c.Attributes(ctx); return err }, TextPIN},
+		{selectVisual, "00B0810000", func(c *Card) error { _, err := c.AgeRecord(ctx); return err }, BirthDateKey},
+		{selectVisual, "00B0820000", func(c *Card) error { _, err := c.Face(ctx); return err }, VisualNumberB},
+		{selectVisual, "00B0850000", func(c *Card) error { _, err := c.MyNumberPicture(ctx); return err }, VisualNumberA},
 	} {
 		err := tt.call(play(t, nil, step{tt.app, done}, step{tt.read, "6982"}))
 		var required *PINRequiredError
