@@ -49,9 +49,29 @@ func (c Charset) encode(s string) ([]byte, error) {
 		if err != nil {
 			return nil, missing
 		}
-		out = append(out, b...)
+		out = append(out, ibmBytes(b)...)
 	}
 	return out, nil
+}
+
+// ibmBytes turns a character of NEC's selection (ED 40 to EE FC) into the one
+// of IBM's extension (FA 40 to FC 4B) that it repeats. CP932 has such letters
+// as 髙 twice; Windows and Java write the latter, the encoder here the former.
+func ibmBytes(b string) string {
+	if b[0] != 0xED && b[0] != 0xEE {
+		return b
+	}
+	dec := japanese.ShiftJIS.NewDecoder()
+	want, _ := dec.String(b)
+	for lead := byte(0xFA); lead <= 0xFC; lead++ {
+		for trail := 0x40; trail <= 0xFC; trail++ {
+			twin := string([]byte{lead, byte(trail)})
+			if got, _ := dec.String(twin); got == want {
+				return twin
+			}
+		}
+	}
+	return b
 }
 
 // mark is the byte order mark that begins the text.

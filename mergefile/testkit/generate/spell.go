@@ -67,7 +67,9 @@ func encoded(p mergefile.Profile, name string) string {
 	if err != nil {
 		panic(err) // the names below are constants
 	}
-	return s
+	// The encoder knows two letters of the names by NEC's selection; CP932, as
+	// Windows and Java write it, by IBM's extension.
+	return strings.NewReplacer("\xee\xe0", "\xfb\xfc", "\xed\x95", "\xfa\xb1").Replace(s)
 }
 
 // written dresses a bare field as the layout has it.

@@ -180,7 +180,7 @@ func (s *set) valid() {
 	// Second bytes of CP932 that are a backslash, a bar or a brace; letters that
 	// only Microsoft's table has; half-width kana.
 	add("header-cp932-edges", 1, func(p *P) {
-		p.Header, p.Charset, p.Names = true, mergefile.CharsetCP932, []string{"表ソ能予", "①髙﨑Ⅲ㈱", "ﾎﾟｲﾝﾄ～－", "ポ―ーマл"}
+		p.Header, p.Charset, p.Names = true, mergefile.CharsetCP932, []string{"表ソ能予", "①髙﨑Ⅲ㈱", "ﾎﾟｲﾝﾄ～－", "ポ―ーマ"}
 	})
 	for _, form := range []mergefile.TimeForm{mergefile.TimeMillis, mergefile.TimeDashes, mergefile.TimeSlashes, mergefile.TimeISO} {
 		name := strings.NewReplacer("/", "s", " ", "_", ":", "").Replace(string(form))
