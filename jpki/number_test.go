@@ -189,7 +189,7 @@ func TestValuesAreNeverPrinted(t *testing.T) {
 	picture := Picture{func() []byte { return []byte("PNGNUMBER") }}
 	checked := Verified[Attributes]{func() Attributes { return attributes }, FaceID{}}
 	number := Verified[MyNumber]{func() MyNumber { return n }, FaceID{}}
-	identity := Identity{value: n.digits}
+	identity := Identity{n.digits, bySerial}
 
 	values := []any{n, attributes, face, common, picture, checked, number, identity}
 	type inside struct {

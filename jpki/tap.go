@@ -21,12 +21,20 @@ var ErrCardChanged = errors.New("jpki: not the same card any more")
 // as long as the card lies there and store a [Pseudonym] otherwise.
 type Identity struct {
 	value unique.Handle[string]
-	weak  bool
+	by    identifiedBy
 }
+
+type identifiedBy uint8
+
+const (
+	bySerial identifiedBy = iota + 1 // of the certificate for user authentication
+	byNumber                         // of the card, in the common application
+	byToken                          // what the token says of itself
+)
 
 // Weak reports whether the identity tells kinds of cards apart and not cards:
 // a phone whose PIN is not verified shows its token information alone.
-func (i Identity) Weak() bool { return i.weak }
+func (i Identity) Weak() bool { return i.by == byToken }
 
 // Format prints [redacted] for every verb.
 func (i Identity) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
@@ -55,38 +63,51 @@ func (c *Card) Identity(ctx context.Context) (Identity, error) {
 }
 
 func (c *Card) identity(ctx context.Context) (Identity, error) {
-	slot, _ := Auth.info()
-	serial, err := c.serial(ctx, slot)
+	id, err := c.identityBy(ctx, bySerial)
 	var required *PINRequiredError
 	switch {
-	case err == nil:
-		return Identity{value: unique.Make("serial " + serial.value())}, nil
-	case errors.Is(err, ErrNoCertificate):
-		common, e := c.common(ctx)
-		if e == nil {
-			return Identity{value: unique.Make("number " + common.Number())}, nil
-		}
-		var none *NoApplicationError
-		if !errors.As(e, &none) {
-			return Identity{}, e
-		}
-	case !errors.As(err, &required):
-		return Identity{}, err
+	case errors.As(err, &required):
+		return c.identityBy(ctx, byToken)
+	case !errors.Is(err, ErrNoCertificate):
+		return id, err
 	}
-	return c.tokenIdentity(ctx)
+	id, err = c.identityBy(ctx, byNumber)
+	var none *NoApplicationError
+	if errors.As(err, &none) {
+		return c.identityBy(ctx, byToken)
+	}
+	return id, err
 }
 
-// tokenIdentity is the weak one.
-func (c *Card) tokenIdentity(ctx context.Context) (Identity, error) {
-	const tokenSize = 160
-	b, err := c.readBinary(ctx, tokenInfo, 0, tokenSize)
-	if err == nil && len(b) != tokenSize {
-		err = ErrReply
+// identityBy reads one of the things that identify a card.
+func (c *Card) identityBy(ctx context.Context, by identifiedBy) (Identity, error) {
+	var value string
+	switch by {
+	case bySerial:
+		slot, _ := Auth.info()
+		serial, err := c.serial(ctx, slot)
+		if err != nil {
+			return Identity{}, err
+		}
+		value = serial.value()
+	case byNumber:
+		common, err := c.common(ctx)
+		if err != nil {
+			return Identity{}, err
+		}
+		value = common.Number()
+	default:
+		const size = 160
+		b, err := c.readBinary(ctx, tokenInfo, 0, size)
+		if err == nil && len(b) != size {
+			err = ErrReply
+		}
+		if err != nil {
+			return Identity{}, err
+		}
+		value = string(b)
 	}
-	if err != nil {
-		return Identity{}, err
-	}
-	return Identity{value: unique.Make("token " + string(b)), weak: true}, nil
+	return Identity{unique.Make(value), by}, nil
 }
 
 // A PINOrder says when the holder gives which PIN in a [Tap]. Make one with
@@ -163,7 +184,7 @@ func Tap(ctx context.Context, wait func(context.Context) (apdu.Transmitter, erro
 			return err
 		}
 	}
-	if first.weak && order.kind == AuthPIN {
+	if first.Weak() && order.kind == AuthPIN {
 		// A phone shows its certificate from here on.
 		if first, err = c.Identity(ctx); err != nil {
 			return err
@@ -180,7 +201,7 @@ func (o PINOrder) check() error {
 	if !o.given {
 		return nil
 	}
-	if _, ok := o.kind.rule(); !ok || o.ask == nil && len(o.pin.open().text) == 0 {
+	if _, ok := o.kind.rule(); !ok || o.ask == nil && (o.pin.open == nil || len(o.pin.open().text) == 0) {
 		return &FormatError{PIN: o.kind, Reason: NoPIN}
 	}
 	return nil
@@ -223,14 +244,12 @@ func (o PINOrder) verify(ctx context.Context, c *Card, first Identity) error {
 // same makes sure that the card is the one that first identifies.
 func (c *Card) same(ctx context.Context, first Identity) error {
 	_, err := call(ctx, c, "check that the card is the same", func() (Identity, error) {
-		identify := c.identity
-		if first.weak {
-			identify = c.tokenIdentity // run may have verified a PIN
-		}
-		now, err := identify(ctx)
+		// By what it was identified by before: on a phone, run may have verified
+		// the PIN that shows more.
+		now, err := c.identityBy(ctx, first.by)
 		var status *apdu.StatusError
 		switch {
-		case errors.As(err, &status):
+		case errors.As(err, &status), errors.Is(err, ErrNoCertificate):
 			// It answers, and does not have selected what this one had.
 			return now, fmt.Errorf("%w: %w", ErrCardChanged, err)
 		case err == nil && now != first:
