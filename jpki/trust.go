@@ -277,11 +277,15 @@ func (v VerifiedCertificate) MarshalText() ([]byte, error) { return []byte(v.des
 // [ErrConstraint], [ErrCertificate], with a [*RevokedError], with
 // [ErrRevocationUnknown], or for another slot with an [*UnsupportedError].
 func (v *Verifier) Verify(ctx context.Context, cert *x509.Certificate, slot Slot) (*VerifiedCertificate, error) {
-	now := time.Now
-	if v.now != nil {
-		now = v.now
+	return v.VerifyAt(ctx, cert, slot, v.Now())
+}
+
+// Now gives the time by the verifier's clock: see [WithClock].
+func (v *Verifier) Now() time.Time {
+	if v.now == nil {
+		return time.Now()
 	}
-	return v.VerifyAt(ctx, cert, slot, now())
+	return v.now()
 }
 
 // VerifyAt is Verify for another moment than now, such as the time of a
