@@ -51,7 +51,7 @@ func (a Attributes) Name() string { return a.get().name }
 // Address gives the address, UTF-8, usually with full-width digits.
 func (a Attributes) Address() string { return a.get().address }
 
-// Birth gives the birth date.
+// Birth gives the birth date, the zero Date where it is not known.
 func (a Attributes) Birth() Date { return a.get().birth }
 
 // Sex gives the sex.
@@ -140,7 +140,7 @@ func parseAttributes(b []byte) (a Attributes, signed []byte, err error) {
 	if err != nil {
 		return Attributes{}, nil, err
 	}
-	birth, err := ParseDate(string(p[3].value))
+	birth, err := parseCardBirth(p[3].value)
 	sex, ok := parseSex(p[4].value)
 	if err != nil || !ok || !utf8.Valid(p[1].value) || !utf8.Valid(p[2].value) {
 		return Attributes{}, nil, ErrCardData
@@ -148,6 +148,15 @@ func parseAttributes(b []byte) (a Attributes, signed []byte, err error) {
 	_, content, _, _ := tlv.Next(b)
 	kept := &attributes{string(p[1].value), string(p[2].value), birth, sex}
 	return Attributes{func() *attributes { return kept }}, content[len(p[0].whole):], nil
+}
+
+// parseCardBirth reads a birth date, which may be wholly unknown: eight zeros, the
+// zero Date.
+func parseCardBirth(b []byte) (Date, error) {
+	if string(b) == "00000000" {
+		return Date{}, nil
+	}
+	return ParseDate(string(b))
 }
 
 // A TextInfo describes the text application of a card (券面事項入力補助AP基本情報).

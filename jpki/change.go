@@ -31,8 +31,9 @@ var ErrChangeUnknown = errors.New("jpki: outcome of the PIN change unknown")
 //   - [*FormatError] where a PIN is none, or the new one breaks a rule:
 //     nothing was sent. [*UnsupportedError] where the card does not let holders
 //     change this kind.
-//   - [*LastTryError], [*PINError] or [ErrOutcomeUnknown] as from Verify, in a
-//     step "verify ...": the PIN is the old one.
+//   - [*LastTryError], [*PINError] or [ErrOutcomeUnknown] as from Verify: the PIN
+//     is the old one. A card that took the old PIN and then wants it verified is
+//     ErrOutcomeUnknown too.
 //   - [ErrChangeUnknown], beside the cause, where it cannot be known whether the
 //     PIN is the old one or the new one. The counter is full, so there is room
 //     to find out: [Card.Verify] the new one, and where that is wrong, which
@@ -105,6 +106,9 @@ func (c *Card) set(ctx context.Context, to PIN, rule pinRule) error {
 		err = ErrReply
 	case c.channel.Stats().Exchanges == before:
 		return err // the context had ended: the card saw nothing
+	case len(r.Data) == 0 && statusIn(err, apdu.SecurityStatusNotSatisfied):
+		// So the answer to VERIFY was not the card's, or was about another card.
+		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
 	case len(r.Data) == 0 && notExecuted(err):
 		return err
 	}

@@ -40,7 +40,7 @@ func (f Face) get() *face {
 	return f.open()
 }
 
-// Birth gives the birth date.
+// Birth gives the birth date, the zero Date where it is not known.
 func (f Face) Birth() Date { return f.get().birth }
 
 // Sex gives the sex.
@@ -121,7 +121,7 @@ func parseFace(b []byte) (Face, signedFace, error) {
 	if err != nil {
 		return Face{}, signedFace{}, err
 	}
-	birth, err := ParseDate(string(p[1].value))
+	birth, err := parseCardBirth(p[1].value)
 	if err != nil {
 		return Face{}, signedFace{}, ErrCardData
 	}
@@ -171,7 +171,7 @@ func (c *Card) readAge(ctx context.Context) (birth Date, signed, signature []byt
 	if err != nil {
 		return Date{}, nil, nil, err
 	}
-	if birth, err = ParseDate(string(p[0].value)); err != nil {
+	if birth, err = parseCardBirth(p[0].value); err != nil {
 		return Date{}, nil, nil, ErrCardData
 	}
 	return birth, join(p[0], p[1]), p[2].value, nil

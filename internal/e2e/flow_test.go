@@ -22,8 +22,14 @@ import (
 const (
 	authPIN      = "7391"
 	signPIN      = "QZ8842XWK"
+	textPIN      = "5937"
+	jukiPIN      = "8164"
+	commonPIN    = "9473"
 	wrongAuthPIN = "6280"
 	wrongSignPIN = "VV7713JJP"
+	wrongTextPIN = "4829"
+	newPIN       = "2716"
+	newSignPIN   = "KM55PQ90"
 )
 
 var digest = sha256.Sum256([]byte("what is signed"))
@@ -33,6 +39,8 @@ var pss = &rsa.PSSOptions{Hash: crypto.SHA256, SaltLength: rsa.PSSSaltLengthEqua
 func newCard(opts ...simcard.Option) *simcard.Card {
 	return simcard.New(append([]simcard.Option{
 		simcard.WithPIN(simcard.AuthPIN, authPIN), simcard.WithPIN(simcard.SignPIN, signPIN),
+		simcard.WithPIN(simcard.TextPIN, textPIN), simcard.WithPIN(simcard.JukiPIN, jukiPIN),
+		simcard.WithPIN(simcard.CommonPIN, commonPIN),
 	}, opts...)...)
 }
 
@@ -152,15 +160,16 @@ func flows(t testing.TB) []flow {
 		_, err := c.Sign(ctx, jpki.Auth, digest[:], crypto.SHA256)
 		return "signed", err
 	})
-	return all
+	return append(all, faceFlows(t)...)
 }
 
 // secrets is everything about a card that must not be found in a text, in the
 // forms in which it could stand there.
 func secrets(card *simcard.Card) []string {
 	holder := simcard.SampleHolder(0)
-	raw := []string{authPIN, signPIN, wrongAuthPIN, wrongSignPIN,
-		holder.Name, holder.Address, holder.Birth.Format("20060102"),
+	raw := []string{authPIN, signPIN, wrongAuthPIN, wrongSignPIN, textPIN, jukiPIN, commonPIN,
+		wrongTextPIN, newPIN, newSignPIN, card.Holder().NumberA(), card.Holder().NumberB(), card.Holder().BirthKey(),
+		cardNumber(card), holder.Name, holder.Address, holder.Birth.Format("20060102"),
 		card.AuthCertificate().Subject.CommonName, card.SignCertificate().Subject.CommonName}
 	forms := []string{}
 	for _, s := range raw {
