@@ -662,7 +662,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 	address := regexp.MustCompile(`0x[0-9a-f]+|[0-9a-f]{12,}`)
 	logger := slog.New(slog.NewJSONHandler(&out, timeless))
 	texts := slog.New(slog.NewTextHandler(&out, timeless))
-	for _, v := range []any{card, holder, &holder, struct{ C *simcard.Card }{card}, struct{ H simcard.Holder }{holder}, card.Authority(), []any{card, holder}} {
+	for _, v := range []any{card, holder, &holder, struct{ C *simcard.Card }{card}, struct{ H simcard.Holder }{holder}, card.Holder(), holder.MyNumber, struct{ N simcard.MyNumber }{holder.MyNumber}, card.Authority(), []any{card, holder}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 			fmt.Fprintf(&out, verb+"\n", v)
 		}
@@ -680,9 +680,11 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		"8765", "38373635", "QWERTY42", hex.EncodeToString([]byte("QWERTY42")),
 		holder.Name, holder.Address, holder.Birth.Format("20060102"), holder.Birth.Format("2006-01-02"),
 		serial.Text(16), serial.Text(10),
+		holder.NumberA(), holder.SecurityCode, card.Holder().NumberB(), card.Holder().BirthKey(), hexOf(holder.NumberA()),
+		card.Holder().Expiry.Format("2006-01-02"), simcard.DefaultTextPIN, simcard.DefaultCommonPIN, simcard.DefaultJukiPIN,
 	} {
 		printed := strings.ToLower(out.String())
-		if secret == "8765" {
+		if len(secret) == 4 || len(secret) == 6 {
 			printed = address.ReplaceAllString(printed, "")
 		}
 		assert.NotContains(t, printed, strings.ToLower(secret))
@@ -745,7 +747,9 @@ func TestNoAllocation(t *testing.T) {
 	dst := make([]byte, 0, 4096)
 	for _, command := range []string{
 		selectJPKI, "00A40400 0A D392F000260100000001 00", "00A4020C 02 000A", "00A40200 02 000A 00",
-		"00B0000000", "00B08A0024", "00B08A00 000000", "00B0870000", verifyAuth, triesAuth, "00CA0000",
+		selectText, selectVisual, selectCommon, "00B2010C00", "00B2010D00", "00B2011400", "00CA5F5100", selectRoot, "00CA00F000", "00CA00F8 000000",
+		selectText, verifyText, "00B08100 000000", "00B08200 000000", "00B08300 000000", "00A4020C 02 0004", "00B0000000", "80320091 04 32333435",
+		selectJPKI, "00A4020C 02 000A", "00B0000000", "00B08A0024", "00B08A00 000000", "00B0870000", verifyAuth, triesAuth, "00CA0000",
 	} {
 		b, err := hex.DecodeString(strings.ReplaceAll(command, " ", ""))
 		require.NoError(t, err)
