@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+
+	"github.com/mynakit/mynakit/apdu/tlv"
+	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/jpki/cms"
+	"github.com/mynakit/mynakit/simcard"
+)
+
+// blank is a PDF with one empty page.
+func blank() []byte {
+	var b bytes.Buffer
+	var offsets []int
+	b.WriteString("%PDF-1.7\n")
+	for i, object := range []string{
+		"<< /Type /Catalog /Pages 2 0 R >>",
+		"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+		"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 200 200] >>",
+	} {
+		offsets = append(offsets, b.Len())
+		fmt.Fprintf(&b, "%d 0 obj\n%s\nendobj\n", i+1, object)
+	}
+	start := b.Len()
+	b.WriteString("xref\n0 4\n0000000000 65535 f \n")
+	for _, o := range offsets {
+		fmt.Fprintf(&b, "%010d 00000 n \n", o)
+	}
+	fmt.Fprintf(&b, "trailer\n<< /Size 4 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n", start)
+	return b.Bytes()
+}
+
+var (
+	byteRange = regexp.MustCompile(`/ByteRange ?\[ ?(\d+) (\d+) (\d+) (\d+) *\]`)
+	contents  = regexp.MustCompile(`/Contents ?<([0-9A-Fa-f]+)>`)
+)
+
+// parts gives the signature in a PDF that has one, and what it is about.
+func parts(t *testing.T, file []byte) (signature, content []byte) {
+	t.Helper()
+	var n [4]int
+	found := byteRange.FindAllSubmatch(file, -1)
+	if len(found) != 1 {
+		t.Fatalf("%d signatures", len(found))
+	}
+	for i := range n {
+		n[i], _ = strconv.Atoi(string(found[0][i+1]))
+	}
+	// All of the file but the signature itself is signed (GHSA-g258-q5gf-7hvx:
+	// a ByteRange that is not complete).
+	gap := contents.FindSubmatchIndex(file)
+	if n[0] != 0 || n[2]+n[3] != len(file) || n[1] != gap[2]-1 || n[2] != gap[3]+1 {
+		t.Fatalf("ByteRange %v for %d bytes with a signature at %v", n, len(file), gap[2:])
+	}
+	padded, err := hex.DecodeString(string(file[gap[2]:gap[3]]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, value, rest, err := tlv.Next(padded)
+	if err != nil || len(value) == 0 {
+		t.Fatal("no signature")
+	}
+	return padded[:len(padded)-len(rest)], append(append([]byte(nil), file[:n[1]]...), file[n[2]:]...)
+}
+
+func TestSignedPDF(t *testing.T) {
+	ctx := context.Background()
+	reader := simcard.New()
+	dir := t.TempDir()
+	in, out := filepath.Join(dir, "in.pdf"), filepath.Join(dir, "out.pdf")
+	if err := os.WriteFile(in, blank(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(ctx, []string{in, out}, reader); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.HasPrefix(file, blank()) {
+		t.Fatal("the document was changed, and not added to")
+	}
+	verifier, err := jpki.NewVerifier([]*x509.Certificate{reader.Authority().Sign().Certificate()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signature, content := parts(t, file)
+	message, err := cms.VerifyDetached(ctx, verifier, jpki.Sign, signature, content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !message.Signer.Certificate.Equal(reader.SignCertificate()) {
+		t.Fatal("signed by somebody else")
+	}
+	content[10] ^= 1
+	if _, err := cms.VerifyDetached(ctx, verifier, jpki.Sign, signature, content); err == nil {
+		t.Fatal("a changed document verifies")
+	}
+}
+
+func TestErrors(t *testing.T) {
+	ctx := context.Background()
+	none := filepath.Join(t.TempDir(), "none.pdf")
+	text := filepath.Join(t.TempDir(), "text.pdf")
+	if err := os.WriteFile(text, []byte("no PDF"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	gone := simcard.New()
+	gone.Remove()
+	for name, err := range map[string]error{
+		"no arguments": run(ctx, nil, simcard.New()),
+		"no file":      run(ctx, []string{none, none}, simcard.New()),
+		"no PDF":       run(ctx, []string{text, none}, simcard.New()),
+		"no card":      run(ctx, []string{text, none}, gone),
+	} {
+		if err == nil {
+			t.Error(name)
+		}
+	}
+	if _, err := os.Stat(none); !os.IsNotExist(err) {
+		t.Error("something was written")
+	}
+}
