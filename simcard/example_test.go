@@ -1,11 +1,20 @@
 package simcard_test
 
 import (
+	"bytes"
 	"context"
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"image/png"
+	"log"
+	"math/big"
 	"time"
+
+	"golang.org/x/crypto/ocsp"
 
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/simcard"
@@ -126,4 +135,132 @@ func ExampleCard_Remove() {
 	// Output:
 	// true
 	// <nil>
+}
+
+// The four attributes (基本4情報), opened by 照合番号B from the card's face.
+func ExampleHolder_NumberB() {
+	holder := simcard.SampleHolder(0)
+	holder.Expiry = time.Date(2034, time.April, 12, 0, 0, 0, 0, time.UTC)
+	card := simcard.New(simcard.WithHolder(holder))
+	numberB := holder.NumberB()
+	fmt.Println(numberB)
+	for _, command := range []string{
+		"\x00\xA4\x04\x0C\x0A\xD3\x92\x10\x00\x31\x00\x01\x01\x04\x08", // SELECT text
+		"\x00\x20\x00\x95\x0E" + numberB,                               // VERIFY, file 15
+		"\x00\xB0\x82\x11\x0F",                                         // READ BINARY, file 02, the name
+	} {
+		reply, err := card.Transmit([]byte(command))
+		fmt.Printf("%s %X %v\n", reply[:len(reply)-2], reply[len(reply)-2:], err)
+	}
+	// Output:
+	// 60041220342468
+	//  9000 <nil>
+	//  9000 <nil>
+	// 試験　太郎 9000 <nil>
+}
+
+// The age record (年齢情報) and its signature, as a verifier checks it: the root
+// that it was given certifies the key in file 0004, and that key has signed.
+func ExampleAuthority_CardFace() {
+	card := simcard.New()
+	read := func(command string) []byte {
+		reply, err := card.Transmit([]byte(command))
+		if err != nil {
+			log.Fatal(err)
+		}
+		return reply[:len(reply)-2]
+	}
+	read("\x00\xA4\x04\x0C\x0A\xD3\x92\x10\x00\x31\x00\x01\x01\x04\x02") // SELECT visual
+	read("\x00\x20\x00\x91\x06" + card.Holder().BirthKey())              // VERIFY, file 11
+	record := read("\x00\xB0\x81\x00\x00\x00\x00")                       // file 01
+	certificate := read("\x00\xB0\x84\x00\x00\x00\x00")                  // file 04
+
+	// 7F21 { 5F4E { issuer, subject, 90 exponent, 91 modulus }, 5F37 signature }
+	root := card.Authority().CardFace().Visual()
+	body, signature := certificate[10:307], certificate[312:]
+	digest := sha256.Sum256(body)
+	fmt.Println(root.ID, bytes.HasPrefix(body, root.ID[:]), rsa.VerifyPKCS1v15(root.Key, crypto.SHA256, digest[:], signature))
+
+	// FF10 { DF11 date, DF12 key, DF13 signature over both }
+	issuer := &rsa.PublicKey{N: new(big.Int).SetBytes(body[len(body)-256:]), E: 65537}
+	digest = sha256.Sum256(record[5:286])
+	fmt.Println(rsa.VerifyPKCS1v15(issuer, crypto.SHA256, digest[:], record[291:]))
+	fmt.Printf("%s\n", record[8:16])
+	// Output:
+	// 6000023/001 true <nil>
+	// <nil>
+	// 19850412
+}
+
+// A certificate that was revoked: the authority says so when it is asked.
+func ExampleWithRevoked() {
+	now := time.Date(2026, time.May, 1, 12, 0, 0, 0, time.UTC)
+	card := simcard.New(simcard.WithRevoked(now.Add(-time.Hour)))
+	ca := card.Authority().Auth()
+
+	request, err := ocsp.CreateRequest(card.AuthCertificate(), ca.Certificate(), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	der, err := ca.OCSP(request, now, card.Revocations()...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	answer, err := ocsp.ParseResponse(der, ca.Certificate())
+	fmt.Println(answer.Status == ocsp.Revoked, answer.RevokedAt.Format(time.TimeOnly), err)
+
+	list, err := ca.CRL(now, card.Revocations()...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	crl, err := x509.ParseRevocationList(list)
+	fmt.Println(len(crl.RevokedCertificateEntries), err)
+	// Output:
+	// true 11:00:00 <nil>
+	// 1 <nil>
+}
+
+// A card that has run out.
+func ExampleWithExpired() {
+	card := simcard.New(simcard.WithExpired())
+	fmt.Println(card.AuthCertificate().NotAfter.Before(time.Now()), card.Holder().Expiry.Before(time.Now()))
+	// Output: true true
+}
+
+// A foreign resident: a name in Latin letters, dates of the Gregorian calendar.
+func ExampleSampleForeigner() {
+	card := simcard.New(simcard.WithHolder(simcard.SampleForeigner(0)))
+	fmt.Println(card.Holder().Name, card.Holder().BirthKey())
+	// Output: SPECIMEN ALEX 851002
+}
+
+// A My Number is read, checked, and not printed.
+func ExampleParseMyNumber() {
+	number, err := simcard.ParseMyNumber("614106526000")
+	fmt.Println(number, number.Digits()[8:], err)
+	_, err = simcard.ParseMyNumber("614106526001")
+	fmt.Println(err)
+	// Output:
+	// [redacted] 6000 <nil>
+	// simcard: not an Individual Number: twelve digits, the last a check digit
+}
+
+// The My Number as the picture on the card.
+func ExampleCard_Holder() {
+	card := simcard.New()
+	var picture []byte
+	for _, command := range []string{
+		"\x00\xA4\x04\x0C\x0A\xD3\x92\x10\x00\x31\x00\x01\x01\x04\x02", // SELECT visual
+		"\x00\x20\x00\x93\x0C" + card.Holder().NumberA(),               // VERIFY, file 13
+		"\x00\xB0\x85\x09\x00",                                         // READ BINARY, file 05, behind the tags
+	} {
+		reply, err := card.Transmit([]byte(command))
+		if err != nil {
+			log.Fatal(err)
+		}
+		picture = reply
+	}
+	config, err := png.DecodeConfig(bytes.NewReader(picture))
+	fmt.Println(config.Width, config.Height, err)
+	// Output: 72 12 <nil>
 }
