@@ -50,6 +50,10 @@ var (
 // name the same one. It is kept in memory until it says that the next one is
 // due; a newer one takes its place, an older one never does.
 //
+// Lists leave out certificates that have expired. That such a certificate, which
+// [jpki.Verifier.VerifyAt] can be asked about, is not in a list therefore says
+// nothing, unless the list is from before its end.
+//
 // A list is fetched when none that is here covers the certificate and there is a
 // Client. The zero value fetches nothing and looks into what [CRL.Add] gave it.
 type CRL struct {
@@ -237,6 +241,10 @@ func (c *CRL) find(issuer [sha256.Size]byte, points [][]byte) *list {
 func (l *list) lookUp(cert *x509.Certificate) error {
 	if revoked, ok := l.revoked[string(cert.SerialNumber.Bytes())]; ok {
 		return &revoked
+	}
+	if l.from.After(cert.NotAfter) {
+		// RFC 5280 section 3.3: lists forget what has expired.
+		return unknown("the certificate had expired when the list was made")
 	}
 	return nil
 }

@@ -193,6 +193,26 @@ func TestCRLLookUp(t *testing.T) {
 	assert.Equal(t, jpki.ReasonAffiliationChanged, revoked.Reason)
 }
 
+// A list may have forgotten that an expired certificate was revoked.
+func TestCRLExpiredCertificate(t *testing.T) {
+	issuer := ours().Auth().Certificate()
+	end := now.Add(-time.Hour) // when the list was made
+	for name, tt := range map[string]struct {
+		end  time.Time
+		want error
+	}{"just then": {end, nil}, "before": {end.Add(-time.Second), jpki.ErrRevocationUnknown}} {
+		t.Run(name, func(t *testing.T) {
+			cert := issue(t, func(c *x509.Certificate) { c.NotAfter = tt.end })
+			c := &revoke.CRL{Now: at}
+			require.NoError(t, c.Add(makeCRL(t, nil), issuer))
+			require.ErrorIs(t, c.CheckRevocation(context.Background(), cert, issuer), tt.want)
+			require.NoError(t, c.Add(makeCRL(t, nil, cert), issuer))
+			var revoked *jpki.RevokedError
+			require.ErrorAs(t, c.CheckRevocation(context.Background(), cert, issuer), &revoked)
+		})
+	}
+}
+
 // Lists of JPKI are split. The list of one town says nothing of another.
 func TestCRLScope(t *testing.T) {
 	issuer := ours().Auth().Certificate()

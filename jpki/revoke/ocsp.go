@@ -35,7 +35,9 @@ const maxResponse = 64 << 10
 // It has to be about this very certificate, by number and by the issuer's name
 // and key: generations of a CA share their name and may use a number twice. It
 // has to be of its time, and to bear the nonce of the request if it bears one.
-// If it contains certificates, the first is the responder's.
+// If it contains certificates, the first is the responder's. That a certificate
+// which has expired is good is only believed from a responder that says it
+// remembers those.
 type OCSP struct {
 	// Client makes the requests. It is required.
 	Client *http.Client
@@ -82,7 +84,7 @@ func (o *OCSP) CheckRevocation(ctx context.Context, cert, issuer *x509.Certifica
 	if err != nil {
 		return err
 	}
-	return o.judge(body, query, issuer, clock(o.Now))
+	return o.judge(body, query, cert, issuer, clock(o.Now))
 }
 
 // A query is what was asked.
@@ -140,7 +142,7 @@ func newQuery(cert, issuer *x509.Certificate) ([]byte, query, error) {
 
 // judge reads a response. What golang.org/x/crypto/ocsp leaves to its caller is
 // here: who may sign, whom the response is about, when, and the nonce.
-func (o *OCSP) judge(body []byte, q query, issuer *x509.Certificate, now time.Time) error {
+func (o *OCSP) judge(body []byte, q query, cert, issuer *x509.Certificate, now time.Time) error {
 	// Without an issuer, ParseResponse checks the signature under the
 	// certificate in the response, if there is one, and nothing else.
 	response, err := ocsp.ParseResponse(body, nil)
@@ -171,6 +173,9 @@ func (o *OCSP) judge(body []byte, q query, issuer *x509.Certificate, now time.Ti
 	}
 	switch response.Status {
 	case ocsp.Good:
+		if !remembers(response, cert) {
+			return unknown("the certificate has expired, and the responder does not say that it remembers those")
+		}
 		return nil
 	case ocsp.Revoked:
 		return &jpki.RevokedError{At: response.RevokedAt, Reason: jpki.RevocationReason(response.RevocationReason)}
@@ -205,6 +210,24 @@ func authorised(response *ocsp.Response, issuer *x509.Certificate, now time.Time
 		return unknown("certificate of the responder is not valid now")
 	}
 	return nil
+}
+
+// remembers reports whether a responder that says good would know of a
+// revocation. It can forget what has expired, unless it says since when it keeps
+// everything (archive cutoff, RFC 6960 section 4.4.4).
+func remembers(response *ocsp.Response, cert *x509.Certificate) bool {
+	if !response.ThisUpdate.After(cert.NotAfter) {
+		return true
+	}
+	for _, e := range response.Extensions {
+		if !e.Id.Equal(asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 6}) {
+			continue
+		}
+		var cutoff time.Time
+		der := cryptobyte.String(e.Value)
+		return der.ReadASN1GeneralizedTime(&cutoff) && der.Empty() && !cert.NotAfter.Before(cutoff)
+	}
+	return false
 }
 
 // strong reports whether an algorithm is good today. The CheckSignature of

@@ -81,6 +81,7 @@ type response struct {
 	responder          *x509.Certificate // embedded, if not nil
 	this, next, made   time.Time
 	extensions         []pkix.Extension
+	cutoff             []byte // of the archive, DER
 	reason             int
 	twice, weak, extra bool
 }
@@ -102,6 +103,8 @@ type single struct {
 	Unknown asn1.Flag `asn1:"tag:2,optional"`
 	This    time.Time `asn1:"generalized"`
 	Next    time.Time `asn1:"generalized,explicit,tag:0,optional"`
+
+	Extensions []pkix.Extension `asn1:"explicit,tag:1,optional"`
 }
 
 type responseData struct {
@@ -139,6 +142,9 @@ func (r *response) der() []byte {
 		s.Revoked.At, s.Revoked.Reason = now.Add(-time.Hour), asn1.Enumerated(r.reason)
 	default:
 		s.Unknown = true
+	}
+	if r.cutoff != nil {
+		s.Extensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 6}, Value: r.cutoff}}
 	}
 	responder := asn1.RawValue{Class: 2, Tag: 1, IsCompound: true, Bytes: r.issuer.RawSubject}
 	data := responseData{Responder: responder, Made: r.made, Responses: []single{s}, Extensions: r.extensions}
@@ -338,6 +344,34 @@ func TestOCSP(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A responder may have forgotten that an expired certificate was revoked.
+func TestOCSPExpiredCertificate(t *testing.T) {
+	end := now.Add(-48 * time.Hour)
+	cutoff := func(at time.Time) []byte { return must(asn1.MarshalWithParams(at, "generalized")) }
+	for _, tt := range []struct {
+		name string
+		edit func(*response, []byte)
+		want error
+	}{
+		{"good", func(*response, []byte) {}, jpki.ErrRevocationUnknown},
+		{"good, remembers", func(r *response, _ []byte) { r.cutoff = cutoff(end) }, nil},
+		{"good, has forgotten", func(r *response, _ []byte) { r.cutoff = cutoff(end.Add(time.Second)) }, jpki.ErrRevocationUnknown},
+		{"good, cutoff malformed", func(r *response, _ []byte) { r.cutoff = []byte{5, 0} }, jpki.ErrRevocationUnknown},
+		{"good, from before the end", func(r *response, _ []byte) { r.this = end }, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server := serve(t, tt.edit)
+			cert := issue(t, func(c *x509.Certificate) { c.NotAfter = end })
+			o := &revoke.OCSP{Client: server.Client(), URL: server.URL, Now: at}
+			require.ErrorIs(t, o.CheckRevocation(context.Background(), cert, ours().Auth().Certificate()), tt.want)
+		})
+	}
+	server := serve(t, func(r *response, _ []byte) { r.status = ocsp.Revoked })
+	cert := issue(t, func(c *x509.Certificate) { c.NotAfter = end })
+	var revoked *jpki.RevokedError
+	require.ErrorAs(t, (&revoke.OCSP{Client: server.Client(), URL: server.URL, Now: at}).CheckRevocation(context.Background(), cert, ours().Auth().Certificate()), &revoked)
 }
 
 // Two requests about one certificate have nothing in common that could be
