@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -81,7 +80,7 @@ func rawInserts(ctx context.Context, db *sql.DB, prefix string, tickets []ticket
 		return err
 	}
 	defer tx.Rollback()
-	const rows = 400
+	const rows = 1000
 	for len(tickets) > 0 {
 		part := tickets[:min(rows, len(tickets))]
 		tickets = tickets[len(part):]
@@ -110,10 +109,11 @@ func rawInserts(ctx context.Context, db *sql.DB, prefix string, tickets []ticket
 
 // A batch of 10,000 costs at most half as much again as the bare INSERTs.
 // Both run in turn on tables of the same size, each first as often as the
-// other, and the middle one of their ratios counts.
+// other, and the best time of each counts, because what else the machine does
+// only ever adds.
 func TestBatchCost(t *testing.T) {
 	if !long() {
-		t.Skip("eleven times 20,000 rows: set MYNAKIT_LONG=1")
+		t.Skip("21 times 20,000 rows: set MYNAKIT_LONG=1")
 	}
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) {
@@ -136,33 +136,27 @@ func TestBatchCost(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, rawInserts(ctx, db, "raw_", warm.Tickets, e.driver == "pgx"))
 			tickets := warm.Tickets
-			var ratios []float64
-			var sums [2]time.Duration
-			for i := range 10 {
+			best := [2]time.Duration{math.MaxInt64, math.MaxInt64}
+			for i := range 20 {
 				// The raw side has other numbers of the same kind ready.
 				for j := range tickets {
 					tickets[j].Number = ticket.NewNumber()
 				}
-				var took [2]time.Duration
 				for k := range 2 {
+					side := (i + k) % 2
 					began := time.Now()
-					if (i+k)%2 == 0 {
-						_, err := b.IssueBatch(ctx, shop, orders)
-						require.NoError(t, err)
-						took[0] = time.Since(began)
-						continue
+					if side == 0 {
+						_, err = b.IssueBatch(ctx, shop, orders)
+					} else {
+						err = rawInserts(ctx, db, "raw_", tickets, e.driver == "pgx")
 					}
-					err := rawInserts(ctx, db, "raw_", tickets, e.driver == "pgx")
-					took[1] = time.Since(began)
+					best[side] = min(best[side], time.Since(began))
 					require.NoError(t, err)
 				}
-				sums[0] += took[0]
-				sums[1] += took[1]
-				ratios = append(ratios, float64(took[0])/float64(took[1]))
 			}
-			slices.Sort(ratios)
-			t.Logf("10,000 tickets: %v, the bare INSERTs %v (means); ratios %.2f", sums[0]/10, sums[1]/10, ratios)
-			assert.LessOrEqual(t, ratios[len(ratios)/2], 1.5)
+			ratio := float64(best[0]) / float64(best[1])
+			t.Logf("10,000 tickets: %v, the bare INSERTs %v: %.2f times", best[0], best[1], ratio)
+			assert.LessOrEqual(t, ratio, 1.5)
 		})
 	}
 }

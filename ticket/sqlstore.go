@@ -116,7 +116,7 @@ func orNull[T comparable](v T) any {
 
 // insertRows is how many tickets go into one INSERT: their parameters stay
 // under SQLite's 32,766 and PostgreSQL's 65,535, and more gain no speed.
-const insertRows = 400
+const insertRows = 1000
 
 // insert stores tickets of one scope and tells which, by index, were not
 // stored because their numbers or order keys are taken.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -34,36 +35,60 @@ func chromium(t *testing.T) string {
 	return ""
 }
 
+// browse runs the browser without a window and without a network.
+func browse(t *testing.T, browser, dir string, args ...string) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, browser, append([]string{"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+		"--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+		"--disable-dev-shm-usage", "--user-data-dir=" + filepath.Join(dir, "profile")}, args...)...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "HOME="+dir)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
+// Printed, three tickets make a sheet of A4 and none is cut in two.
+func TestPagePrints(t *testing.T) {
+	browser, dir := chromium(t), t.TempDir()
+	for tickets, sheets := range map[int]int{3: 1, 4: 2} {
+		var slips []paper.Slip
+		for i := range tickets {
+			slips = append(slips, slip(t, "9876-543"+string('0'+rune(i))))
+		}
+		var page bytes.Buffer
+		require.NoError(t, paper.WriteHTML(&page, slips...))
+		file, pdf := filepath.Join(dir, "page.html"), filepath.Join(dir, "page.pdf")
+		require.NoError(t, os.WriteFile(file, page.Bytes(), 0o600))
+		browse(t, browser, dir, "--no-pdf-header-footer", "--print-to-pdf="+pdf, "file://"+filepath.ToSlash(file))
+		raw, err := os.ReadFile(pdf)
+		require.NoError(t, err)
+		assert.Len(t, regexp.MustCompile(`/Type\s*/Page\b`).FindAll(raw, -1), sheets, "%d tickets", tickets)
+		assert.Regexp(t, `/MediaBox\s*\[0 0 59[45]\.?\d* 84[12]\.?\d*\]`, string(raw), "A4 in points")
+	}
+}
+
 // The page in a real browser: the QR codes are read from its picture, and the
 // frames and texts have left their ink where they belong. MYNAKIT_PICTURES
 // names a directory to keep the picture in.
 func TestPageRenders(t *testing.T) {
-	browser := chromium(t)
+	browser, dir := chromium(t), t.TempDir()
 	a, b := slip(t, "9876-5432"), slip(t, "0000-0001")
 	b.CheckDigit = true
 	b.Ticket.Prints = 2
 	b.Ticket.Points = 99_999_999
 	b.Issuer = "とても長い名前をもつ地域の商店街振興組合連合会および商工会議所"
-	dir := t.TempDir()
 	var page bytes.Buffer
 	require.NoError(t, paper.WriteHTML(&page, a, b))
 	file := filepath.Join(dir, "page.html")
 	require.NoError(t, os.WriteFile(file, page.Bytes(), 0o600))
 
 	// A4 at 96 dots an inch is 794 by 1123; drawn twice as fine.
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
 	shot := filepath.Join(dir, "page.png")
-	cmd := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-		"--user-data-dir="+filepath.Join(dir, "profile"), "--hide-scrollbars", "--force-device-scale-factor=2",
-		"--window-size=794,1123", "--screenshot="+shot, "file://"+filepath.ToSlash(file))
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "HOME="+dir)
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	browse(t, browser, dir, "--hide-scrollbars", "--force-device-scale-factor=2", "--window-size=794,1123",
+		"--screenshot="+shot, "file://"+filepath.ToSlash(file))
 	raw, err := os.ReadFile(shot)
-	require.NoError(t, err, "%s", out)
+	require.NoError(t, err)
 	if keep := os.Getenv("MYNAKIT_PICTURES"); keep != "" {
 		require.NoError(t, os.WriteFile(filepath.Join(keep, "page.png"), raw, 0o600))
 	}
