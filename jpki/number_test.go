@@ -52,7 +52,7 @@ func TestParseMyNumber(t *testing.T) {
 func TestMyNumberCheck(t *testing.T) {
 	seen := map[byte]int{}
 	for n := range 20000 {
-		digits := fmt.Sprintf("%011d", n*48271%99999999977)
+		digits := fmt.Sprintf("%011d", int64(n)*48271%99999999977)
 		sum := 0
 		for i := 1; i <= 11; i++ {
 			q := i + 1
