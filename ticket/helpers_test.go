@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"sync"
 	"testing"
@@ -69,9 +70,34 @@ var engines = []struct {
 // eachStore runs f on a fresh store of each kind.
 func eachStore(t *testing.T, f func(t *testing.T, s ticket.Store)) {
 	t.Run("Memory", func(t *testing.T) { f(t, new(ticket.Memory)) })
-	for _, e := range engines {
-		t.Run(e.name, func(t *testing.T) { f(t, openSQL(t, e.driver, e.dsn(t))) })
+	t.Run("SQLite", func(t *testing.T) { f(t, openSQL(t, "sqlite", sqliteDSN(t.TempDir()))) })
+	t.Run("PostgreSQL", func(t *testing.T) {
+		dsn, prefix := shared.next(t)
+		s, err := ticket.OpenSQL(t.Context(), openDB(t, "pgx", dsn), ticket.SQLConfig{Prefix: prefix})
+		require.NoError(t, err)
+		f(t, s)
+	})
+}
+
+// shared is a database in which each test has tables of its own, because a
+// new database takes the server longer than the test does.
+var shared sharedDB
+
+type sharedDB struct {
+	mu  sync.Mutex
+	dsn string
+	n   int
+}
+
+func (s *sharedDB) next(t testing.TB) (dsn, prefix string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dsn == "" {
+		// The server's own database outlives the test that comes first.
+		s.dsn = regexp.MustCompile(`dbname=\S+`).ReplaceAllString(pg.DSN(t), "dbname=postgres")
 	}
+	s.n++
+	return s.dsn, fmt.Sprintf("t%d_", s.n)
 }
 
 // clock is a clock that the test turns.
