@@ -1,7 +1,24 @@
 // Package jpki works with one Japanese Individual Number Card (マイナンバーカード)
-// in a reader: its certificates and their serial numbers, its PINs, and
-// signatures with its keys. JPKI (公的個人認証サービス) is the application on the
-// card that does this; phones carry the same application.
+// in a reader, and with all of it: certificates and serial numbers, signatures,
+// My Number, name and address, the face of the card, its PINs.
+//
+// # Five applications
+//
+// A card holds five applications and works with one at a time:
+//
+//   - [JPKIApp] (公的個人認証サービス): certificates and keys. Phones have this one.
+//   - [TextApp] (券面事項入力補助): [Card.MyNumber] and [Card.Attributes] as text.
+//   - [VisualApp] (券面事項確認): [Card.Face] with photo and pictures of what is
+//     printed, and [Card.AgeRecord], which gives a birth date and nothing else.
+//   - [CommonApp] (共通カード): [Card.CommonData], the card's own number and expiry.
+//   - [JukiApp] (住基): for the resident register. It has a PIN, and nothing that
+//     the public can read.
+//
+// Each method selects the application that it needs, one exchange more where
+// another is selected. To select is to end: PINs that were verified in the
+// application before are so no longer, and what needs them is
+// [*PINRequiredError]. So do everything in one application, then everything in
+// the next. What the card does not have is [*NoApplicationError].
 //
 // # A tap
 //
@@ -24,8 +41,9 @@
 //
 // # PINs
 //
-// A wrong PIN costs a try. Three wrong tries lock the auth PIN, five the sign
-// PIN, and the holder has to go to the municipal office. So:
+// Each [PINKind] has its counter. A wrong PIN costs a try; three wrong tries lock
+// a PIN of digits, five the sign PIN, and the holder has to have it reset:
+// [UnlockWays] says where. So:
 //
 //   - [NewPIN] refuses a malformed PIN before any card sees it.
 //   - [Card.Verify] reads the counter first. It keeps the last remaining try
@@ -34,10 +52,32 @@
 //     moment the answer is [ErrOutcomeUnknown]: call [Card.Tries] or Verify
 //     again, both look at the counter before anything else.
 //   - A [PIN] prints as [redacted] everywhere and is wiped by [PIN.Clear].
+//   - [Card.ChangePIN] checks the rules for new PINs first.
+//
+// What is printed on a card opens it, too: the My Number ([NewNumberA]), or birth
+// date, expiry and security code ([NewNumberB]). These are presented like PINs,
+// with counters of their own.
 //
 // A verified PIN stays verified until the card loses power or another
 // application is selected, even for the next program. Open the reader
 // exclusively, or within a transaction, and power the card off afterwards.
+//
+// [Tap] does a whole visit in one call, with the PIN before the card (as on
+// iPhones) or the card before the PIN (as on Android phones). It makes sure that
+// the card at the end is the card of the beginning, and that a PIN typed for
+// one card does not go to another.
+//
+// # Signed and verified
+//
+// What the card says is not thereby true. [Card.Attributes] and its like give it
+// as it comes; [Card.VerifiedAttributes] and its like give a [Verified], which
+// exists only where digests and signatures hold up to the [FaceAnchors] that the
+// caller trusts. The issuer keys of live cards are not published: FaceAnchors
+// says what to choose from. Expiry and security code of a face are under no
+// signature at all.
+//
+// Certificates come as the card gives them, too. [Verifier] verifies them under
+// the roots of J-LIS; the CA certificates on the card are no such roots.
 //
 // # Signatures
 //
@@ -47,19 +87,14 @@
 // SHA-384 or SHA-512 with PKCS #1 v1.5, and SHA-256 with PSS where the card
 // does PSS, which TLS 1.3 needs.
 //
-// # What is not checked here
-//
-// Certificates come as the card gives them. Whoever can make a card can make a
-// certificate: verify it against the roots of J-LIS before trusting a name or
-// a serial number in it. The CA certificates on the card are no such roots.
-//
 // # Errors
 //
 // Every error of a [Card] is a [*StepError] that names what was being done.
 // [errors.Is] and [errors.As] look through it: to [*PINError],
 // [*PINRequiredError], [ErrNoCertificate] and so on, to [*apdu.StatusError]
 // with the status word, to [apdu.ErrCardRemoved]. No error contains a PIN, a
-// serial number or anything else that was read.
+// serial number or anything else that was read. My Number, attributes and the
+// rest print as [redacted]; values come out of methods.
 //
 // A [Card] stands for the card that was there at [Open]. After
 // [apdu.ErrCardRemoved], open the next one.
@@ -69,6 +104,7 @@
 // The card's specification is not public. What is used here is what independent
 // public clients of the card agree on (jpki/myna, OpenSC's driver, myna-card and
 // others), within ISO/IEC 7816-4 and -8, PKCS #11 for the token information, RFC
-// 5280 for certificates and RFC 8017 for signatures. Where cards are known or
+// 5280 for certificates, RFC 8017 for signatures and JICSAP's specification of
+// 1998 for CHANGE KEY and record files. Where cards are known or
 // suspected to differ, all ways are taken.
 package jpki

@@ -64,8 +64,8 @@ type VerifyOption func(*verification)
 type verification struct{ lastTry bool }
 
 // AllowLastTry lets [Card.Verify] spend the last remaining try. Ask the holder
-// before: a wrong PIN then is blocked, and the holder has to have it reset at
-// the municipal office.
+// before: a wrong PIN then is blocked, and the holder has to have it reset; see
+// [UnlockWays].
 func AllowLastTry() VerifyOption { return func(v *verification) { v.lastTry = true } }
 
 // Verify presents a PIN to the card: two exchanges, the counter and VERIFY.
