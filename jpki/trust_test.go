@@ -1,12 +1,15 @@
 package jpki_test
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha1"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -193,6 +196,38 @@ func TestVerifyECDSA(t *testing.T) {
 		_, err = newVerifier(t, rootsOf(generation()[1])).Verify(context.Background(), cert, jpki.Auth)
 		require.ErrorIs(t, err, want)
 	}
+}
+
+// What a hash or a key is too weak for is refused, though the issuer signed it.
+func TestVerifyWeak(t *testing.T) {
+	issuer := generation()[1].Auth()
+	v := newVerifier(t, rootsOf(generation()[1]))
+
+	ed, _, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	for name, key := range map[string]crypto.PublicKey{
+		"Ed25519, which no card has": ed, "RSA with 1,024 bits": mustRSA(1024).Public(),
+		"RSA with exponent 3": &rsa.PublicKey{N: holderKey().N, E: 3},
+	} {
+		cert := issueBy(t, generation()[1], jpki.Auth, key, nil)
+		_, err = v.Verify(context.Background(), cert, jpki.Auth)
+		require.ErrorIs(t, err, jpki.ErrAlgorithm, name)
+	}
+
+	// SHA-1, which crypto/x509 does not even issue: the algorithm is exchanged
+	// and the whole signed again.
+	const sha256RSA, sha1RSA = "\x2A\x86\x48\x86\xF7\x0D\x01\x01\x0B", "\x2A\x86\x48\x86\xF7\x0D\x01\x01\x05"
+	cert := issue(t, jpki.Auth, nil)
+	tbs := bytes.Replace(cert.RawTBSCertificate, []byte(sha256RSA), []byte(sha1RSA), 1)
+	digest := sha1.Sum(tbs)
+	signature, err := issuer.Signer().Sign(rand.Reader, digest[:], crypto.SHA1)
+	require.NoError(t, err)
+	weak, err := x509.ParseCertificate([]byte(object(0x30, string(tbs),
+		object(0x30, object(0x06, sha1RSA), "\x05\x00"), object(0x03, "\x00", string(signature)))))
+	require.NoError(t, err)
+	require.Equal(t, x509.SHA1WithRSA, weak.SignatureAlgorithm)
+	_, err = v.Verify(context.Background(), weak, jpki.Auth)
+	requireOnly(t, err, weak, jpki.ErrAlgorithm)
 }
 
 // Every reason for which a certificate is refused, one fault at a time.
@@ -740,6 +775,9 @@ func TestVerifyRevocation(t *testing.T) {
 func TestRevocationWords(t *testing.T) {
 	for r := jpki.RevocationReason(0); r < 12; r++ {
 		assert.NotEmpty(t, r.String())
+	}
+	for s := jpki.RevocationNotChecked; s <= jpki.RevocationUnknown; s++ {
+		assert.NotContains(t, s.String(), "RevocationStatus")
 	}
 	assert.Equal(t, "RevocationReason(7)", jpki.RevocationReason(7).String())
 	assert.Equal(t, "RevocationStatus(7)", jpki.RevocationStatus(7).String())

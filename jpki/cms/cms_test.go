@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/json"
@@ -135,7 +136,7 @@ func TestSignAndVerify(t *testing.T) {
 		_, err = cms.Verify(ctx, v, jpki.Auth+jpki.Sign-slot, whole)
 		require.Error(t, err)
 
-		for _, content := range [][]byte{nil, {}, bytes.Repeat([]byte("long "), 1<<18)} {
+		for _, content := range [][]byte{nil, {}, bytes.Repeat([]byte("long "), 1<<18), make([]byte, 17<<20)} {
 			whole, err := cms.Sign(ctx, k, content)
 			require.NoError(t, err)
 			m, err := cms.Verify(ctx, v, slot, whole)
@@ -192,6 +193,7 @@ func algorithm(id ...int) []byte { return obj(0x30, oid(id...), asn1.NullBytes) 
 
 var (
 	sha256Alg  = algorithm(2, 16, 840, 1, 101, 3, 4, 2, 1)
+	sha512Alg  = algorithm(2, 16, 840, 1, 101, 3, 4, 2, 3)
 	sha1Alg    = algorithm(1, 3, 14, 3, 2, 26)
 	rsaAlg     = algorithm(1, 2, 840, 113549, 1, 1, 1)
 	rsa256Alg  = algorithm(1, 2, 840, 113549, 1, 1, 11)
@@ -332,6 +334,15 @@ func TestVerifyRefuses(t *testing.T) {
 		{"namesake before the signer", forgery{cert: cert, key: key(), certs: []*x509.Certificate{forger, cert}}, nil},
 		{"namesake behind the signer", forgery{cert: cert, key: key(), certs: []*x509.Certificate{cert, forger}}, nil},
 
+		{"names its certificate by SHA-512", forgery{cert: cert, key: key(), attributes: set(certV2OID, certHash512(sha512Alg, cert))}, nil},
+		{"names another certificate by SHA-512", forgery{cert: cert, key: key(), attributes: set(certV2OID, certHash512(sha512Alg, stranger))}, cms.ErrSigner},
+		{"names its certificate by SHA-1", forgery{cert: cert, key: key(), attributes: set(certV2OID, certHash512(sha1Alg, cert))}, cms.ErrMessage},
+		{"too many attributes", forgery{cert: cert, key: key(), attributes: func(v map[string][][]byte, o *[][]byte) {
+			for i := range 30 {
+				*o = append(*o, oid(1, 2, 3, i))
+			}
+		}}, cms.ErrNotAccepted},
+
 		// jpki/myna, GHSA-58hw-cg5m-88rp and GHSA-g258-q5gf-7hvx: the signer in
 		// the message is not who signed.
 		{"GHSA-58hw-cg5m-88rp: signer mismatch, namesake's key", forgery{cert: cert, key: key2()}, cms.ErrSignature},
@@ -389,6 +400,12 @@ func TestVerifyRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// certHash512 names a certificate by its SHA-512, and says so by algorithm.
+func certHash512(algorithm []byte, c *x509.Certificate) []byte {
+	h := sha512.Sum512(c.Raw)
+	return obj(0x30, obj(0x30, obj(0x30, algorithm, obj(0x04, h[:]))))
 }
 
 func make17(cert *x509.Certificate) (list []*x509.Certificate) {

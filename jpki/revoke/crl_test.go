@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
+	"fmt"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -413,6 +414,33 @@ func TestCRLWaiting(t *testing.T) {
 	defer close(stuck)
 	err := (&revoke.CRL{Client: slow.Client(), URL: slow.URL, Timeout: time.Millisecond}).CheckRevocation(context.Background(), cert, issuer)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+// However many lists there are, memory has an end: the first one goes.
+func TestCRLManyLists(t *testing.T) {
+	const most = 4096
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "CA"}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCRLSign, SubjectKeyId: []byte{1},
+	}
+	ca := must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, template, key().Public(), key()))))
+	point := func(n int) []byte { return fullName(fmt.Sprintf("http://crl.test/%d", n)) }
+	at := func(n int) *x509.Certificate {
+		return &x509.Certificate{SerialNumber: big.NewInt(9), NotAfter: now.Add(time.Hour), Extensions: []pkix.Extension{
+			extension(false, obj(0x30, obj(0x30, point(n))), 2, 5, 29, 31),
+		}}
+	}
+	c := &revoke.CRL{Now: func() time.Time { return now }}
+	for n := range most + 1 {
+		list := must(x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
+			Number: big.NewInt(1), ThisUpdate: now.Add(-time.Minute), NextUpdate: now.Add(time.Hour),
+			ExtraExtensions: []pkix.Extension{issuingPoint(point(n))},
+		}, ca, key()))
+		require.NoError(t, c.Add(list, ca))
+	}
+	require.ErrorIs(t, c.CheckRevocation(context.Background(), at(0), ca), jpki.ErrRevocationUnknown)
+	require.NoError(t, c.CheckRevocation(context.Background(), at(1), ca))
+	require.NoError(t, c.CheckRevocation(context.Background(), at(most), ca))
 }
 
 func TestCRLBehindVerifier(t *testing.T) {
