@@ -104,11 +104,11 @@ func (c *Card) newPINs(cfg *config) {
 	kind, h := cfg.kind.data(), &c.face.holder
 	digits := func(value string) pin { return newPIN(value, 3, isFourDigits) }
 	number := func(value string) pin { return newPIN(value, 10, nil) }
+	a, b := number(h.NumberA()), number(h.NumberB())
 	c.pins = [pins]pin{
 		AuthPIN: digits(DefaultAuthPIN), SignPIN: newPIN(DefaultSignPIN, 5, isSignPIN),
 		TextPIN: digits(DefaultTextPIN), CommonPIN: digits(DefaultCommonPIN), JukiPIN: digits(DefaultJukiPIN),
-		TextNumberA: number(h.NumberA()), TextNumberB: number(h.NumberB()),
-		VisualNumberA: number(h.NumberA()), VisualNumberB: number(h.NumberB()), BirthKey: number(h.BirthKey()),
+		TextNumberA: a, TextNumberB: b, VisualNumberA: a, VisualNumberB: b, BirthKey: number(h.BirthKey()),
 	}
 	c.pins[CommonPIN].jicsap, c.pins[JukiPIN].jicsap = true, true
 	if kind.noSign {

@@ -365,3 +365,65 @@ func TestPhotoDecodes(t *testing.T) {
 	assert.GreaterOrEqual(t, len(picture), 192*240)
 	assert.Greater(t, len(bytes.Trim(picture, string(picture[len(picture)-1:]))), 192*240/2, "not one grey")
 }
+
+// Names and addresses of any length: the length takes one, two or three bytes,
+// and the table still tells where each object begins.
+func TestLongAttributes(t *testing.T) {
+	for _, n := range []int{0, 1, 42, 43, 85, 86, 1000} {
+		holder := faceHolder
+		holder.Name, holder.Address = strings.Repeat("長", n), strings.Repeat("い", n)
+		card := simcard.New(simcard.WithHolder(holder))
+		content := read(t, card, selectText, "91", simcard.DefaultTextPIN, 2)
+		require.Zero(t, len(content)%256)
+		length := func(n int) []byte {
+			switch {
+			case n < 0x80:
+				return []byte{byte(n)}
+			case n < 0x100:
+				return []byte{0x81, byte(n)}
+			}
+			return []byte{0x82, byte(n >> 8), byte(n)}
+		}
+		want := [][]byte{
+			append(append([]byte{0xDF, 0x22}, length(3*n)...), holder.Name...),
+			append(append([]byte{0xDF, 0x23}, length(3*n)...), holder.Address...),
+			[]byte("\xDF\x24\x0819800217"),
+			[]byte("\xDF\x25\x012"),
+		}
+		inner := len(bytes.Join(want, nil)) + 11
+		front := append([]byte{0xFF, 0x20}, length(inner)...)
+		require.Equal(t, append(front, 0xDF, 0x21, 0x08), content[:len(front)+3])
+		offset := len(front) + 11
+		for i, object := range want {
+			at := content[len(front)+3+2*i:]
+			require.Equal(t, offset, int(at[0])<<8|int(at[1]), "%d characters, object %d", n, i)
+			require.Equal(t, object, content[offset:offset+len(object)])
+			offset += len(object)
+		}
+		digests := readFileAfter(t, card, 3)
+		sum := sha256.Sum256(bytes.Join(want, nil))
+		require.Equal(t, sum[:], digests[43:75])
+	}
+}
+
+// The picture of a text is that of no other text.
+func TestTextPictures(t *testing.T) {
+	seen := map[string]string{}
+	for _, name := range []string{"", "試", "験", "試験", "験試", "試　験", "試験太郎", strings.Repeat("長", 17), strings.Repeat("長", 16)} {
+		holder := faceHolder
+		holder.Name = name
+		card := simcard.New(simcard.WithHolder(holder))
+		face := read(t, card, selectVisual, "93", card.Holder().NumberA(), 2)
+		start := int(face[8+2*3])<<8 | int(face[9+2*3])
+		rest := face[start:]
+		require.Equal(t, []byte{0xDF, 0x25}, rest[:2])
+		i := bytes.Index(rest[:10], []byte("\x89PNG"))
+		require.Positive(t, i)
+		img := decodePNG(t, rest[i:])
+		n := max(1, len([]rune(name)))
+		assert.Equal(t, image.Rect(0, 0, min(n, 16)*24, (n+15)/16*24), img.Bounds())
+		key := string(img.Pix) + img.Bounds().String()
+		assert.NotContains(t, seen, key, name)
+		seen[key] = name
+	}
+}
