@@ -43,8 +43,8 @@ type Card struct {
 	scratch [64]byte // for the control information that SELECT gives
 }
 
-// New makes a card: plastic, of [SampleHolder] 0, with [DefaultAuthPIN] and
-// [DefaultSignPIN], issued by [TestAuthority], powered on and ready. Options
+// New makes a card: plastic, of [SampleHolder] 0, with [DefaultAuthPIN] and the
+// other default PINs, issued by [TestAuthority], powered on and ready. Options
 // are applied in their order. It cannot fail, and it is fast: what takes time,
 // keys and certificates, is made when it is first needed.
 func New(options ...Option) *Card {
@@ -266,7 +266,7 @@ func (c *Card) Tries(which PIN) int {
 	return c.pins[which].tries
 }
 
-// Verified tells whether a PIN is verified at this moment.
+// Verified tells whether a PIN or a number is verified at this moment.
 func (c *Card) Verified(which PIN) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -278,8 +278,8 @@ func (c *Card) Verified(which PIN) bool {
 func (c *Card) AuthCertificate() *x509.Certificate { return parse(c.auth.certificate()) }
 
 // SignCertificate gives the certificate for digital signature
-// (署名用電子証明書). It is nil on a [Child] card, and if an option made it
-// impossible to issue.
+// (署名用電子証明書). It is nil on a [Child] and a [PINLess] card, and if an
+// option made it impossible to issue.
 func (c *Card) SignCertificate() *x509.Certificate {
 	if c.sign == nil {
 		return nil

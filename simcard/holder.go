@@ -145,8 +145,8 @@ func SampleForeigner(n uint) Holder {
 	return h
 }
 
-// NumberA gives 照合番号A, with which the My Number opens files of both card-face
-// applications: its twelve digits.
+// NumberA gives 照合番号A, which opens files of both card-face applications: the
+// twelve digits of the My Number, or "" without one.
 func (h Holder) NumberA() string { return h.MyNumber.Digits() }
 
 // NumberB gives 照合番号B, 14 digits that stand on the card's face: the date of
