@@ -215,8 +215,8 @@ func faceFlows(t testing.TB) []flow {
 		a, err := attributes(ctx, c)
 		return n + a, err
 	})
-	for kind, pins := range changes() {
-		old, to := mustPIN(t, kind, pins[0]), mustPIN(t, kind, pins[1])
+	for kind := jpki.AuthPIN; kind <= jpki.CommonPIN; kind++ {
+		old, to := mustPIN(t, kind, changes()[kind][0]), mustPIN(t, kind, changes()[kind][1])
 		add(kind.Application(), "change "+kind.String(), jpki.PIN{}, func(ctx context.Context, c *jpki.Card) (string, error) {
 			return "", c.ChangePIN(ctx, old, to)
 		})

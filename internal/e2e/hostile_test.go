@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -204,6 +205,46 @@ func FuzzCard(f *testing.F) {
 		}
 		if got, most := after.TotalAlloc-before.TotalAlloc, uint64(1<<20+64*len(in)); got > most {
 			t.Fatalf("%d bytes allocated for %d bytes", got, len(in))
+		}
+	})
+}
+
+// One flow by itself, with a card that is the fuzzer: more of the input reaches
+// the later exchanges. What is called verified is what the genuine card says, or
+// there is nothing: a fuzzer does not forge signatures.
+func FuzzFlow(f *testing.F) {
+	all := flows(f)
+	genuine := make([]string, len(all))
+	for i, flow := range all {
+		r := &tape{card: newCard()}
+		genuine[i], _ = flow.run(context.Background(), r)
+		require.NotEmpty(f, r.out)
+		f.Add(byte(i), r.out)
+	}
+	require.Greater(f, len(all), 45)
+	f.Fuzz(func(t *testing.T, which byte, in []byte) {
+		i := int(which) % len(all)
+		flow := all[i]
+		card := &scriptedCard{rest: in[:len(in):len(in)]}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		got, err := flow.run(context.Background(), card)
+		runtime.ReadMemStats(&after)
+		var step *jpki.StepError
+		if err != nil && !errors.As(err, &step) {
+			t.Fatalf("%s: error without a step: %v", flow.name, err)
+		}
+		if err == nil && strings.HasPrefix(flow.name, "verified") && got != genuine[i] {
+			t.Fatalf("%s: verified what no card has signed", flow.name)
+		}
+		if card.pins > flow.pins() {
+			t.Fatalf("%s: VERIFY sent %d times", flow.name, card.pins)
+		}
+		if most := len(in)/2 + 20; card.exchanges > most {
+			t.Fatalf("%s: %d exchanges for %d bytes", flow.name, card.exchanges, len(in))
+		}
+		if got, most := after.TotalAlloc-before.TotalAlloc, uint64(1<<20+64*len(in)); got > most {
+			t.Fatalf("%s: %d bytes allocated for %d bytes", flow.name, got, len(in))
 		}
 	})
 }
