@@ -459,14 +459,17 @@ func TestCRLBehindVerifier(t *testing.T) {
 
 // Whatever is added is no list, for nobody else can sign.
 func FuzzCRL(f *testing.F) {
-	issuer := ours().Auth().Certificate()
+	// The keys of the software card are ready-made; each worker begins anew.
+	ca := simcard.TestAuthority().Auth()
+	issuer := ca.Certificate()
+	cert, err := ca.Issue(simcard.SampleHolder(3).AuthTemplate(issuedAt), key().Public())
+	require.NoError(f, err)
 	for _, list := range [][]byte{
-		makeCRL(f, nil), makeCRL(f, nil, issue(f, nil)), makeCRL(f, withExtension(issuingPoint(fullName("http://crl.test/a"), obj(0x81, []byte{0xFF})))),
+		makeCRLBy(f, ca, nil), makeCRLBy(f, ca, nil, cert), makeCRLBy(f, ca, withExtension(issuingPoint(fullName("http://crl.test/a"), obj(0x81, []byte{0xFF})))),
 	} {
 		list[len(list)-1] ^= 1
 		f.Add(list)
 	}
-	cert := issue(f, nil)
 	f.Fuzz(func(t *testing.T, list []byte) {
 		c := &revoke.CRL{Now: at}
 		var before, after runtime.MemStats

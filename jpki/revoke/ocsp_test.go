@@ -500,21 +500,25 @@ func TestOCSPBehindVerifier(t *testing.T) {
 
 // Whatever a responder sends is no good answer, for it cannot sign.
 func FuzzOCSP(f *testing.F) {
+	// The keys of the software card are ready-made; each worker begins anew.
+	issuer := simcard.TestAuthority().Auth()
+	cert, err := issuer.Issue(simcard.SampleHolder(3).AuthTemplate(issuedAt), key().Public())
+	require.NoError(f, err)
 	good := &response{
-		serial: big.NewInt(5), issuer: ours().Auth().Certificate(), signer: ours().Auth().Signer(),
+		serial: big.NewInt(5), issuer: issuer.Certificate(), signer: issuer.Signer(),
 		this: now.Add(-time.Minute), next: now.Add(time.Hour), made: now,
 	}
 	f.Add(good.der())
-	good.responder, good.signer = responder(f, ours().Auth(), nil), key()
+	good.responder, good.signer = responder(f, issuer, nil), key()
 	f.Add(good.der())
 	f.Add(ocsp.TryLaterErrorResponse)
 	f.Add([]byte{0x30, 0x80})
-	cert := issue(f, nil)
+	root := issuer.Certificate()
 	f.Fuzz(func(t *testing.T, body []byte) {
 		o := &revoke.OCSP{Client: &http.Client{Transport: canned(body)}, URL: "http://ocsp.test", Now: at}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		err := o.CheckRevocation(context.Background(), cert, ours().Auth().Certificate())
+		err := o.CheckRevocation(context.Background(), cert, root)
 		runtime.ReadMemStats(&after)
 		if !errors.Is(err, jpki.ErrRevocationUnknown) {
 			t.Fatalf("a forged response: %v", err)
