@@ -13,6 +13,8 @@
 //	cardtool photo -out photo.jp2      the photograph
 //	cardtool common                    the card's own number, municipality, expiry
 //	cardtool passwd -pin text          change a PIN
+//	cardtool cms-sign -in FILE -out FILE.p7m
+//	cardtool cms-verify -roots CA.pem -in FILE.p7m
 //	cardtool phone -listen 192.168.0.10:35963
 //	                                   info, with a phone as the reader
 //
@@ -63,22 +65,26 @@ type task struct {
 	flags func(f *flag.FlagSet) func(context.Context, *session) error
 	// app is the application that the task starts in; 0 is JPKI.
 	app jpki.Application
+	// cardless marks a task that works without a card.
+	cardless bool
 }
 
 func tasks() []task {
 	return []task{
-		{"info", "what the card is, and how many PIN tries are left", infoTask, 0},
-		{"pins", "how many PIN tries are left; none is spent", pinsTask, 0},
-		{"serial", "the serial number of a certificate", serialTask, 0},
-		{"cert", "a certificate, as PEM or DER", certTask, 0},
-		{"verify", "check a PIN; a wrong one costs a try", verifyTask, 0},
-		{"sign", "sign a file with a key of the card", signTask, 0},
-		{"attributes", "name, address, birth date and sex (text PIN)", attributesTask, jpki.TextApp},
-		{"mynumber", "the My Number (text PIN); the law says who may ask", myNumberTask, jpki.TextApp},
-		{"photo", "the photograph, as JPEG 2000 (verification number A or B)", photoTask, jpki.VisualApp},
-		{"common", "the card's own number, municipality and expiry", commonTask, jpki.CommonApp},
-		{"passwd", "change a PIN", passwdTask, 0},
-		{"phone", "info, with a phone as the reader (a QR code is shown)", phoneTask, 0},
+		{"info", "what the card is, and how many PIN tries are left", infoTask, 0, false},
+		{"pins", "how many PIN tries are left; none is spent", pinsTask, 0, false},
+		{"serial", "the serial number of a certificate", serialTask, 0, false},
+		{"cert", "a certificate, as PEM or DER", certTask, 0, false},
+		{"verify", "check a PIN; a wrong one costs a try", verifyTask, 0, false},
+		{"sign", "sign a file with a key of the card", signTask, 0, false},
+		{"attributes", "name, address, birth date and sex (text PIN)", attributesTask, jpki.TextApp, false},
+		{"mynumber", "the My Number (text PIN); the law says who may ask", myNumberTask, jpki.TextApp, false},
+		{"photo", "the photograph, as JPEG 2000 (verification number A or B)", photoTask, jpki.VisualApp, false},
+		{"common", "the card's own number, municipality and expiry", commonTask, jpki.CommonApp, false},
+		{"passwd", "change a PIN", passwdTask, 0, false},
+		{"cms-sign", "sign a file as a CMS message (RFC 5652)", cmsSignTask, 0, false},
+		{"cms-verify", "verify a CMS message; without a card", cmsVerifyTask, 0, true},
+		{"phone", "info, with a phone as the reader (a QR code is shown)", phoneTask, 0, false},
 	}
 }
 
@@ -115,7 +121,12 @@ func run(ctx context.Context, args []string, stdin *os.File, stdout, stderr io.W
 			fmt.Fprintf(stderr, "cardtool %s: takes no arguments but flags\n", t.name)
 			return exitUsage
 		}
-		err := s.run(ctx, t.app, do)
+		var err error
+		if t.cardless {
+			err = do(ctx, s)
+		} else {
+			err = s.run(ctx, t.app, do)
+		}
 		var wrong *usageError
 		if errors.As(err, &wrong) {
 			fmt.Fprintf(stderr, "cardtool %s: %v\n", t.name, err)

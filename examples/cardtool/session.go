@@ -38,7 +38,7 @@ type session struct {
 func (s *session) flags(f *flag.FlagSet) {
 	f.StringVar(&s.readerFlag, "reader", "sim", "`where` the card is: sim, auto, phone, or a reader's name or a part of it")
 	f.StringVar(&s.listen, "listen", "127.0.0.1:35963", "`address` where -reader phone waits; any but loopback sends the PIN in the clear over that network")
-	f.TextVar(&s.kindFlag, "kind", simcard.Plastic, "`kind` of the software card: plastic, android, iphone, juki or child")
+	f.TextVar(&s.kindFlag, "kind", simcard.Plastic, "`kind` of the software card: plastic, android, iphone, juki, child, pinless or next-generation-plan")
 	f.BoolVar(&s.json, "json", false, "print one JSON object")
 	f.BoolVar(&s.trace, "trace", false, "write the exchanges to standard error, secrets masked")
 	f.DurationVar(&s.wait, "wait", 30*time.Second, "how `long` to wait for a card and for each of its answers")
@@ -148,14 +148,18 @@ func (s *session) cost() cost {
 // print writes v as JSON, or text and the cost.
 func (s *session) print(v any, text string) error {
 	if s.json {
-		e := json.NewEncoder(s.stdout)
-		e.SetEscapeHTML(false)
-		return e.Encode(v)
+		return s.encode(v)
 	}
 	if _, err := io.WriteString(s.stdout, text); err != nil {
 		return err
 	}
 	return s.printCost(s.stdout)
+}
+
+func (s *session) encode(v any) error {
+	e := json.NewEncoder(s.stdout)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
 }
 
 func (s *session) printCost(w io.Writer) error {

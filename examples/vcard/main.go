@@ -51,7 +51,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f.SetOutput(stderr)
 	addr := f.String("addr", vpcd.DefaultAddr, "`address` where vpcd waits for the card")
 	kind := simcard.Plastic
-	f.TextVar(&kind, "kind", simcard.Plastic, "`kind` of card: plastic, android, iphone, juki or child")
+	f.TextVar(&kind, "kind", simcard.Plastic, "`kind` of card: plastic, android, iphone, juki, child, pinless or next-generation-plan")
 	holder := f.Uint("holder", 0, "`number` of the invented holder")
 	certs := f.String("certs", "", "write the card's certificates to `DIR`")
 	trace := f.Bool("trace", false, "write the exchanges to standard error, secrets masked")
