@@ -287,7 +287,7 @@ func (o *opening) diagnoseText(text []byte) error {
 
 func lineHint(c *codec, rec, rest []byte) string {
 	switch {
-	case len(rest) == 0 && !c.p.FinalEOL && c.eol != "" && bytes.HasSuffix(rec, []byte{}) && len(rec) > 0 && bytes.IndexByte(rec, '\n') < 0:
+	case len(rest) == 0 && !c.p.FinalEOL && c.eol != "" && len(rec) <= c.maxLen && bytes.IndexByte(rec, '\n') < 0:
 		return "the last line has a line end, and by the profile should not"
 	case bytes.IndexByte(rec, '\n') >= 0:
 		return "the line ends in another way than the profile says (" + string(c.p.EOL) + ")"

@@ -1,9 +1,6 @@
 package mergefile
 
-import (
-	"strconv"
-	"strings"
-)
+import "strings"
 
 // FileNameFor gives the name of a file whose first record has the given
 // transaction, as the profile's FileName says: with slashes for NameDay, whose
@@ -29,7 +26,7 @@ func (p Profile) FileNameFor(first Transaction) string {
 func (p Profile) numberName(civil int64, seq uint32) string {
 	b := p.Transaction.Time.appendTime(nil, civil)
 	b = append(b, p.Transaction.Join...)
-	b = appendFixed(b, uint64(seq), max(p.Transaction.Digits, len(strconv.FormatUint(uint64(seq), 10))))
+	b = appendFixed(b, uint64(seq), max(p.Transaction.Digits, decimalWidth(uint64(seq))))
 	return strings.Map(func(r rune) rune {
 		if isAlnum(byte(r)) || r == '-' || r == '_' || r == '.' {
 			return r

@@ -598,7 +598,7 @@ func (c *codec) appendRecord(dst []byte, r Record) ([]byte, field, bool) {
 	}
 	b := scratch[:0]
 	if c.p.Points.ZeroFill {
-		if len(strconv.FormatUint(r.Points, 10)) > c.p.Points.Digits {
+		if decimalWidth(r.Points) > c.p.Points.Digits {
 			return dst, fieldPoints, false
 		}
 		b = appendFixed(b, r.Points, c.p.Points.Digits)
@@ -620,7 +620,7 @@ func (c *codec) appendRecord(dst []byte, r Record) ([]byte, field, bool) {
 	if form.Digits == 0 {
 		b = strconv.AppendUint(b, uint64(r.Transaction.seq), 10)
 	} else {
-		if len(strconv.FormatUint(uint64(r.Transaction.seq), 10)) > form.Digits {
+		if decimalWidth(uint64(r.Transaction.seq)) > form.Digits {
 			return dst, fieldTransaction, false
 		}
 		b = appendFixed(b, uint64(r.Transaction.seq), form.Digits)

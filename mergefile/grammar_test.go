@@ -183,7 +183,7 @@ func TestScanAgreesOnDamage(t *testing.T) {
 		slow.scans = false
 		require.True(t, c.verify(good, true, nil, nil).ok)
 		require.True(t, slow.verify(good, true, nil, nil).ok)
-		for range 20_000 {
+		for range 5_000 {
 			text := bytes.Clone(good)
 			for range 1 + rnd.IntN(2) {
 				i := rnd.IntN(len(text))

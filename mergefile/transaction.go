@@ -317,3 +317,12 @@ func appendFixed(dst []byte, v uint64, width int) []byte {
 	}
 	return dst
 }
+
+// decimalWidth counts the decimal digits of v.
+func decimalWidth(v uint64) int {
+	n := 1
+	for ; v >= 10; v /= 10 {
+		n++
+	}
+	return n
+}
