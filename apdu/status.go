@@ -49,37 +49,37 @@ const (
 // statusText is every status word that has a name here. A slice, searched in
 // order: it is read only when an error is printed.
 var statusText = [...]struct {
-	status  Status
-	meaning string
+	status        Status
+	name, meaning string
 }{
-	{OK, "success"},
-	{MoreData, "more data available"},
-	{EndOfFile, "end of file reached early"},
-	{VerificationFailed, "verification failed"},
-	{Counter, "tries left"},
-	{WrongLength, "wrong length"},
-	{ChannelNotSupported, "logical channel not supported"},
-	{SecureMessagingUnsupported, "secure messaging not supported"},
-	{CommandIncompatible, "command incompatible with file structure"},
-	{SecurityStatusNotSatisfied, "security status not satisfied"},
-	{AuthenticationBlocked, "authentication method blocked"},
-	{ReferenceDataNotUsable, "reference data not usable"},
-	{ConditionsNotSatisfied, "conditions of use not satisfied"},
-	{NoCurrentEF, "no current file"},
-	{SecureMessagingMissing, "secure messaging object missing"},
-	{SecureMessagingIncorrect, "secure messaging object incorrect"},
-	{IncorrectData, "incorrect command data"},
-	{FunctionNotSupported, "function not supported"},
-	{FileNotFound, "file or application not found"},
-	{RecordNotFound, "record not found"},
-	{IncorrectP1P2, "incorrect P1 or P2"},
-	{LcInconsistent, "Lc inconsistent with P1 P2"},
-	{ReferencedDataNotFound, "referenced data not found"},
-	{WrongOffset, "wrong offset"},
-	{WrongLe, "wrong Le"},
-	{InsNotSupported, "instruction not supported"},
-	{ClaNotSupported, "class not supported"},
-	{NoPreciseDiagnosis, "no precise diagnosis"},
+	{OK, "OK", "success"},
+	{MoreData, "MoreData", "more data available"},
+	{EndOfFile, "EndOfFile", "end of file reached early"},
+	{VerificationFailed, "VerificationFailed", "verification failed"},
+	{Counter, "Counter", "tries left"},
+	{WrongLength, "WrongLength", "wrong length"},
+	{ChannelNotSupported, "ChannelNotSupported", "logical channel not supported"},
+	{SecureMessagingUnsupported, "SecureMessagingUnsupported", "secure messaging not supported"},
+	{CommandIncompatible, "CommandIncompatible", "command incompatible with file structure"},
+	{SecurityStatusNotSatisfied, "SecurityStatusNotSatisfied", "security status not satisfied"},
+	{AuthenticationBlocked, "AuthenticationBlocked", "authentication method blocked"},
+	{ReferenceDataNotUsable, "ReferenceDataNotUsable", "reference data not usable"},
+	{ConditionsNotSatisfied, "ConditionsNotSatisfied", "conditions of use not satisfied"},
+	{NoCurrentEF, "NoCurrentEF", "no current file"},
+	{SecureMessagingMissing, "SecureMessagingMissing", "secure messaging object missing"},
+	{SecureMessagingIncorrect, "SecureMessagingIncorrect", "secure messaging object incorrect"},
+	{IncorrectData, "IncorrectData", "incorrect command data"},
+	{FunctionNotSupported, "FunctionNotSupported", "function not supported"},
+	{FileNotFound, "FileNotFound", "file or application not found"},
+	{RecordNotFound, "RecordNotFound", "record not found"},
+	{IncorrectP1P2, "IncorrectP1P2", "incorrect P1 or P2"},
+	{LcInconsistent, "LcInconsistent", "Lc inconsistent with P1 P2"},
+	{ReferencedDataNotFound, "ReferencedDataNotFound", "referenced data not found"},
+	{WrongOffset, "WrongOffset", "wrong offset"},
+	{WrongLe, "WrongLe", "wrong Le"},
+	{InsNotSupported, "InsNotSupported", "instruction not supported"},
+	{ClaNotSupported, "ClaNotSupported", "class not supported"},
+	{NoPreciseDiagnosis, "NoPreciseDiagnosis", "no precise diagnosis"},
 }
 
 // canonical drops the number that 61xx, 6Cxx and 63Cx carry.
@@ -104,6 +104,18 @@ func (s Status) Is(target error) bool {
 // any other status word.
 func (s Status) Counter() (tries int, ok bool) {
 	return int(s & 0xF), s>>4 == 0x63C
+}
+
+// Name gives the name of the constant that stands for the status word, such as
+// "FileNotFound"; "" for one that has none. Any 63Cx is "Counter".
+func (s Status) Name() string {
+	c := s.canonical()
+	for _, t := range statusText {
+		if t.status == c {
+			return t.name
+		}
+	}
+	return ""
 }
 
 // Meaning gives the status word in words, such as "file or application not

@@ -28,6 +28,14 @@ func TestStatusText(t *testing.T) {
 	}
 }
 
+func TestStatusName(t *testing.T) {
+	for status, want := range map[apdu.Status]string{
+		0x9000: "OK", 0x6A82: "FileNotFound", 0x63C2: "Counter", 0x61FF: "MoreData", 0x6C10: "WrongLe", 0x1234: "",
+	} {
+		assert.Equal(t, want, status.Name())
+	}
+}
+
 func TestStatusIs(t *testing.T) {
 	assert.ErrorIs(t, apdu.Status(0x63C2), apdu.Counter)
 	assert.ErrorIs(t, apdu.Status(0x61FF), apdu.MoreData)
