@@ -129,15 +129,11 @@ func cmsVerifyTask(f *flag.FlagSet) func(context.Context, *session) error {
 
 // readDocument reads a file, or stdin where the name is -.
 func readDocument(name string, stdin io.Reader) ([]byte, error) {
-	in := stdin
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		in = f
+	in, err := openInput(name, stdin)
+	if err != nil {
+		return nil, err
 	}
+	defer in.Close()
 	b, err := io.ReadAll(io.LimitReader(in, maxDocument+1))
 	if err == nil && len(b) > maxDocument {
 		err = errors.New("the document is too long")

@@ -105,18 +105,22 @@ func signTask(f *flag.FlagSet) func(context.Context, *session) error {
 }
 
 func digestOf(name string, stdin io.Reader, hash crypto.Hash) ([]byte, error) {
-	in := stdin
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		in = f
+	in, err := openInput(name, stdin)
+	if err != nil {
+		return nil, err
 	}
+	defer in.Close()
 	h := hash.New()
 	if _, err := io.Copy(h, in); err != nil {
 		return nil, err
 	}
 	return h.Sum(nil), nil
+}
+
+// openInput opens a file, or gives stdin where the name is -.
+func openInput(name string, stdin io.Reader) (io.ReadCloser, error) {
+	if name == "-" {
+		return io.NopCloser(stdin), nil
+	}
+	return os.Open(name)
 }
