@@ -86,6 +86,9 @@ func cmsVerifyTask(f *flag.FlagSet) func(context.Context, *session) error {
 		if len(roots) == 0 {
 			return &usageError{"nobody to trust: say -roots FILE, with the CA certificates that J-LIS publishes"}
 		}
+		if *in == "-" && *content == "-" {
+			return &usageError{"standard input cannot be both: say -in FILE or -content FILE"}
+		}
 		verifier, err := jpki.NewVerifier(roots)
 		if err != nil {
 			return err
@@ -101,7 +104,7 @@ func cmsVerifyTask(f *flag.FlagSet) func(context.Context, *session) error {
 		var m *cms.Message
 		if *content != "" {
 			var signed []byte
-			if signed, err = readDocument(*content, nil); err != nil {
+			if signed, err = readDocument(*content, s.stdin); err != nil {
 				return err
 			}
 			m, err = cms.VerifyDetached(ctx, verifier, slot, message, signed, opts...)
