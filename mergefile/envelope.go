@@ -93,7 +93,7 @@ func envelopeHeader(keyID string) ([]byte, error) {
 
 // openEnvelope reads the header and finds the key that it names.
 func (o *opening) openEnvelope(ctx context.Context, s *source) error {
-	header, found, err := readEnvelopeHeader(s.in)
+	header, found, err := readEnvelopeHeader(s.front)
 	if err != nil {
 		return err
 	}

@@ -3,8 +3,8 @@ package mergefile
 import (
 	"bytes"
 	"crypto/md5"
-	"crypto/subtle"
 	"encoding/base64"
+	"encoding/binary"
 	"strconv"
 )
 
@@ -222,6 +222,11 @@ func (c *codec) next(b []byte, last bool) (rec, rest []byte, ok bool) {
 type fields struct {
 	written [4][]byte
 	bare    [4][]byte
+
+	// The date that scan met last, as text and in days since 1970: most records
+	// of a file are of the same day.
+	date uint64
+	days int64
 }
 
 // split finds the four fields of a record. On failure it tells the field in
@@ -424,16 +429,16 @@ type verdict struct {
 // Whatever it finds, it goes on to the end and takes one MD5 for each record,
 // over dummy data where there is none to hash: how long it takes tells how long
 // the text is, and not where or how it is wrong.
-func (c *codec) verify(text []byte, last bool, input []byte, out *[]Record) verdict {
+func (c *codec) verify(text []byte, last bool, h *hashes, out *[]Record) verdict {
 	v := verdict{ok: true, rising: true}
-	good := 1
 	var f fields
 	var r Record
-	var sum [md5.Size]byte
+	h.n, h.wrong = 0, 0
 	for len(text) > 0 {
+		input, sum := h.next()
 		var rec []byte
 		var ok, hashed bool
-		if n := c.scan(text, &f, &r, &sum); n > 0 {
+		if n := c.scan(text, &f, &r, sum); n > 0 {
 			rec, text = text[:n-len(c.eol)], text[n:]
 			ok, hashed = true, true
 		} else {
@@ -443,32 +448,79 @@ func (c *codec) verify(text []byte, last bool, input []byte, out *[]Record) verd
 			}
 			if ok {
 				_, ok = c.parse(&f, &r)
-				sum, hashed = c.decodeHash(f.bare[fieldHash])
+				*sum, hashed = c.decodeHash(f.bare[fieldHash])
 			}
 		}
 		switch {
 		case !ok:
-			input = append(append(input[:0], rec[:min(len(rec), c.minLen)]...), c.secret...)
+			input = append(append(input, rec[:min(len(rec), c.minLen)]...), c.secret...)
 		case c.straight:
 			n := len(rec) - c.hashLen
-			input = append(append(input[:0], rec[:max(n, 0)]...), c.secret...)
+			input = append(append(input, rec[:max(n, 0)]...), c.secret...)
 			input = append(input, c.tail...)
 		default:
-			input = c.appendInput(input[:0], &f)
+			input = c.appendInput(input, &f)
 		}
-		want := md5.Sum(input)
-		same := subtle.ConstantTimeCompare(want[:], sum[:])
-		if !ok || !hashed {
-			same = 0
-		}
-		good &= same
+		h.add(input, ok && hashed)
 		v.add(r.Transaction)
 		if out != nil {
 			*out = append(*out, r)
 		}
 	}
-	v.ok = good == 1
+	v.ok = h.right()
 	return v
+}
+
+// hashes takes the MD5s of records, two at a time, and compares them with what
+// the records say, without a branch that depends on the outcome.
+type hashes struct {
+	n     int // waiting: 0 or 1
+	wrong uint64
+	input [2][]byte
+	sum   [2][md5.Size]byte
+	room  [2][sumLen]byte
+}
+
+// next gives room for the input of the next hash, and for the hash that it
+// should have.
+func (h *hashes) next() ([]byte, *[md5.Size]byte) {
+	return h.room[h.n][:0], &h.sum[h.n]
+}
+
+// add takes the input. A record that is bad anyway has the same work done.
+func (h *hashes) add(input []byte, good bool) {
+	if !good {
+		h.wrong |= 1
+	}
+	h.input[h.n] = input
+	if h.n == 0 {
+		h.n = 1
+		return
+	}
+	h.n = 0
+	p, q := padMD5(h.input[0]), padMD5(h.input[1])
+	if len(p) != len(q) {
+		h.compare(0, md5.Sum(h.input[0]))
+		h.compare(1, md5.Sum(h.input[1]))
+		return
+	}
+	x, y := md5Pair(p, q)
+	h.compare(0, x)
+	h.compare(1, y)
+}
+
+func (h *hashes) compare(i int, got [md5.Size]byte) {
+	want := &h.sum[i]
+	h.wrong |= binary.LittleEndian.Uint64(want[:8]) ^ binary.LittleEndian.Uint64(got[:8])
+	h.wrong |= binary.LittleEndian.Uint64(want[8:]) ^ binary.LittleEndian.Uint64(got[8:])
+}
+
+// right says, at the end, whether all of them were.
+func (h *hashes) right() bool {
+	if h.n == 1 {
+		h.compare(0, md5.Sum(h.input[0]))
+	}
+	return h.wrong == 0
 }
 
 // read is verify without the hashes, for text that has been verified before.
@@ -532,11 +584,20 @@ func (c *codec) scan(b []byte, f *fields, r *Record, sum *[md5.Size]byte) int {
 	if i+1+2*md5.Size+len(c.eol) > len(b) || b[i] != c.delim {
 		return 0
 	}
-	milli, ok := TimeSeconds.parseTime(b[number : number+len(TimeSeconds)])
-	seq, good := digits8(b[i-8 : i])
-	if !ok || !good {
+	if date := binary.LittleEndian.Uint64(b[number:]); date != f.date {
+		milli, ok := TimeSeconds.parseTime(b[number : number+len(TimeSeconds)])
+		if !ok {
+			return 0
+		}
+		f.date, f.days = date, milli/(24*60*60*1000)
+	}
+	clock, ok := digits8(b[number+6:]) // with the day in front
+	hour, minute, second := int64(clock/10000%100), int64(clock/100%100), int64(clock%100)
+	seq, good := digits8(b[i-8:]) // with the seconds in front
+	if !ok || !good || hour > 23 || minute > 59 || second > 59 {
 		return 0
 	}
+	milli := (f.days*86400 + hour*3600 + minute*60 + second) * 1000
 	if c.p.Transaction.Zone == ZoneJST {
 		milli -= jstOffset * 1000
 	}

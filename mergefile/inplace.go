@@ -35,8 +35,7 @@ func NewReaderInPlace(ctx context.Context, data []byte, p Profile, keys KeySourc
 	}
 
 	text, found := bytes.CutPrefix(text, o.codec.prolog)
-	var input [sumLen]byte
-	v := o.codec.verify(text, true, input[:0], nil)
+	v := o.codec.verify(text, true, new(hashes), nil)
 	if !v.acceptable(o) || !ok || !found {
 		return nil, ErrInvalid
 	}

@@ -21,8 +21,9 @@ type segment struct {
 	last   bool
 	prev   [blockSize]byte
 
-	nonce [12]byte // scratch of fingerprints
-	print [blockSize]byte
+	nonce  [12]byte // scratch of fingerprints
+	print  [blockSize]byte
+	hashes hashes // scratch of verify
 
 	records []Record
 	verdict verdict
@@ -203,8 +204,7 @@ func (p *pipeline) process(seg *segment) {
 		records = &seg.records
 	}
 	if p.hashes {
-		var input [sumLen]byte
-		seg.verdict = p.codec.verify(text, seg.last, input[:0], records)
+		seg.verdict = p.codec.verify(text, seg.last, &seg.hashes, records)
 	} else {
 		seg.verdict = p.codec.read(text, seg.last, &seg.records)
 	}

@@ -144,7 +144,7 @@ func newReader(ctx context.Context, o *opening, at io.ReaderAt, size int64) (*Re
 	if size < 0 || size > o.opts.MaxSize {
 		return nil, ErrInvalid
 	}
-	o.size = size
+	o.size, o.exact = size, true
 	r := &Reader{o: o, ctx: ctx, at: at, size: size, workers: o.opts.Workers}
 	if err := r.verify(); err != nil {
 		return nil, err

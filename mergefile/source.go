@@ -25,7 +25,8 @@ const chunkSize = 64 << 10
 // A fault of the file sets bad and the work goes on with dummy data; only a
 // failure to read is an error.
 type source struct {
-	in     *bufio.Reader // ciphertext, after the outer form
+	front  io.Reader     // ciphertext, after the outer form: for what stands in front
+	in     *bufio.Reader // and for the rest
 	count  countReader
 	mac    hash.Hash // over the file as it lies there; nil without a sidecar
 	sum    []byte    // what the sidecar says it is
@@ -36,6 +37,7 @@ type source struct {
 	dec  decryption
 	prev [blockSize]byte
 	room int   // bytes in a chunk at most, tag included
+	size int64 // of the ciphertext and what stands in front, if that is known
 	n    int64 // chunks given
 	end  bool
 }
@@ -82,10 +84,11 @@ func (r *countReader) Read(p []byte) (int, error) {
 
 // opening is everything that is decided about a file before its first record.
 type opening struct {
-	p    Profile
-	keys []Key
-	opts ReaderOptions
-	size int64 // of the file, or the greatest it may have
+	p     Profile
+	keys  []Key
+	opts  ReaderOptions
+	size  int64 // of the file, or the greatest it may have
+	exact bool  // size is the file's
 
 	key    Key
 	codec  *codec
@@ -126,9 +129,12 @@ func (o *opening) open(ctx context.Context, src io.Reader) (*source, error) {
 	if o.p.Cipher.Mode == CipherEnvelope {
 		return s, o.openEnvelope(ctx, s)
 	}
-	peek, err := s.in.Peek(chunkSize)
-	if err != nil && err != io.EOF && err != bufio.ErrBufferFull {
-		return nil, err
+	var peek []byte
+	if len(o.keys) > 1 {
+		var err error
+		if peek, err = s.in.Peek(chunkSize); err != nil && err != io.EOF && err != bufio.ErrBufferFull {
+			return nil, err
+		}
 	}
 	chosen := -1
 	var first, other *trial
@@ -159,7 +165,7 @@ func (o *opening) reopen(ctx context.Context, src io.Reader) (*source, error) {
 	s := &source{count: countReader{src: src, max: o.opts.MaxSize}}
 	o.attach(s)
 	s.prefix = make([]byte, len(o.prefix))
-	if _, err := io.ReadFull(s.in, s.prefix); err != nil {
+	if _, err := io.ReadFull(s.front, s.prefix); err != nil {
 		return nil, errChanged
 	}
 	if !bytes.Equal(s.prefix, o.prefix) {
@@ -183,7 +189,12 @@ func (o *opening) attach(s *source) {
 	// A small file takes small buffers: one byte more than all of it, so that
 	// its end is seen.
 	s.room = int(min(chunkSize+segmentOverhead, o.size+1))
-	s.in = bufio.NewReaderSize(in, s.room)
+	s.front = in
+	// A read of a whole chunk goes past a buffer that is no larger.
+	s.in = bufio.NewReaderSize(in, min(s.room, chunkSize))
+	if o.exact && in == io.Reader(&s.count) {
+		s.size = o.size
+	}
 }
 
 // prefixLen is the length of what stands in front, but for an envelope's.
@@ -199,7 +210,7 @@ const saltMark = "Salted__"
 
 func (o *opening) readPrefix(ctx context.Context, s *source) error {
 	s.prefix = make([]byte, o.prefixLen())
-	if _, err := io.ReadFull(s.in, s.prefix); err == io.EOF || err == io.ErrUnexpectedEOF {
+	if _, err := io.ReadFull(s.front, s.prefix); err == io.EOF || err == io.ErrUnexpectedEOF {
 		s.bad = true // what is missing stays zero
 	} else if err != nil {
 		return err
@@ -328,8 +339,12 @@ func (s *source) fetch(seg *segment) (bool, error) {
 		return false, err
 	}
 	if err == nil {
-		if _, err = s.in.Peek(1); err != nil && err != io.EOF {
-			return false, err
+		if s.size > 0 && s.count.n == s.size && s.in.Buffered() == 0 {
+			err = io.EOF
+		} else if s.size == 0 {
+			if _, err = s.in.Peek(1); err != nil && err != io.EOF {
+				return false, err
+			}
 		}
 	}
 	seg.last = err != nil

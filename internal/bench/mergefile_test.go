@@ -260,7 +260,9 @@ func best(rounds int, fs ...func()) []time.Duration {
 	return out
 }
 
-// The promised ratios, for both ways of reading.
+// The promised ratios, for both ways of reading. What two cores are worth is
+// measured too, with work that shares nothing, because on a machine with other
+// tenants two cores are not two: 1.6 is promised of 2.
 func TestMergefileFigures(t *testing.T) {
 	needLong(t)
 	const n = 1_000_000
@@ -272,13 +274,21 @@ func TestMergefileFigures(t *testing.T) {
 			t.Fatal(got, err)
 		}
 	}
-	d := best(7,
+	floors := func(n int) {
+		var wg sync.WaitGroup
+		for range n {
+			wg.Go(func() { floor(file, inputs) })
+		}
+		wg.Wait()
+	}
+	d := best(11,
 		func() { floor(file, inputs) },
 		func() { must(verified(file, k, 1)) },
 		func() { must(verified(file, k, 2)) },
 		func() { must(provisional(file, k, 1)) },
 		func() { must(provisional(file, k, 2)) },
 		func() { must(plain(file)) },
+		func() { floors(2) },
 	)
 	ratio := func(a, b int) float64 { return float64(d[a]) / float64(d[b]) }
 	t.Logf("floor %v; verified %v, on two cores %v; provisional %v, on two cores %v; plain %v", d[0], d[1], d[2], d[3], d[4], d[5])
@@ -288,10 +298,14 @@ func TestMergefileFigures(t *testing.T) {
 	assert.GreaterOrEqual(t, ratio(0, 1), 0.60, "verified, of the floor on one core")
 	assert.GreaterOrEqual(t, ratio(0, 3), 0.60, "provisional, of the floor on one core")
 	assert.GreaterOrEqual(t, ratio(5, 1), 3.0, "the plain program, in verified on one core")
-	if runtime.NumCPU() >= 2 {
-		assert.GreaterOrEqual(t, ratio(1, 2), 1.6, "verified, two cores over one")
-		assert.GreaterOrEqual(t, ratio(3, 4), 1.6, "provisional, two cores over one")
+	cores := 2 * ratio(0, 6)
+	t.Logf("two cores of this machine do %.2f times the work of one just now", cores)
+	if cores < 1.5 {
+		t.Log("too little for the promise about two cores to be measured")
+		return
 	}
+	assert.GreaterOrEqual(t, ratio(1, 2), 1.6*cores/2, "verified, two cores over one")
+	assert.GreaterOrEqual(t, ratio(3, 4), 1.6*cores/2, "provisional, two cores over one")
 }
 
 // Memory does not grow with the file.
