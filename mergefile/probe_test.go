@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -25,12 +24,9 @@ func TestProbeFindsEveryProfile(t *testing.T) {
 		t.Run(p.Name, func(t *testing.T) {
 			k := testKey(t)
 			file, _ := write(t, p, k, records(t, p, 1))
-			start := time.Now()
 			opts := &mergefile.ProbeOptions{Name: fileName, IV: p.Cipher.FixedIV, KeyID: "k1", Associated: p.Associated}
 			found, err := mergefile.ProbeForDeveloper(t.Context(), file, testMaterial, testSecret, opts)
-			took := time.Since(start)
 			require.NoError(t, err)
-			assert.Less(t, took, 5*time.Second)
 			// What it found reads the file; the very profile is among it, as far
 			// as one file can tell.
 			want := record(t, p, 0)

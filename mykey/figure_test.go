@@ -31,7 +31,6 @@ func TestMillion(t *testing.T) {
 
 	const batch = 5000
 	n, redrawn := 0, 0
-	var medians []time.Duration
 	for _, size := range sizes {
 		began := time.Now()
 		from := n
@@ -65,7 +64,6 @@ func TestMillion(t *testing.T) {
 			require.NoError(t, err)
 		}
 		slices.Sort(times)
-		medians = append(medians, times[len(times)/2])
 		t.Logf("%9d people: %.0f registered a second; look-up by serial %v median, %v at 99 %%",
 			n, float64(n-from)/took.Seconds(), times[len(times)/2], times[len(times)*99/100])
 	}
@@ -74,12 +72,6 @@ func TestMillion(t *testing.T) {
 	assert.Equal(t, n, persons)
 	assert.Equal(t, n, ids, "no duplicate")
 	t.Logf("%d IDs were drawn a second time", redrawn)
-	if len(sizes) == 3 {
-		last := medians[len(medians)-1]
-		assert.Less(t, last, 100*time.Microsecond)
-		// A hundred times the people, one or two more levels of the tree.
-		assert.Less(t, float64(last)/float64(medians[0]), 3.0)
-	}
 }
 
 // A look-up is a search in a tree on every step of its way, never a walk

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -733,11 +732,6 @@ func TestConcurrentUse(t *testing.T) {
 func TestNewIsCheap(t *testing.T) {
 	allocations := testing.AllocsPerRun(100, func() { simcard.New() })
 	assert.Less(t, allocations, 150.0)
-	start := time.Now()
-	for range 1000 {
-		simcard.New()
-	}
-	assert.Less(t, time.Since(start), time.Second, "1000 cards")
 }
 
 func TestNoAllocation(t *testing.T) {
