@@ -106,39 +106,39 @@ func (s Status) Counter() (tries int, ok bool) {
 	return int(s & 0xF), s>>4 == 0x63C
 }
 
-// Name gives the name of the constant that stands for the status word, such as
-// "FileNotFound"; "" for one that has none. Any 63Cx is "Counter".
-func (s Status) Name() string {
+// text looks the status word up; name and meaning are "" for one that is not
+// there.
+func (s Status) text() (name, meaning string) {
 	c := s.canonical()
 	for _, t := range statusText {
 		if t.status == c {
-			return t.name
+			return t.name, t.meaning
 		}
 	}
-	return ""
+	return "", ""
+}
+
+// Name gives the name of the constant that stands for the status word, such as
+// "FileNotFound"; "" for one that has none. Any 63Cx is "Counter".
+func (s Status) Name() string {
+	name, _ := s.text()
+	return name
 }
 
 // Meaning gives the status word in words, such as "file or application not
 // found", or "unknown status word".
 func (s Status) Meaning() string {
-	c := s.canonical()
-	for _, t := range statusText {
-		if t.status != c {
-			continue
-		}
-		switch c {
-		case Counter:
-			return fmt.Sprintf("%d tries left", s&0xF)
-		case MoreData, WrongLe:
-			n := int(s & 0xFF)
-			if n == 0 {
-				n = 256
-			}
-			return fmt.Sprintf("%s: %d bytes", t.meaning, n)
-		}
-		return t.meaning
+	_, meaning := s.text()
+	switch s.canonical() {
+	case Counter:
+		return fmt.Sprintf("%d tries left", s&0xF)
+	case MoreData, WrongLe:
+		return fmt.Sprintf("%s: %d bytes", meaning, shortNe(byte(s)))
 	}
-	return "unknown status word"
+	if meaning == "" {
+		return "unknown status word"
+	}
+	return meaning
 }
 
 // String gives the four hexadecimal digits, such as "6A82".

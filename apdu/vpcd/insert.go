@@ -65,8 +65,7 @@ func Insert(ctx context.Context, addr string, card Card) (*Slot, error) {
 	s := &Slot{cancel: cancel, asked: make(chan struct{}), done: make(chan struct{})}
 	go func() {
 		defer close(s.done)
-		var once sync.Once
-		s.err = serve(ctx, conn, card, func() { once.Do(func() { close(s.asked) }) })
+		s.err = serve(ctx, conn, card, sync.OnceFunc(func() { close(s.asked) }))
 		cancel(s.err)
 	}()
 	wait := time.NewTimer(slotWait)
