@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -223,9 +224,14 @@ func TestValuesAreNeverPrinted(t *testing.T) {
 		slog.New(h).Info("all", "all", all, "values", values)
 	}
 	s := strings.ToUpper(out.String())
-	for _, secret := range []string{sampleMyNumber, "番号", "花子", "印西", "PNGNAME", "JP2PHOTO", "PNGNUMBER", "1980", "234567", "13221"} {
+	for _, secret := range []string{sampleMyNumber, "番号", "花子", "印西", "PNGNAME", "JP2PHOTO", "PNGNUMBER", "1980", "19800217", "1980-02-17", "234567", "13221"} {
 		for _, form := range []string{secret, fmt.Sprintf("%X", secret), strings.Trim(fmt.Sprint([]byte(secret)), "[]"), base64Of(secret)} {
-			if strings.Contains(s, strings.ToUpper(form)) {
+			found := strings.Contains(s, strings.ToUpper(form))
+			if len(form) < 8 && strings.Trim(form, "0123456789") == "" {
+				// An address that some verb prints holds any few digits.
+				found = regexp.MustCompile(`\b` + form + `\b`).MatchString(s)
+			}
+			if found {
 				t.Errorf("printed: %s", form)
 			}
 		}
