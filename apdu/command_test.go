@@ -98,20 +98,6 @@ func TestCommandOutOfRange(t *testing.T) {
 	}
 }
 
-// Le 65,280 and above, and the leading 00 of case 2 in extended length: known
-// libraries write both wrongly.
-func TestExtendedLengthsThatOthersGetWrong(t *testing.T) {
-	c := apdu.Command{INS: 0xB0, Ne: 65536}
-	b, err := c.MarshalBinary()
-	require.NoError(t, err)
-	assert.Equal(t, "00b00000000000", hex.EncodeToString(b))
-
-	c = apdu.Command{INS: 0xD6, Data: filled(65500)}
-	b, err = c.MarshalBinary()
-	require.NoError(t, err)
-	assert.Equal(t, "00d6000000ffdc", hex.EncodeToString(b[:7]))
-}
-
 func TestParseCommandRefuses(t *testing.T) {
 	for _, s := range []string{
 		"", "00", "00A4", "00A404",
