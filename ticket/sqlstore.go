@@ -118,57 +118,67 @@ func orNull[T comparable](v T) any {
 // under SQLite's 32,766 and PostgreSQL's 65,535, and more gain no speed.
 const insertRows = 1000
 
-// insert stores tickets of one scope and tells which, by index, were not
-// stored because their numbers or order keys are taken.
+// insert stores tickets of one scope, whose numbers differ, and tells which,
+// by index, were not stored because their numbers or order keys are taken.
+// Only those come back from the engine: to be told of each that was stored
+// costs half as much as to store it.
 func insert(ctx context.Context, tx *sqldb.Tx, tickets []*Ticket) (taken []int, err error) {
-	var q strings.Builder
-	q.WriteString("INSERT INTO {ticket} (scope, number, state, points, until, issued_at, issued_by, order_key, prints, replaces) VALUES ")
-	const row = "(?,?,1,?,?,?,?,?,1,?)"
-	q.WriteString(row)
-	for range len(tickets) - 1 {
-		q.WriteString("," + row)
-	}
-	q.WriteString(" ON CONFLICT DO NOTHING")
-	args := make([]any, 0, 8*len(tickets))
+	args := make([]any, 0, 8*len(tickets)+2)
 	for _, t := range tickets {
 		args = append(args, string(t.Scope), t.Number.Digits(), t.Points, dayNumber(t.Until),
 			t.IssuedAt.UnixMicro(), t.IssuedBy, orNull(t.OrderKey), orNull(t.Replaces.Digits()))
 	}
-	// Nearly always all are stored. To be told which costs half as much as
-	// to store them, so that is asked only when some were not.
-	if _, err := tx.Exec(ctx, "SAVEPOINT part"); err != nil {
+	const (
+		into   = "INSERT INTO {ticket} (scope, number, state, points, until, issued_at, issued_by, order_key, prints, replaces) "
+		ignore = " ON CONFLICT DO NOTHING"
+	)
+	if tx.Dialect() == sqldb.PostgreSQL {
+		// One statement, all of which sees the table as it was before.
+		rows, err := tx.Query(ctx, `WITH draft (scope, number, points, until, issued_at, issued_by, order_key, replaces) AS (
+				VALUES (?::text,?::text,?::bigint,?::bigint,?::bigint,?::text,?::text,?::text)`+strings.Repeat(",(?,?,?,?,?,?,?,?)", len(tickets)-1)+`),
+			stored AS (`+into+`SELECT scope, number, 1, points, until, issued_at, issued_by, order_key, 1, replaces FROM draft`+ignore+` RETURNING number)
+			SELECT number FROM draft WHERE number NOT IN (SELECT number FROM stored)`, args...)
+		return notStored(tickets, rows, err)
+	}
+	// SQLite has one writer, and a new row the greatest rowid.
+	var last int64
+	if err := tx.QueryRow(ctx, "SELECT coalesce(max(rowid), 0) FROM {ticket}").Scan(&last); err != nil {
 		return nil, err
 	}
-	n, err := tx.Exec(ctx, q.String(), args...)
-	if err != nil {
+	const row = "(?,?,1,?,?,?,?,?,1,?)"
+	n, err := tx.Exec(ctx, into+"VALUES "+row+strings.Repeat(","+row, len(tickets)-1)+ignore, args...)
+	if err != nil || n == int64(len(tickets)) {
 		return nil, err
 	}
-	if n == int64(len(tickets)) {
-		_, err := tx.Exec(ctx, "RELEASE SAVEPOINT part")
-		return nil, err
+	args = args[:0]
+	for _, t := range tickets {
+		args = append(args, t.Number.Digits())
 	}
-	if _, err := tx.Exec(ctx, "ROLLBACK TO SAVEPOINT part"); err != nil {
-		return nil, err
-	}
-	q.WriteString(" RETURNING number")
-	rows, err := tx.Query(ctx, q.String(), args...)
+	rows, err := tx.Query(ctx, `WITH draft (number) AS (VALUES (?)`+strings.Repeat(",(?)", len(tickets)-1)+`)
+		SELECT number FROM draft WHERE NOT EXISTS (
+			SELECT 1 FROM {ticket} WHERE scope = ? AND {ticket}.number = draft.number AND {ticket}.rowid > ?)`,
+		append(args, string(tickets[0].Scope), last)...)
+	return notStored(tickets, rows, err)
+}
+
+// notStored reads numbers and gives the indexes of their tickets.
+func notStored(tickets []*Ticket, rows *sql.Rows, err error) (taken []int, _ error) {
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	stored := make(map[Number]bool, len(tickets))
+	missing := make(map[Number]bool)
 	for rows.Next() {
 		var n Number
 		if err := rows.Scan(&n); err != nil {
 			return nil, err
 		}
-		stored[n] = true
+		missing[n] = true
 	}
 	for i, t := range tickets {
-		if !stored[t.Number] {
+		if missing[t.Number] {
 			taken = append(taken, i)
 		}
-		delete(stored, t.Number) // of two with one number the first was stored
 	}
 	return taken, rows.Err()
 }
@@ -220,20 +230,28 @@ func (s *SQLStore) Issue(ctx context.Context, d Drafts) (Batch, error) {
 // issueSome draws numbers for the tickets of out at the indexes part and
 // stores them. It gives the indexes whose numbers were taken.
 func issueSome(ctx context.Context, tx *sqldb.Tx, d Drafts, out *Batch, part []int) (again []int, err error) {
-	tickets := make([]*Ticket, len(part))
+	tickets := make([]*Ticket, 0, len(part))
+	drawn := make(map[Number]bool, len(part))
 	keyed := false
-	for j, i := range part {
-		out.Tickets[i].Number = d.Room.Draw()
-		tickets[j] = &out.Tickets[i]
-		keyed = keyed || tickets[j].OrderKey != ""
+	var fresh []int // the indexes of tickets
+	for _, i := range part {
+		t := &out.Tickets[i]
+		t.Number = d.Room.Draw()
+		if drawn[t.Number] {
+			again = append(again, i)
+			continue
+		}
+		drawn[t.Number] = true
+		tickets, fresh = append(tickets, t), append(fresh, i)
+		keyed = keyed || t.OrderKey != ""
 	}
 	taken, err := insert(ctx, tx, tickets)
 	if err != nil {
 		return nil, err
 	}
-	out.New += len(part) - len(taken)
+	out.New += len(fresh) - len(taken)
 	for _, j := range taken {
-		i := part[j]
+		i := fresh[j]
 		if keyed && out.Tickets[i].OrderKey != "" {
 			earlier, err := scan(tx.QueryRow(ctx, "SELECT "+columns+" FROM {ticket} WHERE scope = ? AND order_key = ?",
 				string(d.Scope), out.Tickets[i].OrderKey))
