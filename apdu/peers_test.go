@@ -10,8 +10,8 @@ import (
 	"github.com/mynakit/mynakit/apdu"
 )
 
-// Defects that were found in other libraries, each by its name. What
-// stands elsewhere: data dropped on 61xx is TestChannelKeepsDataOnMoreData, and data
+// Defects that were found in other libraries, each by its name. What stands
+// elsewhere: data dropped on 61xx is TestChannelKeepsDataOnMoreData, and data
 // that reaches into Le is TestParseCommandDataIsFenced.
 
 // skythen/apdu takes the two bytes of an extended length out of six bytes,
