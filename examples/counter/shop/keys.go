@@ -1,0 +1,138 @@
+package shop
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/mynakit/mynakit/mergefile"
+)
+
+// Identifiers of the keys, which are not secret: they stand in QR codes and
+// tell old keys from new ones.
+const (
+	ticketKeyID = "K1"
+	mergeKeyID  = "shop-1"
+)
+
+// Keys are a shop's secrets. Make them with [LoadKeys] or [NewKeys]. They
+// print as [redacted].
+type Keys struct {
+	pseudonym   []byte // of serial numbers in the database
+	ticket      []byte // of QR codes
+	merge       []byte // AES-128 key of merge files
+	mergeSecret []byte // 特定の文字列, hashed with each record
+}
+
+var (
+	// ErrKeyFile says that a key file is not one, or a damaged one.
+	ErrKeyFile = errors.New("shop: not a key file")
+	// ErrKeyFileOpen says that other users of the machine can read the key
+	// file.
+	ErrKeyFileOpen = errors.New("shop: other users can read the key file")
+)
+
+// NewKeys draws new keys.
+func NewKeys() Keys {
+	k := Keys{make([]byte, 32), make([]byte, 32), make([]byte, 16), nil}
+	rand.Read(k.pseudonym)
+	rand.Read(k.ticket)
+	rand.Read(k.merge)
+	k.mergeSecret = []byte(rand.Text()) // 130 random bits, in letters that every system can hash
+	return k
+}
+
+// LoadKeys reads the keys from a file, or draws them and writes the file where
+// there is none yet; created tells which. The file is for its owner alone. Keep
+// it apart from the database, and keep a copy: without it the database finds
+// nobody, and with it a thief of the database finds everybody.
+//
+// The errors are ErrKeyFile, ErrKeyFileOpen and a [*fs.PathError].
+func LoadKeys(path string) (k Keys, created bool, err error) {
+	k, err = readKeys(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return k, false, err
+	}
+	switch err = writeKeys(path, NewKeys()); {
+	case err == nil:
+		created = true
+	case !errors.Is(err, fs.ErrExist): // another program was first: take its keys
+		return Keys{}, false, err
+	}
+	k, err = readKeys(path)
+	return k, created && err == nil, err
+}
+
+// keyFile is how keys lie in a file; JSON writes bytes in base64.
+type keyFile struct {
+	Pseudonym   []byte `json:"pseudonym"`
+	Ticket      []byte `json:"ticket"`
+	Merge       []byte `json:"merge"`
+	MergeSecret string `json:"merge_secret"`
+}
+
+func readKeys(path string) (Keys, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Keys{}, err
+	}
+	// Windows has no such bits; there the folder of the user is the guard.
+	if info, err := os.Stat(path); err != nil {
+		return Keys{}, err
+	} else if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		return Keys{}, ErrKeyFileOpen
+	}
+	var f keyFile
+	// What json says of a file that is none may hold part of it.
+	if json.Unmarshal(text, &f) != nil || len(f.Pseudonym) < 32 || len(f.Ticket) < 32 || len(f.Merge) != 16 || len(f.MergeSecret) < 16 {
+		return Keys{}, ErrKeyFile
+	}
+	return Keys{f.Pseudonym, f.Ticket, f.Merge, []byte(f.MergeSecret)}, nil
+}
+
+// writeKeys writes the file whole under another name and then links it, so that
+// nobody reads half of it and of two programs one is first.
+func writeKeys(path string, k Keys) (err error) {
+	text, err := json.MarshalIndent(keyFile{k.pseudonym, k.ticket, k.merge, string(k.mergeSecret)}, "", "\t")
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "keys-*.tmp") // 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(append(text, '\n'))
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err = os.Link(f.Name(), path); err == nil || errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	// A file system without links, as on a USB stick.
+	return os.Rename(f.Name(), path)
+}
+
+// Merge gives the key under which merge files arrive, for the other end of a
+// demonstration.
+func (k Keys) Merge() (mergefile.Key, error) {
+	return mergefile.NewKey(mergeKeyID, k.merge, k.mergeSecret)
+}
+
+// IsZero reports whether there are no keys.
+func (k Keys) IsZero() bool { return len(k.pseudonym) == 0 }
+
+// Format prints [redacted] for every verb.
+func (k Keys) Format(f fmt.State, _ rune) { fmt.Fprint(f, "[redacted]") }
+
+// LogValue gives [redacted].
+func (k Keys) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+
+// MarshalJSON gives [redacted]: only this package writes a key file.
+func (k Keys) MarshalJSON() ([]byte, error) { return []byte(`"[redacted]"`), nil }
