@@ -11,14 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -176,45 +171,74 @@ func plain(file []byte) (n int, points uint64, err error) {
 	return n, points, nil
 }
 
-func BenchmarkMergefileRead(b *testing.B) {
-	const n = 1_000_000
-	file := mergefileOf(b, n)
-	k := mergefileKey(b)
-	inputs := hashInputs(b, file)
-	type reader func([]byte, mergefile.Key, int) (int, uint64, error)
-	for _, c := range []struct {
-		name    string
-		read    reader
-		workers int
-	}{{"verified/workers=1", verified, 1}, {"verified/workers=2", verified, 2}, {"provisional/workers=1", provisional, 1}, {"provisional/workers=2", provisional, 2}} {
-		b.Run(c.name, func(b *testing.B) {
-			b.SetBytes(int64(len(file)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if got, _, err := c.read(file, k, c.workers); err != nil || got != n {
-					b.Fatal(got, err)
-				}
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/record")
-		})
+// A mergefileReader gives how many records a file has, and their points.
+type mergefileReader struct {
+	name string
+	read func(file []byte, k mergefile.Key) (n int, points uint64, err error)
+}
+
+func mergefileReaders() []mergefileReader {
+	ours := func(f func([]byte, mergefile.Key, int) (int, uint64, error), workers int) func([]byte, mergefile.Key) (int, uint64, error) {
+		return func(file []byte, k mergefile.Key) (int, uint64, error) { return f(file, k, workers) }
 	}
-	b.Run("floor", func(b *testing.B) {
-		b.SetBytes(int64(len(file)))
-		for b.Loop() {
-			floor(file, inputs)
+	return []mergefileReader{
+		{"mynakit", ours(verified, 1)},
+		{"mynakit-2cores", ours(verified, 2)},
+		{"mynakit-provisional", ours(provisional, 1)},
+		{"mynakit-provisional-2cores", ours(provisional, 2)},
+		{"plain", func(file []byte, _ mergefile.Key) (int, uint64, error) { return plain(file) }},
+	}
+}
+
+// BenchmarkMergefile reads files of more and more records. "mynakit" gives out
+// the first record when the last is verified, "mynakit-provisional" each at
+// once; "floor" is decryption and MD5 alone, which no reader can do without.
+func BenchmarkMergefile(b *testing.B) {
+	k := mergefileKey(b)
+	for _, n := range []int{1_000, 10_000, 100_000, 1_000_000} {
+		file := mergefileOf(b, n)
+		name := fmt.Sprintf("records=%d/", n)
+		measure := func(name string, f func() error) {
+			b.Run(name, func(b *testing.B) {
+				b.SetBytes(int64(len(file)))
+				each(f)(b)
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/record")
+			})
 		}
-		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/record")
-	})
-	b.Run("plain", func(b *testing.B) {
-		b.SetBytes(int64(len(file)))
-		b.ReportAllocs()
-		for b.Loop() {
-			if got, _, err := plain(file); err != nil || got != n {
-				b.Fatal(got, err)
-			}
+		for _, r := range mergefileReaders() {
+			measure(name+r.name, func() error {
+				got, _, err := r.read(file, k)
+				if err == nil && got != n {
+					err = fmt.Errorf("%d records", got)
+				}
+				return err
+			})
 		}
-		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/record")
-	})
+		inputs := hashInputs(b, file)
+		measure(name+"floor", func() error { floor(file, inputs); return nil })
+	}
+}
+
+// Every way of reading gives the same.
+func TestMergefileReadersAgree(t *testing.T) {
+	const n = 3000
+	file := mergefileOf(t, n)
+	want := uint64(0)
+	for i := range n {
+		want += uint64(100 + i%900)
+	}
+	for _, r := range mergefileReaders() {
+		got, points, err := r.read(file, mergefileKey(t))
+		require.NoError(t, err, r.name)
+		assert.Equal(t, n, got, r.name)
+		assert.Equal(t, want, points, r.name)
+	}
+	sum := byte(0)
+	for _, in := range hashInputs(t, file) {
+		h := md5.Sum(in)
+		sum ^= h[0]
+	}
+	assert.Equal(t, sum, floor(file, hashInputs(t, file)))
 }
 
 func BenchmarkMergefileWrite(b *testing.B) {
@@ -233,162 +257,6 @@ func BenchmarkMergefileWrite(b *testing.B) {
 		}
 		i++
 	}
-}
-
-// needLong skips what needs minutes or a quiet machine.
-func needLong(t *testing.T) {
-	t.Helper()
-	if os.Getenv("MYNAKIT_LONG") != "1" {
-		t.Skip("set MYNAKIT_LONG=1 to measure")
-	}
-}
-
-// best gives the shortest of several rounds of each function, interleaved, so
-// that a neighbour's noise falls on all alike.
-func best(rounds int, fs ...func()) []time.Duration {
-	out := make([]time.Duration, len(fs))
-	for r := range rounds {
-		for i, f := range fs {
-			runtime.GC()
-			start := time.Now()
-			f()
-			if took := time.Since(start); r == 0 || took < out[i] {
-				out[i] = took
-			}
-		}
-	}
-	return out
-}
-
-// The promised ratios, for both ways of reading. What two cores are worth is
-// measured too, with work that shares nothing, because on a machine with other
-// tenants two cores are not two: 1.6 is promised of 2.
-func TestMergefileFigures(t *testing.T) {
-	needLong(t)
-	const n = 1_000_000
-	file := mergefileOf(t, n)
-	k := mergefileKey(t)
-	inputs := hashInputs(t, file)
-	must := func(got int, _ uint64, err error) {
-		if err != nil || got != n {
-			t.Fatal(got, err)
-		}
-	}
-	floors := func(n int) {
-		var wg sync.WaitGroup
-		for range n {
-			wg.Go(func() { floor(file, inputs) })
-		}
-		wg.Wait()
-	}
-	d := best(11,
-		func() { floor(file, inputs) },
-		func() { must(verified(file, k, 1)) },
-		func() { must(verified(file, k, 2)) },
-		func() { must(provisional(file, k, 1)) },
-		func() { must(provisional(file, k, 2)) },
-		func() { must(plain(file)) },
-		func() { floors(2) },
-	)
-	ratio := func(a, b int) float64 { return float64(d[a]) / float64(d[b]) }
-	t.Logf("floor %v; verified %v, on two cores %v; provisional %v, on two cores %v; plain %v", d[0], d[1], d[2], d[3], d[4], d[5])
-	t.Logf("of the floor: verified %.0f %%, provisional %.0f %%", 100*ratio(0, 1), 100*ratio(0, 3))
-	t.Logf("two cores: verified %.2f, provisional %.2f", ratio(1, 2), ratio(3, 4))
-	t.Logf("plain takes %.1f times verified, %.1f on two cores", ratio(5, 1), ratio(5, 2))
-	assert.GreaterOrEqual(t, ratio(0, 1), 0.60, "verified, of the floor on one core")
-	assert.GreaterOrEqual(t, ratio(0, 3), 0.60, "provisional, of the floor on one core")
-	assert.GreaterOrEqual(t, ratio(5, 1), 3.0, "the plain program, in verified on one core")
-	cores := 2 * ratio(0, 6)
-	t.Logf("two cores of this machine do %.2f times the work of one just now", cores)
-	if cores < 1.5 {
-		t.Log("too little for the promise about two cores to be measured")
-		return
-	}
-	assert.GreaterOrEqual(t, ratio(1, 2), 1.6*cores/2, "verified, two cores over one")
-	assert.GreaterOrEqual(t, ratio(3, 4), 1.6*cores/2, "provisional, two cores over one")
-}
-
-// Memory does not grow with the file.
-func TestMergefileMemory(t *testing.T) {
-	needLong(t)
-	const n = 10_000_000
-	file, err := os.CreateTemp(t.TempDir(), "")
-	require.NoError(t, err)
-	defer file.Close()
-	writeMergefile(t, file, n)
-	for _, workers := range []int{1, 2} {
-		_, err = file.Seek(0, io.SeekStart)
-		require.NoError(t, err)
-		grown := peak(func() {
-			r, err := mergefile.NewReader(context.Background(), file, mergefile.Standard(), mergefileKey(t), &mergefile.ReaderOptions{Workers: workers})
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			got := 0
-			for _, err := range r.Records() {
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				got++
-			}
-			assert.Equal(t, n, got)
-		})
-		t.Logf("%d workers: %.1f MiB above the base for %d records", workers, float64(grown)/(1<<20), n)
-		assert.Less(t, grown, int64(8<<20))
-	}
-	_, err = file.Seek(0, io.SeekStart)
-	require.NoError(t, err)
-	grown := peak(func() {
-		r, err := mergefile.NewProvisionalReader(context.Background(), file, mergefile.Standard(), mergefileKey(t), nil)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		for _, err := range r.Records() {
-			if err != nil {
-				t.Error(err)
-			}
-		}
-		assert.NoError(t, r.Close())
-	})
-	t.Logf("provisional: %.1f MiB above the base", float64(grown)/(1<<20))
-	assert.Less(t, grown, int64(8<<20))
-}
-
-// peak gives how far the memory in use grew while f ran: everything the
-// runtime has from the system and does not lie idle.
-func peak(f func()) int64 {
-	defer debug.SetGCPercent(debug.SetGCPercent(20))
-	debug.FreeOSMemory()
-	inUse := func() int64 {
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return int64(m.HeapInuse + m.StackInuse)
-	}
-	base := inUse()
-	var most atomic.Int64
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		tick := time.NewTicker(5 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			if g := inUse() - base; g > most.Load() {
-				most.Store(g)
-			}
-			select {
-			case <-stop:
-				return
-			case <-tick.C:
-			}
-		}
-	})
-	f()
-	close(stop)
-	wg.Wait()
-	return most.Load()
 }
 
 // mergefileFaults are files of one length, each wrong in another way.
@@ -423,6 +291,8 @@ func mergefileFaults(tb testing.TB) map[string][]byte {
 	}
 }
 
+// BenchmarkMergefileFaults refuses files of one size: how long that takes does
+// not tell what was wrong.
 func BenchmarkMergefileFaults(b *testing.B) {
 	k := mergefileKey(b)
 	for name, file := range mergefileFaults(b) {
@@ -434,41 +304,4 @@ func BenchmarkMergefileFaults(b *testing.B) {
 			}
 		})
 	}
-}
-
-// How long a refusal takes does not tell what was wrong: the medians of the
-// kinds of fault lie closer together than the middle half of one kind's times.
-func TestMergefileTiming(t *testing.T) {
-	needLong(t)
-	k := mergefileKey(t)
-	faults := mergefileFaults(t)
-	names := make([]string, 0, len(faults))
-	for name := range faults {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	times := map[string][]time.Duration{}
-	for range 3000 {
-		for _, name := range names {
-			start := time.Now()
-			_, _, err := verified(faults[name], k, 1)
-			times[name] = append(times[name], time.Since(start))
-			if err != mergefile.ErrInvalid {
-				t.Fatal(name, err)
-			}
-		}
-	}
-	var least, most, spread time.Duration
-	for _, name := range names {
-		d := times[name]
-		slices.Sort(d)
-		median := d[len(d)/2]
-		t.Logf("%-22s median %v, middle half %v to %v", name, median, d[len(d)/4], d[len(d)*3/4])
-		if least == 0 || median < least {
-			least = median
-		}
-		most = max(most, median)
-		spread = max(spread, d[len(d)*3/4]-d[len(d)/4])
-	}
-	assert.Less(t, most-least, max(spread, least/50), "the medians tell the faults apart")
 }
