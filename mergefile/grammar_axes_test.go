@@ -1,0 +1,239 @@
+package mergefile
+
+import (
+	"crypto/md5"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// What the grammar takes where a profile is not the standard one: each text has
+// a right hash, so that nothing but the grammar can refuse it.
+func TestGrammarOfOtherProfiles(t *testing.T) {
+	const day = "20170512093000"
+	for _, tt := range []struct {
+		name                string
+		change              func(*Profile)
+		points, transaction string
+		ok                  bool
+	}{
+		{"filled with zeros", zeroFill(6), "000100", day + "000001", true},
+		{"filled and full", zeroFill(6), "999999", day + "000001", true},
+		{"filled too little", zeroFill(6), "00100", day + "000001", false},
+		{"filled too much", zeroFill(6), "0000100", day + "000001", false},
+		{"not filled", zeroFill(6), "100", day + "000001", false},
+		{"filled with blanks", zeroFill(6), "   100", day + "000001", false},
+		{"no points, filled", zeroFill(6), "000000", day + "000001", false},
+		{"a letter, filled", zeroFill(6), "00010a", day + "000001", false},
+
+		{"joined", join("-"), "100", day + "-000001", true},
+		{"joined by another", join("-"), "100", day + "_000001", false},
+		{"not joined", join("-"), "100", day + "000001", false},
+		{"joined twice", join("-"), "100", day + "--00001", false},
+		{"joined and short", join("-"), "100", day + "-00001", false},
+		{"joined, a letter in the time", join("-"), "100", "2017051209300a-000001", false},
+		{"joined, a letter in the sequence", join("-"), "100", day + "-00000a", false},
+
+		{"any width: 1", anyWidth, "100", day + "1", true},
+		{"any width: 0", anyWidth, "100", day + "0", true},
+		{"any width: 10", anyWidth, "100", day + "10", true},
+		{"any width: 9 digits", anyWidth, "100", day + "999999999", true},
+		{"any width: 10 digits", anyWidth, "100", day + "1000000000", false},
+		{"any width: a zero in front", anyWidth, "100", day + "01", false},
+		{"any width: zeros", anyWidth, "100", day + "00", false},
+		{"any width: none", anyWidth, "100", day, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := Standard()
+			tt.change(&p)
+			c, err := newCodec(p, []byte("secret"))
+			require.NoError(t, err)
+			text := []byte(testLine("520625", tt.points, tt.transaction))
+			text = text[:len(text):len(text)]
+			var out []Record
+			assert.Equal(t, tt.ok, c.verify(text, true, new(hashes), &out).ok)
+			out = nil
+			assert.Equal(t, tt.ok, c.read(text, true, &out).ok)
+		})
+	}
+}
+
+func zeroFill(n int) func(*Profile) {
+	return func(p *Profile) { p.Points.Digits, p.Points.ZeroFill = n, true }
+}
+
+func join(s string) func(*Profile) {
+	return func(p *Profile) { p.Transaction.Join = s }
+}
+
+func anyWidth(p *Profile) { p.Transaction.Digits = 0 }
+
+// Sixteen bytes have one spelling in base64, and no other text is taken for
+// them.
+func TestBase64HashHasOneSpelling(t *testing.T) {
+	p := Standard()
+	p.Hash.Text = HashBase64
+	c, err := newCodec(p, []byte("secret"))
+	require.NoError(t, err)
+	sum := md5.Sum([]byte("x"))
+	good := base64.StdEncoding.EncodeToString(sum[:])
+	got, ok := c.decodeHash([]byte(good))
+	assert.True(t, ok)
+	assert.Equal(t, sum, got)
+	for _, bad := range []string{
+		base64.StdEncoding.EncodeToString(make([]byte, 18)), // 24 characters, 18 bytes
+		base64.StdEncoding.EncodeToString(make([]byte, 17)),
+		base64.StdEncoding.EncodeToString(make([]byte, 15)) + "\r\n\r\n", // a decoder skips line ends
+		base64.StdEncoding.EncodeToString(make([]byte, 15)) + "\n\n\n\n",
+		"\n\n\n\n" + base64.StdEncoding.EncodeToString(make([]byte, 15)),
+		strings.Repeat("A", 21) + "B==", // bits that are not all used
+		strings.Repeat("A", 20) + "A===",
+		strings.Repeat("=", 24), strings.Repeat("\n", 24),
+		good[:22] + "=", good + "=", good[:22],
+		strings.Repeat("_", 22) + "==", // the alphabet for addresses
+	} {
+		_, ok := c.decodeHash([]byte(bad))
+		assert.False(t, ok, "%q", bad)
+	}
+}
+
+// Every character that is no digit of a hash is found, at every place.
+func TestHexHashDigits(t *testing.T) {
+	for text, allowed := range map[HashText]string{
+		HashHexLower: "0123456789abcdef", HashHexUpper: "0123456789ABCDEF", HashHexAny: "0123456789abcdefABCDEF",
+	} {
+		p := Standard()
+		p.Hash.Text = text
+		c, err := newCodec(p, []byte("secret"))
+		require.NoError(t, err)
+		for i := range 32 {
+			for b := range 256 {
+				in := []byte(strings.Repeat("0", 32))
+				in[i] = byte(b)
+				_, ok := c.decodeHash(in)
+				require.Equal(t, strings.IndexByte(allowed, byte(b)) >= 0, ok, "%s: %q", text, in)
+			}
+		}
+	}
+}
+
+// Pieces of text are judged each by itself: what a piece is called does not
+// hang on those that the same goroutine has seen before.
+func TestOnePieceDoesNotColourTheNext(t *testing.T) {
+	c, err := newCodec(Standard(), []byte("secret"))
+	require.NoError(t, err)
+	line := func(i int) string { return testLine("520625", "100", fmt.Sprintf("20170512093000%06d", i)) }
+	good, bad := line(1), strings.Replace(line(2), "100", "101", 1)
+	h := new(hashes)
+	for i, tt := range []struct {
+		text string
+		ok   bool
+	}{
+		{good, true}, {bad, false}, {good, true}, {good + line(2), true}, {good + line(2) + line(3), true},
+		{bad + line(3), false}, {line(3), true}, {good + bad, false}, {good + line(2) + line(3), true},
+		{bad, false}, {bad, false}, {good + line(2), true},
+	} {
+		assert.Equal(t, tt.ok, c.verify([]byte(tt.text), true, h, nil).ok, "piece %d", i)
+	}
+}
+
+// Hashes are taken two at a time, of inputs that may be of different lengths,
+// an odd one at the end: a wrong one is found wherever it stands.
+func TestHashesInPairs(t *testing.T) {
+	lengths := []int{0, 1, 54, 55, 56, 63, 64, 65, 118, 119, 120, 128, 600}
+	input := func(n, salt int) []byte {
+		b := make([]byte, n, n+128)
+		for i := range b {
+			b[i] = byte(i*7 + salt)
+		}
+		return b
+	}
+	judge := func(wrong int, inputs ...[]byte) bool {
+		h := new(hashes)
+		for i, in := range inputs {
+			room, sum := h.next()
+			*sum = md5.Sum(in)
+			if i == wrong {
+				sum[(i*5+len(in))%md5.Size] ^= 1 << (len(in) % 8)
+			}
+			h.add(append(room, in...), true)
+		}
+		return h.right()
+	}
+	for _, a := range lengths {
+		require.True(t, judge(-1, input(a, 1)))
+		require.False(t, judge(0, input(a, 1)))
+		for _, b := range lengths {
+			require.True(t, judge(-1, input(a, 1), input(b, 2)), "%d and %d", a, b)
+			require.True(t, judge(-1, input(a, 1), input(b, 2), input(a, 3)), "%d and %d", a, b)
+			for wrong := range 3 {
+				require.False(t, judge(wrong, input(a, 1), input(b, 2), input(a, 3)), "%d and %d: %d", a, b, wrong)
+			}
+			require.False(t, judge(0, input(a, 1), input(b, 2)))
+			require.False(t, judge(1, input(a, 1), input(b, 2)))
+		}
+	}
+	// A record that the grammar has refused is wrong, whatever its hash is.
+	h := new(hashes)
+	room, sum := h.next()
+	*sum = md5.Sum(nil)
+	h.add(room, false)
+	require.False(t, h.right())
+}
+
+// Records of one file whose inputs take different numbers of MD5 blocks.
+func TestRecordsOfDifferentLengths(t *testing.T) {
+	c, err := newCodec(Standard(), []byte("secret"))
+	require.NoError(t, err)
+	var text string
+	for i := range 40 {
+		text += testLine(strings.Repeat("7", 1+i*13%32), strings.Repeat("9", 1+i%9), fmt.Sprintf("20170512093000%06d", i))
+	}
+	require.True(t, c.verify([]byte(text), true, new(hashes), nil).ok)
+	for i := range text {
+		changed := []byte(text)
+		changed[i] ^= 1
+		require.False(t, c.verify(changed, true, new(hashes), nil).ok, "byte %d", i)
+	}
+}
+
+// A line that has no fields is wrong: the fields of the line before it do not
+// stand in for them.
+func TestLineWithoutFields(t *testing.T) {
+	for name, change := range map[string]func(*Profile){
+		"standard":      func(*Profile) {},
+		"secret first":  func(p *Profile) { p.Hash.Place = SecretPrefix },
+		"secret within": func(p *Profile) { p.Hash.Place = SecretBetween },
+		"tabs":          func(p *Profile) { p.Layout = LayoutTSV },
+		"quoted":        func(p *Profile) { p.Layout = LayoutCSVQuoted },
+		"lines":         func(p *Profile) { p.Layout = LayoutLines },
+		"joined":        join("-"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := Standard()
+			change(&p)
+			c, err := newCodec(p, []byte("secret"))
+			require.NoError(t, err)
+			h := Holder{kind: p.Holder.Kind, n: 6}
+			copy(h.id[:], "520625")
+			tx, err := NewTransaction(time.Date(2017, 5, 12, 9, 30, 0, 0, time.UTC), 1)
+			require.NoError(t, err)
+			good, _, ok := c.appendRecord(nil, Record{h, 100, tx})
+			require.True(t, ok)
+			good = append(good, c.eol...)
+			require.True(t, c.verify(good, true, new(hashes), nil).ok)
+			for _, bad := range []string{strings.Repeat("x", 60) + c.eol, strings.Repeat("1", 70) + c.eol, c.eol, strings.Repeat(c.eol, c.lines)} {
+				for _, text := range []string{string(good) + bad, string(good) + bad + string(good), bad + string(good)} {
+					require.False(t, c.verify([]byte(text), true, new(hashes), nil).ok, "%q", text)
+					var out []Record
+					require.False(t, c.read([]byte(text), true, &out).ok, "%q", text)
+				}
+			}
+		})
+	}
+}
