@@ -4,6 +4,8 @@ import (
 	"crypto/md5"
 	"encoding/base64"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -236,4 +238,58 @@ func TestLineWithoutFields(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A piece without a record is as right as one can be.
+func TestEmptyPiece(t *testing.T) {
+	c, err := newCodec(Standard(), []byte("secret"))
+	require.NoError(t, err)
+	v := c.verify(nil, true, new(hashes), nil)
+	assert.True(t, v.ok)
+	assert.Zero(t, v.count)
+}
+
+// However a row of numbers is cut into pieces, the verdict on the whole is that
+// of a plain look at it.
+func TestVerdictOfPieces(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	seen := map[bool]int{}
+	for range 20_000 {
+		row := make([]Transaction, rnd.IntN(6))
+		for i := range row {
+			row[i] = Transaction{milli: int64(rnd.IntN(4)) - 1, seq: uint32(rnd.IntN(4))}
+		}
+		if rnd.IntN(2) == 0 {
+			slices.SortFunc(row, Transaction.Compare)
+		}
+		want := verdict{ok: true, rising: true, count: int64(len(row))}
+		for i, tx := range row {
+			if i == 0 || want.highest.Compare(tx) < 0 {
+				want.highest = tx
+			}
+			if i > 0 && row[i-1].Compare(tx) >= 0 {
+				want.rising = false
+			}
+		}
+		if len(row) > 0 {
+			want.first = row[0]
+		}
+		seen[want.rising]++
+		total := verdict{ok: true, rising: true}
+		for rest, empty := row, 0; len(rest) > 0 || empty < 1; {
+			n := rnd.IntN(len(rest) + 1)
+			if n == 0 {
+				empty++
+			}
+			piece := verdict{ok: rnd.IntN(20) > 0, rising: true}
+			want.ok = want.ok && piece.ok
+			for _, tx := range rest[:n] {
+				piece.add(tx)
+			}
+			total.join(piece)
+			rest = rest[n:]
+		}
+		require.Equal(t, want, total, "%v", row)
+	}
+	require.Greater(t, min(seen[true], seen[false]), 1000)
 }

@@ -20,8 +20,6 @@ import (
 	"github.com/mynakit/mynakit/mergefile"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
 // Records compare by ==; cmp must not look inside.
 var sameRecord = cmp.Comparer(func(a, b mergefile.Record) bool { return a == b })
 
@@ -515,6 +513,7 @@ func TestProvisionalNeedsItsEnd(t *testing.T) {
 }
 
 func TestPanicInTheLoopLeavesNothing(t *testing.T) {
+	others := goleak.IgnoreCurrent()
 	p := mergefile.Standard()
 	file, _ := write(t, p, testKey(t), records(t, p, 40_000))
 	r, err := mergefile.NewReader(t.Context(), bytes.NewReader(file), p, testKey(t), &mergefile.ReaderOptions{Workers: 4})
@@ -524,7 +523,7 @@ func TestPanicInTheLoopLeavesNothing(t *testing.T) {
 			panic("caller")
 		}
 	})
-	goleak.VerifyNone(t)
+	goleak.VerifyNone(t, others)
 }
 
 func TestNoAllocationPerRecord(t *testing.T) {

@@ -76,6 +76,8 @@ var words = map[string][2]string{
 	// The end of a SELECT whose rows are to stay as they are until the
 	// transaction ends. SQLite's writer is alone already.
 	"forupdate": {"", "FOR UPDATE"},
+	// The same, but others may hold the rows in this way too.
+	"forshare": {"", "FOR SHARE"},
 	// Creates a table whose primary key is its only tree.
 	"withoutrowid": {"WITHOUT ROWID", ""},
 }
@@ -87,6 +89,7 @@ var words = map[string][2]string{
 //	{:blob}          the type of a column of bytes
 //	{:text}          the type of a column of text compared by bytes
 //	{:forupdate}     FOR UPDATE where rows can be locked
+//	{:forshare}      FOR SHARE where rows can be locked
 //	{:withoutrowid}  WITHOUT ROWID where it exists
 //
 // Quoted strings, quoted names and comments are copied as they are. A query

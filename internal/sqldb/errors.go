@@ -13,7 +13,8 @@ var ErrBusy = errors.New("sqldb: the database stayed busy")
 
 // ErrOutcomeUnknown is wrapped, beside the driver's own error, by [DB.Write]
 // when COMMIT itself failed in a way that does not tell whether the engine
-// had carried it out, as when the connection broke while it was under way.
+// had carried it out, as when the connection broke or the disk failed while it
+// was under way.
 // Everything was written or nothing was.
 var ErrOutcomeUnknown = errors.New("sqldb: the outcome of the commit is unknown")
 
@@ -53,6 +54,7 @@ type (
 const (
 	liteBusy   = 5
 	liteLocked = 6
+	liteIOErr  = 10
 
 	liteConstraintPrimaryKey = 1555
 	liteConstraintUnique     = 2067
@@ -104,6 +106,28 @@ func IsBusy(err error) bool {
 	}
 	msg := err.Error()
 	return strings.Contains(msg, "database is locked") || strings.Contains(msg, "database table is locked")
+}
+
+// IsIO reports whether err is a driver's report that the engine could not read
+// from or write to its disk: SQLITE_IOERR in all its forms; on PostgreSQL
+// io_error (58030). A full disk is another matter and is not meant.
+//
+// After a failed sync the system may have thrown away what it was to write and
+// say nothing of it the next time. Whoever goes on after this error goes on
+// guessing; open the database anew, so that the engine recovers from what is
+// really there.
+func IsIO(err error) bool {
+	if err == nil {
+		return false
+	}
+	if s, ok := errors.AsType[sqlStater](err); ok {
+		return s.SQLState() == "58030"
+	}
+	if c, ok := errors.AsType[coder](err); ok {
+		return c.Code()&0xff == liteIOErr
+	}
+	// The sentence is SQLite's own and the same in every driver.
+	return strings.Contains(err.Error(), "disk I/O error")
 }
 
 // isCreated reports whether err says that another session created the same

@@ -114,6 +114,12 @@ func (d *DB) write(ctx context.Context, fn func(context.Context, *Tx) error) (er
 		// A driver may leave the transaction open when COMMIT fails. The
 		// usual answer here is that none is active, which is as good.
 		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+		if IsIO(err) {
+			// A sync that failed leaves open what reached the disk. Should
+			// the machine go down now, recovery may find the transaction
+			// complete.
+			return fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
+		}
 	} else if commitInDoubt(err) {
 		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
 	}

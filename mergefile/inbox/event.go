@@ -1,0 +1,61 @@
+package inbox
+
+import "errors"
+
+// Event is what became of a file, for an audit log. It holds no part of the
+// file's content.
+type Event struct {
+	What What
+	// Name is the file's name in the directory, as the sender chose it: print
+	// it with %q. It is empty for Trouble.
+	Name string
+	// Target is the path that the file was moved to, for Done and
+	// Quarantined.
+	Target string
+	// Err is the reason: the receiver's error or one of this package's. It is
+	// nil for Done.
+	Err error
+}
+
+// What says what became of a file.
+type What string
+
+const (
+	// Done: merged, and moved to Done.
+	Done What = "done"
+	// Quarantined: refused, and moved to Quarantine.
+	Quarantined What = "quarantined"
+	// Left: receiving or moving it failed in a way that passes; it is tried
+	// again. If it was moving that failed, the file is not received again.
+	Left What = "left"
+	// Changed: it changed while it was read. It is received again.
+	Changed What = "changed"
+	// Gone: it was received, and another had moved it by then.
+	Gone What = "gone"
+	// Ignored: it is a directory and stays. This is told once.
+	Ignored What = "ignored"
+	// Trouble: the directory cannot be read, or not be watched.
+	Trouble What = "trouble"
+)
+
+var (
+	// ErrStop ends the inbox when Receive's error wraps it, or
+	// [mergefile.ErrStopped]: the receiver must not be used any more. The file
+	// stays where it is.
+	ErrStop = errors.New("inbox: stopped by the receiver")
+	// ErrRefused sends a file to quarantine when Receive's error wraps it.
+	ErrRefused = errors.New("inbox: the file is refused")
+
+	// The reasons for a file to go to quarantine without having been received.
+	// Only Audit hears them.
+	ErrName       = errors.New("inbox: the file's name is not printable, or too long, or has a character with a meaning")
+	ErrNotRegular = errors.New("inbox: not a regular file")
+	ErrTooLarge   = errors.New("inbox: the file is larger than MaxSize")
+	ErrLone       = errors.New("inbox: a sidecar whose file did not come")
+
+	// errChanged and errGone are the reasons of Changed and Gone.
+	errChanged = errors.New("inbox: the file changed while it was read")
+	errGone    = errors.New("inbox: another has moved the file")
+	// errDirectory is the reason of Ignored.
+	errDirectory = errors.New("inbox: a directory")
+)

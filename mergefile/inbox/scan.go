@@ -1,0 +1,252 @@
+package inbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+)
+
+// maxSeen bounds how many files of the directory are known at a time, and with
+// it the memory and the work of one pass. If there are more, the first by name
+// are looked at, and the others when these have gone.
+const maxSeen = 10_000
+
+// maxFailed is how many files in a row Receive may put off before the pass
+// ends: with the database gone, a thousand files need not each find out.
+const maxFailed = 3
+
+// backoff is the time until what failed n times is tried again.
+func backoff(n int) time.Duration {
+	const most = 5 * time.Minute
+	if n > 9 {
+		return most
+	}
+	return min(most, time.Second<<max(n-1, 0))
+}
+
+// entry is what is known of a file between two passes.
+type entry struct {
+	info, side os.FileInfo // as last seen; side is the sidecar, or nil
+	since      time.Time   // from when on both have been so
+	due        time.Time   // not before this
+	tries      int         // that failed
+	moving     bool        // it changed while it was read, and due is for that
+	verdict    *verdict    // decided, and not yet moved
+	told       bool        // that it is ignored
+}
+
+// pass is one look at the directory.
+type pass struct {
+	done, quarantined, left, waiting int
+
+	failed int       // that Receive has put off
+	more   bool      // there are files beyond maxSeen
+	due    time.Time // when there is something to do next; zero if never
+	rest   time.Time // when the next file comes to rest; zero if none will
+}
+
+// soonest moves *t forward to at.
+func soonest(t *time.Time, at time.Time) {
+	if t.IsZero() || at.Before(*t) {
+		*t = at
+	}
+}
+
+// wait counts a file that is not complete before a time.
+func (p *pass) wait(until time.Time) {
+	p.waiting++
+	soonest(&p.due, until)
+	soonest(&p.rest, until)
+}
+
+// leave counts a file that is to be tried again at a time.
+func (p *pass) leave(until time.Time) {
+	p.left++
+	soonest(&p.due, until)
+}
+
+// pass looks at every file once, in the order of their names.
+func (b *Inbox) pass(ctx context.Context) (p pass, err error) {
+	if err := ctx.Err(); err != nil {
+		return p, err
+	}
+	// Opened each time: a drive that was away comes back as another directory.
+	root, err := os.OpenRoot(b.cfg.Dir)
+	if err != nil {
+		return p, fmt.Errorf("inbox: %w", err)
+	}
+	defer root.Close()
+	names, err := b.list(root)
+	if err != nil {
+		return p, fmt.Errorf("inbox: %w", err)
+	}
+	if p.more = len(names) > maxSeen; p.more {
+		names = names[:maxSeen]
+	}
+	for name := range b.seen {
+		if _, there := slices.BinarySearch(names, name); !there {
+			delete(b.seen, name)
+		}
+	}
+	for i, name := range names {
+		if b.failed >= maxFailed && p.failed > 0 {
+			p.left += len(names) - i
+			break
+		}
+		if err := b.look(ctx, root, name, &p); err != nil {
+			p.left += len(names) - i
+			return p, err
+		}
+	}
+	if p.more && p.done+p.quarantined > 0 {
+		p.due = time.Now()
+	}
+	if b.failed >= maxFailed {
+		p.due = time.Now().Add(backoff(b.failed))
+	}
+	return p, nil
+}
+
+// list gives the names of the first maxSeen+1 files that are to be looked at,
+// in order. It never holds many more than that.
+func (b *Inbox) list(root *os.Root) ([]string, error) {
+	dir, err := root.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	var names []string
+	for {
+		some, err := dir.ReadDir(1000)
+		for _, d := range some {
+			if !b.unseen(d.Name()) {
+				names = append(names, d.Name())
+			}
+		}
+		end := errors.Is(err, io.EOF)
+		if end || len(names) > 4*maxSeen {
+			slices.Sort(names)
+			// A directory that changes while it is read may give a name twice.
+			names = slices.Compact(names)
+			names = names[:min(len(names), maxSeen+1)]
+		}
+		if end {
+			return names, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// look brings one file as far as it can go now. An error ends the pass.
+func (b *Inbox) look(ctx context.Context, root *os.Root, name string, p *pass) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	info, side, err := stat(root, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		delete(b.seen, name)
+		return nil
+	}
+	now := time.Now()
+	e := b.seen[name]
+	if e == nil {
+		e = &entry{since: now}
+		b.seen[name] = e
+	}
+	if now.Before(e.due) {
+		if e.moving {
+			p.wait(e.due)
+		} else {
+			p.leave(e.due)
+		}
+		return nil
+	}
+	e.moving = false
+	if err != nil {
+		b.putOff(e, name, err, p)
+		return nil
+	}
+	if info.IsDir() {
+		if !e.told {
+			b.tell(Event{What: Ignored, Name: name, Err: errDirectory})
+		}
+		e.told = true
+		return nil
+	}
+	file, lone := sidecarOf(name)
+	if lone {
+		if _, err := root.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+			return nil // it travels with its file
+		}
+	}
+	if e.verdict != nil && same(e.info, info) {
+		return b.move(e, name, p)
+	}
+	if e.info == nil || !alike(e.info, info) || !alike(e.side, side) {
+		e.since = now
+	}
+	e.info, e.side, e.verdict = info, side, nil
+	rest := b.cfg.Settle
+	if lone || b.cfg.Sidecar && side == nil {
+		rest = max(rest, b.cfg.SidecarWait)
+	}
+	if until := e.since.Add(rest); now.Before(until) {
+		p.wait(until)
+		return nil
+	}
+	switch {
+	case !goodName(name):
+		e.verdict = &verdict{What: Quarantined, err: ErrName}
+	case lone:
+		e.verdict = &verdict{What: Quarantined, err: ErrLone}
+	case !info.Mode().IsRegular():
+		e.verdict = &verdict{What: Quarantined, err: ErrNotRegular}
+	case info.Size() > b.cfg.MaxSize:
+		e.verdict = &verdict{What: Quarantined, err: ErrTooLarge}
+	default:
+		return b.take(ctx, root, e, name, p)
+	}
+	return b.move(e, name, p)
+}
+
+// stat looks at a file and its sidecar, which is nil where there is none.
+func stat(root *os.Root, name string) (info, side os.FileInfo, err error) {
+	if info, err = root.Lstat(name); err != nil {
+		return nil, nil, err
+	}
+	side, err = root.Lstat(sidecar(name))
+	if err != nil {
+		// One that is too long, or that may not be looked at, is none.
+		return info, nil, nil
+	}
+	return info, side, nil
+}
+
+// alike says whether a file has not been written to between two looks. It does
+// not compare identities: some network drives make them up as they go.
+func alike(a, b os.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && a.Mode().Type() == b.Mode().Type()
+}
+
+// same says whether two looks close together saw one file, unchanged.
+func same(a, b os.FileInfo) bool {
+	return a != nil && b != nil && os.SameFile(a, b) && alike(a, b)
+}
+
+// putOff has a file tried again later.
+func (b *Inbox) putOff(e *entry, name string, err error, p *pass) {
+	e.tries++
+	e.due = time.Now().Add(backoff(e.tries))
+	p.leave(e.due)
+	b.tell(Event{What: Left, Name: name, Err: err})
+}

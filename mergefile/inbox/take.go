@@ -1,0 +1,138 @@
+package inbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/mynakit/mynakit/mergefile"
+)
+
+// maxSidecar is far more than a sidecar has.
+const maxSidecar = 4096
+
+func sidecar(name string) string { return name + mergefile.SidecarSuffix }
+
+// verdict is what has been decided about a file: Done or Quarantined.
+type verdict struct {
+	What
+	err error
+}
+
+// take receives a file that is complete.
+func (b *Inbox) take(ctx context.Context, root *os.Root, e *entry, name string, p *pass) error {
+	f, err := openAs(root, name, e.info)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		delete(b.seen, name)
+		return nil
+	case errors.Is(err, errChanged):
+		b.changed(e, name, p)
+		return nil
+	case err != nil:
+		b.putOff(e, name, fmt.Errorf("inbox: %w", err), p)
+		return nil
+	}
+	d := Delivery{Name: name, Content: io.NewSectionReader(f, 0, e.info.Size())}
+	if e.side != nil {
+		if d.Sidecar, err = readSidecar(root, sidecar(name), e.side); err != nil {
+			f.Close()
+			b.putOff(e, name, fmt.Errorf("inbox: %w", err), p)
+			return nil
+		}
+	}
+	err = b.cfg.Receive(ctx, d)
+	after, serr := f.Stat()
+	f.Close()
+
+	switch {
+	case err == nil:
+		e.verdict = &verdict{What: Done}
+	case errors.Is(err, ErrStop), errors.Is(err, mergefile.ErrStopped):
+		return fmt.Errorf("%w: %w", ErrStop, err)
+	case isRefusal(err):
+		e.verdict = &verdict{What: Quarantined, err: err}
+	case ctx.Err() != nil:
+		return ctx.Err()
+	default:
+		b.failed++
+		p.failed++
+		b.putOff(e, name, err, p)
+		return nil
+	}
+	b.failed = 0
+	if serr != nil || !alike(e.info, after) {
+		// Neither verdict is about what the file is now.
+		e.verdict = nil
+		b.changed(e, name, p)
+		return nil
+	}
+	return b.move(e, name, p)
+}
+
+// isRefusal says whether an error of Receive's is about the file, and will be
+// the same next time.
+func isRefusal(err error) bool {
+	if errors.Is(err, mergefile.ErrInvalid) || errors.Is(err, mergefile.ErrName) || errors.Is(err, ErrRefused) {
+		return true
+	}
+	if _, ok := errors.AsType[*mergefile.ConflictError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[*mergefile.TooOldError](err)
+	return ok
+}
+
+// changed has a file come to rest again.
+func (b *Inbox) changed(e *entry, name string, p *pass) {
+	e.tries++
+	e.info, e.moving = nil, true
+	// Not at once, even without Settle: a file that is written to all the time
+	// would be read all the time.
+	e.due = time.Now().Add(backoff(e.tries))
+	p.wait(e.due)
+	b.tell(Event{What: Changed, Name: name, Err: errChanged})
+}
+
+// openAs opens a regular file that has been looked at. It gives errChanged if
+// another file, or a link, has taken its place.
+//
+// An os.Root refuses to leave its directory, but follows a link within. The
+// comparison finds that out, and the file was opened for reading only, so
+// nothing has happened by then.
+func openAs(root *os.Root, name string, seen os.FileInfo) (*os.File, error) {
+	f, err := root.OpenFile(name, openFlags, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !(info.Mode().IsRegular() && same(seen, info)) {
+		err = errChanged
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// readSidecar gives a sidecar's content, and what no profile takes for one if
+// it is no regular file, or too large, or another by now.
+func readSidecar(root *os.Root, name string, seen os.FileInfo) ([]byte, error) {
+	if !seen.Mode().IsRegular() || seen.Size() > maxSidecar {
+		return []byte{}, nil
+	}
+	f, err := openAs(root, name, seen)
+	if errors.Is(err, errChanged) || errors.Is(err, fs.ErrNotExist) {
+		return []byte{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxSidecar))
+}

@@ -1,0 +1,383 @@
+package mergefile
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"path"
+	"time"
+
+	"github.com/mynakit/mynakit/internal/sqldb"
+)
+
+// DefaultList is how many records of each outcome a [Report] lists where
+// nothing else is said.
+const DefaultList = 1000
+
+// ReceiverConfig says what files a [Receiver] takes and what it does with them.
+type ReceiverConfig struct {
+	// Ledger remembers what has been merged, in the database that Apply writes
+	// to.
+	Ledger *Ledger
+	// Profile and Keys are for reading the files.
+	Profile Profile
+	Keys    KeySource
+	// Scope says whose numbers these are, such as a shop system or an
+	// association: two numbers are the same only within one scope. A profile
+	// under which each shop or each terminal counts for itself needs a scope
+	// for each, and so a Receiver for each. "" is a scope as well.
+	Scope string
+
+	// Apply credits one record, ApplyAll up to a thousand at once, which is the
+	// faster way. Give one of the two. They are called with records that are
+	// new, in the order of the file, in the transaction that remembers them,
+	// and must not end it. If they return an error, all of the file is rolled
+	// back.
+	//
+	// A file may be applied more than once when another writer was in the way,
+	// each time in a new transaction, the one before rolled back. So they must
+	// have no effect outside tx. The slice is valid until ApplyAll returns.
+	Apply    func(ctx context.Context, tx *sql.Tx, rec Record) error
+	ApplyAll func(ctx context.Context, tx *sql.Tx, recs []Record) error
+
+	// Alarm, if set, is called once for a file with a conflict, after the
+	// rollback and before Receive returns.
+	Alarm func(ctx context.Context, c *ConflictError)
+	// Reader holds the bounds for reading. Its Name and Sidecar are not used.
+	Reader ReaderOptions
+	// List bounds how many records of each outcome a Report lists. Zero means
+	// DefaultList; a negative value means none.
+	List int
+}
+
+// Receiver merges files, each exactly once. It is safe for use by several
+// goroutines.
+type Receiver struct {
+	cfg ReceiverConfig
+}
+
+// NewReceiver gives a Receiver. The errors are [*ProfileError]s, [ErrKey]
+// without keys, [ErrScope], or say what else is missing.
+func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
+	switch {
+	case cfg.Ledger == nil:
+		return nil, errors.New("mergefile: a receiver needs a ledger")
+	case cfg.Keys == nil:
+		return nil, fmt.Errorf("%w: no key source", ErrKey)
+	case (cfg.Apply == nil) == (cfg.ApplyAll == nil):
+		return nil, errors.New("mergefile: a receiver needs one of Apply and ApplyAll")
+	}
+	if err := cfg.Profile.Validate(); err != nil {
+		return nil, err
+	}
+	if err := checkScope(cfg.Scope); err != nil {
+		return nil, err
+	}
+	if s := cfg.Profile.Transaction.Scope; cfg.Scope == "" && s != ScopeCloud {
+		return nil, fmt.Errorf("%w: each %s counts for itself under this profile, and needs a scope of its own", ErrScope, s)
+	}
+	if cfg.List == 0 {
+		cfg.List = DefaultList
+	}
+	return &Receiver{cfg: cfg}, nil
+}
+
+// Report says what became of a file. Each of its records is in one of Merged,
+// Duplicates and Conflicts.
+type Report struct {
+	// KeyID is the identifier of the key that the file was under.
+	KeyID string
+	// Records is how many records the file has.
+	Records int64
+	// Merged is how many were new and have been applied.
+	Merged int64
+	// Duplicates is how many had been merged before, with the same content.
+	Duplicates int64
+	// Conflicts is how many numbers had been merged before with other content.
+	// If there is one, nothing of the file was merged.
+	Conflicts int64
+	// Points is the sum of the points of the merged records. It stays at
+	// math.MaxUint64 should it be greater.
+	Points uint64
+
+	// The first records of each outcome, in the order of the file, as many as
+	// ReceiverConfig.List says. Whoever wants all merged ones has seen them in
+	// Apply.
+	MergedRecords, DuplicateRecords, ConflictRecords []Record
+}
+
+// ConflictError says that a file holds numbers that have been merged before
+// with other content: somebody gave one number to two transactions, or changed
+// a file and knows the keys. Nothing of the file was merged.
+type ConflictError struct {
+	// Name is the file's name, as the caller gave it.
+	Name string
+	// Scope is the receiver's.
+	Scope string
+	// Conflicts is how many numbers are in conflict.
+	Conflicts int64
+	// Records are the first of them, with the content that was refused. What
+	// was merged under these numbers the program has kept, if it did, where
+	// Apply put it.
+	Records []Record
+}
+
+// Error tells how many numbers are in conflict, and no name or holder.
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("mergefile: %d of the file's numbers have been merged with other content; nothing was merged", e.Conflicts)
+}
+
+// TooOldError says that a file holds numbers from a time that the ledger has
+// forgotten, so that nobody can tell whether they have been merged. Nothing of
+// the file was merged.
+type TooOldError struct {
+	// Records is how many records are too old, and First the number of the
+	// first of them.
+	Records int64
+	First   Transaction
+	// Forgotten is the instant before which the ledger may have forgotten.
+	Forgotten time.Time
+}
+
+// Error tells how many records are too old.
+func (e *TooOldError) Error() string {
+	return fmt.Sprintf("mergefile: %d of the file's numbers are from before %s, which the ledger has forgotten; nothing was merged",
+		e.Records, e.Forgotten.Format("2006-01-02 15:04:05"))
+}
+
+// ApplyError holds an error of the program's own Apply or ApplyAll. Nothing of
+// the file was merged.
+type ApplyError struct{ Err error }
+
+// Error gives the error's text.
+func (e *ApplyError) Error() string { return "apply: " + e.Err.Error() }
+
+// Unwrap gives the error itself.
+func (e *ApplyError) Unwrap() error { return e.Err }
+
+// Receive verifies a whole file, as [NewReader] does, and then merges it in one
+// transaction: it inserts the transaction numbers under their unique
+// constraint, applies the records whose numbers are new, and commits
+// (システム設計書 III.14 ④ to ⑥). If it returns nil, the file is merged, and
+// stays so. It may be called again for the same file at any time.
+//
+// The name is the file's, with slashes where the profile's FileName has a
+// folder; it is compared with the name that the profile gives the file, and
+// otherwise only what the profile takes from it is used. The sidecar is for a
+// profile that has one, and nil for others.
+//
+// With an error nothing was merged, unless it is ErrOutcomeUnknown:
+//
+//   - [ErrInvalid], itself: put the file into quarantine.
+//   - [*ConflictError]: put the file into quarantine; somebody must look. The
+//     Report tells of all its records.
+//   - [*TooOldError]: put the file into quarantine.
+//   - [*ApplyError]: the program's own error. Try again if that makes sense.
+//   - [ErrBusy]: try again later.
+//   - [ErrOutcomeUnknown]: receive the file again; that tells.
+//   - [ErrStopped]: the disk failed. Open database and ledger anew.
+//   - else the context's or the driver's, wrapped, or src's own: try again
+//     later.
+func (r *Receiver) Receive(ctx context.Context, src io.Reader, name string, sidecar []byte) (Report, error) {
+	if err := r.cfg.Ledger.stopped(); err != nil {
+		return Report{}, err
+	}
+	opts := r.cfg.Reader
+	opts.Name, opts.Sidecar = path.Base(name), sidecar
+	file, err := NewReader(ctx, src, r.cfg.Profile, r.cfg.Keys, &opts)
+	if errors.Is(err, ErrName) && name != "" {
+		return Report{}, ErrInvalid // whoever named the file did it, not the program
+	}
+	if err != nil {
+		return Report{}, err
+	}
+	defer file.Close()
+	if err := r.checkName(file, name); err != nil {
+		return Report{}, err
+	}
+
+	m := &merge{cfg: &r.cfg, file: file, digest: r.cfg.Ledger.key.digester()}
+	err = r.cfg.Ledger.write(ctx, m.run)
+	if err == nil {
+		return m.report, nil
+	}
+	if _, ok := errors.AsType[*ApplyError](err); !ok {
+		if errors.Is(err, ErrInvalid) {
+			return Report{}, ErrInvalid // src is no longer what was verified
+		}
+		if c, ok := errors.AsType[*ConflictError](err); ok {
+			c.Name = name
+			if r.cfg.Alarm != nil {
+				r.cfg.Alarm(ctx, c)
+			}
+			return m.report, c
+		}
+		if old, ok := errors.AsType[*TooOldError](err); ok {
+			return Report{}, old
+		}
+	}
+	return Report{}, fmt.Errorf("mergefile: merge: %w", err)
+}
+
+// checkName gives [ErrInvalid] for a file that has not the name that its
+// profile gives it.
+func (r *Receiver) checkName(file *Reader, name string) error {
+	if r.cfg.Profile.FileName.Kind == NameAny {
+		return nil
+	}
+	for first, err := range file.Records() {
+		if err != nil {
+			return err
+		}
+		want := r.cfg.Profile.FileNameFor(first.Transaction)
+		if name != want && name != path.Base(want) {
+			return ErrInvalid
+		}
+		break
+	}
+	return nil
+}
+
+// merge is the merging of one file.
+type merge struct {
+	cfg    *ReceiverConfig
+	file   *Reader
+	digest *digester
+	report Report
+
+	tx        *sqldb.Tx
+	memory    memory
+	forgotten int64
+	old       TooOldError
+	batch     []Record
+	fresh     []Record
+	numbers   []number
+	outcomes  []outcome
+}
+
+// run does all of it in a transaction. It may be called again.
+func (m *merge) run(ctx context.Context, tx *sqldb.Tx) error {
+	m.report = Report{KeyID: m.file.KeyID(), Records: m.file.Len()}
+	m.tx, m.old, m.batch = tx, TooOldError{}, m.batch[:0]
+	// A file of many records has its scope alone: in whatever order its numbers
+	// come and Apply takes its own locks, no other merge can be in a circle
+	// with it. A file of one record takes its locks one after the other in the
+	// order that all such files do, so that these need not wait.
+	id, forgotten, err := hold(ctx, tx, m.cfg.Scope, m.file.Len() > 1)
+	if err != nil {
+		return err
+	}
+	m.memory = memory{tx: tx, scope: id}
+	defer m.memory.close()
+	m.forgotten = forgotten
+
+	var failed error
+	err = m.file.again(func(records []Record) bool {
+		for len(records) > 0 {
+			n := min(len(records), batchRows-len(m.batch))
+			m.batch = append(m.batch, records[:n]...)
+			records = records[n:]
+			if len(m.batch) == batchRows {
+				if failed = m.flush(ctx); failed != nil {
+					return false
+				}
+			}
+		}
+		return true
+	})
+	if err == nil {
+		err = failed
+	}
+	if err == nil {
+		err = m.flush(ctx)
+	}
+	switch {
+	case err != nil:
+		return err
+	case m.report.Conflicts > 0:
+		m.report.Merged, m.report.Points, m.report.MergedRecords = 0, 0, nil
+		return &ConflictError{Scope: m.cfg.Scope, Conflicts: m.report.Conflicts, Records: m.report.ConflictRecords}
+	case m.old.Records > 0:
+		m.old.Forgotten = Transaction{milli: m.forgotten}.Time()
+		return &m.old
+	}
+	return nil
+}
+
+// flush merges a batch. Once it is certain that the file will be refused,
+// nothing is applied any more, and the rest is only looked through.
+func (m *merge) flush(ctx context.Context) error {
+	if len(m.batch) == 0 {
+		return nil
+	}
+	m.numbers = m.numbers[:0]
+	for i := range m.batch {
+		rec := &m.batch[i]
+		if rec.Transaction.milli < m.forgotten {
+			if m.old.Records == 0 {
+				m.old.First = rec.Transaction
+			}
+			m.old.Records++
+		}
+		m.numbers = append(m.numbers, number{rec.Transaction, m.digest.sum(rec)})
+	}
+	m.outcomes = append(m.outcomes[:0], make([]outcome, len(m.batch))...)
+	if err := m.memory.remember(ctx, m.numbers, m.outcomes); err != nil {
+		return err
+	}
+	m.fresh = m.fresh[:0]
+	for i, o := range m.outcomes {
+		rec := m.batch[i]
+		switch o {
+		case isNew:
+			m.report.Merged++
+			m.report.Points = addPoints(m.report.Points, rec.Points)
+			m.report.MergedRecords = m.list(m.report.MergedRecords, rec)
+			m.fresh = append(m.fresh, rec)
+		case isDuplicate:
+			m.report.Duplicates++
+			m.report.DuplicateRecords = m.list(m.report.DuplicateRecords, rec)
+		case isConflict:
+			m.report.Conflicts++
+			m.report.ConflictRecords = m.list(m.report.ConflictRecords, rec)
+		}
+	}
+	m.batch = m.batch[:0]
+	if m.report.Conflicts > 0 || m.old.Records > 0 || len(m.fresh) == 0 {
+		return nil
+	}
+	return m.apply(ctx)
+}
+
+func (m *merge) apply(ctx context.Context) error {
+	if m.cfg.ApplyAll != nil {
+		if err := m.cfg.ApplyAll(ctx, m.tx.SQL(), m.fresh); err != nil {
+			return &ApplyError{err}
+		}
+		return nil
+	}
+	for _, rec := range m.fresh {
+		if err := m.cfg.Apply(ctx, m.tx.SQL(), rec); err != nil {
+			return &ApplyError{err}
+		}
+	}
+	return nil
+}
+
+// list keeps the first records of an outcome.
+func (m *merge) list(l []Record, rec Record) []Record {
+	if len(l) < m.cfg.List {
+		l = append(l, rec)
+	}
+	return l
+}
+
+func addPoints(sum, points uint64) uint64 {
+	if points > math.MaxUint64-sum {
+		return math.MaxUint64
+	}
+	return sum + points
+}

@@ -1,0 +1,190 @@
+package mergefile_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	_ "modernc.org/sqlite"
+
+	"github.com/mynakit/mynakit/internal/pgtest"
+	"github.com/mynakit/mynakit/mergefile"
+)
+
+var pg pgtest.Server
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	pg.Stop()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, "goroutines left behind:", err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// long says whether to run what is for the full figures.
+func long() bool { return os.Getenv("MYNAKIT_LONG") == "1" }
+
+func sqliteDSN(dir string) string {
+	return fmt.Sprintf("file:%s?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)",
+		filepath.ToSlash(filepath.Join(dir, "t.db")))
+}
+
+// engine is a database that programs share.
+type engine struct {
+	name, driver string
+	dsn          func(testing.TB) string
+}
+
+var engines = []engine{
+	{"SQLite", "sqlite", func(t testing.TB) string { return sqliteDSN(t.TempDir()) }},
+	{"PostgreSQL", "pgx", func(t testing.TB) string { return pg.DSN(t) }},
+}
+
+// eachEngine runs f on a fresh database of both engines.
+func eachEngine(t *testing.T, f func(t *testing.T, s *shop)) {
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) { f(t, openShop(t, openDB(t, e.driver, e.dsn(t)), mergefile.LedgerConfig{})) })
+	}
+}
+
+func openDB(t testing.TB, driver, dsn string) *sql.DB {
+	db, err := sql.Open(driver, dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, db.Close()) })
+	return db
+}
+
+func ledgerKey(t testing.TB, secret string) mergefile.LedgerKey {
+	k, err := mergefile.NewLedgerKey([]byte(secret))
+	require.NoError(t, err)
+	return k
+}
+
+const ledgerSecret = "the ledger's secret of the tests"
+
+// shop is a shop's system: a ledger, and a table of balances beside it.
+type shop struct {
+	db      *sql.DB
+	ledger  *mergefile.Ledger
+	profile mergefile.Profile
+}
+
+func openShop(t testing.TB, db *sql.DB, cfg mergefile.LedgerConfig) *shop {
+	cfg.Key = ledgerKey(t, ledgerSecret)
+	l, err := mergefile.OpenLedger(t.Context(), db, cfg)
+	require.NoError(t, err)
+	require.NoError(t, createBalances(t.Context(), db))
+	return &shop{db: db, ledger: l, profile: mergefile.Standard()}
+}
+
+func createBalances(ctx context.Context, db *sql.DB) error {
+	_, err := db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS balance (holder VARCHAR(32) NOT NULL PRIMARY KEY, points BIGINT NOT NULL)")
+	return err
+}
+
+// credit is the Apply of the tests. The numbers in it are safe to write out.
+func credit(ctx context.Context, tx *sql.Tx, rec mergefile.Record) error {
+	_, err := tx.ExecContext(ctx, fmt.Sprintf(`INSERT INTO balance (holder, points) VALUES ('%s', %d)
+		ON CONFLICT (holder) DO UPDATE SET points = balance.points + excluded.points`, rec.Holder.Reveal(), rec.Points))
+	return err
+}
+
+// creditAll is the same for many records, each holder once.
+func creditAll(ctx context.Context, tx *sql.Tx, recs []mergefile.Record) error {
+	sums := map[string]uint64{}
+	for _, rec := range recs {
+		sums[rec.Holder.Reveal()] += rec.Points
+	}
+	var rows []string
+	for holder, points := range sums {
+		rows = append(rows, fmt.Sprintf("('%s', %d)", holder, points))
+	}
+	_, err := tx.ExecContext(ctx, "INSERT INTO balance (holder, points) VALUES "+strings.Join(rows, ",")+
+		" ON CONFLICT (holder) DO UPDATE SET points = balance.points + excluded.points")
+	return err
+}
+
+// receiver gives one with the shop's ledger and a change.
+func (s *shop) receiver(t testing.TB, change func(*mergefile.ReceiverConfig)) *mergefile.Receiver {
+	cfg := mergefile.ReceiverConfig{Ledger: s.ledger, Profile: s.profile, Keys: testKey(t), Apply: credit}
+	if change != nil {
+		change(&cfg)
+	}
+	r, err := mergefile.NewReceiver(cfg)
+	require.NoError(t, err)
+	return r
+}
+
+// file writes a merge file under the shop's profile.
+func (s *shop) file(t testing.TB, rs []mergefile.Record) *bytes.Reader {
+	f, _ := write(t, s.profile, testKey(t), rs)
+	return bytes.NewReader(f)
+}
+
+// balances reads them all.
+func (s *shop) balances(t testing.TB) map[string]uint64 {
+	rows, err := s.db.QueryContext(t.Context(), "SELECT holder, points FROM balance")
+	require.NoError(t, err)
+	defer rows.Close()
+	out := map[string]uint64{}
+	for rows.Next() {
+		var holder string
+		var points uint64
+		require.NoError(t, rows.Scan(&holder, &points))
+		out[holder] = points
+	}
+	require.NoError(t, rows.Err())
+	return out
+}
+
+// sum gives the balances that records add up to.
+func sum(rs ...[]mergefile.Record) map[string]uint64 {
+	out := map[string]uint64{}
+	for _, rs := range rs {
+		for _, r := range rs {
+			out[r.Holder.Reveal()] += r.Points
+		}
+	}
+	return out
+}
+
+func total(rs []mergefile.Record) (points uint64) {
+	for _, r := range rs {
+		points += r.Points
+	}
+	return points
+}
+
+// has tells which of the records' numbers are remembered.
+func (s *shop) has(t testing.TB, rs []mergefile.Record) (n int) {
+	for _, r := range rs {
+		ok, err := s.ledger.Has(t.Context(), "", r.Transaction)
+		require.NoError(t, err)
+		if ok {
+			n++
+		}
+	}
+	return n
+}
+
+// later gives a number of another day.
+func later(t testing.TB, r mergefile.Record, d time.Duration) mergefile.Record {
+	var err error
+	r.Transaction, err = mergefile.NewTransaction(r.Transaction.Time().Add(d), r.Transaction.Sequence())
+	require.NoError(t, err)
+	return r
+}
