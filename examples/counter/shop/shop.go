@@ -43,6 +43,9 @@ type Config struct {
 	// Audit, if set, is told of every ticket that is issued, taken or
 	// refused, with the reason that the counter does not show.
 	Audit func(context.Context, ticket.Event)
+	// RetryFor bounds how long holders' data are tried to be written while
+	// another program writes. Zero means ten seconds.
+	RetryFor time.Duration
 	// Now gives the time. Nil means time.Now.
 	Now func() time.Time
 }
@@ -79,7 +82,7 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Shop, error) {
 	}
 	s := &Shop{cfg: cfg, db: db}
 
-	people, err := mykey.NewSQL(ctx, db, mykey.SQLConfig{})
+	people, err := mykey.NewSQL(ctx, db, mykey.SQLConfig{RetryFor: cfg.RetryFor})
 	if err != nil {
 		return nil, err
 	}

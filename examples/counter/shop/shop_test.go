@@ -243,3 +243,8 @@ func TestCardSwappedBetweenSteps(t *testing.T) {
 		assert.Equal(t, shop.Books{Granted: 4000, City: 4000}, exact(t, s))
 	})
 }
+
+func writeFile(t testing.TB, path, text string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+}

@@ -1,0 +1,192 @@
+package shop_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mynakit/mynakit/apdu"
+	"github.com/mynakit/mynakit/apdu/pcsc"
+	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/simcard"
+	"github.com/mynakit/mynakit/simcard/fault"
+	"github.com/mynakit/mynakit/ticket"
+)
+
+func TestExplainEveryKind(t *testing.T) {
+	unforeseen := shop.Explain(errors.New("a fault that nobody has thought of"))
+	seen := map[string]string{}
+	for _, err := range []error{
+		&jpki.PINError{PIN: jpki.AuthPIN, Left: 2}, &jpki.PINError{PIN: jpki.AuthPIN, Blocked: true},
+		&jpki.LastTryError{PIN: jpki.AuthPIN}, &jpki.PINRequiredError{PIN: jpki.AuthPIN}, &jpki.FormatError{},
+		jpki.ErrOutcomeUnknown, jpki.ErrNotJPKI, jpki.ErrNoCertificate, jpki.ErrExpired, &jpki.RevokedError{},
+		jpki.ErrRevocationUnknown, jpki.ErrIssuer, apdu.ErrCardRemoved,
+		pcsc.ErrUnavailable, pcsc.ErrNoService, pcsc.ErrUnknownReader, pcsc.ErrSharing, pcsc.ErrUnresponsive,
+		mykey.ErrWrongCard, mykey.ErrNotEnrolled, mykey.ErrAlreadyEnrolled, mykey.ErrSuperseded, mykey.ErrIDReplaced,
+		mykey.ErrSessionOver, &mykey.DuplicateError{Left: 1}, mykey.ErrAutomaticOnly, mykey.ErrNoCandidate,
+		mykey.ErrPINRequired, mykey.ErrServiceExists, mykey.ErrCustomerTaken, mykey.ErrNotFound, mykey.ErrForm,
+		mykey.ErrSerialForm, mykey.ErrBusy, mykey.ErrOutcomeUnknown, &mykey.SchemaError{},
+		ticket.ErrRefused, ticket.ErrPoints, ticket.ErrValidity, ticket.ErrFull, ticket.ErrState, ticket.ErrConflict,
+		mergefile.ErrInvalid, shop.ErrBalance, shop.ErrNoRoots, shop.ErrKeyFile, shop.ErrKeyFileOpen,
+		context.Canceled, context.DeadlineExceeded,
+	} {
+		wrapped := fmt.Errorf("at the counter: %w", err)
+		a := shop.Explain(wrapped)
+		assert.NotEqual(t, unforeseen.What, a.What, "%v", err)
+		if other, twice := seen[a.What.EN]; twice {
+			t.Errorf("%v is told as %s is", err, other)
+		}
+		seen[a.What.EN] = err.Error()
+		for _, text := range []string{a.What.JA, a.Do.JA} {
+			assert.True(t, strings.ContainsFunc(text, func(r rune) bool { return unicode.In(r, unicode.Hiragana, unicode.Katakana, unicode.Han) }), "%v", err)
+		}
+		for _, text := range []string{a.What.EN, a.Do.EN} {
+			assert.NotEmpty(t, text, "%v", err)
+			assert.False(t, strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxLatin1 }), "%v: %s", err, text)
+		}
+	}
+	assert.NotEmpty(t, unforeseen.Do.JA)
+	assert.Contains(t, shop.Explain(&jpki.PINError{PIN: jpki.AuthPIN, Left: 2}).What.EN, "2 tries")
+}
+
+// Faults of the database, made to happen, say what they are.
+func TestExplainDatabase(t *testing.T) {
+	told := func(err error) string { return shop.Explain(err).What.EN }
+
+	t.Run("full", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "shop.db")
+		s := open(t, openDB(t, "sqlite", sqliteDSN(path, "")), config(t))
+		card, id := enrolled(t, s, 0)
+		v, err := s.Begin(t.Context(), card)
+		require.NoError(t, err)
+
+		cfg := config(t)
+		small := openDB(t, "sqlite", sqliteDSN(path, "&_pragma=max_page_count(1)"))
+		_, err = shop.Open(t.Context(), small, cfg)
+		require.ErrorIs(t, err, mykey.ErrSerialForm, "other keys")
+		assert.Contains(t, told(err), "another key file")
+
+		_, err = small.Exec(`CREATE TABLE filler (x BLOB); INSERT INTO filler VALUES (zeroblob(100000))`)
+		require.Error(t, err)
+		assert.Contains(t, told(err), "disk is full")
+
+		_, err = v.IssueTicket(t.Context(), card, s.Terminal("T1"), ticket.Order{Points: 1, Key: "k"})
+		require.NoError(t, err, "whose database has room goes on")
+		assert.Equal(t, shop.Books{Granted: 2000, Ticketed: 1, City: 1999}, exact(t, s))
+		assert.NotContains(t, fmt.Sprint(s, cfg.Keys), id.String())
+	})
+	t.Run("locked", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "shop.db")
+		cfg := config(t)
+		cfg.RetryFor = time.Millisecond
+		db := openDB(t, "sqlite", strings.Replace(sqliteDSN(path, ""), "busy_timeout(5000)", "busy_timeout(1)", 1))
+		s := open(t, db, cfg)
+		_, id := enrolled(t, s, 0)
+		other := openDB(t, "sqlite", sqliteDSN(path, "&_txlock=immediate"))
+		hold, err := other.Begin()
+		require.NoError(t, err)
+		err = s.Grant(t.Context(), id, 5, "more")
+		require.Error(t, err)
+		assert.Contains(t, told(err), "Another program holds the database")
+		fresh := tap(t, simcard.New(simcard.WithHolder(simcard.SampleHolder(1))))
+		v, err := s.BeginWithPIN(t.Context(), fresh, authPIN(t, simcard.DefaultAuthPIN))
+		require.NoError(t, err)
+		_, err = v.Offer(t.Context(), fresh)
+		require.ErrorIs(t, err, mykey.ErrBusy)
+		assert.Contains(t, told(err), "Another program holds the database")
+		require.NoError(t, hold.Rollback())
+		require.NoError(t, s.Grant(t.Context(), id, 5, "more"), "the same again")
+		assert.Equal(t, shop.Books{Granted: 2005, City: 2005}, exact(t, s))
+	})
+	t.Run("newer", func(t *testing.T) {
+		db := openDB(t, "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "shop.db"), ""))
+		open(t, db, config(t))
+		tables, err := db.Query(`SELECT name FROM sqlite_master WHERE name LIKE '%schema%' AND type = 'table'`)
+		require.NoError(t, err)
+		defer tables.Close()
+		var names []string
+		for tables.Next() {
+			var name string
+			require.NoError(t, tables.Scan(&name))
+			names = append(names, name)
+		}
+		require.NoError(t, tables.Err())
+		require.NotEmpty(t, names)
+		_, err = db.Exec("UPDATE " + names[0] + " SET version = 99")
+		require.NoError(t, err)
+		_, err = shop.Open(t.Context(), db, config(t))
+		require.Error(t, err)
+		assert.Contains(t, told(err), "newer version")
+	})
+	t.Run("absent", func(t *testing.T) {
+		db := openDB(t, "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "no", "such", "folder.db"), ""))
+		_, err := shop.Open(t.Context(), db, config(t))
+		require.Error(t, err)
+		assert.Contains(t, told(err), "cannot be opened")
+	})
+	t.Run("not a database", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "shop.db")
+		writeFile(t, path, strings.Repeat("this is no database. ", 500))
+		db := openDB(t, "sqlite", sqliteDSN(path, ""))
+		_, err := shop.Open(t.Context(), db, config(t))
+		require.Error(t, err)
+		assert.Contains(t, told(err), "damaged")
+	})
+	t.Run("server away", func(t *testing.T) {
+		db := openDB(t, "pgx", "postgres://clerk:a-long-password@127.0.0.1:1/shop?connect_timeout=2")
+		_, err := shop.Open(t.Context(), db, config(t))
+		require.Error(t, err)
+		assert.Contains(t, told(err), "no connection")
+		assert.NotContains(t, err.Error(), "a-long-password")
+	})
+}
+
+// A card that is lifted at any exchange of any step leaves the books as they
+// were or as they should be, and the step can be made again.
+func TestCardLiftedAtEveryExchange(t *testing.T) {
+	s := open(t, openDB(t, "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "shop.db"), "")), config(t))
+	ctx := t.Context()
+	_, _ = enrolled(t, s, 0)
+	visit := func(card apdu.Transmitter, key string) error {
+		c, err := jpki.Open(ctx, card)
+		if err != nil {
+			return err
+		}
+		v, err := s.BeginWithPIN(ctx, c, authPIN(t, simcard.DefaultAuthPIN))
+		if err != nil {
+			return err
+		}
+		defer v.Close()
+		if _, err := v.RegisterService(ctx, c, parse(t, mykey.ParseServiceID, "000001:1111111")); err != nil {
+			return err
+		}
+		_, err = v.IssueTicket(ctx, c, s.Terminal("T1"), ticket.Order{Points: 1, Key: key})
+		return err
+	}
+	whole := fault.Wrap(simcard.New())
+	require.NoError(t, visit(whole, "whole"))
+	for n := range whole.Exchanges() {
+		key := fmt.Sprint("order ", n)
+		for name, do := range map[string]fault.Fault{"before": fault.Remove(), "after": fault.RemoveAfter()} {
+			sim := simcard.New()
+			torn := fault.Wrap(sim, fault.Rule{When: fault.Nth(n + 1), Do: do})
+			err := visit(torn, key)
+			require.Error(t, err, "exchange %d, %s", n+1, name)
+			assert.NotContains(t, shop.Explain(err).What.EN, "unforeseen", "%v", err)
+			torn.Insert()
+			require.NoError(t, visit(torn, key), "the same again")
+		}
+	}
+	assert.EqualValues(t, 1+whole.Exchanges(), exact(t, s).Ticketed, "each order once")
+}
