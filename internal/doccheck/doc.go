@@ -1,4 +1,19 @@
-// Package doccheck keeps the Markdown of this repository true: the Go code in
-// it compiles, and the links between files lead somewhere. It holds tests
-// alone.
+// Package doccheck keeps the Markdown of this repository true. It holds tests
+// alone:
+//
+//   - Go code compiles, and what ends in "// Output:" prints that.
+//   - Sessions (code blocks marked console) are run and their output compared;
+//     a line of … stands for any number of lines.
+//   - Commands name programs, tasks, flags, packages and tests that exist.
+//   - Links between files lead somewhere, to a heading where they name one.
+//   - README.md and README.ja.md have the same code, commands and tables.
+//   - The table of dependencies is that of go.mod.
+//   - Workflows pin what they use, and ask for no rights that they do not need.
+//
+// # Snippets
+//
+// A Go block that begins with "package" is a program. Any other belongs to one
+// package with the others of its file: declarations as they stand, statements
+// within a function of their own. The imports are added where a snippet has
+// none.
 package doccheck

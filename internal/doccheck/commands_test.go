@@ -1,0 +1,165 @@
+package doccheck
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// elsewhere are commands of other people's packages that the documents name.
+// What they do on a software card is tested in internal/realstack.
+var elsewhere = []string{"apt-get", "pcscd", "systemctl", "cd", "git", "go", "unshare", "export",
+	"opensc-tool", "pkcs15-tool", "pkcs11-tool", "openssl", "ssh-keygen", "python3", "base64", "head", "printf"}
+
+// The README keeps the two commands that a stranger types first.
+func TestTwoCommands(t *testing.T) {
+	for _, readme := range []string{"README.md", "README.ja.md"} {
+		head, _, _ := strings.Cut(readDocument(t, readme).text, "\n## ")
+		assert.Contains(t, head, "\ngo run ./examples/counter\n")
+		assert.Contains(t, head, "\ngo test ./...\n")
+	}
+}
+
+func TestCommandsExist(t *testing.T) {
+	p := programs{dir: t.TempDir(), help: map[string]string{}}
+	found := 0
+	for _, d := range documents(t) {
+		for _, whole := range d.commands() {
+			dir := root
+			for command := range strings.SplitSeq(whole, " && ") {
+				words := strings.Fields(command)
+				for len(words) > 0 && regexp.MustCompile(`^[A-Z_0-9]+=`).MatchString(words[0]) {
+					words = words[1:]
+				}
+				require.NotEmpty(t, words, "%s: %s", d.name, whole)
+				found++
+				switch {
+				case words[0] == "cd":
+					require.Len(t, words, 2)
+					dir = filepath.Join(dir, words[1])
+					assert.DirExists(t, dir, "%s: %s", d.name, whole)
+				case len(words) > 2 && words[0] == "go" && words[1] == "run" && strings.HasPrefix(words[2], "./"):
+					p.check(t, d.name+": "+whole, filepath.Join(dir, words[2]), words[3:])
+				case len(words) > 1 && words[0] == "go" && words[1] == "test":
+					checkTest(t, d.name+": "+whole, dir, words[2:])
+				case strings.HasPrefix(words[0], ".ci/"):
+					assert.FileExists(t, filepath.Join(dir, words[0]), "%s: %s", d.name, whole)
+				default:
+					assert.Contains(t, elsewhere, words[0], "%s: %s: no such command", d.name, whole)
+				}
+			}
+		}
+	}
+	assert.Greater(t, found, 10)
+}
+
+// programs builds each program once and keeps what it says of its flags.
+type programs struct {
+	dir  string
+	help map[string]string
+}
+
+// check finds that a program has the task and the flags that it is called with.
+func (p programs) check(t *testing.T, where, source string, args []string) {
+	t.Helper()
+	if !assert.DirExists(t, source, where) {
+		return
+	}
+	task := []string{}
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		task, args = args[:1], args[1:]
+	}
+	for i, a := range args {
+		name, _, _ := strings.Cut(strings.TrimLeft(a, "-"), "=")
+		if a == name || name == "" || (i > 0 && args[i-1] == "--") {
+			continue // a value
+		}
+		assert.Regexp(t, `(?m)^\s+-`+regexp.QuoteMeta(name)+`\b`, p.usage(t, source, task), "%s: no flag -%s", where, name)
+	}
+	if len(args) == 0 {
+		usage := p.usage(t, source, task)
+		assert.NotContains(t, usage, "panic", where)
+	}
+}
+
+// usage gives what a task prints for -help; a task that there is not is a
+// failure, for then the program prints its list of tasks.
+func (p programs) usage(t *testing.T, source string, task []string) string {
+	t.Helper()
+	key := source + strings.Join(task, " ")
+	if _, ok := p.help[key]; !ok {
+		out, err := exec.CommandContext(t.Context(), build(t, p.dir, source), append(task, "-help")...).CombinedOutput()
+		assert.NoError(t, err, "%s %v -help: %s", source, task, out)
+		p.help[key] = string(out)
+	}
+	return p.help[key]
+}
+
+// build gives the binary of a program, built once for a folder.
+func build(t *testing.T, dir, source string) string {
+	t.Helper()
+	binary := filepath.Join(dir, filepath.Base(source))
+	if runtime.GOOS == "windows" {
+		binary += ".exe"
+	}
+	if _, err := os.Stat(binary); err != nil {
+		cmd := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".")
+		cmd.Dir = source
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s: %s", source, out)
+	}
+	return binary
+}
+
+// checkTest finds that the packages of a go test command exist, and that its
+// patterns choose something in them.
+func checkTest(t *testing.T, where, dir string, args []string) {
+	t.Helper()
+	var packages []string
+	patterns := map[string]string{}
+	for i, a := range args {
+		switch {
+		case strings.HasPrefix(a, "."):
+			packages = append(packages, a)
+		case i > 0 && slices.Contains([]string{"-run", "-bench", "-fuzz"}, args[i-1]):
+			patterns[strings.TrimPrefix(args[i-1], "-")] = strings.Trim(a, `'"`)
+		}
+	}
+	require.NotEmpty(t, packages, where)
+	for _, p := range packages {
+		p, recursive := strings.CutSuffix(p, "/...")
+		folder := filepath.Join(dir, p)
+		if !assert.DirExists(t, folder, where) || recursive {
+			continue
+		}
+		files, err := filepath.Glob(filepath.Join(folder, "*_test.go"))
+		require.NoError(t, err)
+		var names []string
+		for _, f := range files {
+			text, err := os.ReadFile(f)
+			require.NoError(t, err)
+			for _, m := range regexp.MustCompile(`(?m)^func ((?:Test|Benchmark|Fuzz|Example)\w*)\(`).FindAllStringSubmatch(string(text), -1) {
+				names = append(names, m[1])
+			}
+		}
+		for flag, pattern := range patterns {
+			if pattern == "^$" || pattern == "." {
+				continue
+			}
+			pattern, _, _ = strings.Cut(pattern, "/")
+			prefix := map[string]string{"run": "Test|Example|Fuzz", "bench": "Benchmark", "fuzz": "Fuzz"}[flag]
+			chosen := slices.ContainsFunc(names, func(n string) bool {
+				return regexp.MustCompile("^("+prefix+")").MatchString(n) && regexp.MustCompile(pattern).MatchString(n)
+			})
+			assert.True(t, chosen, "%s: -%s %s chooses nothing in %s", where, flag, pattern, p)
+		}
+	}
+}

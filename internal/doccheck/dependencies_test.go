@@ -1,0 +1,77 @@
+package doccheck
+
+import (
+	"bytes"
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The table of dependencies names what go.mod requires directly, and says
+// rightly how far each is linked.
+func TestDependencies(t *testing.T) {
+	var mod struct {
+		Require []struct {
+			Path     string
+			Indirect bool
+		}
+	}
+	require.NoError(t, json.Unmarshal(goList(t, "mod", "edit", "-json"), &mod))
+	var direct []string
+	for _, r := range mod.Require {
+		if !r.Indirect {
+			direct = append(direct, r.Path)
+		}
+	}
+	// Each package of this module, with what it imports outside of its tests.
+	imported := map[string]string{}
+	for line := range strings.Lines(string(goList(t, "list", "-e", "-tags", "pcsc", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./..."))) {
+		f := strings.Fields(line)
+		imported[f[0]] = " " + strings.Join(f[1:], " ")
+	}
+	linked := func(module string) string {
+		where := "tests"
+		for pkg, uses := range imported {
+			if !strings.Contains(uses+" ", " "+module+" ") && !strings.Contains(uses, " "+module+"/") {
+				continue
+			}
+			switch p := strings.TrimPrefix(pkg, own); {
+			case strings.HasPrefix(p, "internal/"), strings.HasPrefix(p, "mergefile/testkit/generate"):
+			case strings.HasPrefix(p, "examples/"):
+				if where == "tests" {
+					where = "example"
+				}
+			default:
+				where = "library"
+			}
+		}
+		return where
+	}
+	var named []string
+	for _, row := range table(t, readDocument(t, "README.md"), "Dependencies") {
+		require.Len(t, row, 4, "module, what it is for, licence, where it is linked")
+		module := strings.Trim(row[0], "`")
+		named = append(named, module)
+		assert.NotEmpty(t, row[1], module)
+		assert.NotEmpty(t, row[2], module)
+		where, _, _ := strings.Cut(row[3], ":")
+		assert.Equal(t, linked(module), where, "%s is linked into", module)
+	}
+	assert.ElementsMatch(t, direct, named, "the direct requirements of go.mod")
+}
+
+// goList runs the go command in the root of the module and gives its output.
+func goList(t *testing.T, args ...string) []byte {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Dir = root
+	var failure bytes.Buffer
+	cmd.Stderr = &failure
+	out, err := cmd.Output()
+	require.NoError(t, err, "go %v: %s", args, failure.String())
+	return out
+}

@@ -1,0 +1,133 @@
+package doccheck
+
+import (
+	"fmt"
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const own = "github.com/mynakit/mynakit/"
+
+// imports are the packages that a snippet may name without importing them.
+var imports = map[string]string{
+	"bytes": "bytes", "context": "context", "crypto": "crypto", "errors": "errors", "exec": "os/exec",
+	"filepath": "path/filepath", "fmt": "fmt", "hex": "encoding/hex", "http": "net/http", "io": "io", "log": "log",
+	"os": "os", "rand": "crypto/rand", "rsa": "crypto/rsa", "sha256": "crypto/sha256", "signal": "os/signal",
+	"slog": "log/slog", "sql": "database/sql", "strings": "strings", "testing": "testing", "time": "time",
+	"tls": "crypto/tls", "x509": "crypto/x509",
+	"apdu": own + "apdu", "tlv": own + "apdu/tlv", "pcsc": own + "apdu/pcsc", "vpcd": own + "apdu/vpcd",
+	"jpki": own + "jpki", "cms": own + "jpki/cms", "revoke": own + "jpki/revoke",
+	"simcard": own + "simcard", "fault": own + "simcard/fault", "link": own + "simcard/link", "tape": own + "simcard/tape",
+	"mykey": own + "mykey", "ticket": own + "ticket", "paper": own + "ticket/paper",
+	"mergefile": own + "mergefile", "inbox": own + "mergefile/inbox",
+}
+
+var prints = regexp.MustCompile(`(?m)^\s*// Output:`)
+
+// declares tells declarations from statements.
+func declares(text string) bool {
+	_, err := parser.ParseFile(token.NewFileSet(), "", "package p\n"+text, parser.SkipObjectResolution)
+	return err == nil
+}
+
+// Snippets stand in a module of their own that requires this one, as a user's
+// program does.
+func TestSnippets(t *testing.T) {
+	dir := snippetModule(t)
+	found := 0
+	for _, d := range documents(t) {
+		for i, b := range d.in("go") {
+			found++
+			id := regexp.MustCompile(`[^a-z]`).ReplaceAllString(strings.ToLower(strings.TrimSuffix(d.name, ".md")), "")
+			folder, file := id, fmt.Sprintf("s%d_test.go", i+1)
+			if strings.HasPrefix(b.text, "package ") {
+				folder, file = fmt.Sprintf("%s%d", id, i+1), "main.go"
+			}
+			require.NoError(t, os.MkdirAll(filepath.Join(dir, folder), 0o700))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, folder, file), []byte(program(id, d.name, i+1, b)), 0o600))
+		}
+	}
+	require.Greater(t, found, 2)
+	for _, verb := range [][]string{{"vet"}, {"test", "-count=1", "-vet=off"}} {
+		out, err := run(t, dir, "go", append(verb, "./...")...)
+		require.NoError(t, err, "go %s\n%s", verb[0], out)
+	}
+}
+
+// snippetModule makes an empty module with the dependencies of this one.
+func snippetModule(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	module, err := filepath.Abs(root)
+	require.NoError(t, err)
+	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	require.NoError(t, err)
+	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	require.NoError(t, err)
+	this := strings.TrimSuffix(own, "/")
+	text := strings.Replace(string(mod), "module "+this+"\n", "module snippets\n", 1) +
+		fmt.Sprintf("\nrequire %s v0.0.0\n\nreplace %s => %q\n", this, this, module)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte(text), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.sum"), sum, 0o600))
+	return dir
+}
+
+// run runs a program in a folder and gives all that it prints.
+func run(t *testing.T, dir, name string, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// program makes a source file of a snippet, in which lines are those of the
+// document.
+func program(pkg, name string, n int, b block) string {
+	at := fmt.Sprintf("//line %s:%d\n", name, b.line)
+	if strings.HasPrefix(b.text, "package ") {
+		return at + b.text
+	}
+	var s strings.Builder
+	fmt.Fprintf(&s, "package %s\n\n", pkg)
+	if !strings.HasPrefix(b.text, "import") {
+		s.WriteString("import (\n")
+		for name, path := range imports {
+			if regexp.MustCompile(`\b` + name + `\.[A-Z]`).MatchString(b.text) {
+				fmt.Fprintf(&s, "\t%q\n", path)
+			}
+		}
+		s.WriteString(")\n\n")
+	}
+	switch {
+	case declares(b.text):
+		s.WriteString(at + b.text)
+	case prints.MatchString(b.text):
+		fmt.Fprintf(&s, "func Example_s%d() {\n%s%s}\n", n, at, b.text)
+	default:
+		fmt.Fprintf(&s, "func _() {\n%s%s}\n", at, b.text)
+	}
+	return s.String()
+}
+
+// The first program of the README is ten lines and prints what it says.
+func TestFirstSnippet(t *testing.T) {
+	b := readDocument(t, "README.md").in("go")[0]
+	require.LessOrEqual(t, strings.Count(b.text, "\n"), 10, "ten lines")
+	dir := snippetModule(t)
+	inside := strings.Replace(program("main", "README.md", 1, b), "func _()", "func main()", 1)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte(inside), 0o600))
+	out, err := run(t, dir, "go", "run", ".")
+	require.NoError(t, err, out)
+	assert.Equal(t, "030D45\n", out)
+	assert.Contains(t, b.text, strings.TrimSpace(out))
+}
