@@ -44,9 +44,10 @@ func (s *Shop) createAccounts(ctx context.Context) error {
 
 // What a movement is for.
 const (
-	kindGrant  = "grant"  // city points given
-	kindTicket = "ticket" // city points put on paper
-	kindMerge  = "merge"  // mall points out of a merge file
+	kindGrant   = "grant"   // city points given
+	kindTicket  = "ticket"  // city points put on paper
+	kindCombine = "combine" // city points that leave for the mall
+	kindMerge   = "merge"   // mall points out of a merge file
 )
 
 // movement is points that come to an account, or leave it.
@@ -55,7 +56,7 @@ type movement struct {
 	kind     string
 	account  string
 	points   int64  // negative when they leave
-	ref      string // a ticket's number
+	ref      string // a ticket's number, a merged record's transaction number
 	terminal string
 }
 
@@ -152,6 +153,7 @@ func (s *Shop) balance(ctx context.Context, account string) (points int64, err e
 type Books struct {
 	Granted  int64 // city points given
 	Ticketed int64 // city points put on tickets
+	Combined int64 // city points that left for the mall
 	City     int64 // city points that holders have
 	Merged   int64 // mall points that came in merge files
 	Mall     int64 // mall points that members have
@@ -160,7 +162,7 @@ type Books struct {
 
 // Exact tells whether the books balance.
 func (b Books) Exact() bool {
-	return b.Granted-b.Ticketed == b.City && b.Merged == b.Mall && b.Torn == 0
+	return b.Granted-b.Ticketed-b.Combined == b.City && b.Merged == b.Mall && b.Torn == 0
 }
 
 // Books adds everything up, in one statement and so at one moment. It reads
@@ -170,12 +172,13 @@ func (s *Shop) Books(ctx context.Context) (Books, error) {
 	err := s.db.QueryRowContext(ctx, `SELECT
 		CAST((SELECT COALESCE(SUM(points), 0) FROM shop_movement WHERE kind = 'grant') AS BIGINT),
 		CAST((SELECT COALESCE(-SUM(points), 0) FROM shop_movement WHERE kind = 'ticket') AS BIGINT),
+		CAST((SELECT COALESCE(-SUM(points), 0) FROM shop_movement WHERE kind = 'combine') AS BIGINT),
 		CAST((SELECT COALESCE(SUM(points), 0) FROM shop_account WHERE account LIKE 'city:%') AS BIGINT),
 		CAST((SELECT COALESCE(SUM(points), 0) FROM shop_movement WHERE kind = 'merge') AS BIGINT),
 		CAST((SELECT COALESCE(SUM(points), 0) FROM shop_account WHERE account LIKE 'mall:%') AS BIGINT),
 		(SELECT COUNT(*) FROM shop_account a WHERE points <>
 			(SELECT COALESCE(SUM(m.points), 0) FROM shop_movement m WHERE m.account = a.account))`).
-		Scan(&b.Granted, &b.Ticketed, &b.City, &b.Merged, &b.Mall, &b.Torn)
+		Scan(&b.Granted, &b.Ticketed, &b.Combined, &b.City, &b.Merged, &b.Mall, &b.Torn)
 	if err != nil {
 		err = fmt.Errorf("shop: add up the books: %w", err)
 	}

@@ -8,10 +8,12 @@
 //	     │
 //	     ├── Shop.BeginWithPIN ──> Visit.Offer, Visit.Accept     a MyKey ID
 //	     ├── Shop.Begin ─────────> Visit.RegisterService         library card, point card
-//	     └── Shop.Begin ─────────> Visit.IssueTicket             points on paper
+//	     ├── Shop.Begin ─────────> Visit.IssueTicket             points on paper
+//	     └── Shop.Begin ─────────> Visit.Combine                 points for the mall's account
 //
 //	paper scanned ──> Shop.Inspect ──> Shop.Redeem               once, at any terminal
 
+//	merge file ─────> Shop.Receive, Shop.OpenInbox               once, whole or not at all
 //	closing time ───> Shop.Settle, Shop.Books
 //
 // [Open] puts it on a database/sql handle, SQLite or PostgreSQL, with the
@@ -28,8 +30,9 @@
 // There are two kinds. City points (自治体ポイント) belong to a MyKey ID; here the
 // shop's database stands in for the city's cloud (自治体ポイント管理クラウド). Mall
 // points (商店街ポイント) belong to the mall's own member number, which is the
-// Service ID of [Config.Mall]. A ticket takes city points; a merge file brings
-// mall points.
+// Service ID of [Config.Mall]. A ticket takes city points. To make mall points of
+// city points (合算) the city takes them and sends the mall a merge file
+// (合算ポイントファイル), which brings them.
 //
 // # Twice is once
 //

@@ -28,6 +28,7 @@ type Keys struct {
 	ticket      []byte // of QR codes
 	merge       []byte // AES-128 key of merge files
 	mergeSecret []byte // 特定の文字列, hashed with each record
+	ledger      []byte // of what the ledger remembers of merged records
 }
 
 var (
@@ -40,12 +41,18 @@ var (
 
 // NewKeys draws new keys.
 func NewKeys() Keys {
-	k := Keys{make([]byte, 32), make([]byte, 32), make([]byte, 16), nil}
-	rand.Read(k.pseudonym)
-	rand.Read(k.ticket)
-	rand.Read(k.merge)
-	k.mergeSecret = []byte(rand.Text()) // 130 random bits, in letters that every system can hash
-	return k
+	draw := func(n int) []byte {
+		b := make([]byte, n)
+		rand.Read(b) // never fails
+		return b
+	}
+	return Keys{
+		pseudonym:   draw(32),
+		ticket:      draw(32),
+		merge:       draw(16),
+		mergeSecret: []byte(rand.Text()), // 130 random bits, in letters that every system can hash
+		ledger:      draw(32),
+	}
 }
 
 // LoadKeys reads the keys from a file, or draws them and writes the file where
@@ -75,6 +82,7 @@ type keyFile struct {
 	Ticket      []byte `json:"ticket"`
 	Merge       []byte `json:"merge"`
 	MergeSecret string `json:"merge_secret"`
+	Ledger      []byte `json:"ledger"`
 }
 
 func readKeys(path string) (Keys, error) {
@@ -90,16 +98,17 @@ func readKeys(path string) (Keys, error) {
 	}
 	var f keyFile
 	// What json says of a file that is none may hold part of it.
-	if json.Unmarshal(text, &f) != nil || len(f.Pseudonym) < 32 || len(f.Ticket) < 32 || len(f.Merge) != 16 || len(f.MergeSecret) < 16 {
+	if json.Unmarshal(text, &f) != nil ||
+		len(f.Pseudonym) < 32 || len(f.Ticket) < 32 || len(f.Merge) != 16 || len(f.MergeSecret) < 16 || len(f.Ledger) < 32 {
 		return Keys{}, ErrKeyFile
 	}
-	return Keys{f.Pseudonym, f.Ticket, f.Merge, []byte(f.MergeSecret)}, nil
+	return Keys{f.Pseudonym, f.Ticket, f.Merge, []byte(f.MergeSecret), f.Ledger}, nil
 }
 
 // writeKeys writes the file whole under another name and then links it, so that
 // nobody reads half of it and of two programs one is first.
 func writeKeys(path string, k Keys) (err error) {
-	text, err := json.MarshalIndent(keyFile{k.pseudonym, k.ticket, k.merge, string(k.mergeSecret)}, "", "\t")
+	text, err := json.MarshalIndent(keyFile{k.pseudonym, k.ticket, k.merge, string(k.mergeSecret), k.ledger}, "", "\t")
 	if err != nil {
 		return err
 	}

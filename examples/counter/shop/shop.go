@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/mergefile"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/ticket"
 )
@@ -64,6 +65,7 @@ type Shop struct {
 	db       *sql.DB
 	registry *mykey.Registry
 	book     *ticket.Book
+	receiver *mergefile.Receiver
 }
 
 // Open creates or upgrades the shop's tables in db and gives the shop. db is
@@ -112,6 +114,9 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Shop, error) {
 	}
 
 	if err := s.createAccounts(ctx); err != nil {
+		return nil, err
+	}
+	if s.receiver, err = s.openReceiver(ctx); err != nil {
 		return nil, err
 	}
 	return s, nil

@@ -30,19 +30,11 @@ func (v *Visit) IssueTicket(ctx context.Context, card *jpki.Card, at ticket.Term
 	if order.Key == "" {
 		return ticket.Ticket{}, ErrOrderKey
 	}
-	holder, err := v.Customer(ctx) // also that the visit is not over
+	holder, err := v.payer(ctx, card)
 	if err != nil {
 		return ticket.Ticket{}, err
 	}
-	tap, err := v.confirm(ctx, card)
-	if err != nil {
-		return ticket.Ticket{}, err
-	}
-	if tap.Certificate.Serial != v.tap.Certificate.Serial {
-		v.Close()
-		return ticket.Ticket{}, mykey.ErrWrongCard
-	}
-	return v.shop.issue(ctx, holder.ID, at, order)
+	return v.shop.issue(ctx, holder, at, order)
 }
 
 // issue makes the ticket first and takes the points then, both under the

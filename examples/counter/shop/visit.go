@@ -176,6 +176,24 @@ func (v *Visit) confirm(ctx context.Context, card *jpki.Card) (mykey.Tap, error)
 	return tap, nil
 }
 
+// payer gives the holder whose points are to be spent, if the card is still
+// the one of the visit. The session has no call of its own for that.
+func (v *Visit) payer(ctx context.Context, card *jpki.Card) (mykey.ID, error) {
+	p, err := v.session.Person(ctx) // also that the visit is not over
+	if err != nil {
+		return mykey.ID{}, err
+	}
+	tap, err := v.confirm(ctx, card)
+	if err != nil {
+		return mykey.ID{}, err
+	}
+	if tap.Certificate.Serial != v.tap.Certificate.Serial {
+		v.Close()
+		return mykey.ID{}, mykey.ErrWrongCard
+	}
+	return p.ID, nil
+}
+
 // Offer draws a MyKey ID for the holder to accept or to pass over (自動生成). The
 // third is registered without asking, and Progress.Registered says so. The
 // errors are those of [mykey.Session.Enrol], [mykey.Enrolment.Offer] and

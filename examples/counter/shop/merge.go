@@ -1,0 +1,142 @@
+package shop
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/inbox"
+	"github.com/mynakit/mynakit/ticket"
+)
+
+// Profile is the form of the merge files that the shop takes. Agree with the
+// other end; package mergefile says on what.
+func Profile() mergefile.Profile { return mergefile.Standard() }
+
+func (s *Shop) openReceiver(ctx context.Context) (*mergefile.Receiver, error) {
+	secret, err := mergefile.NewLedgerKey(s.cfg.Keys.ledger)
+	if err != nil {
+		return nil, err
+	}
+	ledger, err := mergefile.OpenLedger(ctx, s.db, mergefile.LedgerConfig{Key: secret, RetryFor: s.cfg.RetryFor, Clock: s.cfg.Now})
+	if err != nil {
+		return nil, err
+	}
+	keys, err := s.cfg.Keys.Merge()
+	if err != nil {
+		return nil, err
+	}
+	return mergefile.NewReceiver(mergefile.ReceiverConfig{
+		Ledger:  ledger,
+		Profile: Profile(),
+		Keys:    keys,
+		Scope:   string(s.cfg.Scope),
+		Apply:   s.credit,
+	})
+}
+
+// credit gives a member the points of a merged record, in the transaction that
+// remembers the record: both or neither.
+func (s *Shop) credit(ctx context.Context, tx *sql.Tx, r mergefile.Record) error {
+	return move(ctx, tx, movement{
+		key:     fmt.Sprintf("merge:%s:%s", s.cfg.Scope, r.Transaction),
+		kind:    kindMerge,
+		account: "mall:" + r.Holder.Reveal(),
+		points:  int64(r.Points), // 18 digits at most
+		ref:     r.Transaction.String(),
+	}, s.cfg.Now().UnixMilli())
+}
+
+// Receive verifies a merge file and merges it in one transaction
+// (合算ポイント受取). A file that comes again is no error: its records are
+// Report.Duplicates and nothing moves. The errors are those of
+// [mergefile.Receiver.Receive]; [Refused] tells which of them are the file's
+// own fault.
+func (s *Shop) Receive(ctx context.Context, file io.Reader, name string) (mergefile.Report, error) {
+	return s.receiver.Receive(ctx, file, name, nil)
+}
+
+// Refused tells whether an error of Receive is about the file, which then goes
+// to quarantine, and not about the database, which will do better later.
+func Refused(err error) bool {
+	var conflict *mergefile.ConflictError
+	var old *mergefile.TooOldError
+	return errors.Is(err, mergefile.ErrInvalid) || errors.As(err, &conflict) || errors.As(err, &old)
+}
+
+// Arrival is a merge file that came to the inbox, and what became of it.
+type Arrival struct {
+	Name string // the sender's choice: print it with %q
+	// Report is what Receive gave, the zero Report for a file that was refused
+	// unread, such as a link or one that is too large.
+	Report mergefile.Report
+	// Target is the path that the file was moved to, "" if it stays and is
+	// tried again.
+	Target string
+	// Err is nil for a file that was merged, or had been before.
+	Err error
+}
+
+// OpenInbox watches a folder for merge files: see package inbox, whose Scan and
+// Run do the work. tell, if not nil, is called with each file when it has been
+// dealt with. Files that were merged end in the folder's "done", refused ones in
+// "quarantine".
+func (s *Shop) OpenInbox(dir string, tell func(Arrival)) (*inbox.Inbox, error) {
+	var last mergefile.Report // of the file in hand: there is one at a time
+	return inbox.Open(inbox.Config{
+		Dir: dir,
+		Receive: func(ctx context.Context, d inbox.Delivery) error {
+			var err error
+			last, err = s.Receive(ctx, d.Content, d.Name)
+			switch {
+			case Refused(err):
+				return fmt.Errorf("%w: %w", inbox.ErrRefused, err)
+			case errors.Is(err, mergefile.ErrStopped):
+				return fmt.Errorf("%w: %w", inbox.ErrStop, err)
+			}
+			return err
+		},
+		Audit: func(e inbox.Event) {
+			switch e.What {
+			case inbox.Done, inbox.Quarantined, inbox.Left:
+				if tell != nil {
+					tell(Arrival{Name: e.Name, Report: last, Target: e.Target, Err: e.Err})
+				}
+				last = mergefile.Report{}
+			}
+		},
+	})
+}
+
+// Combine takes city points from the holder that are to become mall points
+// (商店街ポイント合算). It stands for the city's cloud, which then sends a merge
+// file. key is of the terminal's choice, as for IssueTicket. The errors are
+// ErrOrderKey, ErrBalance, ErrRepeat, [ticket.ErrPoints],
+// [mykey.ErrWrongCard], [mykey.ErrNotEnrolled], [mykey.ErrSessionOver], those
+// of [jpki.Card.Serial], or the database's.
+func (v *Visit) Combine(ctx context.Context, card *jpki.Card, at ticket.Terminal, points int64, key string) error {
+	if key == "" {
+		return ErrOrderKey
+	}
+	if points < 1 || points > ticket.MaxPoints {
+		return ticket.ErrPoints
+	}
+	holder, err := v.payer(ctx, card)
+	if err != nil {
+		return err
+	}
+	m := movement{
+		key:      fmt.Sprintf("combine:%s:%s", at.Scope, key),
+		kind:     kindCombine,
+		account:  cityAccount(holder),
+		points:   -points,
+		terminal: at.ID,
+	}
+	return v.shop.write(ctx, "take points", func(tx *sql.Tx) error {
+		return move(ctx, tx, m, v.shop.cfg.Now().UnixMilli())
+	})
+}
