@@ -29,6 +29,7 @@ func TestTwoCommands(t *testing.T) {
 }
 
 func TestCommandsExist(t *testing.T) {
+	t.Parallel()
 	p := programs{dir: t.TempDir(), help: map[string]string{}}
 	found := 0
 	for _, d := range documents(t) {

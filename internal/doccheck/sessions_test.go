@@ -16,6 +16,7 @@ import (
 // run in one folder, one after another; a block of csv or text before them that
 // is named in the line above it ("points.csv:") lies there as a file.
 func TestSessions(t *testing.T) {
+	t.Parallel()
 	bin := t.TempDir()
 	ran := 0
 	for _, d := range documents(t) {

@@ -42,6 +42,7 @@ func declares(text string) bool {
 // Snippets stand in a module of their own that requires this one, as a user's
 // program does.
 func TestSnippets(t *testing.T) {
+	t.Parallel()
 	dir := snippetModule(t)
 	found := 0
 	for _, d := range documents(t) {
@@ -121,6 +122,7 @@ func program(pkg, name string, n int, b block) string {
 
 // The first program of the README is ten lines and prints what it says.
 func TestFirstSnippet(t *testing.T) {
+	t.Parallel()
 	b := readDocument(t, "README.md").in("go")[0]
 	require.LessOrEqual(t, strings.Count(b.text, "\n"), 10, "ten lines")
 	dir := snippetModule(t)
