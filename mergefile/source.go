@@ -165,8 +165,10 @@ func (o *opening) reopen(ctx context.Context, src io.Reader) (*source, error) {
 	s := &source{count: countReader{src: src, max: o.opts.MaxSize}}
 	o.attach(s)
 	s.prefix = make([]byte, len(o.prefix))
-	if _, err := io.ReadFull(s.front, s.prefix); err != nil {
+	if _, err := io.ReadFull(s.front, s.prefix); err == io.EOF || err == io.ErrUnexpectedEOF {
 		return nil, errChanged
+	} else if err != nil {
+		return nil, err // the disk's fault is not the file's
 	}
 	if !bytes.Equal(s.prefix, o.prefix) {
 		return nil, errChanged
