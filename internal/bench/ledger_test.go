@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
 	"encoding/binary"
 	"fmt"
@@ -18,12 +19,32 @@ import (
 )
 
 // A ledger remembers the numbers of transactions for good: when merge comes
-// back without an error, all of them are on the disk. merge fails on a number
-// that it knows, and then keeps none.
+// back without an error, all of them are on the disk. It gets the records, or
+// the file that has them, and tells how many were new. On a number that they
+// know, all but ours fail, and then they should keep nothing.
 type ledger struct {
 	name  string
 	most  int // records at once that it is measured with
-	merge func(records []mergefile.Record) error
+	merge func(records []mergefile.Record, file []byte) (added int, err error)
+}
+
+// receiver is the library: it opens the file, verifies all of it, remembers
+// numbers and contents, and calls the program's function with the records that
+// are new, in the same transaction. The function does nothing here.
+func receiver(tb testing.TB) ledger {
+	key, err := mergefile.NewLedgerKey([]byte("0123456789abcdef0123456789abcdef"))
+	require.NoError(tb, err)
+	l, err := mergefile.OpenLedger(tb.Context(), openSQLite(tb), mergefile.LedgerConfig{Key: key})
+	require.NoError(tb, err)
+	r, err := mergefile.NewReceiver(mergefile.ReceiverConfig{
+		Ledger: l, Profile: mergefile.Standard(), Keys: mergefileKey(tb), List: -1,
+		ApplyAll: func(context.Context, *sql.Tx, []mergefile.Record) error { return nil },
+	})
+	require.NoError(tb, err)
+	return ledger{"mynakit", 10_000, func(_ []mergefile.Record, file []byte) (int, error) {
+		report, err := r.Receive(context.Background(), bytes.NewReader(file), "", nil)
+		return int(report.Merged), err
+	}}
 }
 
 // openSQLite opens a database of its own, as the stores of the library are
@@ -41,10 +62,11 @@ func openSQLite(tb testing.TB) *sql.DB {
 // what SQLite does without anybody on top.
 func rawSQLite(tb testing.TB) ledger {
 	db := openTable(tb)
-	return ledger{"sqlite-rows", 10_000, func(records []mergefile.Record) error {
+	return ledger{"sqlite-rows", 10_000, func(records []mergefile.Record, _ []byte) (int, error) {
+		all := len(records)
 		tx, err := db.Begin()
 		if err != nil {
-			return err
+			return 0, err
 		}
 		defer tx.Rollback()
 		for len(records) > 0 {
@@ -55,10 +77,10 @@ func rawSQLite(tb testing.TB) ledger {
 			}
 			records = records[n:]
 			if _, err := tx.Exec("INSERT INTO seen VALUES (?, ?)"+strings.Repeat(", (?, ?)", n-1), args...); err != nil {
-				return err
+				return 0, err
 			}
 		}
-		return tx.Commit()
+		return all, tx.Commit()
 	}}
 }
 
@@ -66,13 +88,13 @@ func rawSQLite(tb testing.TB) ledger {
 // none or all.
 func oneByOne(tb testing.TB) ledger {
 	db := openTable(tb)
-	return ledger{"sqlite-one-by-one", 1000, func(records []mergefile.Record) error {
-		for _, r := range records {
+	return ledger{"sqlite-one-by-one", 1000, func(records []mergefile.Record, _ []byte) (int, error) {
+		for i, r := range records {
 			if _, err := db.Exec("INSERT INTO seen VALUES (?, ?)", r.Transaction.String(), int64(r.Points)); err != nil {
-				return err
+				return i, err
 			}
 		}
-		return nil
+		return len(records), nil
 	}}
 }
 
@@ -94,8 +116,8 @@ func boltLedger(tb testing.TB) ledger {
 		_, err := tx.CreateBucket(name)
 		return err
 	}))
-	return ledger{"bbolt", 10_000, func(records []mergefile.Record) error {
-		return db.Update(func(tx *bbolt.Tx) error {
+	return ledger{"bbolt", 10_000, func(records []mergefile.Record, _ []byte) (int, error) {
+		return len(records), db.Update(func(tx *bbolt.Tx) error {
 			seen := tx.Bucket(name)
 			for _, r := range records {
 				key := []byte(r.Transaction.String())
@@ -112,7 +134,7 @@ func boltLedger(tb testing.TB) ledger {
 }
 
 func ledgers(tb testing.TB) []ledger {
-	return []ledger{rawSQLite(tb), boltLedger(tb), oneByOne(tb)}
+	return []ledger{receiver(tb), rawSQLite(tb), boltLedger(tb), oneByOne(tb)}
 }
 
 // A supply makes records that nobody has seen.
@@ -160,9 +182,10 @@ func BenchmarkLedger(b *testing.B) {
 				for b.Loop() {
 					b.StopTimer()
 					records := s.records(b, n)
+					file := s.file(b, records)
 					b.StartTimer()
-					if err := l.merge(records); err != nil {
-						b.Fatal(err)
+					if added, err := l.merge(records, file); err != nil || added != n {
+						b.Fatal(added, err)
 					}
 				}
 				b.ReportMetric(float64(b.N)*float64(n)/b.Elapsed().Seconds(), "records/s")
@@ -171,22 +194,35 @@ func BenchmarkLedger(b *testing.B) {
 	}
 }
 
-// Each takes what is new, and nothing of a batch with something known in it.
+// All take what is new. Of what has something known in it, the library takes
+// the rest, and the others nothing, but for the one that goes record by record.
 func TestLedgersAgree(t *testing.T) {
 	for _, l := range ledgers(t) {
 		t.Run(l.name, func(t *testing.T) {
 			var s supply
-			first := s.records(t, 700)
-			require.NoError(t, l.merge(first))
-			require.Error(t, l.merge(first[699:]))
-			second := s.records(t, 700)
-			require.Error(t, l.merge(append(append([]mergefile.Record{}, second...), first[0])))
-			err := l.merge(second)
-			if l.name == "sqlite-one-by-one" {
-				require.Error(t, err, "half of a batch stays")
-				return
-			}
+			merge := func(records []mergefile.Record) (int, error) { return l.merge(records, s.file(t, records)) }
+			first, second := s.records(t, 700), s.records(t, 700)
+			added, err := merge(first)
 			require.NoError(t, err)
+			require.Equal(t, 700, added)
+			added, err = merge(append(append([]mergefile.Record{}, second...), first[0]))
+			switch l.name {
+			case "mynakit":
+				require.NoError(t, err)
+				require.Equal(t, 700, added)
+				added, err = merge(second)
+				require.NoError(t, err)
+				require.Zero(t, added)
+			case "sqlite-one-by-one":
+				require.Error(t, err)
+				_, err = merge(second)
+				require.Error(t, err, "what came before the known one stays")
+			default:
+				require.Error(t, err)
+				added, err = merge(second)
+				require.NoError(t, err)
+				require.Equal(t, 700, added)
+			}
 		})
 	}
 }

@@ -115,7 +115,8 @@ func (w *wire) size(head []byte) int {
 //
 // The sequences are those of the programs' sources. Where a program asks for
 // more than it needs, such as a label to tell cards apart, and one can go
-// without it, it is left out.
+// without it, it is left out. Before they present a PIN, mynakit, opensc and
+// jpki-signer-android read how many tries are left; the others do not.
 type client struct {
 	name   string
 	serial func(w *wire) []byte
@@ -176,6 +177,8 @@ func clients() []client {
 			return w.pieces(head, w.size(head), 255)
 		}, func(w *wire) []byte {
 			w.selectAP()
+			w.selectEF(0x18)
+			w.tries()
 			return keyByEF(w)
 		}},
 		{"readmynumber-plus", func(w *wire) []byte { // dadachi/readmynumber-plus
@@ -299,7 +302,7 @@ func TestClientsAgree(t *testing.T) {
 	const k = (usualSize + 255) / 256
 	want := map[string][2]int{ // exchanges to the serial number, to the signature
 		"mynakit": {2, 4}, "myna-go": {3 + k, 5}, "myna-rs": {12, 7}, "opensc": {7 + k, 9}, "myna-card": {2 + k, 3},
-		"jpki-signer-android": {10, 5}, "readmynumber-plus": {5 + k, 0}, "pyjpki": {2 + 9 + 1, 6}, "jsapdu": {2, 0},
+		"jpki-signer-android": {10, 7}, "readmynumber-plus": {5 + k, 0}, "pyjpki": {2 + 9 + 1, 6}, "jsapdu": {2, 0},
 	}
 	bytesBoth := map[string]int{"myna-go": 62 + 1610, "myna-rs": 74 + 1639, "myna-card": 57 + 1601}
 	for _, c := range append([]client{ours(t)}, clients()...) {

@@ -105,6 +105,18 @@ func BenchmarkTLV(b *testing.B) {
 	}
 }
 
+// BenchmarkTLVSiblings is an honest file that grows: more and more objects side
+// by side, in one.
+func BenchmarkTLVSiblings(b *testing.B) {
+	for _, n := range []int{10, 100, 1000, 8000} {
+		data := tlv.Append(nil, 0x30, bytes.Repeat([]byte{0x30, 5, 4, 3, 1, 2, 3}, n))
+		name := fmt.Sprintf("bytes=%d/", len(data))
+		b.Run(name+"mynakit", each(func() error { return walk(data) }))
+		b.Run(name+"moov", each(func() error { _, err := moov.Decode(data); return err }))
+		b.Run(name+"skythen", each(func() error { _, err := skythen.Parse(data); return err }))
+	}
+}
+
 // sixtyKilobytes is a nesting of 60 kB.
 const sixtyKilobytes = 15_000
 
