@@ -132,10 +132,11 @@ func (e *ConflictError) Error() string {
 
 // TooOldError says that a file holds numbers from a time that the ledger has
 // forgotten, so that nobody can tell whether they have been merged. Nothing of
-// the file was merged.
+// the file was merged. [Ledger.Reconcile] gives it for a period that begins
+// before that time.
 type TooOldError struct {
-	// Records is how many records are too old, and First the number of the
-	// first of them.
+	// Records is how many of the file's records are too old, and First the
+	// number of the first of them.
 	Records int64
 	First   Transaction
 	// Forgotten is the instant before which the ledger may have forgotten.
@@ -144,8 +145,11 @@ type TooOldError struct {
 
 // Error tells how many records are too old.
 func (e *TooOldError) Error() string {
-	return fmt.Sprintf("mergefile: %d of the file's numbers are from before %s, which the ledger has forgotten; nothing was merged",
-		e.Records, e.Forgotten.Format("2006-01-02 15:04:05"))
+	text := "mergefile: the ledger has forgotten the numbers from before " + e.Forgotten.Format("2006-01-02 15:04:05")
+	if e.Records > 0 {
+		text += fmt.Sprintf(", and %d of the file's are; nothing was merged", e.Records)
+	}
+	return text
 }
 
 // ApplyError holds an error of the program's own Apply or ApplyAll. Nothing of

@@ -1,0 +1,178 @@
+package mergefile
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mynakit/mynakit/internal/sqldb"
+)
+
+// forgetRows is how many numbers are forgotten in one transaction, so that
+// merges need not wait long.
+const forgetRows = 10_000
+
+// Forget forgets the numbers whose own date is more than [LedgerConfig.Keep]
+// ago, in all scopes, and tells how many those were. It never forgets a younger
+// one. If Keep is zero it does nothing.
+//
+// What has been forgotten is refused from then on ([*TooOldError]), so that a
+// late repetition is never merged again. A clock that is ahead does not forget
+// too much: the time is taken to be no later than the scope's newest number.
+//
+// It may run beside merges, and after an interruption be run again. The errors
+// are those of a write, see [Receiver.Receive].
+func (l *Ledger) Forget(ctx context.Context) (int64, error) {
+	if l.keep <= 0 {
+		return 0, nil
+	}
+	scopes, err := l.scopes(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("mergefile: forget: %w", err)
+	}
+	var forgotten int64
+	for _, s := range scopes {
+		n, err := l.forgetScope(ctx, s.id)
+		forgotten += n
+		if err != nil {
+			return forgotten, fmt.Errorf("mergefile: forget: %w", err)
+		}
+	}
+	return forgotten, nil
+}
+
+// forgetScope first makes it known that numbers are going to be forgotten, and
+// then forgets them, in steps.
+func (l *Ledger) forgetScope(ctx context.Context, id int64) (forgotten int64, err error) {
+	var before int64
+	err = l.write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		// On PostgreSQL this waits for the merges under way in the scope.
+		err := tx.QueryRow(ctx, "SELECT forgotten FROM {scope} WHERE id = ? {:forupdate}", id).Scan(&before)
+		if err != nil {
+			return err
+		}
+		newest, ok, err := edge(ctx, tx.Queries, id, "DESC")
+		if err != nil || !ok {
+			return err
+		}
+		limit := min(l.clock().UnixMilli(), newest.milli) - l.keep.Milliseconds()
+		if limit <= before {
+			return nil
+		}
+		before = limit
+		_, err = tx.Exec(ctx, "UPDATE {scope} SET forgotten = ? WHERE id = ?", limit, id)
+		return err
+	})
+	for err == nil && before > 0 {
+		var n int64
+		err = l.write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+			last := Transaction{milli: before - 1, seq: maxSequence}
+			err := tx.QueryRow(ctx, `SELECT at, sequence FROM {number} WHERE scope = ? AND at < ?
+				ORDER BY at, sequence LIMIT 1 OFFSET ?`, id, before, forgetRows-1).Scan(&last.milli, &last.seq)
+			if err != nil && !errors.Is(err, sql.ErrNoRows) {
+				return err
+			}
+			n, err = tx.Exec(ctx, "DELETE FROM {number} WHERE scope = ? AND (at, sequence) <= (?, ?)", id, last.milli, int64(last.seq))
+			return err
+		})
+		if err == nil {
+			forgotten += n
+			if n < forgetRows {
+				break
+			}
+		}
+	}
+	return forgotten, err
+}
+
+// edge gives a scope's oldest (ASC) or newest (DESC) number.
+func edge(ctx context.Context, q sqldb.Queries, scope int64, order string) (t Transaction, ok bool, err error) {
+	err = q.QueryRow(ctx, "SELECT at, sequence FROM {number} WHERE scope = ? ORDER BY at "+order+", sequence "+order+" LIMIT 1", scope).
+		Scan(&t.milli, &t.seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		return t, false, nil
+	}
+	return t, err == nil, err
+}
+
+// scopeRow is a row of {scope}.
+type scopeRow struct {
+	id, forgotten int64
+	name          string
+}
+
+// scopes lists the scopes by name.
+func (l *Ledger) scopes(ctx context.Context) ([]scopeRow, error) {
+	return scopeRows(ctx, l.db.Queries)
+}
+
+func scopeRows(ctx context.Context, q sqldb.Queries) ([]scopeRow, error) {
+	rows, err := q.Query(ctx, "SELECT id, forgotten, name FROM {scope} ORDER BY name")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []scopeRow
+	for rows.Next() {
+		var s scopeRow
+		if err := rows.Scan(&s.id, &s.forgotten, &s.name); err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, rows.Err()
+}
+
+// ScopeInfo tells what a [Ledger] remembers of a scope.
+type ScopeInfo struct {
+	Name string
+	// Numbers is how many numbers are remembered; Oldest and Newest are zero if
+	// there is none.
+	Numbers        int64
+	Oldest, Newest Transaction
+	// Forgotten is the instant before which numbers may have been forgotten and
+	// are refused. It is the zero time if nothing has been forgotten.
+	Forgotten time.Time
+}
+
+// Scopes tells what the ledger remembers, scope by scope in the order of their
+// names. It counts, which takes a while for many millions. The error is the
+// driver's, wrapped.
+func (l *Ledger) Scopes(ctx context.Context) ([]ScopeInfo, error) {
+	var out []ScopeInfo
+	err := l.db.Read(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		out = nil
+		rows, err := scopeRows(ctx, tx.Queries)
+		if err != nil {
+			return err
+		}
+		for _, s := range rows {
+			info := ScopeInfo{Name: s.name, Forgotten: instant(s.forgotten)}
+			if err := tx.QueryRow(ctx, "SELECT count(*) FROM {number} WHERE scope = ?", s.id).Scan(&info.Numbers); err != nil {
+				return err
+			}
+			if info.Oldest, _, err = edge(ctx, tx.Queries, s.id, "ASC"); err != nil {
+				return err
+			}
+			if info.Newest, _, err = edge(ctx, tx.Queries, s.id, "DESC"); err != nil {
+				return err
+			}
+			out = append(out, info)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("mergefile: list the scopes: %w", err)
+	}
+	return out, nil
+}
+
+// instant gives the time for a column of it, where 0 stands for never.
+func instant(milli int64) time.Time {
+	if milli == 0 {
+		return time.Time{}
+	}
+	return Transaction{milli: milli}.Time()
+}

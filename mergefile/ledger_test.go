@@ -1,0 +1,190 @@
+package mergefile_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mynakit/mynakit/mergefile"
+)
+
+func TestLedgerKey(t *testing.T) {
+	for _, bad := range []int{0, 15, 4097} {
+		_, err := mergefile.NewLedgerKey(make([]byte, bad))
+		assert.ErrorIs(t, err, mergefile.ErrKey, bad)
+	}
+	secret := "a secret that must not be seen anywhere"
+	k := ledgerKey(t, secret)
+	j, err := json.Marshal(struct{ K mergefile.LedgerKey }{k})
+	require.NoError(t, err)
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "key", k, "cfg", mergefile.LedgerConfig{Key: k})
+	out := fmt.Sprintf("%v %+v %#v %s %x %q %d", k, k, k, k, k, k, k) + fmt.Sprintf("%+v %#v", mergefile.LedgerConfig{Key: k}, struct{ k mergefile.LedgerKey }{k}) + string(j) + log.String()
+	assert.NotContains(t, out, secret)
+	assert.NotContains(t, out, fmt.Sprintf("%x", secret))
+	assert.Contains(t, out, "[redacted]")
+}
+
+func TestOpenLedger(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *shop) {
+		_, err := mergefile.OpenLedger(t.Context(), s.db, mergefile.LedgerConfig{})
+		assert.ErrorIs(t, err, mergefile.ErrKey)
+		_, err = mergefile.OpenLedger(t.Context(), s.db, mergefile.LedgerConfig{Key: ledgerKey(t, "another secret altogether")})
+		assert.ErrorIs(t, err, mergefile.ErrLedgerKey)
+		_, err = mergefile.OpenLedger(t.Context(), s.db, mergefile.LedgerConfig{Key: ledgerKey(t, ledgerSecret), Prefix: "No!"})
+		assert.Error(t, err)
+		// Another ledger in the same database, under another key.
+		_, err = mergefile.OpenLedger(t.Context(), s.db, mergefile.LedgerConfig{Key: ledgerKey(t, "another secret altogether"), Prefix: "mall_"})
+		assert.NoError(t, err)
+		_, err = mergefile.OpenLedger(t.Context(), s.db, mergefile.LedgerConfig{Key: ledgerKey(t, ledgerSecret)})
+		assert.NoError(t, err)
+	})
+}
+
+// A database that somebody else's eyes fall on does not tell the holders.
+func TestLedgerKeepsNoHolder(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *shop) {
+		rs := records(t, s.profile, 3)
+		contents := func() (out []string) {
+			rows, err := s.db.Query("SELECT content FROM mergefile_number ORDER BY at, sequence")
+			require.NoError(t, err)
+			defer rows.Close()
+			for rows.Next() {
+				var c string
+				require.NoError(t, rows.Scan(&c))
+				out = append(out, c)
+			}
+			return out
+		}
+		_, err := s.receiver(t, nil).Receive(t.Context(), s.file(t, rs), "", nil)
+		require.NoError(t, err)
+		first := contents()
+		require.Len(t, first, 3)
+		// Under another key the same records leave other traces.
+		_, err = s.db.Exec("DELETE FROM mergefile_number")
+		require.NoError(t, err)
+		_, err = s.db.Exec("DELETE FROM mergefile_ledger")
+		require.NoError(t, err)
+		s.ledger, err = mergefile.OpenLedger(t.Context(), s.db, mergefile.LedgerConfig{Key: ledgerKey(t, "another secret altogether")})
+		require.NoError(t, err)
+		_, err = s.receiver(t, nil).Receive(t.Context(), s.file(t, rs), "", nil)
+		require.NoError(t, err)
+		second := contents()
+		for i := range first {
+			assert.NotEqual(t, first[i], second[i])
+		}
+	})
+}
+
+const day = 24 * time.Hour
+
+func TestForget(t *testing.T) {
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) {
+			now := testStart
+			s := openShop(t, openDB(t, e.driver, e.dsn(t)), mergefile.LedgerConfig{Keep: 30 * day, Clock: func() time.Time { return now }})
+			r := s.receiver(t, nil)
+			forget := func() int64 {
+				t.Helper()
+				n, err := s.ledger.Forget(t.Context())
+				require.NoError(t, err)
+				return n
+			}
+			assert.Zero(t, forget(), "nothing there")
+			old := records(t, s.profile, 10_500) // more than is forgotten at a time
+			r = s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
+			_, err := r.Receive(t.Context(), s.file(t, old), "", nil)
+			require.NoError(t, err)
+			assert.Zero(t, forget(), "all is young")
+
+			// The clock goes wrong: the newest number says how late it is.
+			now = testStart.Add(400 * day)
+			assert.Zero(t, forget())
+
+			// Five weeks later a file comes, and the old numbers may go.
+			young := []mergefile.Record{later(t, old[0], 35*day), later(t, old[1], 35*day)}
+			_, err = r.Receive(t.Context(), s.file(t, young), "", nil)
+			require.NoError(t, err)
+			border := young[0].Transaction.Time().Add(-30 * day)
+			require.True(t, old[len(old)-1].Transaction.Time().Before(border))
+			assert.EqualValues(t, len(old), forget())
+			assert.Zero(t, s.has(t, old[:3]))
+			assert.Equal(t, 2, s.has(t, young))
+			assert.Zero(t, forget(), "once is enough")
+
+			// What was forgotten is refused, and so is the file around it.
+			balances := s.balances(t)
+			fresh := later(t, old[0], 36*day)
+			rep, err := r.Receive(t.Context(), s.file(t, []mergefile.Record{fresh, old[3], old[4]}), "", nil)
+			want := &mergefile.TooOldError{Records: 2, First: old[3].Transaction, Forgotten: border}
+			require.Equal(t, want, err)
+			assert.Equal(t, "mergefile: the ledger has forgotten the numbers from before 2017-05-17 09:30:00, and 2 of the file's are; nothing was merged", err.Error())
+			assert.Zero(t, rep)
+			assert.Equal(t, balances, s.balances(t))
+			assert.Zero(t, s.has(t, []mergefile.Record{fresh}))
+
+			// Just on the border is remembered, so it is a duplicate or new.
+			edge := old[0]
+			edge.Transaction, err = mergefile.NewTransaction(border, 5)
+			require.NoError(t, err)
+			rep, err = r.Receive(t.Context(), s.file(t, []mergefile.Record{edge}), "", nil)
+			require.NoError(t, err)
+			assert.EqualValues(t, 1, rep.Merged)
+
+			// A wrong clock in the other direction forgets nothing.
+			now = testStart.Add(-4000 * day)
+			assert.Zero(t, forget())
+
+			scopes, err := s.ledger.Scopes(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, []mergefile.ScopeInfo{{Numbers: 3, Oldest: edge.Transaction, Newest: young[1].Transaction, Forgotten: border}}, scopes)
+
+			// Without Keep nothing is ever forgotten.
+			ever, err := mergefile.OpenLedger(t.Context(), s.db, mergefile.LedgerConfig{Key: ledgerKey(t, ledgerSecret)})
+			require.NoError(t, err)
+			n, err := ever.Forget(t.Context())
+			require.NoError(t, err)
+			assert.Zero(t, n)
+		})
+	}
+}
+
+// Forget and a merge of what it forgets, at the same time: whoever comes first,
+// no number is merged twice.
+func TestForgetBesideMerges(t *testing.T) {
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) {
+			s := openShop(t, openDB(t, e.driver, e.dsn(t)), mergefile.LedgerConfig{Keep: day, Clock: func() time.Time { return testStart.Add(300 * day) }})
+			r := s.receiver(t, nil)
+			var merged []mergefile.Record
+			for i := range 15 {
+				rec := later(t, records(t, s.profile, 1)[0], time.Duration(i)*2*day)
+				_, err := r.Receive(t.Context(), s.file(t, []mergefile.Record{rec}), "", nil)
+				require.NoError(t, err)
+				merged = append(merged, rec)
+				done := make(chan error, 2)
+				go func() {
+					_, err := s.ledger.Forget(t.Context())
+					done <- err
+				}()
+				again := s.file(t, merged[max(0, i-1):i+1])
+				go func() {
+					_, err := r.Receive(t.Context(), again, "", nil)
+					if _, tooOld := err.(*mergefile.TooOldError); tooOld {
+						err = nil
+					}
+					done <- err
+				}()
+				require.NoError(t, <-done)
+				require.NoError(t, <-done)
+				require.Equal(t, sum(merged), s.balances(t))
+			}
+		})
+	}
+}

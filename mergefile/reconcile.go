@@ -1,0 +1,222 @@
+package mergefile
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"time"
+)
+
+// ErrOrder says that a list does not rise from each number to the next.
+var ErrOrder = errors.New("mergefile: the list is not in the rising order of its numbers, or has one twice")
+
+// DifferenceKind says how the ledger and a list differ in a number.
+type DifferenceKind uint8
+
+const (
+	// MissingHere is a number that the list has and the ledger has not: its
+	// points have not been merged.
+	MissingHere DifferenceKind = 1 + iota
+	// MissingThere is a number that was merged and is not in the list.
+	MissingThere
+	// Different is a number that was merged with other content.
+	Different
+)
+
+// String gives "missing here", "missing there" or "different".
+func (k DifferenceKind) String() string {
+	switch k {
+	case MissingHere:
+		return "missing here"
+	case MissingThere:
+		return "missing there"
+	case Different:
+		return "different"
+	}
+	return fmt.Sprintf("no difference kind %d", uint8(k))
+}
+
+// Difference is a number in which the ledger and a list differ.
+type Difference struct {
+	Kind        DifferenceKind
+	Transaction Transaction
+}
+
+// pageRows is how many numbers are read at a time.
+const pageRows = 1000
+
+// Reconcile compares what the ledger remembers of a scope with a list from the
+// cloud's side, and gives the differences in the order of their numbers. Memory
+// does not grow with either.
+//
+// The list is in rising order ([Transaction.Compare]). A Record in it that has
+// only its Transaction is compared by that; one with holder and points is
+// compared in full.
+//
+// Compared is the period from from up to but not including to. The zero time as
+// from means since the ledger remembers everything, and as to without end. What
+// the list has outside the period is passed over.
+//
+// The last pair has the error, if there is one: [ErrScope], [ErrOrder], a
+// [*TooOldError] if the ledger has forgotten part of the period, the list's
+// own, or the driver's, wrapped.
+func (l *Ledger) Reconcile(ctx context.Context, scope string, from, to time.Time, list iter.Seq2[Record, error]) iter.Seq2[Difference, error] {
+	return func(yield func(Difference, error) bool) {
+		r := &reconciliation{l: l, yield: yield}
+		if err := r.run(ctx, scope, from, to, list); err != nil && !r.stopped {
+			yield(Difference{}, err)
+		}
+	}
+}
+
+// reconciliation goes along both sides at once.
+type reconciliation struct {
+	l       *Ledger
+	yield   func(Difference, error) bool
+	stopped bool
+
+	scope int64
+	to    int64
+	page  []number    // what is left of the page
+	after Transaction // the last number of the page
+	end   bool        // there is no further page
+}
+
+func (r *reconciliation) run(ctx context.Context, name string, from, to time.Time, list iter.Seq2[Record, error]) error {
+	if err := checkScope(name); err != nil {
+		return err
+	}
+	start, err := r.begin(ctx, name, from, to)
+	if err != nil {
+		return err
+	}
+	var last Transaction
+	for rec, err := range list {
+		t := rec.Transaction
+		switch {
+		case err != nil:
+			return err
+		case last != Transaction{} && t.Compare(last) <= 0:
+			return ErrOrder
+		}
+		last = t
+		if t.milli < start {
+			continue
+		}
+		if t.milli >= r.to {
+			continue // and not the end, so that the order of all is seen
+		}
+		n, ok, err := r.upTo(ctx, t)
+		if err != nil || r.stopped {
+			return err
+		}
+		switch {
+		case !ok:
+			r.give(MissingHere, t)
+		case (rec.Points != 0 || rec.Holder != Holder{}) && r.l.key.digester().sum(&rec) != n.content:
+			r.give(Different, t)
+		}
+		if r.stopped {
+			return nil
+		}
+	}
+	if _, _, err := r.upTo(ctx, Transaction{milli: math.MaxInt64}); err != nil || r.stopped {
+		return err
+	}
+	// What was forgotten meanwhile may have been given as missing.
+	again, err := r.begin(ctx, name, from, to)
+	if err == nil && again != start {
+		err = &TooOldError{Forgotten: instant(again)}
+	}
+	return err
+}
+
+// begin finds the scope and gives the period's first millisecond.
+func (r *reconciliation) begin(ctx context.Context, name string, from, to time.Time) (start int64, err error) {
+	var forgotten int64
+	err = r.l.db.QueryRow(ctx, "SELECT id, forgotten FROM {scope} WHERE name = ?", name).Scan(&r.scope, &forgotten)
+	if errors.Is(err, sql.ErrNoRows) {
+		r.end = true // nothing has ever been merged
+	} else if err != nil {
+		return 0, fmt.Errorf("mergefile: reconcile: %w", err)
+	}
+	start, r.to = forgotten, math.MaxInt64
+	if !from.IsZero() {
+		if start = ceilMilli(from); start < forgotten {
+			return 0, &TooOldError{Forgotten: instant(forgotten)}
+		}
+	}
+	if !to.IsZero() {
+		r.to = ceilMilli(to)
+	}
+	r.after = Transaction{milli: start - 1, seq: math.MaxUint32}
+	return start, nil
+}
+
+// ceilMilli gives the first whole millisecond that is not before t.
+func ceilMilli(t time.Time) int64 {
+	ms := t.UnixMilli()
+	if time.UnixMilli(ms).Before(t) {
+		ms++
+	}
+	return ms
+}
+
+// upTo goes along the ledger's numbers up to t, gives those before it as
+// missing there, and t itself if it is there.
+func (r *reconciliation) upTo(ctx context.Context, t Transaction) (number, bool, error) {
+	for {
+		if len(r.page) == 0 {
+			if r.end {
+				return number{}, false, nil
+			}
+			if err := r.next(ctx); err != nil {
+				return number{}, false, fmt.Errorf("mergefile: reconcile: %w", err)
+			}
+			continue
+		}
+		n := r.page[0]
+		order := n.t.Compare(t)
+		if order > 0 {
+			return number{}, false, nil
+		}
+		r.page = r.page[1:]
+		if order == 0 {
+			return n, true, nil
+		}
+		if r.give(MissingThere, n.t); r.stopped {
+			return number{}, false, nil
+		}
+	}
+}
+
+func (r *reconciliation) give(k DifferenceKind, t Transaction) {
+	r.stopped = !r.yield(Difference{k, t}, nil)
+}
+
+// next reads the next page. No connection is held between pages, so that the
+// caller may take as long as it likes over a difference.
+func (r *reconciliation) next(ctx context.Context) error {
+	rows, err := r.l.db.Query(ctx, `SELECT at, sequence, content FROM {number}
+		WHERE scope = ? AND (at, sequence) > (?, ?) AND at < ? ORDER BY at, sequence LIMIT ?`,
+		r.scope, r.after.milli, int64(r.after.seq), r.to, pageRows)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	r.page = make([]number, 0, pageRows)
+	for rows.Next() {
+		var n number
+		if err := rows.Scan(&n.t.milli, &n.t.seq, &n.content); err != nil {
+			return err
+		}
+		r.page = append(r.page, n)
+	}
+	if r.end = len(r.page) < pageRows; !r.end {
+		r.after = r.page[pageRows-1].t
+	}
+	return rows.Err()
+}

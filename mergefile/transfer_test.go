@@ -1,0 +1,214 @@
+package mergefile_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mynakit/mynakit/mergefile"
+)
+
+func export(t testing.TB, l *mergefile.Ledger) []byte {
+	var buf bytes.Buffer
+	require.NoError(t, l.Export(t.Context(), &buf))
+	return buf.Bytes()
+}
+
+// From each engine to each.
+func TestTransfer(t *testing.T) {
+	for _, from := range engines {
+		for _, to := range engines {
+			t.Run(from.name+" to "+to.name, func(t *testing.T) {
+				s := openShop(t, openDB(t, from.driver, from.dsn(t)), mergefile.LedgerConfig{Keep: day})
+				rs := records(t, s.profile, 2400)
+				for i := 2000; i < len(rs); i++ {
+					rs[i] = later(t, rs[i], 3*day)
+				}
+				for _, scope := range []string{"", "商店街 \"1\"", "mall"} {
+					r := s.receiver(t, func(c *mergefile.ReceiverConfig) {
+						c.Scope, c.Apply, c.ApplyAll = scope, nil, creditAll
+					})
+					_, err := r.Receive(t.Context(), s.file(t, rs), "", nil)
+					require.NoError(t, err)
+					if scope == "" {
+						_, err = s.ledger.Forget(t.Context())
+						require.NoError(t, err)
+					}
+				}
+				text := export(t, s.ledger)
+				assert.True(t, strings.HasPrefix(string(text), "mynakit-ledger 1 "))
+				assert.NotContains(t, string(text), rs[0].Holder.Reveal())
+
+				d := openShop(t, openDB(t, to.driver, to.dsn(t)), mergefile.LedgerConfig{Keep: day})
+				rep, err := d.ledger.Import(t.Context(), bytes.NewReader(text))
+				require.NoError(t, err)
+				assert.Equal(t, mergefile.ImportReport{Numbers: 5200, New: 5200}, rep)
+				assert.Equal(t, string(text), string(export(t, d.ledger)), "all of it is there, and reads the same")
+				rep, err = d.ledger.Import(t.Context(), bytes.NewReader(text))
+				require.NoError(t, err)
+				assert.Equal(t, mergefile.ImportReport{Numbers: 5200}, rep, "once more changes nothing")
+				assert.Equal(t, string(text), string(export(t, d.ledger)))
+
+				// On the new machine the old files are what they were.
+				r := d.receiver(t, func(c *mergefile.ReceiverConfig) { c.Scope = "mall" })
+				got, err := r.Receive(t.Context(), d.file(t, rs), "", nil)
+				require.NoError(t, err)
+				assert.EqualValues(t, 2400, got.Duplicates)
+				_, err = d.receiver(t, nil).Receive(t.Context(), d.file(t, rs), "", nil)
+				var old *mergefile.TooOldError
+				assert.ErrorAs(t, err, &old)
+
+				// What each side has merged since comes together.
+				more := []mergefile.Record{later(t, rs[0], 40*day)}
+				_, err = r.Receive(t.Context(), d.file(t, more), "", nil)
+				require.NoError(t, err)
+				rep, err = s.ledger.Import(t.Context(), bytes.NewReader(export(t, d.ledger)))
+				require.NoError(t, err)
+				assert.Equal(t, mergefile.ImportReport{Numbers: 5201, New: 1}, rep)
+				assert.Equal(t, string(export(t, d.ledger)), string(export(t, s.ledger)))
+			})
+		}
+	}
+}
+
+func TestImportConflict(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *shop) {
+		rs := records(t, s.profile, 1200)
+		_, err := s.receiver(t, nil).Receive(t.Context(), s.file(t, rs), "", nil)
+		require.NoError(t, err)
+		other := openShop(t, openDB(t, "sqlite", sqliteDSN(t.TempDir())), mergefile.LedgerConfig{})
+		changed := append([]mergefile.Record(nil), rs...)
+		changed[1100].Points++
+		changed = append(changed, later(t, rs[0], day))
+		_, err = other.receiver(t, nil).Receive(t.Context(), s.file(t, changed), "", nil)
+		require.NoError(t, err)
+		before := export(t, s.ledger)
+		rep, err := s.ledger.Import(t.Context(), bytes.NewReader(export(t, other.ledger)))
+		require.Equal(t, &mergefile.ConflictError{Conflicts: 1, Records: numbersOf(rs[1100:1101])}, err)
+		assert.Zero(t, rep)
+		assert.Equal(t, string(before), string(export(t, s.ledger)), "nothing was taken over")
+	})
+}
+
+// small is a ledger whose export the tests take apart.
+func small(t testing.TB) *shop {
+	s := openShop(t, openDB(t, "sqlite", sqliteDSN(t.TempDir())), mergefile.LedgerConfig{})
+	_, err := s.receiver(t, nil).Receive(t.Context(), s.file(t, records(t, s.profile, 3)), "", nil)
+	require.NoError(t, err)
+	return s
+}
+
+// Every byte of an export counts.
+func TestImportDamaged(t *testing.T) {
+	s := small(t)
+	good := export(t, s.ledger)
+	d := openShop(t, openDB(t, "sqlite", sqliteDSN(t.TempDir())), mergefile.LedgerConfig{})
+	refused := func(text []byte, about ...any) {
+		t.Helper()
+		rep, err := d.ledger.Import(t.Context(), bytes.NewReader(text))
+		if err == nil || !errors.Is(err, mergefile.ErrExport) && !errors.Is(err, mergefile.ErrLedgerKey) {
+			t.Errorf("%v: %v", fmt.Sprint(about...), err)
+		}
+		assert.Zero(t, rep)
+	}
+	for i := range good {
+		refused(good[:i:i], "cut at ", i)
+		for _, flip := range []byte{1, 0x20, 0x80} {
+			bad := bytes.Clone(good)
+			bad[i] ^= flip
+			refused(bad, "byte ", i, " changed by ", flip)
+		}
+	}
+	lines := strings.SplitAfter(string(good), "\n")
+	for i := range lines {
+		without := append(append([]string(nil), lines[:i]...), lines[i+1:]...)
+		if i < len(lines)-1 {
+			refused([]byte(strings.Join(without, "")), "line ", i, " gone")
+			twice := append(append([]string(nil), lines[:i+1]...), lines[i:]...)
+			refused([]byte(strings.Join(twice, "")), "line ", i, " twice")
+		}
+	}
+	refused(append(bytes.Clone(good), '\n'), "longer")
+	refused([]byte(strings.Repeat("x", 5000)), "no line")
+	scopes, err := d.ledger.Scopes(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, scopes)
+
+	// Another key: it says so, since somebody has to find the right one.
+	stranger, err := mergefile.OpenLedger(t.Context(), openDB(t, "sqlite", sqliteDSN(t.TempDir())), mergefile.LedgerConfig{Key: ledgerKey(t, "another secret altogether")})
+	require.NoError(t, err)
+	_, err = stranger.Import(t.Context(), bytes.NewReader(good))
+	assert.ErrorIs(t, err, mergefile.ErrLedgerKey)
+}
+
+type seeker struct{ *bytes.Reader }
+
+func (s seeker) Read(p []byte) (int, error) { return iotest.ErrReader(errStick).Read(p) }
+
+var errStick = errors.New("the stick was pulled out")
+
+func TestTransferErrors(t *testing.T) {
+	s := small(t)
+	good := export(t, s.ledger)
+	_, err := s.ledger.Import(t.Context(), seeker{bytes.NewReader(good)})
+	assert.ErrorIs(t, err, errStick, "a failure to read is not a bad export")
+	assert.NotErrorIs(t, err, mergefile.ErrExport)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = s.ledger.Import(ctx, bytes.NewReader(good))
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.ErrorIs(t, s.ledger.Export(ctx, &bytes.Buffer{}), context.Canceled)
+	assert.ErrorIs(t, s.ledger.Export(t.Context(), failingWriter{}), errStick)
+	_, err = s.ledger.Import(t.Context(), bytes.NewReader(good))
+	assert.NoError(t, err)
+}
+
+type failingWriter struct{}
+
+func (failingWriter) Write([]byte) (int, error) { return 0, errStick }
+
+// Whatever an export holds, reading it ends, takes little memory, and either
+// fails or takes over exactly what it says.
+func FuzzImport(f *testing.F) {
+	s := small(f)
+	good := export(f, s.ledger)
+	lines := strings.SplitAfter(string(good), "\n")
+	f.Add(good)
+	f.Add([]byte(lines[0]))
+	f.Add([]byte(lines[0] + lines[1] + lines[1]))
+	f.Add([]byte(lines[0] + "scope 1 \"\\u00e9\"\n"))
+	f.Add([]byte(lines[0] + lines[1] + "20170512093000-000001 000000000000000g\n"))
+	f.Add([]byte(lines[0] + "end 0 " + strings.Repeat("0", 64) + "\n"))
+	f.Add([]byte(lines[0] + "end 99999999999999999999 "))
+	f.Add(bytes.Repeat([]byte("x"), 2000))
+	db := openDB(f, "sqlite", ":memory:")
+	db.SetMaxOpenConns(1)
+	l, err := mergefile.OpenLedger(f.Context(), db, mergefile.LedgerConfig{Key: ledgerKey(f, ledgerSecret), Clock: time.Now})
+	require.NoError(f, err)
+	f.Fuzz(func(t *testing.T, in []byte) {
+		in = in[:len(in):len(in)]
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := l.Import(t.Context(), bytes.NewReader(in))
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > uint64(1<<20+50*len(in)) {
+			t.Fatalf("%d bytes allocated for %d", n, len(in))
+		}
+		if err == nil {
+			if got := export(t, l); !bytes.Equal(got, in) && !bytes.Equal(in, good) {
+				t.Fatalf("%q was taken over as %q", in, got)
+			}
+		} else if !errors.Is(err, mergefile.ErrExport) && !errors.Is(err, mergefile.ErrLedgerKey) {
+			t.Fatal(err)
+		}
+	})
+}
