@@ -47,8 +47,12 @@ func TestCommandsExist(t *testing.T) {
 					require.Len(t, words, 2)
 					dir = filepath.Join(dir, words[1])
 					assert.DirExists(t, dir, "%s: %s", d.name, whole)
-				case len(words) > 2 && words[0] == "go" && words[1] == "run" && strings.HasPrefix(words[2], "./"):
-					p.check(t, d.name+": "+whole, filepath.Join(dir, words[2]), words[3:])
+				case len(words) > 2 && words[0] == "go" && words[1] == "run":
+					args := words[2:]
+					if args[0] == "-tags" {
+						args = args[2:] // and the program is looked at without them
+					}
+					p.check(t, d.name+": "+whole, filepath.Join(dir, args[0]), args[1:])
 				case len(words) > 1 && words[0] == "go" && words[1] == "test":
 					checkTest(t, d.name+": "+whole, dir, words[2:])
 				case strings.HasPrefix(words[0], ".ci/"):

@@ -102,6 +102,9 @@ func (d document) in(lang string) []block {
 
 var span = regexp.MustCompile("`([^`\n]+)`")
 
+// spanCommand is what in prose is a command and not a name.
+var spanCommand = regexp.MustCompile(`^(?:[A-Z][A-Z_]+=\S+ )*(?:go (?:run|test|build|get) |cd |\.ci/|apt-get )`)
+
 // spans gives what stands as code within text.
 func spans(text string) []string {
 	var found []string
@@ -137,7 +140,7 @@ func (d document) commands() []string {
 		}
 	}
 	for _, s := range spans(d.prose) {
-		if strings.HasPrefix(s, "go ") || strings.HasPrefix(s, "cd ") || strings.HasPrefix(s, ".ci/") || strings.HasPrefix(s, "MYNAKIT_") {
+		if spanCommand.MatchString(s) {
 			add(s)
 		}
 	}
