@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -45,32 +46,52 @@ var (
 	contents  = regexp.MustCompile(`/Contents ?<([0-9A-Fa-f]+)>`)
 )
 
+// A signed is a signature in a PDF, and what it is about: all of the file up to
+// the end of its revision but for the signature itself (GHSA-g258-q5gf-7hvx: a
+// ByteRange that is not complete).
+type signed struct {
+	signature, content []byte
+	end                int // of its revision
+}
+
+// signatures gives all signatures of a PDF in their order (GHSA-g258-q5gf-7hvx:
+// only one of them looked at).
+func signatures(t *testing.T, file []byte) (all []signed) {
+	t.Helper()
+	ranges, gaps := byteRange.FindAllSubmatch(file, -1), contents.FindAllSubmatchIndex(file, -1)
+	if len(ranges) == 0 || len(ranges) != len(gaps) {
+		t.Fatalf("%d ranges for %d signatures", len(ranges), len(gaps))
+	}
+	for i, gap := range gaps {
+		var n [4]int
+		for j := range n {
+			n[j], _ = strconv.Atoi(string(ranges[i][j+1]))
+		}
+		end := n[2] + n[3]
+		if n[0] != 0 || n[1] != gap[2]-1 || n[2] != gap[3]+1 || end > len(file) || !bytes.HasSuffix(bytes.TrimSpace(file[:end]), []byte("%%EOF")) {
+			t.Fatalf("ByteRange %v for %d bytes with a signature at %v", n, len(file), gap[2:])
+		}
+		padded, err := hex.DecodeString(string(file[gap[2]:gap[3]]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, value, rest, err := tlv.Next(padded)
+		if err != nil || len(value) == 0 {
+			t.Fatal("no signature")
+		}
+		all = append(all, signed{padded[:len(padded)-len(rest)], slices.Concat(file[:n[1]], file[n[2]:end]), end})
+	}
+	return all
+}
+
 // parts gives the signature in a PDF that has one, and what it is about.
 func parts(t *testing.T, file []byte) (signature, content []byte) {
 	t.Helper()
-	var n [4]int
-	found := byteRange.FindAllSubmatch(file, -1)
-	if len(found) != 1 {
-		t.Fatalf("%d signatures", len(found))
+	all := signatures(t, file)
+	if len(all) != 1 || all[0].end != len(file) {
+		t.Fatalf("%d signatures, the first up to %d of %d", len(all), all[0].end, len(file))
 	}
-	for i := range n {
-		n[i], _ = strconv.Atoi(string(found[0][i+1]))
-	}
-	// All of the file but the signature itself is signed (GHSA-g258-q5gf-7hvx:
-	// a ByteRange that is not complete).
-	gap := contents.FindSubmatchIndex(file)
-	if n[0] != 0 || n[2]+n[3] != len(file) || n[1] != gap[2]-1 || n[2] != gap[3]+1 {
-		t.Fatalf("ByteRange %v for %d bytes with a signature at %v", n, len(file), gap[2:])
-	}
-	padded, err := hex.DecodeString(string(file[gap[2]:gap[3]]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, value, rest, err := tlv.Next(padded)
-	if err != nil || len(value) == 0 {
-		t.Fatal("no signature")
-	}
-	return padded[:len(padded)-len(rest)], append(append([]byte(nil), file[:n[1]]...), file[n[2]:]...)
+	return all[0].signature, all[0].content
 }
 
 func TestSignedPDF(t *testing.T) {
@@ -106,6 +127,63 @@ func TestSignedPDF(t *testing.T) {
 	content[10] ^= 1
 	if _, err := cms.VerifyDetached(ctx, verifier, jpki.Sign, signature, content); err == nil {
 		t.Fatal("a changed document verifies")
+	}
+}
+
+// Two holders sign one after the other. Each signature holds for its revision,
+// so both have to be looked at: what the second adds the first does not cover.
+func TestEverySignatureOfAPDFCounts(t *testing.T) {
+	ctx := context.Background()
+	file := blank()
+	var cards []*simcard.Card
+	for i := range uint(2) {
+		card := simcard.New(simcard.WithHolder(simcard.SampleHolder(i)))
+		cards = append(cards, card)
+		pin, err := jpki.NewPIN(jpki.SignPIN, simcard.DefaultSignPIN)
+		if err != nil {
+			t.Fatal(err)
+		}
+		more, err := signPDF(ctx, card, pin, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.HasPrefix(more, file) {
+			t.Fatal("what was signed was changed, and not added to")
+		}
+		file = more
+	}
+	verifier, err := jpki.NewVerifier([]*x509.Certificate{cards[0].Authority().Sign().Certificate()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	verify := func(s signed) (*cms.Message, error) {
+		return cms.VerifyDetached(ctx, verifier, jpki.Sign, s.signature, s.content)
+	}
+	all := signatures(t, file)
+	if len(all) != 2 || all[0].end >= all[1].end || all[1].end != len(file) {
+		t.Fatalf("%d signatures", len(all))
+	}
+	for i, s := range all {
+		message, err := verify(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !message.Signer.Certificate.Equal(cards[i].SignCertificate()) {
+			t.Fatalf("signature %d is somebody else's", i)
+		}
+	}
+
+	at := bytes.LastIndex(file, []byte("startxref")) // behind both signatures
+	if at < all[0].end {
+		t.Fatal("no second revision")
+	}
+	file[at-1] ^= 0x80
+	all = signatures(t, file)
+	if _, err := verify(all[0]); err != nil {
+		t.Fatal("the first signature covers what came later")
+	}
+	if _, err := verify(all[1]); err == nil {
+		t.Fatal("a changed revision verifies")
 	}
 }
 
