@@ -28,9 +28,17 @@ func TestTwoCommands(t *testing.T) {
 	}
 }
 
-func TestCommandsExist(t *testing.T) {
+// The programs that the documents run are built once for all of these.
+func TestPrograms(t *testing.T) {
 	t.Parallel()
 	p := programs{dir: t.TempDir(), help: map[string]string{}}
+	t.Run("commands", p.commandsExist)
+	t.Run("sessions", p.sessions)
+	t.Run("any language", p.anyLanguage)
+}
+
+// commandsExist finds every command of the documents.
+func (p programs) commandsExist(t *testing.T) {
 	found := 0
 	for _, d := range documents(t) {
 		for _, whole := range d.commands() {
@@ -66,7 +74,8 @@ func TestCommandsExist(t *testing.T) {
 	assert.Greater(t, found, 10)
 }
 
-// programs builds each program once and keeps what it says of its flags.
+// programs keeps the programs of this repository, and what they say of their
+// flags.
 type programs struct {
 	dir  string
 	help map[string]string
@@ -101,17 +110,17 @@ func (p programs) usage(t *testing.T, source string, task []string) string {
 	t.Helper()
 	key := source + strings.Join(task, " ")
 	if _, ok := p.help[key]; !ok {
-		out, err := exec.CommandContext(t.Context(), build(t, p.dir, source), append(task, "-help")...).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), p.build(t, source), append(task, "-help")...).CombinedOutput()
 		assert.NoError(t, err, "%s %v -help: %s", source, task, out)
 		p.help[key] = string(out)
 	}
 	return p.help[key]
 }
 
-// build gives the binary of a program, built once for a folder.
-func build(t *testing.T, dir, source string) string {
+// build gives the binary of a program.
+func (p programs) build(t *testing.T, source string) string {
 	t.Helper()
-	binary := filepath.Join(dir, filepath.Base(source))
+	binary := filepath.Join(p.dir, filepath.Base(source))
 	if runtime.GOOS == "windows" {
 		binary += ".exe"
 	}

@@ -12,12 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Sessions print what the documents say that they print. Those of one document
+// sessions print what the documents say that they print. Those of one document
 // run in one folder, one after another; a block of csv or text before them that
 // is named in the line above it ("points.csv:") lies there as a file.
-func TestSessions(t *testing.T) {
-	t.Parallel()
-	bin := t.TempDir()
+func (p programs) sessions(t *testing.T) {
 	ran := 0
 	for _, d := range documents(t) {
 		if len(d.in("console")) == 0 {
@@ -36,7 +34,7 @@ func TestSessions(t *testing.T) {
 				for _, exchange := range strings.Split("\n"+b.text, "\n$ ")[1:] {
 					command, want, _ := strings.Cut(strings.ReplaceAll(exchange, "\\\n", " "), "\n")
 					ran++
-					got := session(t, bin, dir, command)
+					got := p.session(t, dir, command)
 					assert.Regexp(t, expected(want), got, "%s:%d: %s", d.name, b.line, command)
 				}
 			}
@@ -57,13 +55,13 @@ func before(lines []string, first int) string {
 
 // session runs one command, which is of this repository, and gives all that it
 // prints.
-func session(t *testing.T, bin, dir, command string) string {
+func (p programs) session(t *testing.T, dir, command string) string {
 	t.Helper()
 	words := strings.Fields(command)
 	require.Greater(t, len(words), 2, command)
 	require.Equal(t, []string{"go", "run"}, words[:2], "%s: a session runs programs of this repository alone", command)
 	source := filepath.Join(root, filepath.FromSlash(words[2]))
-	cmd := exec.CommandContext(t.Context(), build(t, bin, source), words[3:]...)
+	cmd := exec.CommandContext(t.Context(), p.build(t, source), words[3:]...)
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	if err != nil {
