@@ -56,7 +56,7 @@ type movement struct {
 	kind     string
 	account  string
 	points   int64  // negative when they leave
-	ref      string // a ticket's number, a merged record's transaction number
+	ref      string // a ticket's number, or a transaction number
 	terminal string
 }
 
@@ -72,8 +72,8 @@ var (
 )
 
 // move carries out a movement, once: a second one of the same key and content
-// changes nothing.
-func move(ctx context.Context, tx *sql.Tx, m movement, at int64) error {
+// changes nothing. Where m.ref is drawn at random, m gets the first one's.
+func move(ctx context.Context, tx *sql.Tx, m *movement, at int64) error {
 	result, err := tx.ExecContext(ctx, `INSERT INTO shop_movement (movement, kind, account, points, ref, terminal, at, printed)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, 0) ON CONFLICT (movement) DO NOTHING`,
 		m.key, m.kind, m.account, m.points, m.ref, m.terminal, at)
@@ -86,7 +86,10 @@ func move(ctx context.Context, tx *sql.Tx, m movement, at int64) error {
 		before := movement{key: m.key, terminal: m.terminal} // another terminal may ask for the same
 		err := tx.QueryRowContext(ctx, `SELECT kind, account, points, ref FROM shop_movement WHERE movement = $1`, m.key).
 			Scan(&before.kind, &before.account, &before.points, &before.ref)
-		if err == nil && before != m {
+		if m.kind == kindCombine {
+			m.ref = before.ref
+		}
+		if err == nil && before != *m {
 			err = ErrRepeat
 		}
 		return err
@@ -131,7 +134,7 @@ func (s *Shop) Grant(ctx context.Context, to mykey.ID, points int64, key string)
 	if points < 1 || points > ticket.MaxPoints {
 		return ticket.ErrPoints
 	}
-	m := movement{key: "grant:" + to.String() + ":" + key, kind: kindGrant, account: cityAccount(to), points: points}
+	m := &movement{key: "grant:" + to.String() + ":" + key, kind: kindGrant, account: cityAccount(to), points: points}
 	return s.write(ctx, "grant points", func(tx *sql.Tx) error {
 		return move(ctx, tx, m, s.cfg.Now().UnixMilli())
 	})

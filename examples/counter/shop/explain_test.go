@@ -38,7 +38,7 @@ func TestExplainEveryKind(t *testing.T) {
 		mykey.ErrPINRequired, mykey.ErrServiceExists, mykey.ErrCustomerTaken, mykey.ErrNotFound, mykey.ErrForm,
 		mykey.ErrSerialForm, mykey.ErrBusy, mykey.ErrOutcomeUnknown, &mykey.SchemaError{},
 		ticket.ErrRefused, ticket.ErrPoints, ticket.ErrValidity, ticket.ErrFull, ticket.ErrState, ticket.ErrConflict,
-		mergefile.ErrInvalid, &mergefile.ConflictError{}, &mergefile.TooOldError{}, mergefile.ErrStopped, shop.ErrBalance, shop.ErrNoRoots, shop.ErrKeyFile, shop.ErrKeyFileOpen,
+		mergefile.ErrInvalid, &mergefile.ConflictError{}, &mergefile.TooOldError{}, mergefile.ErrStopped, shop.ErrBalance, shop.ErrNoMember, shop.ErrNoRoots, shop.ErrKeyFile, shop.ErrKeyFileOpen,
 		context.Canceled, context.DeadlineExceeded,
 	} {
 		wrapped := fmt.Errorf("at the counter: %w", err)

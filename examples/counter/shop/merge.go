@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mergefile"
 	"github.com/mynakit/mynakit/mergefile/inbox"
-	"github.com/mynakit/mynakit/ticket"
 )
 
 // Profile is the form of the merge files that the shop takes. Agree with the
@@ -42,7 +40,7 @@ func (s *Shop) openReceiver(ctx context.Context) (*mergefile.Receiver, error) {
 // credit gives a member the points of a merged record, in the transaction that
 // remembers the record: both or neither.
 func (s *Shop) credit(ctx context.Context, tx *sql.Tx, r mergefile.Record) error {
-	return move(ctx, tx, movement{
+	return move(ctx, tx, &movement{
 		key:     fmt.Sprintf("merge:%s:%s", s.cfg.Scope, r.Transaction),
 		kind:    kindMerge,
 		account: "mall:" + r.Holder.Reveal(),
@@ -109,34 +107,5 @@ func (s *Shop) OpenInbox(dir string, tell func(Arrival)) (*inbox.Inbox, error) {
 				last = mergefile.Report{}
 			}
 		},
-	})
-}
-
-// Combine takes city points from the holder that are to become mall points
-// (商店街ポイント合算). It stands for the city's cloud, which then sends a merge
-// file. key is of the terminal's choice, as for IssueTicket. The errors are
-// ErrOrderKey, ErrBalance, ErrRepeat, [ticket.ErrPoints],
-// [mykey.ErrWrongCard], [mykey.ErrNotEnrolled], [mykey.ErrSessionOver], those
-// of [jpki.Card.Serial], or the database's.
-func (v *Visit) Combine(ctx context.Context, card *jpki.Card, at ticket.Terminal, points int64, key string) error {
-	if key == "" {
-		return ErrOrderKey
-	}
-	if points < 1 || points > ticket.MaxPoints {
-		return ticket.ErrPoints
-	}
-	holder, err := v.payer(ctx, card)
-	if err != nil {
-		return err
-	}
-	m := movement{
-		key:      fmt.Sprintf("combine:%s:%s", at.Scope, key),
-		kind:     kindCombine,
-		account:  cityAccount(holder),
-		points:   -points,
-		terminal: at.ID,
-	}
-	return v.shop.write(ctx, "take points", func(tx *sql.Tx) error {
-		return move(ctx, tx, m, v.shop.cfg.Now().UnixMilli())
 	})
 }

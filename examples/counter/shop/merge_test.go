@@ -17,20 +17,15 @@ import (
 	"github.com/mynakit/mynakit/ticket"
 )
 
-// sent is a file as the city's cloud would send it: number n of this moment, to
-// a member of the mall.
-func sent(t testing.TB, keys shop.Keys, n uint32, member string, points uint64) []byte {
+// sent is a file as the city's cloud would send it.
+func sent(t testing.TB, keys shop.Keys, r mergefile.Record) []byte {
 	t.Helper()
 	key, err := keys.Merge()
-	require.NoError(t, err)
-	holder, err := mergefile.NewMallHolder(member)
-	require.NoError(t, err)
-	number, err := mergefile.NewTransaction(time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC), n)
 	require.NoError(t, err)
 	var file bytes.Buffer
 	w, err := mergefile.NewWriter(t.Context(), &file, shop.Profile(), key, nil)
 	require.NoError(t, err)
-	require.NoError(t, w.Write(mergefile.Record{Holder: holder, Points: points, Transaction: number}))
+	require.NoError(t, w.Write(r))
 	require.NoError(t, w.Close())
 	return file.Bytes()
 }
@@ -43,15 +38,28 @@ func TestMergeInbox(t *testing.T) {
 		card, id := enrolled(t, s, 0)
 		v, err := s.Begin(ctx, card)
 		require.NoError(t, err)
+		at := s.Terminal("T1")
+		combine := func(points int64, key string) error { _, err := v.Combine(ctx, card, at, points, key); return err }
+		assert.ErrorIs(t, combine(300, "merge 1"), shop.ErrNoMember)
 		_, err = v.RegisterService(ctx, card, parse(t, mykey.ParseServiceID, "000002:520625"))
 		require.NoError(t, err)
 
-		for range 2 {
-			require.NoError(t, v.Combine(ctx, card, s.Terminal("T1"), 300, "merge 1"), "twice is once")
-		}
-		assert.ErrorIs(t, v.Combine(ctx, card, s.Terminal("T1"), 301, "merge 1"), shop.ErrRepeat)
-		assert.ErrorIs(t, v.Combine(ctx, card, s.Terminal("T1"), 1701, "merge 2"), shop.ErrBalance)
-		assert.ErrorIs(t, v.Combine(ctx, card, s.Terminal("T1"), 0, "merge 2"), ticket.ErrPoints)
+		record, err := v.Combine(ctx, card, at, 300, "merge 1")
+		require.NoError(t, err)
+		again, err := v.Combine(ctx, card, at, 300, "merge 1")
+		require.NoError(t, err)
+		assert.Equal(t, record, again, "twice is once")
+		assert.ErrorIs(t, combine(301, "merge 1"), shop.ErrRepeat)
+		assert.ErrorIs(t, combine(1701, "merge 2"), shop.ErrBalance)
+		assert.ErrorIs(t, combine(0, "merge 2"), ticket.ErrPoints)
+		assert.ErrorIs(t, combine(1, ""), shop.ErrOrderKey)
+		owed, err := s.Unsent(ctx, at)
+		require.NoError(t, err)
+		assert.Equal(t, []mergefile.Record{record}, owed)
+		require.NoError(t, s.Sent(ctx, record))
+		owed, err = s.Unsent(ctx, at)
+		require.NoError(t, err)
+		assert.Empty(t, owed)
 
 		dir := t.TempDir()
 		var came []shop.Arrival
@@ -67,7 +75,7 @@ func TestMergeInbox(t *testing.T) {
 			return came[0]
 		}
 
-		file := sent(t, cfg.Keys, 1, "520625", 300)
+		file := sent(t, cfg.Keys, record)
 		a := arrive("1.dat", file)
 		require.NoError(t, a.Err)
 		assert.EqualValues(t, 1, a.Report.Merged)
@@ -85,7 +93,8 @@ func TestMergeInbox(t *testing.T) {
 		assert.True(t, shop.Refused(a.Err))
 		assert.Contains(t, a.Target, "quarantine")
 
-		a = arrive("3.dat", sent(t, cfg.Keys, 1, "520625", 900))
+		record.Points = 900
+		a = arrive("3.dat", sent(t, cfg.Keys, record))
 		assert.True(t, shop.Refused(a.Err), "the same number with other points")
 		assert.Contains(t, shop.Explain(a.Err).What.EN, "merged before with other content")
 		assert.Contains(t, a.Target, "quarantine")
@@ -111,7 +120,12 @@ func TestMergeWhileTheDatabaseIsLocked(t *testing.T) {
 	var came []shop.Arrival
 	box, err := s.OpenInbox(dir, func(a shop.Arrival) { came = append(came, a) })
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "1.dat"), sent(t, cfg.Keys, 1, "520625", 300), 0o600))
+	holder, err := mergefile.NewMallHolder("520625")
+	require.NoError(t, err)
+	number, err := mergefile.NewTransaction(time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC), 1)
+	require.NoError(t, err)
+	file := sent(t, cfg.Keys, mergefile.Record{Holder: holder, Points: 300, Transaction: number})
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "1.dat"), file, 0o600))
 
 	hold, err := openDB(t, "sqlite", sqliteDSN(path, "&_txlock=immediate")).Begin()
 	require.NoError(t, err)

@@ -34,7 +34,7 @@ func (v *Visit) IssueTicket(ctx context.Context, card *jpki.Card, at ticket.Term
 	if err != nil {
 		return ticket.Ticket{}, err
 	}
-	return v.shop.issue(ctx, holder, at, order)
+	return v.shop.issue(ctx, holder.ID, at, order)
 }
 
 // issue makes the ticket first and takes the points then, both under the
@@ -62,7 +62,7 @@ func (s *Shop) issue(ctx context.Context, holder mykey.ID, at ticket.Terminal, o
 	if err != nil {
 		return ticket.Ticket{}, err
 	}
-	m := movement{key: key, kind: kindTicket, account: cityAccount(holder), points: -t.Points, ref: t.Number.Digits(), terminal: at.ID}
+	m := &movement{key: key, kind: kindTicket, account: cityAccount(holder), points: -t.Points, ref: t.Number.Digits(), terminal: at.ID}
 	err = s.write(ctx, "take points", func(tx *sql.Tx) error {
 		return move(ctx, tx, m, s.cfg.Now().UnixMilli())
 	})

@@ -178,20 +178,20 @@ func (v *Visit) confirm(ctx context.Context, card *jpki.Card) (mykey.Tap, error)
 
 // payer gives the holder whose points are to be spent, if the card is still
 // the one of the visit. The session has no call of its own for that.
-func (v *Visit) payer(ctx context.Context, card *jpki.Card) (mykey.ID, error) {
+func (v *Visit) payer(ctx context.Context, card *jpki.Card) (mykey.Person, error) {
 	p, err := v.session.Person(ctx) // also that the visit is not over
 	if err != nil {
-		return mykey.ID{}, err
+		return mykey.Person{}, err
 	}
 	tap, err := v.confirm(ctx, card)
 	if err != nil {
-		return mykey.ID{}, err
+		return mykey.Person{}, err
 	}
 	if tap.Certificate.Serial != v.tap.Certificate.Serial {
 		v.Close()
-		return mykey.ID{}, mykey.ErrWrongCard
+		return mykey.Person{}, mykey.ErrWrongCard
 	}
-	return p.ID, nil
+	return p, nil
 }
 
 // Offer draws a MyKey ID for the holder to accept or to pass over (自動生成). The
