@@ -7,4 +7,5 @@ var (
 	Relocate = relocate
 )
 
-const MaxSeen = maxSeen
+// SetMost has an inbox keep fewer files in mind at a time.
+func SetMost(b *Inbox, n int) { b.most = n }

@@ -42,7 +42,7 @@ type box struct {
 // newBox makes an inbox that polls alone, unless change says otherwise.
 func newBox(t *testing.T, change func(*inbox.Config)) *box {
 	t.Helper()
-	b := &box{t: t, dir: t.TempDir(), texts: map[string]string{}, macs: map[string][]byte{}, heard: make(chan inbox.Event, 10_000)}
+	b := &box{t: t, dir: t.TempDir(), texts: map[string]string{}, macs: map[string][]byte{}, heard: make(chan inbox.Event, 1<<15)}
 	b.Inbox = b.open(change)
 	return b
 }

@@ -103,6 +103,7 @@ type Delivery struct {
 // Inbox watches a directory. [Open] makes one. It is not for concurrent use.
 type Inbox struct {
 	cfg     Config
+	most    int // maxSeen
 	seen    map[string]*entry
 	failed  int // tries in a row that Receive has put off
 	running atomic.Bool
@@ -163,7 +164,7 @@ func Open(cfg Config) (*Inbox, error) {
 	if err := prepare(cfg.Dir, cfg.Done, cfg.Quarantine); err != nil {
 		return nil, fmt.Errorf("inbox: %w", err)
 	}
-	return &Inbox{cfg: cfg, seen: make(map[string]*entry)}, nil
+	return &Inbox{cfg: cfg, most: maxSeen, seen: make(map[string]*entry)}, nil
 }
 
 // prepare makes the directories and tries a move to each.

@@ -58,10 +58,6 @@ func (b *Inbox) move(e *entry, name string, p *pass) error {
 		p.quarantined++
 	}
 	b.tell(Event{What: e.verdict.What, Name: name, Target: target, Err: e.verdict.err})
-	if err := errors.Join(syncDir(dir), syncDir(b.cfg.Dir)); err != nil {
-		// The move may be lost in a crash. The file is then received again.
-		b.tell(Event{What: Trouble, Err: fmt.Errorf("inbox: %w", err)})
-	}
 	return nil
 }
 
@@ -84,6 +80,23 @@ func relocate(from, to string, seen os.FileInfo) error {
 	}
 	back := filepath.Join(filepath.Dir(from), filepath.Base(to))
 	return errors.Join(errChanged, os.Rename(to, back))
+}
+
+// sync has the moves of a pass written down, all at once: a move that is lost
+// in a crash costs no more than receiving the file again.
+func (b *Inbox) sync(p *pass) {
+	dirs := []string{b.cfg.Dir}
+	if p.done > 0 {
+		dirs = append(dirs, b.cfg.Done)
+	}
+	if p.quarantined > 0 {
+		dirs = append(dirs, b.cfg.Quarantine)
+	}
+	for _, dir := range dirs {
+		if err := syncDir(dir); err != nil {
+			b.tell(Event{What: Trouble, Err: fmt.Errorf("inbox: %w", err)})
+		}
+	}
 }
 
 // syncDir has the system write down what a directory holds. Windows does so by

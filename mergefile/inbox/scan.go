@@ -85,14 +85,19 @@ func (b *Inbox) pass(ctx context.Context) (p pass, err error) {
 	if err != nil {
 		return p, fmt.Errorf("inbox: %w", err)
 	}
-	if p.more = len(names) > maxSeen; p.more {
-		names = names[:maxSeen]
+	if p.more = len(names) > b.most; p.more {
+		names = names[:b.most]
 	}
 	for name := range b.seen {
 		if _, there := slices.BinarySearch(names, name); !there {
 			delete(b.seen, name)
 		}
 	}
+	defer func() {
+		if p.done+p.quarantined > 0 {
+			b.sync(&p)
+		}
+	}()
 	for i, name := range names {
 		if b.failed >= maxFailed && p.failed > 0 {
 			p.left += len(names) - i
@@ -112,8 +117,8 @@ func (b *Inbox) pass(ctx context.Context) (p pass, err error) {
 	return p, nil
 }
 
-// list gives the names of the first maxSeen+1 files that are to be looked at,
-// in order. It never holds many more than that.
+// list gives the names of the files that are to be looked at, in order: the
+// first b.most and one more. It never holds many more than that.
 func (b *Inbox) list(root *os.Root) ([]string, error) {
 	dir, err := root.Open(".")
 	if err != nil {
@@ -129,11 +134,11 @@ func (b *Inbox) list(root *os.Root) ([]string, error) {
 			}
 		}
 		end := errors.Is(err, io.EOF)
-		if end || len(names) > 4*maxSeen {
+		if end || len(names) > 4*b.most {
 			slices.Sort(names)
 			// A directory that changes while it is read may give a name twice.
 			names = slices.Compact(names)
-			names = names[:min(len(names), maxSeen+1)]
+			names = names[:min(len(names), b.most+1)]
 		}
 		if end {
 			return names, nil
