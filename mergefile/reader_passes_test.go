@@ -80,6 +80,19 @@ func TestHowOftenAFileIsRead(t *testing.T) {
 	}
 }
 
+// A small file is read once also where its numbers do not rise.
+func TestSmallFileOutOfOrderIsReadOnce(t *testing.T) {
+	p := mergefile.Standard()
+	rs := records(t, p, 50)
+	rs[0], rs[49] = rs[49], rs[0]
+	file, _ := write(t, p, testKey(t), rs)
+	m := &media{content: file}
+	r, err := m.open(t, p, nil)
+	require.NoError(t, err)
+	require.EqualValues(t, 50, r.Len())
+	assert.EqualValues(t, len(file), m.read)
+}
+
 // Who leaves the loop early has no more records pressed on him, and may begin
 // anew.
 func TestLeavingTheLoop(t *testing.T) {
@@ -184,6 +197,37 @@ func TestFileChangesAfterItWasVerified(t *testing.T) {
 			require.ErrorIs(t, last, mergefile.ErrInvalid, name)
 			require.Less(t, i, len(rs))
 		}
+	}
+}
+
+// The same where a piece in the middle alone is another one, and everything
+// behind it is as it was: no record is left out in silence.
+func TestMiddleOfTheFileChanges(t *testing.T) {
+	p := mergefile.Standard()
+	p.Cipher.Mode, p.Cipher.Padding = mergefile.CipherCTR, mergefile.PaddingNone
+	p.Cipher.IV, p.Cipher.FixedIV = mergefile.IVFixed, "000102030405060708090a0b0c0d0e0f"
+	require.NoError(t, p.Validate())
+	rs := records(t, p, 40_000)
+	file, _ := write(t, p, testKey(t), rs)
+	middle := len(rs) / 2
+	other := append([]mergefile.Record(nil), rs...)
+	other[middle].Points ^= 1
+	then, _ := write(t, p, testKey(t), other)
+	require.Len(t, then, len(file))
+	require.Equal(t, file[len(file)-100_000:], then[len(file)-100_000:], "they end alike")
+	for _, workers := range []int{1, 3} {
+		r, err := (&media{content: file, then: then}).open(t, p, &mergefile.ReaderOptions{Workers: workers})
+		require.NoError(t, err)
+		var last error
+		i := 0
+		for rec, err := range r.Records() {
+			if last = err; err == nil {
+				require.Equal(t, rs[i], rec)
+				i++
+			}
+		}
+		require.ErrorIs(t, last, mergefile.ErrInvalid)
+		require.Less(t, i, middle)
 	}
 }
 

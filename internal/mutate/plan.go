@@ -41,8 +41,8 @@ func readPlan(name string) ([]Target, error) {
 }
 
 // readEquivalents reads lines of file, function, text, kind and reason, with a
-// bar between them, and gives the reasons by [Mutant.key]. A line stands for
-// every mutant of that key.
+// bar between them, and gives the reasons by [Mutant.key]. Where a function has
+// the same text more than once, the second is called "text #2".
 func readEquivalents(name string) (map[string]string, error) {
 	list := make(map[string]string)
 	err := lines(name, func(line string) error {

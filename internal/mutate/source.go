@@ -90,6 +90,14 @@ func mutate(name string, source []byte, functions []string, first int) ([]byte, 
 	if len(missing) > 0 {
 		return nil, nil, fmt.Errorf("%s has no function %s", name, strings.Join(missing, ", "))
 	}
+	// The same text more than once in a function is told apart by number.
+	seen := make(map[string]int)
+	for i := range m.mutants {
+		k := m.mutants[i].key()
+		if seen[k]++; seen[k] > 1 {
+			m.mutants[i].Text += fmt.Sprintf(" #%d", seen[k])
+		}
+	}
 	return m.apply(), m.mutants, nil
 }
 
