@@ -3,6 +3,7 @@ package doccheck
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -64,11 +65,13 @@ func TestDependencies(t *testing.T) {
 	assert.ElementsMatch(t, direct, named, "the direct requirements of go.mod")
 }
 
-// goList runs the go command in the root of the module and gives its output.
+// goList runs the go command in the root of the module and gives its output,
+// the same on every system.
 func goList(t *testing.T, args ...string) []byte {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", args...)
 	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=1")
 	var failure bytes.Buffer
 	cmd.Stderr = &failure
 	out, err := cmd.Output()
