@@ -58,7 +58,7 @@ func markdown(rows []row, r results) (table string, missing []string) {
 	var b strings.Builder
 	b.WriteString("| work | mynakit | others, and how many times mynakit's cost |\n|---|---|---|\n")
 	for _, row := range rows {
-		ours, ok := r.median(row.group+"/"+row.ours, row.unit)
+		ours, ok := r.figure(row.group+"/"+row.ours, row.unit)
 		if !ok {
 			missing = append(missing, row.what)
 			continue
@@ -66,7 +66,7 @@ func markdown(rows []row, r results) (table string, missing []string) {
 		var cells []string
 		for _, o := range row.others {
 			name := row.group + "/" + o.name
-			theirs, ok := r.median(name, row.unit)
+			theirs, ok := r.figure(name, row.unit)
 			if !ok {
 				missing = append(missing, row.what+": "+o.label)
 				continue
@@ -85,9 +85,9 @@ func markdown(rows []row, r results) (table string, missing []string) {
 // The cells: what a line says, for people.
 
 func timeAndMemory(r results, name string) string {
-	ns, _ := r.median(name, "ns/op")
-	allocs, _ := r.median(name, "allocs/op")
-	size, _ := r.median(name, "B/op")
+	ns, _ := r.figure(name, "ns/op")
+	allocs, _ := r.figure(name, "allocs/op")
+	size, _ := r.figure(name, "B/op")
 	if allocs == 0 {
 		return duration(ns*1e-9) + ", 0 allocs"
 	}
@@ -95,25 +95,25 @@ func timeAndMemory(r results, name string) string {
 }
 
 func exchanges(r results, name string) string {
-	n, _ := r.median(name, "exchanges")
-	size, _ := r.median(name, "bytes")
-	slow, _ := r.median(name, "ms@106")
-	fast, _ := r.median(name, "ms@848")
+	n, _ := r.figure(name, "exchanges")
+	size, _ := r.figure(name, "bytes")
+	slow, _ := r.figure(name, "ms@106")
+	fast, _ := r.figure(name, "ms@848")
 	return fmt.Sprintf("%s exchanges, %s bytes, %s to %s ms", count(n), count(size), significant(fast, 2), significant(slow, 2))
 }
 
 func perRecord(r results, name string) string {
-	ns, _ := r.median(name, "ns/record")
+	ns, _ := r.figure(name, "ns/record")
 	return significant(1e3/ns, 2) + " M records/s"
 }
 
 func recordsPerSecond(r results, name string) string {
-	n, _ := r.median(name, "records/s")
+	n, _ := r.figure(name, "records/s")
 	return count(rounded(n, 2)) + " records/s"
 }
 
 func exchangesPerSecond(r results, name string) string {
-	n, _ := r.median(name, "exchanges/s")
+	n, _ := r.figure(name, "exchanges/s")
 	return count(rounded(n, 2)) + " a second"
 }
 

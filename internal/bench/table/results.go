@@ -16,6 +16,7 @@ import (
 type results struct {
 	values map[string]map[string][]float64
 	cpu    string
+	best   bool // of the rounds counts, and not their median
 }
 
 // procs is how many processors a benchmark had, which is printed behind its
@@ -57,13 +58,20 @@ func parse(text []byte) (results, error) {
 	return r, nil
 }
 
-// median gives the median over the rounds, and whether there is one.
-func (r results) median(name, unit string) (float64, bool) {
+// figure gives the median over the rounds, or the best, and whether there is
+// one. More is better of what is told by the second.
+func (r results) figure(name, unit string) (float64, bool) {
 	v := slices.Clone(r.values[name][unit])
 	if len(v) == 0 {
 		return 0, false
 	}
 	slices.Sort(v)
+	switch {
+	case r.best && strings.HasSuffix(unit, "/s"):
+		return v[len(v)-1], true
+	case r.best:
+		return v[0], true
+	}
 	n := len(v) / 2
 	if len(v)%2 == 0 {
 		return (v[n-1] + v[n]) / 2, true
@@ -71,10 +79,13 @@ func (r results) median(name, unit string) (float64, bool) {
 	return v[n], true
 }
 
-// rounds is how many rounds there were.
+// rounds is how many rounds there were, at the least: small work is done more
+// often.
 func (r results) rounds() (n int) {
 	for _, units := range r.values {
-		n = max(n, len(units["ns/op"]))
+		if l := len(units["ns/op"]); n == 0 || l < n {
+			n = l
+		}
 	}
 	return n
 }
@@ -82,7 +93,7 @@ func (r results) rounds() (n int) {
 // A point is a size of the work, and what it costs.
 type point struct{ x, y float64 }
 
-// series gives the medians of "group/parameter=x/who" for all x, in their
+// series gives the figures of "group/parameter=x/who" for all x, in their
 // order.
 func (r results) series(group, who, unit string) (out []point) {
 	for name := range r.values {
@@ -99,7 +110,7 @@ func (r results) series(group, who, unit string) (out []point) {
 		if err != nil {
 			continue
 		}
-		if y, ok := r.median(name, unit); ok {
+		if y, ok := r.figure(name, unit); ok {
 			out = append(out, point{x, y})
 		}
 	}
