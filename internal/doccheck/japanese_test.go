@@ -16,14 +16,14 @@ var comment = regexp.MustCompile(`(?m)[ \t]*//.*$|[ \t]+# .*$`)
 // stand in one of them alone, or they would differ one day.
 func TestReadmesAreTheSame(t *testing.T) {
 	en, ja := readDocument(t, "README.md"), readDocument(t, "README.ja.md")
-	require.Len(t, ja.blocks, len(en.blocks))
+	require.Len(t, ja.blocks, len(en.blocks), "README.ja.md has to follow README.md")
 	for i := range en.blocks {
 		assert.Equal(t, en.blocks[i].lang, ja.blocks[i].lang)
 		assert.Equal(t, comment.ReplaceAllString(en.blocks[i].text, ""), comment.ReplaceAllString(ja.blocks[i].text, ""))
 	}
 	assert.Equal(t, strings.Count(en.prose, "\n## "), strings.Count(ja.prose, "\n## "), "the same sections")
 	enRows, jaRows := rows(en), rows(ja)
-	if assert.Len(t, jaRows, len(enRows), "tables have the same rows") {
+	if assert.Len(t, jaRows, len(enRows), "tables have the same rows: README.ja.md has to follow README.md") {
 		for i := range enRows {
 			assert.Equal(t, spans(enRows[i]), spans(jaRows[i]), "%s", jaRows[i])
 			assert.Equal(t, targets(enRows[i]), targets(jaRows[i]), "%s", jaRows[i])
