@@ -28,7 +28,12 @@ type Advice struct {
 // refused ticket it does not say why.
 func Explain(err error) Advice {
 	a := explain(err)
-	a.Code, _ = mykey.CodeOf(err)
+	// The operating system's error numbers can be of a network, and are taken
+	// for that; these are not.
+	var file *fs.PathError
+	if !errors.As(err, &file) {
+		a.Code, _ = mykey.CodeOf(err)
+	}
 	return a
 }
 
@@ -246,7 +251,9 @@ func advices() []known {
 		one(advice("中断しました。", "もう一度始めると、続きから行えます。",
 			"It was interrupted.", "Start again: it goes on from there."),
 			context.Canceled),
-		typed[net.Error](advice("通信できません。", "ネットワークとデータベースのサーバーを確かめて、同じ操作をもう一度行ってください。",
+		typed[*fs.PathError](advice("ファイルまたはフォルダーを使えません。", "同じ名前の別のものがないか、ディスクに空きがあるかを確かめるか、-data で別のフォルダーを指定してください。",
+			"A file or folder cannot be used.", "See whether something else has its name, and whether the disk has room; or name another folder with -data.")),
+		typed[*net.OpError](advice("通信できません。", "ネットワークとデータベースのサーバーを確かめて、同じ操作をもう一度行ってください。",
 			"There is no connection.", "Check the network and the database server, and do the same again.")),
 		typed[*apdu.StatusError](advice("カードが予期しない応答をしました。", "カードを置きなおして、もう一度行ってください。",
 			"The card answered in an unexpected way.", "Put it in again and repeat the step.")),

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode"
@@ -40,6 +43,7 @@ func TestExplainEveryKind(t *testing.T) {
 		ticket.ErrRefused, ticket.ErrPoints, ticket.ErrValidity, ticket.ErrFull, ticket.ErrState, ticket.ErrConflict,
 		mergefile.ErrInvalid, &mergefile.ConflictError{}, &mergefile.TooOldError{}, mergefile.ErrStopped, shop.ErrBalance, shop.ErrNoMember, shop.ErrNoRoots, shop.ErrKeyFile, shop.ErrKeyFileOpen,
 		context.Canceled, context.DeadlineExceeded,
+		fs.ErrPermission, fs.ErrNotExist, &fs.PathError{Op: "mkdir", Path: "x", Err: syscall.ENOTDIR}, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED},
 	} {
 		wrapped := fmt.Errorf("at the counter: %w", err)
 		a := shop.Explain(wrapped)
@@ -57,6 +61,7 @@ func TestExplainEveryKind(t *testing.T) {
 		}
 	}
 	assert.NotEmpty(t, unforeseen.Do.JA)
+	assert.Empty(t, shop.Explain(&fs.PathError{Op: "mkdir", Path: "x", Err: syscall.ENOTDIR}).Code, "no fault of a network")
 	assert.Contains(t, shop.Explain(&jpki.PINError{PIN: jpki.AuthPIN, Left: 2}).What.EN, "2 tries")
 }
 
