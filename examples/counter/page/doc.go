@@ -1,0 +1,42 @@
+// Package page is the shop's counter as a web page: the clerk's screens of the
+// MyKey platform's public design (システム設計書(活用マニュアル概要) II and III) on
+// package shop, for a browser on the same machine as the card reader.
+//
+// # One terminal
+//
+// A [Page] is one terminal: one [Reader], one name ([Config.Terminal]), one
+// browser at a time. Who opens it in a second browser is asked before the first
+// one ends. Several terminals are several programs, or several Pages, on one
+// database.
+//
+//	p, err := page.New(page.Config{Shop: s, Reader: reader, Terminal: "T-01"})
+//	listener, err := net.Listen("tcp", "127.0.0.1:8080")
+//	err = p.Serve(ctx, listener) // until ctx ends
+//
+// # The screens
+//
+//	1  サービスIDの登録    a library or mall number is tied to the card
+//	2  サービスIDの照会    the card is tapped, the number is there
+//	3  ポイント券発行      points on paper, A4 or 80 mm
+//	4  ポイント券消込      QR code by keyboard wedge or camera, or the typed number
+//	5  合算ポイント受取    merge files: merged, skipped, put aside
+//	6  自治体ポイント集計  the settlement, and its files
+//	7  マイキーIDの作成・登録
+//
+// They are forms and links, in Japanese and English. A card shows as it is
+// tapped, through server-sent events; without script it shows after a reload,
+// and all else works the same. Every screen is used with the keyboard alone.
+//
+// # What is kept apart
+//
+// A PIN is typed here, so the page is for this machine: requests from others,
+// or under a name that is not this machine's, are refused. A PIN is in the body
+// of one request and in no URL, log, history or session. Neither is a MyKey ID,
+// a customer number or a ticket's number in any URL or log: the steps of a
+// screen hand them on in the session, and each form's answer is a redirect. Each
+// form carries a token that only its own session's pages have; scripts, styles
+// and pictures come from this program or not at all (Content-Security-Policy).
+//
+// A step that changes something reads the card again. Another card than the one
+// that the screen is about is refused by [mykey.Session], and the visit is over.
+package page

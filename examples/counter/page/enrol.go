@@ -1,0 +1,169 @@
+package page
+
+import (
+	"context"
+	"errors"
+	"net/url"
+
+	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/mykey"
+)
+
+// enrolWork is a holder's way to a MyKey ID (システム設計書 I.6).
+type enrolWork struct {
+	visit *shop.Visit
+	// Progress is how far it has come. It is the zero Progress until the first
+	// candidate, drawn or typed.
+	Progress mykey.Progress
+}
+
+func (w *enrolWork) close() {
+	if w != nil {
+		w.visit.Close()
+	}
+}
+
+// enrolView is what the screen shows.
+type enrolView struct {
+	Work  *enrolWork
+	There bool // a card to begin with
+	Tries int  // of its PIN
+	Ways  []string
+	// MaxOffers and MaxChecks are the rules.
+	MaxOffers, MaxChecks int
+}
+
+func (p *Page) enrolData(_ context.Context, s *session, _ url.Values) (any, error) {
+	v := enrolView{MaxOffers: mykey.MaxOffers, MaxChecks: mykey.MaxDuplicates}
+	s.look(func(w *work) {
+		if w.enrol != nil {
+			now := *w.enrol
+			v.Work = &now
+		}
+	})
+	in := p.shown()
+	v.There = in.there && in.err == nil
+	v.Tries = in.tries
+	if v.There && !in.customer.Enrolled() && v.Tries == 0 {
+		v.Ways = unlock(s.language(), &jpki.PINError{PIN: jpki.AuthPIN, Blocked: true})
+	}
+	return v, nil
+}
+
+// enrolPIN begins with the PIN (画面15). The PIN is in this request's body and in
+// the command to the card; nothing keeps it.
+func (p *Page) enrolPIN(ctx context.Context, s *session, form url.Values) (*notice, error) {
+	pin, err := jpki.NewPIN(jpki.AuthPIN, form.Get("pin"))
+	form.Del("pin")
+	if err != nil {
+		return nil, err
+	}
+	defer pin.Clear()
+	var visit *shop.Visit
+	err = p.withCard(ctx, func(card *jpki.Card) (err error) {
+		visit, err = p.cfg.Shop.BeginWithPIN(ctx, card, pin)
+		if left, err := card.Tries(ctx, jpki.AuthPIN); err == nil {
+			p.setTries(left)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !visit.ID().IsZero() {
+		visit.Close()
+		return nil, mykey.ErrAlreadyEnrolled
+	}
+	s.look(func(w *work) {
+		w.enrol.close()
+		w.enrol = &enrolWork{visit: visit}
+	})
+	return nil, nil
+}
+
+// setTries shows how many tries are left.
+func (p *Page) setTries(left int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.in.tries = left
+}
+
+// enrolOffer draws a candidate (自動生成). The third is registered at once.
+func (p *Page) enrolOffer(ctx context.Context, s *session, _ url.Values) (*notice, error) {
+	return p.enrolStep(ctx, s, (*shop.Visit).Offer)
+}
+
+// enrolChoose asks for an ID of the holder's own (重複チェック).
+func (p *Page) enrolChoose(ctx context.Context, s *session, form url.Values) (*notice, error) {
+	id, err := mykey.ParseIDFold(form.Get("id"), mykey.FoldCase|mykey.FoldWidth)
+	if err != nil {
+		return nil, &entry{
+			mykey.Text{JA: "マイキーIDは英大文字と数字の8桁です。", EN: "A MyKey ID is eight capital letters or digits."},
+			mykey.Text{JA: "もう一度入力してください。回数には数えません。", EN: "Type it again. This does not count as a try."}}
+	}
+	return p.enrolStep(ctx, s, func(v *shop.Visit, ctx context.Context, card *jpki.Card) (mykey.Progress, error) {
+		return v.Choose(ctx, card, id)
+	})
+}
+
+// enrolAccept registers the candidate.
+func (p *Page) enrolAccept(ctx context.Context, s *session, _ url.Values) (*notice, error) {
+	return p.enrolStep(ctx, s, (*shop.Visit).Accept)
+}
+
+func (p *Page) enrolStep(ctx context.Context, s *session, do func(*shop.Visit, context.Context, *jpki.Card) (mykey.Progress, error)) (*notice, error) {
+	var now *enrolWork
+	s.look(func(w *work) { now = w.enrol })
+	if now == nil {
+		return nil, mykey.ErrSessionOver
+	}
+	var progress mykey.Progress
+	err := p.withCard(ctx, func(card *jpki.Card) (err error) {
+		progress, err = do(now.visit, ctx, card)
+		return err
+	})
+	var taken *mykey.DuplicateError
+	switch {
+	case err == nil:
+		s.look(func(*work) { now.Progress = progress })
+	case errors.As(err, &taken):
+		s.look(func(*work) { now.Progress.ChecksLeft, now.Progress.Candidate = taken.Left, mykey.ID{} })
+		return nil, err
+	case over(err):
+		s.look(func(w *work) {
+			w.enrol.close()
+			w.enrol = nil
+		})
+		return nil, err
+	default:
+		return nil, err
+	}
+	if !progress.Registered {
+		return nil, nil
+	}
+	p.refresh(ctx, shop.Customer{ID: progress.Candidate})
+	return &notice{Kind: "good",
+		What: s.language().pick("マイキーIDを登録しました。", "The MyKey ID is registered."),
+		Do:   s.language().pick("番号をご本人に控えていただいてください。", "Let the holder note it down.")}, nil
+}
+
+// enrolEnd ends the visit and makes room for the next holder.
+func (p *Page) enrolEnd(_ context.Context, s *session, _ url.Values) (*notice, error) {
+	s.look(func(w *work) {
+		w.enrol.close()
+		w.enrol = nil
+	})
+	return nil, nil
+}
+
+// over tells errors after which a visit is of no more use.
+func over(err error) bool {
+	for _, end := range []error{mykey.ErrWrongCard, mykey.ErrSessionOver, mykey.ErrIDReplaced, mykey.ErrSuperseded,
+		mykey.ErrAlreadyEnrolled, mykey.ErrExpired} {
+		if errors.Is(err, end) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,294 @@
+package page
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"html/template"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/mynakit/mynakit/apdu"
+	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/ticket"
+)
+
+//go:embed assets templates
+var files embed.FS
+
+// Lang is a language of the screens.
+type Lang string
+
+// The languages. The zero Lang is Japanese.
+const (
+	Japanese Lang = "ja"
+	English  Lang = "en"
+)
+
+func (l Lang) pick(ja, en string) string {
+	if l == English {
+		return en
+	}
+	return ja
+}
+
+// Config says which terminal the page is. Shop, Reader and Terminal must be
+// set.
+type Config struct {
+	Shop     *shop.Shop
+	Reader   Reader // the terminal's own; a [Slot] takes software cards
+	Terminal string // the terminal's name (端末ID): see [shop.Shop.Terminal]
+	Name     string // the shop's name, shown on top
+	Lang     Lang   // what a browser gets before it chooses
+
+	// Inbox, if set, is the folder that merge files come to: see
+	// [shop.Shop.OpenInbox]. Each terminal has its own.
+	Inbox string
+	// Printer, if set, sends ESC/POS bytes to the terminal's receipt printer.
+	// Without one the browser prints.
+	Printer func(ctx context.Context, escpos []byte) error
+	// Samples are software cards that the page itself puts into Reader, which
+	// is then a *Slot: for who has no reader.
+	Samples []Sample
+	// Log, if set, is told of each request: method, path, status and time.
+	Log *slog.Logger
+}
+
+// A Sample is a software card to choose on the page.
+type Sample struct {
+	Name string
+	Card Card
+}
+
+// ErrConfig says that a Config lacks Shop, Reader or a valid Terminal, or has
+// Samples without a Slot.
+var ErrConfig = errors.New("page: shop, reader and terminal must be set, and samples need a slot")
+
+const (
+	// cardWait is how long a step waits for the card to be put back.
+	cardWait = 2 * time.Second
+	// stepTime bounds one step, its card and its database.
+	stepTime = 20 * time.Second
+	// readerRest is how long the page waits before it asks a reader that has
+	// failed again.
+	readerRest = time.Second
+)
+
+// Page is the counter. It is an [http.Handler], which shows cards while Run
+// runs.
+type Page struct {
+	cfg      Config
+	at       ticket.Terminal
+	screens  []*screen
+	handler  http.Handler
+	paper    map[Lang]*template.Template // the print view
+	sessions sessions
+	changes  changes
+	arrivals arrivals
+
+	card sync.Mutex // held while somebody works with the card
+
+	mu sync.Mutex
+	in inReader
+}
+
+// New makes the page. The error is ErrConfig, or says why Inbox cannot be used.
+func New(cfg Config) (*Page, error) {
+	if cfg.Shop == nil || cfg.Reader == nil {
+		return nil, ErrConfig
+	}
+	at := cfg.Shop.Terminal(cfg.Terminal)
+	if at.Check() != nil {
+		return nil, ErrConfig
+	}
+	if _, ok := cfg.Reader.(*Slot); !ok && len(cfg.Samples) > 0 {
+		return nil, ErrConfig
+	}
+	if cfg.Lang != English {
+		cfg.Lang = Japanese
+	}
+	if cfg.Name == "" {
+		cfg.Name = cfg.Lang.pick("窓口", "Counter")
+	}
+	p := &Page{cfg: cfg, at: at}
+	if err := p.compose(); err != nil {
+		return nil, err // a template of this package; its tests show it
+	}
+	if err := p.openInbox(); err != nil {
+		return nil, err
+	}
+	p.handler = p.log(p.guard(p.routes()))
+	return p, nil
+}
+
+// ServeHTTP is [http.Handler].
+func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.handler.ServeHTTP(w, r) }
+
+// Run watches the reader and shows what is in it, and receives merge files,
+// until ctx ends. It gives nil then, and every page that is open is told to ask
+// again.
+func (p *Page) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	wg.Go(func() { p.watchInbox(ctx) })
+	defer wg.Wait()
+	defer p.sessions.close()
+	for ctx.Err() == nil {
+		t, err := p.cfg.Reader.WaitCard(ctx)
+		if err != nil {
+			p.show(inReader{err: err})
+			rest(ctx)
+			continue
+		}
+		p.show(p.recognise(ctx, t))
+		err = p.cfg.Reader.WaitRemoved(ctx)
+		p.show(inReader{err: err})
+		if err != nil {
+			rest(ctx)
+		}
+	}
+	return nil
+}
+
+func rest(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(readerRest):
+	}
+}
+
+// Serve serves the page on l, with limits of time on all that a browser sends,
+// and runs Run, until ctx ends. Then it waits for the steps that are under way.
+// The error is that of l, or nil.
+func (p *Page) Serve(ctx context.Context, l net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	srv := &http.Server{
+		Handler:           p,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      stepTime + 10*time.Second, // the stream of events sets its own
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // it names clients and requests
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = p.Run(ctx) })
+	wg.Go(func() {
+		<-ctx.Done()
+		// Run has ended the session, and with it the streams of events.
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTime)
+		defer cancel()
+		if srv.Shutdown(late) != nil {
+			_ = srv.Close()
+		}
+	})
+	err := srv.Serve(l)
+	cancel()
+	wg.Wait()
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// inReader is what the terminal knows of the card in its reader.
+type inReader struct {
+	there    bool
+	customer shop.Customer
+	tries    int   // of the PIN, for a card that can enrol
+	err      error // why the card, or the reader, cannot be read
+}
+
+// show tells every screen what is in the reader.
+func (p *Page) show(in inReader) {
+	p.mu.Lock()
+	p.in = in
+	p.mu.Unlock()
+	p.changes.tell()
+}
+
+// shown gives what is in the reader.
+func (p *Page) shown() inReader {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.in
+}
+
+// recognise asks whose card it is that was just put there: two exchanges, and
+// for a card without a MyKey ID one more, for the tries of its PIN.
+func (p *Page) recognise(ctx context.Context, t apdu.Transmitter) inReader {
+	ctx, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
+	in := inReader{there: true}
+	read := func(card *jpki.Card) (err error) {
+		in.customer, err = p.cfg.Shop.Recognise(ctx, card)
+		if err == nil && !in.customer.Enrolled() {
+			in.tries, err = card.Tries(ctx, jpki.AuthPIN)
+		}
+		return err
+	}
+	p.card.Lock()
+	in.err = withOpen(ctx, t, read)
+	p.card.Unlock()
+	if errors.Is(in.err, apdu.ErrCardRemoved) {
+		// A step that was just ending may have taken the power from it.
+		in.err = p.withCard(ctx, read)
+	}
+	return in
+}
+
+// withCard runs f with the card that is in the reader now. The error is f's, or
+// says that there is no card.
+func (p *Page) withCard(ctx context.Context, f func(*jpki.Card) error) error {
+	p.card.Lock()
+	defer p.card.Unlock()
+	wait, cancel := context.WithTimeout(ctx, cardWait)
+	defer cancel()
+	t, err := p.cfg.Reader.WaitCard(wait)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return errNoCard
+	}
+	if err != nil {
+		return err
+	}
+	return withOpen(ctx, t, f)
+}
+
+// withOpen runs f with an open card and closes it, so that it forgets a PIN.
+func withOpen(ctx context.Context, t apdu.Transmitter, f func(*jpki.Card) error) error {
+	if closer, ok := t.(io.Closer); ok {
+		defer closer.Close() // its error says that the card has left, which it may
+	}
+	card, err := jpki.Open(ctx, t)
+	if err != nil {
+		return err
+	}
+	return f(card)
+}
+
+// refresh shows the holder's numbers and points as they are after a step.
+func (p *Page) refresh(ctx context.Context, c shop.Customer) {
+	in := p.shown()
+	if !in.there || !c.Enrolled() {
+		return
+	}
+	now, err := p.cfg.Shop.Find(ctx, c.ID)
+	if err != nil {
+		return // the card's next tap will tell
+	}
+	p.mu.Lock()
+	// Only if the same card still lies there.
+	if p.in.there && (p.in.customer.ID == c.ID || !p.in.customer.Enrolled() && !in.customer.Enrolled()) {
+		p.in.customer = now
+	}
+	p.mu.Unlock()
+	p.changes.tell()
+}
+
+// errNoCard says that a step needs a card and there is none.
+var errNoCard = errors.New("page: no card in the reader")
