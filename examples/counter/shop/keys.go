@@ -106,8 +106,9 @@ func readKeys(path string) (Keys, error) {
 }
 
 // writeKeys writes the file whole under another name and then links it, so that
-// nobody reads half of it and of two programs one is first.
-func writeKeys(path string, k Keys) (err error) {
+// nobody reads half of it and of two programs one is first. It never writes
+// over keys.
+func writeKeys(path string, k Keys) error {
 	text, err := json.MarshalIndent(keyFile{k.pseudonym, k.ticket, k.merge, string(k.mergeSecret), k.ledger}, "", "\t")
 	if err != nil {
 		return err
@@ -117,15 +118,23 @@ func writeKeys(path string, k Keys) (err error) {
 		return err
 	}
 	defer os.Remove(f.Name())
-	_, err = f.Write(append(text, '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err := fill(f, text); err != nil {
 		return err
 	}
-	if err = os.Link(f.Name(), path); err == nil || errors.Is(err, fs.ErrExist) {
+	if err := os.Link(f.Name(), path); err == nil || errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	// A file system without links, as on a USB stick.
-	return os.Rename(f.Name(), path)
+	if f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+		return err
+	}
+	return fill(f, text)
+}
+
+// fill writes a file and has it on the disk.
+func fill(f *os.File, text []byte) error {
+	_, err := f.Write(append(text, '\n'))
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // Merge gives the key under which merge files arrive, for the other end of a

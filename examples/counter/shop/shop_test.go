@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/x509"
 	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -247,4 +250,83 @@ func TestCardSwappedBetweenSteps(t *testing.T) {
 func writeFile(t testing.TB, path, text string) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+}
+
+// A terminal that dies between the two halves of an order finds both when it
+// asks again: the ticket that was made, and the points taken once.
+func TestTerminalDiesMidTicket(t *testing.T) {
+	eachEngine(t, func(t *testing.T, db *sql.DB) {
+		ctx := t.Context()
+		s := open(t, db, config(t))
+		card, _ := enrolled(t, s, 0)
+		at, order := s.Terminal("T1"), ticket.Order{Points: 500, Key: "sale 1"}
+
+		// What the terminal did before it died.
+		store, err := ticket.OpenSQL(ctx, db, ticket.SQLConfig{})
+		require.NoError(t, err)
+		book, err := ticket.NewBook(store, ticket.Config{})
+		require.NoError(t, err)
+		half, err := book.Issue(ctx, at, order)
+		require.NoError(t, err)
+		assert.Zero(t, exact(t, s).Ticketed)
+		left, err := s.Unprinted(ctx, at)
+		require.NoError(t, err)
+		assert.Empty(t, left, "nobody has paid for it")
+
+		v, err := s.Begin(ctx, card)
+		require.NoError(t, err)
+		for range 2 {
+			whole, err := v.IssueTicket(ctx, card, at, order)
+			require.NoError(t, err)
+			assert.Equal(t, half, whole)
+			assert.EqualValues(t, 500, exact(t, s).Ticketed)
+		}
+	})
+}
+
+// Who asks at many terminals at once spends no more than there is.
+func TestNoOverdraft(t *testing.T) {
+	eachEngine(t, func(t *testing.T, db *sql.DB) {
+		s := open(t, db, config(t))
+		card, _ := enrolled(t, s, 0) // 2,000 points
+		v, err := s.Begin(t.Context(), card)
+		require.NoError(t, err)
+		var wg sync.WaitGroup
+		var sold atomic.Int64
+		for n := range 8 {
+			wg.Go(func() {
+				_, err := v.IssueTicket(t.Context(), card, s.Terminal(fmt.Sprint("T", n)), ticket.Order{Points: 300, Key: fmt.Sprint("sale ", n)})
+				if err == nil {
+					sold.Add(1)
+				} else {
+					assert.ErrorIs(t, err, shop.ErrBalance)
+				}
+			})
+		}
+		wg.Wait()
+		assert.EqualValues(t, 6, sold.Load())
+		assert.Equal(t, shop.Books{Granted: 2000, Ticketed: 1800, City: 200}, exact(t, s))
+	})
+}
+
+func TestRootsAreNeeded(t *testing.T) {
+	cfg := config(t)
+	cfg.Verifier = nil
+	s := open(t, openDB(t, "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "shop.db"), "")), cfg)
+	sim := simcard.New()
+	card := tap(t, sim)
+	_, err := s.Begin(t.Context(), card)
+	assert.ErrorIs(t, err, shop.ErrNoRoots)
+	_, err = s.BeginWithPIN(t.Context(), card, authPIN(t, "9999"))
+	assert.ErrorIs(t, err, shop.ErrNoRoots)
+	assert.Equal(t, 3, sim.Tries(simcard.AuthPIN), "no try was spent")
+	_, err = s.Recognise(t.Context(), card)
+	assert.NoError(t, err)
+
+	// Another authority's card, with the same names on its certificates.
+	s = open(t, openDB(t, "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "shop.db"), "")), config(t))
+	forged := tap(t, simcard.New(simcard.WithAuthority(simcard.NewAuthority(time.Now().AddDate(-1, 0, 0)))))
+	_, err = s.Begin(t.Context(), forged)
+	assert.ErrorIs(t, err, jpki.ErrIssuer)
+	assert.Contains(t, shop.Explain(err).What.EN, "cannot be trusted")
 }
