@@ -56,7 +56,10 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 		raw       = flags.String("raw", "", "keep the lines of all rounds in `file`")
 		root      = flags.String("root", filepath.Join("..", ".."), "the repository")
 	)
-	if err := flags.Parse(args); err != nil {
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return nil
+	case err != nil:
 		return err
 	}
 	if flags.NArg() > 0 || *rounds < 1 {
@@ -90,7 +93,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	if *best {
 		which = "The best"
 	}
-	table += notes + fmt.Sprintf("\n%s of %d rounds or more, %s, %s, %d cores.\n", which, results.rounds(), results.cpu, runtime.Version(), runtime.NumCPU())
+	table += notes + fmt.Sprintf("\n%s of at least %d rounds, %s, %s, %d cores.\n", which, results.rounds(), results.cpu, runtime.Version(), runtime.NumCPU())
 	if *printOnly {
 		_, err := io.WriteString(out, table)
 		return err
