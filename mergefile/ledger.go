@@ -2,8 +2,9 @@ package mergefile
 
 import (
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/hkdf"
-	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
 	"database/sql"
@@ -11,7 +12,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"log/slog"
 	"sync"
@@ -58,8 +58,9 @@ type LedgerKey struct {
 }
 
 type ledgerSecrets struct {
-	content, transfer []byte
-	check             [8]byte
+	content  cipher.Block
+	transfer []byte
+	check    []byte
 }
 
 // NewLedgerKey makes a key out of a secret of 16 to 4096 bytes, best of random
@@ -69,18 +70,20 @@ func NewLedgerKey(secret []byte) (LedgerKey, error) {
 	if len(secret) < 16 || len(secret) > 4096 {
 		return LedgerKey{}, fmt.Errorf("%w: a ledger's secret is 16 to 4096 bytes", ErrKey)
 	}
-	s := &ledgerSecrets{}
-	var err error
-	expand := func(purpose string) []byte {
-		b, e := hkdf.Key(sha256.New, secret, nil, "mynakit mergefile ledger "+purpose+" 1", sha256.Size)
-		err = errors.Join(err, e)
-		return b
+	expand := func(purpose string, n int) ([]byte, error) {
+		return hkdf.Key(sha256.New, secret, nil, "mynakit mergefile ledger "+purpose+" 1", n)
 	}
-	s.content, s.transfer = expand("content"), expand("transfer")
-	copy(s.check[:], expand("check"))
+	content, err1 := expand("content", blockSize)
+	transfer, err2 := expand("transfer", sha256.Size)
+	check, err3 := expand("check", 8)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return LedgerKey{}, fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	block, err := aes.NewCipher(content)
 	if err != nil {
 		return LedgerKey{}, fmt.Errorf("%w: %w", ErrKey, err)
 	}
+	s := &ledgerSecrets{block, transfer, check}
 	return LedgerKey{func() *ledgerSecrets { return s }}, nil
 }
 
@@ -96,26 +99,35 @@ func (k LedgerKey) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalJSON gives "[redacted]" as a JSON string.
 func (k LedgerKey) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
 
-// digester gives the digest of a record's content: the first 64 bits of its
-// HMAC-SHA-256. It is compared with the digest of the one other record that has
-// the same number, and nobody without the key can look for a content that has
-// a given digest, so 64 bits are plenty: a conflict is taken for a duplicate,
-// and skipped, once in 2^64.
+// digester gives the digest of a record's content: 64 bits of CBC-MAC under
+// AES-128. Of messages that all have the same length that is as good as random
+// to whoever has not the key, it takes a tenth of the time of an HMAC, and a
+// record is such a message when its fields have fixed places.
+//
+// A digest is compared with that of the one other record which has the same
+// number, and nobody without the key can look for a content to a digest. So 64
+// bits are plenty: a conflict is taken for a duplicate, and skipped, once in
+// 2^64.
 type digester struct {
-	mac hash.Hash
-	buf []byte
+	block cipher.Block
+	msg   [64]byte
+	mac   [blockSize]byte
 }
 
-func (k LedgerKey) digester() *digester {
-	return &digester{mac: hmac.New(sha256.New, k.k().content)}
-}
+func (k LedgerKey) digester() *digester { return &digester{block: k.k().content} }
 
 func (d *digester) sum(r *Record) int64 {
-	d.buf = r.AppendCanonical(d.buf[:0])
-	d.mac.Reset()
-	d.mac.Write(d.buf)
-	d.buf = d.mac.Sum(d.buf[:0])
-	return int64(binary.BigEndian.Uint64(d.buf))
+	d.msg[0], d.msg[1] = byte(r.Holder.kind), r.Holder.n
+	copy(d.msg[2:34], r.Holder.id[:])
+	binary.BigEndian.PutUint64(d.msg[34:], r.Points)
+	binary.BigEndian.PutUint64(d.msg[42:], uint64(r.Transaction.milli))
+	binary.BigEndian.PutUint32(d.msg[50:], r.Transaction.seq)
+	clear(d.mac[:])
+	for i := 0; i < len(d.msg); i += blockSize {
+		subtle.XORBytes(d.mac[:], d.mac[:], d.msg[i:i+blockSize])
+		d.block.Encrypt(d.mac[:], d.mac[:])
+	}
+	return int64(binary.BigEndian.Uint64(d.mac[:]))
 }
 
 // LedgerConfig says how to keep a ledger. Only Key is needed.
@@ -134,6 +146,20 @@ type LedgerConfig struct {
 	// RetryFor bounds how long a merge is tried again while another is in its
 	// way. Zero means ten seconds; a negative value means one try.
 	RetryFor time.Duration
+	// Copy, if set, stores rows by PostgreSQL's COPY, which database/sql does
+	// not know and which takes a quarter of the time of INSERT. The program
+	// knows its driver; with pgx it is
+	//
+	//	func(ctx context.Context, conn *sql.Conn, table string, columns []string, rows [][]any) error {
+	//		return conn.Raw(func(c any) error {
+	//			_, err := c.(*stdlib.Conn).Conn().CopyFrom(ctx, pgx.Identifier{table}, columns, pgx.CopyFromRows(rows))
+	//			return err
+	//		})
+	//	}
+	//
+	// A transaction is under way on conn, and Copy works in it. Its error wraps
+	// the driver's. On SQLite it is not called.
+	Copy func(ctx context.Context, conn *sql.Conn, table string, columns []string, rows [][]any) error
 	// Clock tells the time; nil means time.Now.
 	Clock func() time.Time
 }
@@ -145,6 +171,7 @@ type Ledger struct {
 	db    *sqldb.DB
 	key   LedgerKey
 	keep  time.Duration
+	copy  func(context.Context, *sql.Conn, string, []string, [][]any) error
 	clock func() time.Time
 
 	mu   sync.Mutex
@@ -188,6 +215,9 @@ func OpenLedger(ctx context.Context, db *sql.DB, cfg LedgerConfig) (*Ledger, err
 		return nil, fmt.Errorf("mergefile: open the ledger: %w", err)
 	}
 	l := &Ledger{db: d, key: cfg.Key, keep: cfg.Keep, clock: cfg.Clock}
+	if d.Dialect() == sqldb.PostgreSQL {
+		l.copy = cfg.Copy
+	}
 	if l.clock == nil {
 		l.clock = time.Now
 	}
@@ -213,7 +243,7 @@ func OpenLedger(ctx context.Context, db *sql.DB, cfg LedgerConfig) (*Ledger, err
 }
 
 // check tells keys apart without telling what they are.
-func (k LedgerKey) check() string { return hex.EncodeToString(k.k().check[:]) }
+func (k LedgerKey) check() string { return hex.EncodeToString(k.k().check) }
 
 // write is sqldb's Write, until the disk fails.
 func (l *Ledger) write(ctx context.Context, fn func(context.Context, *sqldb.Tx) error) error {
@@ -232,6 +262,21 @@ func (l *Ledger) write(ctx context.Context, fn func(context.Context, *sqldb.Tx) 
 		}
 		l.mu.Unlock()
 		return fmt.Errorf("%w: %w", ErrStopped, err)
+	}
+	return err
+}
+
+// remember is write for what puts numbers into the ledger. What it is given
+// runs once more if some numbers are new and some are not, see memory.told.
+func (l *Ledger) remember(ctx context.Context, fn func(ctx context.Context, tx *sqldb.Tx, m memory) error) error {
+	run := func(told bool) error {
+		return l.write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+			return fn(ctx, tx, memory{tx: tx, copy: l.copy, told: told})
+		})
+	}
+	err := run(false)
+	if errors.Is(err, errSomeNew) {
+		err = run(true)
 	}
 	return err
 }

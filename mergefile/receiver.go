@@ -37,9 +37,9 @@ type ReceiverConfig struct {
 	// and must not end it. If they return an error, all of the file is rolled
 	// back.
 	//
-	// A file may be applied more than once when another writer was in the way,
-	// each time in a new transaction, the one before rolled back. So they must
-	// have no effect outside tx. The slice is valid until ApplyAll returns.
+	// A file may be applied more than once, as when another writer was in the
+	// way, each time in a new transaction, the one before rolled back. So they
+	// must have no effect outside tx. The slice is valid until ApplyAll returns.
 	Apply    func(ctx context.Context, tx *sql.Tx, rec Record) error
 	ApplyAll func(ctx context.Context, tx *sql.Tx, recs []Record) error
 
@@ -204,7 +204,7 @@ func (r *Receiver) Receive(ctx context.Context, src io.Reader, name string, side
 	}
 
 	m := &merge{cfg: &r.cfg, file: file, digest: r.cfg.Ledger.key.digester()}
-	err = r.cfg.Ledger.write(ctx, m.run)
+	err = r.cfg.Ledger.remember(ctx, m.run)
 	if err == nil {
 		return m.report, nil
 	}
@@ -263,7 +263,7 @@ type merge struct {
 }
 
 // run does all of it in a transaction. It may be called again.
-func (m *merge) run(ctx context.Context, tx *sqldb.Tx) error {
+func (m *merge) run(ctx context.Context, tx *sqldb.Tx, memory memory) error {
 	m.report = Report{KeyID: m.file.KeyID(), Records: m.file.Len()}
 	m.tx, m.old, m.batch = tx, TooOldError{}, m.batch[:0]
 	// A file of many records has its scope alone: in whatever order its numbers
@@ -274,9 +274,8 @@ func (m *merge) run(ctx context.Context, tx *sqldb.Tx) error {
 	if err != nil {
 		return err
 	}
-	m.memory = memory{tx: tx, scope: id}
+	m.memory, m.memory.scope, m.forgotten = memory, id, forgotten
 	defer m.memory.close()
-	m.forgotten = forgotten
 
 	var failed error
 	err = m.file.again(func(records []Record) bool {

@@ -16,6 +16,8 @@ const (
 	// insertRows is how many rows go into one INSERT on SQLite. More are
 	// slower: the lists of parameters outgrow the processor's cache.
 	insertRows = 100
+	// copyRows is how many rows are worth a COPY on PostgreSQL.
+	copyRows = 100
 )
 
 // number is a row of {number}: what is remembered of a record.
@@ -37,54 +39,51 @@ const (
 type memory struct {
 	tx    *sqldb.Tx
 	scope int64
+	copy  func(context.Context, *sql.Conn, string, []string, [][]any) error
+	// told makes the engine tell which rows it stored (RETURNING), which costs
+	// up to half as much as storing them. Of nearly every file all is new, or
+	// none, and then their count says enough. So told is set only for a file of
+	// which some is new and some is not, once that is known.
+	told bool
+
 	full  *sql.Stmt // inserts insertRows rows
 	args  []any
 	found map[Transaction]int64
 }
 
+// errSomeNew says that a batch was neither all new nor all old, so that the
+// transaction must be done again with told.
+var errSomeNew = errors.New("mergefile: some numbers are new")
+
 // remember stores up to batchRows different numbers and tells what came of
 // each. It never looks first: the unique constraint decides, whoever else is at
 // work.
 func (m *memory) remember(ctx context.Context, ns []number, out []outcome) error {
-	// One row is stored or is not. Of several, nearly always all are, or none
-	// in a file that comes again. To be told which costs as much as to store
-	// them, so that is asked only when it is some.
-	if len(ns) > 1 {
-		if _, err := m.tx.Exec(ctx, "SAVEPOINT remember"); err != nil {
-			return err
-		}
+	var stored int
+	var err error
+	switch {
+	case m.told:
+		stored, err = m.insertTold(ctx, ns, out)
+	case m.copy != nil && len(ns) >= copyRows:
+		stored, err = m.insertCopy(ctx, ns)
+	default:
+		stored, err = m.insert(ctx, ns)
 	}
-	n, err := m.insert(ctx, ns)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if n == len(ns) {
+	case stored == len(ns):
 		clear(out) // isNew
-		return m.release(ctx, ns)
-	}
-	for i := range out {
-		out[i] = isDuplicate
-	}
-	if n > 0 {
-		if _, err := m.tx.Exec(ctx, "ROLLBACK TO SAVEPOINT remember"); err != nil {
-			return err
+		return nil
+	case m.told:
+	case stored > 0:
+		return errSomeNew
+	default:
+		for i := range out {
+			out[i] = isDuplicate
 		}
-		if err := m.insertTold(ctx, ns, out); err != nil {
-			return err
-		}
-	}
-	if err := m.release(ctx, ns); err != nil {
-		return err
 	}
 	return m.compare(ctx, ns, out)
-}
-
-func (m *memory) release(ctx context.Context, ns []number) error {
-	if len(ns) == 1 {
-		return nil
-	}
-	_, err := m.tx.Exec(ctx, "RELEASE SAVEPOINT remember")
-	return err
 }
 
 // insertQuery is the INSERT for n rows, without its RETURNING. On PostgreSQL
@@ -178,17 +177,37 @@ func (m *memory) insertFull(ctx context.Context, part []number) (int64, error) {
 	return res.RowsAffected()
 }
 
-// insertTold stores what is new and marks it.
-func (m *memory) insertTold(ctx context.Context, ns []number, out []outcome) error {
-	return m.parts(ns, func(first int, part []number) error {
+// insertCopy stores rows that are all new. COPY knows no ON CONFLICT: it ends
+// the transaction if one is not.
+func (m *memory) insertCopy(ctx context.Context, ns []number) (int, error) {
+	rows := make([][]any, len(ns))
+	fields := make([]any, 4*len(ns))
+	for i := range ns {
+		row := fields[4*i : 4*i+4 : 4*i+4]
+		row[0], row[1], row[2], row[3] = m.scope, ns[i].t.milli, int64(ns[i].t.seq), ns[i].content
+		rows[i] = row
+	}
+	err := m.copy(ctx, m.tx.Conn(), m.tx.Prefix()+"number", []string{"scope", "at", "sequence", "content"}, rows)
+	if sqldb.IsUnique(err) {
+		return 0, errSomeNew
+	}
+	return len(ns), err
+}
+
+// insertTold stores what is new and tells which those were.
+func (m *memory) insertTold(ctx context.Context, ns []number, out []outcome) (stored int, err error) {
+	err = m.parts(ns, func(first int, part []number) error {
 		err := m.query(ctx, part, m.insertQuery(len(part))+" RETURNING at, sequence, content", m.insertArgs(part)...)
+		stored += len(m.found)
 		for i := range part {
-			if _, stored := m.found[part[i].t]; stored {
+			out[first+i] = isDuplicate
+			if _, ok := m.found[part[i].t]; ok {
 				out[first+i] = isNew
 			}
 		}
 		return err
 	})
+	return stored, err
 }
 
 // errNumberGone says that a number was there when it was inserted and was not a
@@ -253,8 +272,10 @@ func (m *memory) query(ctx context.Context, part []number, query string, args ..
 	return rows.Err()
 }
 
+// close lets go of the statement that belongs to the scope.
 func (m *memory) close() {
 	if m.full != nil {
 		m.full.Close() // its transaction ends in any case
+		m.full = nil
 	}
 }

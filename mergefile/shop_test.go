@@ -11,7 +11,8 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -47,18 +48,23 @@ func sqliteDSN(dir string) string {
 type engine struct {
 	name, driver string
 	dsn          func(testing.TB) string
+	copy         func(context.Context, *sql.Conn, string, []string, [][]any) error
 }
 
 var engines = []engine{
-	{"SQLite", "sqlite", func(t testing.TB) string { return sqliteDSN(t.TempDir()) }},
-	{"PostgreSQL", "pgx", func(t testing.TB) string { return pg.DSN(t) }},
+	{name: "SQLite", driver: "sqlite", dsn: func(t testing.TB) string { return sqliteDSN(t.TempDir()) }},
+	{name: "PostgreSQL", driver: "pgx", dsn: func(t testing.TB) string { return pg.DSN(t) }},
 }
 
-// eachEngine runs f on a fresh database of both engines.
+// eachEngine runs f on a fresh database of both engines, in every way that the
+// ledger has of using them.
 func eachEngine(t *testing.T, f func(t *testing.T, s *shop)) {
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) { f(t, openShop(t, openDB(t, e.driver, e.dsn(t)), mergefile.LedgerConfig{})) })
 	}
+	t.Run("PostgreSQL by COPY", func(t *testing.T) {
+		f(t, openShop(t, openDB(t, "pgx", pg.DSN(t)), mergefile.LedgerConfig{Copy: pgxCopy}))
+	})
 }
 
 func openDB(t testing.TB, driver, dsn string) *sql.DB {
@@ -89,6 +95,14 @@ func openShop(t testing.TB, db *sql.DB, cfg mergefile.LedgerConfig) *shop {
 	require.NoError(t, err)
 	require.NoError(t, createBalances(t.Context(), db))
 	return &shop{db: db, ledger: l, profile: mergefile.Standard()}
+}
+
+// pgxCopy is a program's Copy for pgx.
+func pgxCopy(ctx context.Context, conn *sql.Conn, table string, columns []string, rows [][]any) error {
+	return conn.Raw(func(c any) error {
+		_, err := c.(*stdlib.Conn).Conn().CopyFrom(ctx, pgx.Identifier{table}, columns, pgx.CopyFromRows(rows))
+		return err
+	})
 }
 
 func createBalances(ctx context.Context, db *sql.DB) error {

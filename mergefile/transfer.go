@@ -150,11 +150,11 @@ func (l *Ledger) Import(ctx context.Context, r io.ReadSeeker) (ImportReport, err
 		return ImportReport{}, err
 	}
 	var m *importer
-	err = l.write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+	err = l.remember(ctx, func(ctx context.Context, tx *sqldb.Tx, memory memory) error {
 		if _, err := r.Seek(start, io.SeekStart); err != nil {
 			return err
 		}
-		m = &importer{ctx: ctx, tx: tx}
+		m = &importer{ctx: ctx, tx: tx, memory: memory}
 		defer m.memory.close()
 		err := readExport(ctx, r, l.key, m.scope, m.number)
 		if err == nil {
@@ -197,7 +197,7 @@ func (m *importer) scope(name string, forgotten int64) error {
 	if err != nil {
 		return err
 	}
-	m.name, m.memory = name, memory{tx: m.tx, scope: id}
+	m.name, m.memory.scope = name, id
 	if forgotten > known {
 		_, err = m.tx.Exec(m.ctx, "UPDATE {scope} SET forgotten = ? WHERE id = ?", forgotten, id)
 	}

@@ -15,12 +15,18 @@ import (
 // function it was given to has returned.
 type Tx struct {
 	Queries
-	tx *sql.Tx
+	tx   *sql.Tx
+	conn *sql.Conn // nil in a Read
 }
 
 // SQL gives the *sql.Tx itself, for a function of the integrator's that is to
 // share the transaction with us. It must not commit or roll back.
 func (t *Tx) SQL() *sql.Tx { return t.tx }
+
+// Conn gives the connection that a transaction of Write runs on, for what a
+// driver offers beyond database/sql (see [sql.Conn.Raw]), such as COPY. It must
+// not begin or end a transaction, nor be closed.
+func (t *Tx) Conn() *sql.Conn { return t.conn }
 
 // Write runs fn in a transaction and commits when fn returns nil. On any
 // error, or a panic, it rolls back and nothing is written.
@@ -91,6 +97,7 @@ func (d *DB) write(ctx context.Context, fn func(context.Context, *Tx) error) (er
 		}
 	}()
 	t := d.tx(tx)
+	t.conn = conn
 	if d.dialect == SQLite {
 		// BeginTx says plain BEGIN and offers no way to say IMMEDIATE. A
 		// statement that writes, be it no row at all, takes the same lock in
