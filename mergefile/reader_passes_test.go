@@ -102,6 +102,7 @@ func TestLeavingTheLoop(t *testing.T) {
 			rs := records(t, p, n)
 			file, _ := write(t, p, testKey(t), rs)
 			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
 			r, err := mergefile.NewReaderAt(ctx, bytes.NewReader(file), int64(len(file)), p, testKey(t), &mergefile.ReaderOptions{Workers: workers})
 			require.NoError(t, err)
 			for range 3 {
