@@ -38,9 +38,10 @@ func main() {
 
 // notes says what a reader of the table has to know.
 const notes = `
-The milliseconds of a tap are modelled, at 848 and at 106 kbit/s, without the
-card's own time: what each program sends is replayed on one software card. The
-ledgers of others are given the numbers alone; mynakit's figure has opening and
+Times of computation are processor time, the garbage collector's included. The
+milliseconds of a tap are modelled, at 848 and at 106 kbit/s, without the card's
+own time: what each program sends is replayed on one software card. The ledgers
+of others are given the numbers alone; mynakit's figure has opening and
 verifying the file in it. This is what ` + "`cd internal/bench && go run ./table`" + ` wrote.
 `
 

@@ -36,15 +36,15 @@ const (
 func panels() []panel {
 	libraries := []curve{{"mynakit", "mynakit", blue, false}, {"moov-io", "moov", green, false}, {"skythen", "skythen", orange, false}}
 	return []panel{
-		{"Command APDU, encoded and parsed", "bytes of data", "time", "APDUGrowth", "ns/op", 1e-9,
+		{"Command APDU, encoded and parsed", "bytes of data", "processor time", "APDUGrowth", "cpu-ns/op", 1e-9,
 			[]curve{{"mynakit", "mynakit", blue, false}, {"skythen", "skythen", orange, false}}},
-		{"BER-TLV: objects side by side", "bytes", "time", "TLVSiblings", "ns/op", 1e-9, libraries},
-		{"BER-TLV: objects nested", "bytes", "time", "TLVNesting", "ns/op", 1e-9, libraries},
+		{"BER-TLV: objects side by side", "bytes", "processor time", "TLVSiblings", "cpu-ns/op", 1e-9, libraries},
+		{"BER-TLV: objects nested", "bytes", "processor time", "TLVNesting", "cpu-ns/op", 1e-9, libraries},
 		{"Tap to serial number, 106 kbit/s", "bytes of the certificate", "time on the air, modelled", "TapGrowth", "ms@106", 1e-3,
 			[]curve{{"mynakit", "mynakit", blue, false}, {"myna-card", "myna-card", orange, false}, {"jsapdu", "jsapdu", green, false}, {"OpenSC", "opensc", grey, false}}},
-		{"Merge file read and verified", "records", "time", "Mergefile", "ns/op", 1e-9,
+		{"Merge file read and verified", "records", "processor time", "Mergefile", "cpu-ns/op", 1e-9,
 			[]curve{{"mynakit", "mynakit", blue, false}, {"plain program", "plain", orange, false}, {"AES and MD5", "floor", grey, true}}},
-		{"Merged exactly once, on disk", "records in a file", "time", "Ledger", "ns/op", 1e-9,
+		{"Merged exactly once, on a disk", "records in a file", "time by the clock", "Ledger", "ns/op", 1e-9,
 			[]curve{{"mynakit", "mynakit", blue, false}, {"one by one", "sqlite-one-by-one", orange, false}, {"bbolt", "bbolt", green, false}, {"INSERTs alone", "sqlite-rows", grey, true}}},
 	}
 }

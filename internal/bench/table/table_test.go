@@ -18,15 +18,15 @@ import (
 
 const threeRounds = `goos: linux
 cpu: AMD EPYC
-BenchmarkAPDU/parse/mynakit-2   	 100	 10.5 ns/op	 0 B/op	 0 allocs/op
-BenchmarkAPDU/parse/skythen-2   	 100	 60 ns/op	 48 B/op	 1 allocs/op
-BenchmarkAPDUGrowth/bytes=16/mynakit-2	 100	 14 ns/op
-BenchmarkAPDUGrowth/bytes=1/mynakit-2	 100	 12 ns/op
+BenchmarkAPDU/parse/mynakit-2   	 100	 10.5 ns/op	 10.5 cpu-ns/op	 0 B/op	 0 allocs/op
+BenchmarkAPDU/parse/skythen-2   	 100	 60 ns/op	 60 cpu-ns/op	 48 B/op	 1 allocs/op
+BenchmarkAPDUGrowth/bytes=16/mynakit-2	 100	 14 ns/op	 14 cpu-ns/op
+BenchmarkAPDUGrowth/bytes=1/mynakit-2	 100	 12 ns/op	 12 cpu-ns/op
 PASS
-BenchmarkAPDU/parse/mynakit-2   	 100	 10 ns/op	 0 B/op	 0 allocs/op
-BenchmarkAPDU/parse/skythen-2   	 100	 5000 ns/op	 48 B/op	 1 allocs/op
-BenchmarkAPDU/parse/mynakit-2   	 100	 300 ns/op	 0 B/op	 0 allocs/op
-BenchmarkAPDU/parse/skythen-2   	 100	 50 ns/op	 48 B/op	 1 allocs/op
+BenchmarkAPDU/parse/mynakit-2   	 100	 10 ns/op	 10 cpu-ns/op	 0 B/op	 0 allocs/op
+BenchmarkAPDU/parse/skythen-2   	 100	 5000 ns/op	 5000 cpu-ns/op	 48 B/op	 1 allocs/op
+BenchmarkAPDU/parse/mynakit-2   	 100	 300 ns/op	 300 cpu-ns/op	 0 B/op	 0 allocs/op
+BenchmarkAPDU/parse/skythen-2   	 100	 50 ns/op	 50 cpu-ns/op	 48 B/op	 1 allocs/op
 BenchmarkBridge/mynakit-2   	 100	 200000 ns/op	 5000 exchanges/s
 BenchmarkBridge/naive-2   	 100	 50000000 ns/op	 20 exchanges/s
 `
