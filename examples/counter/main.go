@@ -1,109 +1,177 @@
-// Command counter is a shop's counter at work: a card is tapped, its holder is
-// recognised, types the PIN and signs. It runs on a software card, so nothing
-// has to be installed:
+// Command counter is the whole day of a shop, from the first tap of a card to
+// the settlement. It needs Go and nothing else:
 //
-//	go run ./examples/counter
+//	go run ./examples/counter            the day, told on the console
+//	go run ./examples/counter -lang ja   the same in Japanese
 //
-// Each step says what it cost in exchanges with the card and in bytes, which
-// is what a customer waits for.
+// Without flags the card is a software card and the database an SQLite file in
+// a folder of the user's own, which the first line names. Run it again: the
+// holder is known, the ledger remembers. The parts can be real ones:
+//
+//	-reader auto        whichever PC/SC reader gets a card first; or a reader's
+//	                    name, or a part of it (on Linux: go run -tags pcsc)
+//	-reader phone       a phone with the app Remote Smart Card Reader, by QR code
+//	-roots FILE         the root certificates of J-LIS, for real cards
+//	-db postgres://…    a database that several terminals share
+//	-serve ADDR         the counter as a web page, such as 127.0.0.1:8080
+//	-data DIR           another folder
+//
+// The shop itself is package shop, for copying. What is here is around it:
+//
+//	day.go    the story, step by step
+//	cloud.go  what the city's cloud does in it
+//	speak.go  what is said, in two languages
+//	open.go   the folder, the database, the keys
+//	reader.go, phone.go   where cards come from
+//	serve.go  the web page
+//
+// No PIN, serial number or key is ever printed. The tickets on paper are in the
+// folder, readable for their owner alone: a ticket is money.
 package main
 
 import (
 	"context"
-	"crypto"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
+	"time"
 
-	"github.com/mynakit/mynakit/apdu"
-	"github.com/mynakit/mynakit/jpki"
-	"github.com/mynakit/mynakit/simcard"
+	"github.com/mynakit/mynakit/examples/counter/shop"
 )
 
 func main() {
-	if err := run(context.Background(), os.Stdout, simcard.New()); err != nil {
-		fmt.Fprintln(os.Stderr, "counter:", err)
-		os.Exit(1)
-	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := system().run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
 }
 
-func run(ctx context.Context, out io.Writer, reader apdu.Transmitter) error {
-	card, err := jpki.Open(ctx, reader)
-	if err != nil {
-		return err
-	}
-	step := narrate(out, card)
-
-	// Who is it? The serial number of the certificate tells, without a PIN.
-	// What the shop keeps is a pseudonym under a key of its own.
-	serial, err := card.Serial(ctx, jpki.Auth)
-	if err != nil {
-		return err
-	}
-	shopKey := make([]byte, 32)
-	rand.Read(shopKey) // never fails; a real shop keeps one key for ever
-	member := serial.Pseudonym(shopKey)
-	step("A card is tapped. The shop knows its holder as member %s…", member.String()[:8])
-
-	kind, err := card.Kind(ctx)
-	if err != nil {
-		return err
-	}
-	step("It is a %s card.", kind)
-
-	// The PIN. Verify looks at the counter first and never spends the last try.
-	pin, err := jpki.NewPIN(jpki.AuthPIN, simcard.DefaultAuthPIN)
-	if err != nil {
-		return err
-	}
-	defer pin.Clear()
-	if err := card.Verify(ctx, pin); err != nil {
-		return err
-	}
-	step("The holder types the PIN, and it is right.")
-
-	// A signature over what was agreed proves that the card was here.
-	receipt := []byte("2,000 points for the library card, at counter 3")
-	digest := sha256.Sum256(receipt)
-	signature, err := card.Sign(ctx, jpki.Auth, digest[:], crypto.SHA256)
-	if err != nil {
-		return err
-	}
-	step("The card signs: %q, %d bytes.", receipt, len(signature))
-
-	// Anybody with the certificate can check it.
-	cert, err := card.Certificate(ctx, jpki.Auth)
-	if err != nil {
-		return err
-	}
-	public, ok := cert.PublicKey.(*rsa.PublicKey)
-	if !ok {
-		return fmt.Errorf("a key of type %T", cert.PublicKey)
-	}
-	if err := rsa.VerifyPKCS1v15(public, crypto.SHA256, digest[:], signature); err != nil {
-		return err
-	}
-	step("The certificate is read, and the signature is good.")
-
-	all := card.Stats()
-	fmt.Fprintf(out, "All together: %d exchanges, %d bytes to the card, %d back.\n",
-		all.Exchanges, all.BytesSent, all.BytesReceived)
-	return nil
+// world is what the program has around it.
+type world struct {
+	getenv         func(string) string
+	stdout, stderr io.Writer
+	now            func() time.Time
 }
 
-// narrate gives what prints a step and what it cost since the one before.
-func narrate(out io.Writer, card *jpki.Card) func(format string, args ...any) {
-	n := 0
-	var before apdu.Stats
-	return func(format string, args ...any) {
-		now := card.Stats()
-		n++
-		fmt.Fprintf(out, "%d. %s\n   %d exchanges, %d bytes\n", n, fmt.Sprintf(format, args...),
-			now.Exchanges-before.Exchanges,
-			now.BytesSent-before.BytesSent+now.BytesReceived-before.BytesReceived)
-		before = now
+func system() *world { return &world{os.Getenv, os.Stdout, os.Stderr, time.Now} }
+
+// options are the flags, and the world that they are about.
+type options struct {
+	*world
+
+	lang     string
+	data     string
+	db       string
+	reader   string
+	roots    string
+	listen   string
+	serve    string
+	terminal string
+	wait     time.Duration
+}
+
+func (o *options) flags(f *flag.FlagSet) {
+	f.StringVar(&o.lang, "lang", "", "`language`: ja or en; without it as the environment says")
+	f.StringVar(&o.data, "data", "", "`folder` for database, keys, tickets and inbox; without it one of the user's own")
+	f.StringVar(&o.db, "db", "", "a PostgreSQL `URL`, or host=… dbname=…, instead of the SQLite file in the folder")
+	f.StringVar(&o.reader, "reader", "sim", "`where` the card is: sim, auto, phone, or a PC/SC reader's name or a part of it")
+	f.StringVar(&o.roots, "roots", "", "`file` with the root certificates that real cards are verified with")
+	f.StringVar(&o.listen, "listen", "127.0.0.1:35963", "`address` where -reader phone waits; any but loopback sends the PIN in the clear over that network")
+	f.StringVar(&o.serve, "serve", "", "`address` of the web page, such as 127.0.0.1:8080")
+	f.StringVar(&o.terminal, "terminal", "OFFICE-1", "`name` of this terminal: letters, digits, full stops, hyphens")
+	f.DurationVar(&o.wait, "wait", time.Minute, "how `long` to wait for a card and each of its answers")
+}
+
+const (
+	exitOK    = 0
+	exitError = 1
+	exitUsage = 2
+)
+
+// run does what the arguments say and gives the exit code.
+func (w *world) run(ctx context.Context, args []string) int {
+	o := options{world: w}
+	f := flag.NewFlagSet("counter", flag.ContinueOnError)
+	f.SetOutput(w.stderr)
+	o.flags(f)
+	switch err := f.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case err != nil:
+		return exitUsage
+	case f.NArg() > 0:
+		fmt.Fprintf(w.stderr, "counter: %q is no flag\n", f.Arg(0))
+		return exitUsage
+	case o.lang == "":
+		o.lang = language(w.getenv)
+	case o.lang != "ja" && o.lang != "en":
+		fmt.Fprintln(w.stderr, "counter: -lang is ja or en")
+		return exitUsage
 	}
+	if err := o.work(ctx); err != nil {
+		o.tell(err)
+		return exitError
+	}
+	return exitOK
+}
+
+func (o *options) work(ctx context.Context) (err error) {
+	say := speaker{lang: o.lang, lines: linesIn(o.lang), out: o.stdout}
+	place, err := openPlace(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, place.Close()) }()
+	if o.serve != "" {
+		return serve(ctx, o, place, say)
+	}
+	cards, err := o.openReader()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cards.Close()) }()
+	d := &day{
+		speaker: say,
+		place:   place,
+		cards:   cards,
+		wait:    o.wait,
+		sim:     o.reader == "sim",
+		pin:     promptPIN(say.lines, o.lang),
+		office:  place.shop.Terminal(o.terminal),
+		till:    place.shop.Terminal("TILL-2"),
+	}
+	if err := d.office.Check(); err != nil {
+		return &usageError{"-terminal wants letters, digits, full stops and hyphens"}
+	}
+	return d.run(ctx)
+}
+
+// usageError is a flag that cannot be. Its text is for whoever typed it.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+// tell says what happened and what to do, in the language of the run.
+func (o *options) tell(err error) {
+	var usage *usageError
+	var address *addressError
+	switch {
+	case errors.As(err, &usage):
+		fmt.Fprintln(o.stderr, "counter:", usage.text)
+		return
+	case errors.As(err, &address):
+		fmt.Fprintln(o.stderr, "counter:", fmt.Sprintf(string(linesIn(o.lang).AddressTaken), address.address, address.err))
+		return
+	}
+	a := shop.Explain(err)
+	what, do := in(o.lang, a.What), in(o.lang, a.Do)
+	if a.Code != "" {
+		what += " [" + string(a.Code) + "]"
+	}
+	// The error itself, for the system's administrator: it holds no secret.
+	fmt.Fprintf(o.stderr, "counter: %s\n         %s\n         (%v)\n", what, do, err)
 }

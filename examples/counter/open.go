@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // PostgreSQL
+	_ "modernc.org/sqlite"             // SQLite, in Go alone
+
+	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/simcard"
+)
+
+// place is where the shop keeps its things.
+type place struct {
+	dir     string
+	keyFile string
+	fresh   bool // the keys were made just now
+	keys    shop.Keys
+	db      *sql.DB
+	shop    *shop.Shop
+
+	library, mall mykey.OperatorID
+}
+
+func (p *place) Close() error { return p.db.Close() }
+
+func (p *place) inbox() string { return filepath.Join(p.dir, "inbox") }
+
+// openPlace opens the shop that the flags name, and makes what is missing.
+func openPlace(ctx context.Context, o *options) (_ *place, err error) {
+	p := &place{dir: o.data}
+	if p.dir == "" {
+		p.dir = usualFolder()
+	}
+	if p.dir, err = filepath.Abs(p.dir); err != nil {
+		return nil, err
+	}
+	// For the user alone: tickets lie here, and keys.
+	if err := os.MkdirAll(p.inbox(), 0o700); err != nil {
+		return nil, err
+	}
+	p.keyFile = filepath.Join(p.dir, "keys.json")
+	if p.keys, p.fresh, err = shop.LoadKeys(p.keyFile); err != nil {
+		return nil, err
+	}
+	if p.library, err = mykey.ParseOperatorID("000001"); err != nil {
+		return nil, err
+	}
+	if p.mall, err = mykey.ParseOperatorID("000002"); err != nil {
+		return nil, err
+	}
+	verifier, err := o.verifier()
+	if err != nil {
+		return nil, err
+	}
+	if p.db, err = openDatabase(o.db, p.dir); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.db.Close())
+		}
+	}()
+	words := linesIn(o.lang)
+	p.shop, err = shop.Open(ctx, p.db, shop.Config{
+		Keys:      p.keys,
+		Verifier:  verifier,
+		Scope:     "141305-01", // 川崎市, the first association: an example
+		Operators: []shop.Operator{{ID: p.library, Name: string(words.Library)}, {ID: p.mall, Name: string(words.Mall)}},
+		Mall:      p.mall,
+		Issuer:    string(words.Mall),
+		PointName: string(words.Points),
+		Now:       o.now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// usualFolder is where programs of this user keep their things. Where the
+// system names none it is beside other temporary things.
+func usualFolder() string {
+	home, err := os.UserConfigDir()
+	if err != nil {
+		home = os.TempDir()
+	}
+	return filepath.Join(home, "mynakit", "counter")
+}
+
+// openDatabase gives the shared database, or the file in the folder. Neither is
+// asked anything yet.
+func openDatabase(at, dir string) (*sql.DB, error) {
+	if at != "" {
+		scheme, _, isURL := strings.Cut(at, "://")
+		if isURL && scheme != "postgres" && scheme != "postgresql" || !isURL && !strings.Contains(at, "=") {
+			return nil, &usageError{"-db wants postgres://user@host/database"} // and not the text, which may hold a password
+		}
+		return sql.Open("pgx", at)
+	}
+	// A commit is on the disk before it is acknowledged, readers do not wait
+	// for writers, and writers wait for each other.
+	file := url.URL{Path: filepath.ToSlash(filepath.Join(dir, "shop.db"))} // a folder may have ? or % in its name
+	return sql.Open("sqlite", "file:"+file.EscapedPath()+"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
+}
+
+// verifier trusts the software cards' authority for software cards, and for
+// real ones what -roots holds. Without that there is none, and the shop says so
+// when it needs one.
+func (o *options) verifier() (*jpki.Verifier, error) {
+	if o.reader == "sim" {
+		return jpki.NewVerifier([]*x509.Certificate{simcard.TestAuthority().Auth().Certificate()})
+	}
+	if o.roots == "" {
+		return nil, nil
+	}
+	file, err := os.ReadFile(o.roots)
+	if err != nil {
+		return nil, err
+	}
+	roots, err := jpki.ParseRoots(file)
+	if err != nil {
+		return nil, fmt.Errorf("-roots: %w", err)
+	}
+	return jpki.NewVerifier(roots)
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+
+	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/ticket"
+	"github.com/mynakit/mynakit/ticket/paper"
+)
+
+// printed is a ticket on paper: two files, and what a reader sees in the QR
+// code.
+type printed struct {
+	page, receipt string // the files' names
+	qr            string
+}
+
+// printTicket writes a ticket's page for A4 and its receipt for an 80 mm
+// printer, and says so to the shop. The files of the ticket before are written
+// over: paper is not for keeping.
+func printTicket(ctx context.Context, s *shop.Shop, dir, name string, t ticket.Ticket) (printed, error) {
+	slip, err := s.Slip(t)
+	if err != nil {
+		return printed{}, err
+	}
+	var page bytes.Buffer
+	if err := paper.WriteHTML(&page, slip); err != nil {
+		return printed{}, err
+	}
+	receipt, err := slip.ESCPOS(paper.Roll80mm)
+	if err != nil {
+		return printed{}, err
+	}
+	p := printed{filepath.Join(dir, name+".html"), filepath.Join(dir, name+".escpos"), slip.QR}
+	if err := os.WriteFile(p.page, page.Bytes(), 0o600); err != nil {
+		return printed{}, err
+	}
+	if err := os.WriteFile(p.receipt, receipt, 0o600); err != nil {
+		return printed{}, err
+	}
+	return p, s.Printed(ctx, t)
+}

@@ -1,0 +1,264 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/ticket"
+)
+
+// phrase is a format of package fmt.
+type phrase string
+
+// lines are all that the day says, in one language.
+// A line that a language lacks is found by a test, and so is one whose verbs
+// differ from the other language's.
+type lines struct {
+	// The place.
+	Kept         phrase // folder
+	NewKeys      phrase // key file
+	GoesOn       phrase
+	Finish       phrase // points, file
+	AddressTaken phrase // address, error
+
+	// The names of this make-believe city.
+	Library, Mall, Points phrase
+
+	// The steps.
+	Tap      phrase
+	Cost     phrase // exchanges, bytes, milliseconds
+	CostReal phrase // exchanges, bytes, milliseconds
+	Unknown  phrase
+	PutCard  phrase
+	AskPIN   phrase // name of the PIN, tries left
+
+	Enrol     phrase
+	Proved    phrase
+	Candidate phrase // number, MyKey ID
+	Accepted  phrase // number, MyKey ID
+	Pseudonym phrase
+	Granted   phrase // points
+
+	Register   phrase
+	Registered phrase // operator, number
+
+	Again    phrase
+	Known    phrase // MyKey ID
+	Service  phrase // operator, number
+	Balances phrase // city points, mall points
+
+	Issue   phrase // terminal
+	Issued  phrase // points, last day
+	Paper   phrase // file
+	Receipt phrase // file
+
+	Redeem   phrase // terminal
+	Shown    phrase // points, last day
+	Redeemed phrase // points
+	Repeated phrase
+	Refused  phrase // what the clerk is told
+
+	Merge      phrase
+	Left       phrase // points
+	Merged     phrase // file, records, points
+	Duplicate  phrase // file, records
+	Quarantine phrase // file
+
+	Settle   phrase // day
+	Row      phrase // terminal, tickets, points
+	Total    phrase // tickets, points
+	MergeSum phrase // records, points
+	Books    phrase // granted, on tickets, to the mall, with holders
+	Mallbook phrase // merged, with members
+	Torn     phrase
+
+	End phrase
+	URL phrase // address
+}
+
+func english() lines {
+	return lines{
+		Kept:         "A shop's day. Everything is kept in %s",
+		NewKeys:      "First run: the shop's keys were drawn and written to %s, for your eyes alone. Keep a copy.",
+		GoesOn:       "The shop has been open before; the day goes on with its database.",
+		Finish:       "A ticket of %d points was paid for and never printed, because the program stopped: it is in %s now.",
+		AddressTaken: "Cannot wait at %s: %v.\n         If another program has the port, name another one, such as -serve 127.0.0.1:8081.",
+
+		Library: "Aoba Library", Mall: "Aoba Mall", Points: "Aoba city points",
+
+		Tap:      "A card is tapped",
+		Cost:     "%d exchanges, %d bytes, %.1f ms on the air at 106 kbit/s",
+		CostReal: "%d exchanges, %d bytes, %.1f ms",
+		Unknown:  "The shop does not know this card yet.",
+		PutCard:  "Put the card on the reader.",
+		AskPIN:   "%s (%d tries left): ",
+
+		Enrol:     "The holder gets a MyKey ID",
+		Proved:    "The PIN is right, the certificate is genuine, and the card signed a challenge.",
+		Candidate: "Candidate %d is %s. The holder would like another.",
+		Accepted:  "Candidate %d is %s. It is registered: the third is final.",
+		Pseudonym: "The certificate's serial number is kept as a keyed pseudonym alone.",
+		Granted:   "The city grants %d points.",
+
+		Register:   "Library card and point card become one with it",
+		Registered: "Service ID registered: %s %s",
+
+		Again:    "The next tap finds them",
+		Known:    "MyKey ID %s",
+		Service:  "%s %s",
+		Balances: "%d city points, %d mall points",
+
+		Issue:   "A point ticket is issued at %s",
+		Issued:  "%d points, good until %s.",
+		Paper:   "On A4 with its QR code: %s",
+		Receipt: "For the 80 mm receipt printer: %s",
+
+		Redeem:   "The ticket is redeemed at %s",
+		Shown:    "The QR code is read: %d points, good until %s.",
+		Redeemed: "Redeemed: %d points off the bill.",
+		Repeated: "The terminal lost the answer and asks again: the same answer, and nothing is redeemed twice.",
+		Refused:  "The same paper once more: refused. The clerk reads: %s",
+
+		Merge:      "Points move to the mall's account by merge file",
+		Left:       "%d city points leave the holder's account; the city's cloud sends a file.",
+		Merged:     "%s: verified; new records: %d, points merged: %d.",
+		Duplicate:  "%s, sent again: records skipped, because they were merged before: %d.",
+		Quarantine: "%s, tampered with: not valid. Nothing is merged; it is in quarantine.",
+
+		Settle:   "Settlement of %s",
+		Row:      "%-12s %4d redeemed %8d points",
+		Total:    "total        %4d redeemed %8d points: what the city pays",
+		MergeSum: "merge files  %4d merged   %8d points",
+		Books:    "Books: %d points granted = %d on tickets + %d to the mall + %d with holders.",
+		Mallbook: "Books: %d points merged = %d with the mall's members. Both are exact.",
+		Torn:     "The books do not balance. Stop and call whoever looks after the system.",
+
+		End: "Run it again: the holder is known and the ledger remembers. -lang ja, -serve 127.0.0.1:8080, -reader auto, -help.",
+		URL: "The counter is at http://%s (Ctrl+C ends it).",
+	}
+}
+
+func japanese() lines {
+	return lines{
+		Kept:         "お店の一日です。記録はすべて %s にあります",
+		NewKeys:      "はじめての起動です。お店の鍵を作り、%s に本人だけが読める形で保存しました。控えを取ってください。",
+		GoesOn:       "以前の続きです。同じデータベースを使います。",
+		Finish:       "前回、プログラムが止まって印刷できなかった%dポイントの券があります。%s に印刷しました。",
+		AddressTaken: "%s で待ち受けられません: %v\n         ほかのプログラムが使っているときは、-serve 127.0.0.1:8081 のように別の番号を指定してください。",
+
+		Library: "あおば図書館", Mall: "あおば商店街", Points: "あおば市ポイント",
+
+		Tap:      "カードがかざされました",
+		Cost:     "やりとり%d回、%dバイト、106 kbit/sの通信で%.1fミリ秒",
+		CostReal: "やりとり%d回、%dバイト、%.1fミリ秒",
+		Unknown:  "このカードはまだ登録されていません。",
+		PutCard:  "カードをリーダーに置いてください。",
+		AskPIN:   "%s(あと%d回): ",
+
+		Enrol:     "マイキーIDを作成します",
+		Proved:    "暗証番号が合い、証明書は本物で、カードが署名しました。",
+		Candidate: "候補%d: %s 別の候補にします。",
+		Accepted:  "候補%d: %s 3回目なので、これで登録されました。",
+		Pseudonym: "証明書の発行番号は、鍵付きの仮名でだけ保存します。",
+		Granted:   "市から%dポイントが付与されました。",
+
+		Register:   "図書館の利用カードと商店街のポイントカードを1枚にします",
+		Registered: "サービスIDを登録しました: %s %s",
+
+		Again:    "次にかざすと、すぐわかります",
+		Known:    "マイキーID %s",
+		Service:  "%s %s",
+		Balances: "自治体ポイント %d、商店街ポイント %d",
+
+		Issue:   "ポイント券を発行します(端末 %s)",
+		Issued:  "%dポイント、有効期限 %s",
+		Paper:   "A4(QRコード付き): %s",
+		Receipt: "80 mmレシートプリンター用: %s",
+
+		Redeem:   "ポイント券を消し込みます(端末 %s)",
+		Shown:    "QRコードを読みました: %dポイント、有効期限 %s",
+		Redeemed: "消込済: %dポイントを値引きします。",
+		Repeated: "答えが届かなかった端末がもう一度尋ねました。同じ答えで、二重にはなりません。",
+		Refused:  "同じ券をもう一度: 使えません。画面の表示: %s",
+
+		Merge:      "合算ポイントファイルで商店街ポイントに移します",
+		Left:       "自治体ポイントから%dポイントを減らし、市のクラウドがファイルを送ります。",
+		Merged:     "%s: 確認済み。新しい取引%d件、%dポイントを合算しました。",
+		Duplicate:  "%s をもう一度受信: %d件は合算済みなので飛ばしました。",
+		Quarantine: "%s (改ざん): 正しくないので何も合算せず、隔離しました。",
+
+		Settle:   "%s の集計",
+		Row:      "%-12s %4d枚 %8dポイント",
+		Total:    "合計         %4d枚 %8dポイント(市が支払う額)",
+		MergeSum: "合算         %4d件 %8dポイント",
+		Books:    "帳簿: 付与 %d = ポイント券 %d + 合算 %d + 残高 %d",
+		Mallbook: "帳簿: 合算 %d = 商店街ポイント残高 %d。どちらも一致しています。",
+		Torn:     "帳簿が一致しません。使うのをやめて、システムの担当者に知らせてください。",
+
+		End: "もう一度実行すると、続きから始まります。-lang en、-serve 127.0.0.1:8080、-reader auto、-help もあります。",
+		URL: "窓口の画面は http://%s です(Ctrl+Cで終わります)。",
+	}
+}
+
+func linesIn(lang string) lines {
+	if lang == "ja" {
+		return japanese()
+	}
+	return english()
+}
+
+// in gives a text in a language.
+func in(lang string, t mykey.Text) string {
+	if lang == "ja" {
+		return t.JA
+	}
+	return t.EN
+}
+
+// language is the one that the environment asks for, as POSIX has it: the first
+// of three variables that is set decides.
+func language(getenv func(string) string) string {
+	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
+		if value := getenv(name); value != "" {
+			if strings.HasPrefix(value, "ja") {
+				return "ja"
+			}
+			return "en"
+		}
+	}
+	return "en"
+}
+
+// speaker tells the day.
+type speaker struct {
+	lang string
+	lines
+	out  io.Writer
+	step int
+}
+
+// date writes a day as the language does.
+func (s *speaker) date(d ticket.Date) string {
+	if s.lang == "ja" {
+		return d.Japanese()
+	}
+	return d.String()
+}
+
+// title begins a numbered step.
+func (s *speaker) title(p phrase, args ...any) {
+	s.step++
+	fmt.Fprintf(s.out, "\n%d. %s\n", s.step, fmt.Sprintf(string(p), args...))
+}
+
+// line says something within a step.
+func (s *speaker) line(p phrase, args ...any) {
+	fmt.Fprintf(s.out, "   %s\n", fmt.Sprintf(string(p), args...))
+}
+
+// plain says something outside the steps.
+func (s *speaker) plain(p phrase, args ...any) {
+	fmt.Fprintf(s.out, "%s\n", fmt.Sprintf(string(p), args...))
+}
