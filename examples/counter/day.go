@@ -87,8 +87,8 @@ func (d *day) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for n, t := range left {
-		p, err := printTicket(ctx, d.place.shop, d.place.dir, fmt.Sprintf("ticket-late-%d", n+1), t)
+	for _, t := range left {
+		p, err := printTicket(ctx, d.place.shop, d.place.tickets(), t)
 		if err != nil {
 			return err
 		}
@@ -140,7 +140,14 @@ func (d *day) tap(ctx context.Context, do func(card *jpki.Card) error) (err erro
 	if err != nil {
 		return err
 	}
-	if err := do(card); err != nil {
+	err = do(card)
+	var first *jpki.PINRequiredError
+	if errors.As(err, &first) { // a phone says nothing without its PIN
+		if err = d.verify(ctx, card); err == nil {
+			err = do(card)
+		}
+	}
+	if err != nil {
 		return err
 	}
 	cost := d.Cost
@@ -164,12 +171,6 @@ func (d *day) firstTap(ctx context.Context) (shop.Customer, error) {
 func (d *day) recognise(ctx context.Context) (who shop.Customer, err error) {
 	err = d.tap(ctx, func(card *jpki.Card) (err error) {
 		who, err = d.place.shop.Recognise(ctx, card)
-		var phone *jpki.PINRequiredError
-		if errors.As(err, &phone) { // a phone tells nobody without its PIN
-			if err = d.verify(ctx, card); err == nil {
-				who, err = d.place.shop.Recognise(ctx, card)
-			}
-		}
 		return err
 	})
 	if err != nil {
@@ -309,7 +310,7 @@ func (d *day) issue(ctx context.Context, who shop.Customer) (printed, error) {
 		return printed{}, err
 	}
 	d.line(d.Issued, paid.Points, d.date(paid.Until))
-	p, err := printTicket(ctx, d.place.shop, d.place.dir, "ticket", paid)
+	p, err := printTicket(ctx, d.place.shop, d.place.tickets(), paid)
 	if err != nil {
 		return printed{}, err
 	}

@@ -34,7 +34,8 @@ type place struct {
 
 func (p *place) Close() error { return p.db.Close() }
 
-func (p *place) inbox() string { return filepath.Join(p.dir, "inbox") }
+func (p *place) inbox() string   { return filepath.Join(p.dir, "inbox") }
+func (p *place) tickets() string { return filepath.Join(p.dir, "tickets") }
 
 // openPlace opens the shop that the flags name, and makes what is missing.
 func openPlace(ctx context.Context, o *options) (_ *place, err error) {
@@ -45,9 +46,11 @@ func openPlace(ctx context.Context, o *options) (_ *place, err error) {
 	if p.dir, err = filepath.Abs(p.dir); err != nil {
 		return nil, err
 	}
-	// For the user alone: tickets lie here, and keys.
-	if err := os.MkdirAll(p.inbox(), 0o700); err != nil {
-		return nil, err
+	// For the user alone: keys lie here, and tickets.
+	for _, dir := range []string{p.inbox(), p.tickets()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
 	}
 	p.keyFile = filepath.Join(p.dir, "keys.json")
 	if p.keys, p.fresh, err = shop.LoadKeys(p.keyFile); err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/mynakit/mynakit/examples/counter/shop"
 	"github.com/mynakit/mynakit/ticket"
@@ -19,9 +20,9 @@ type printed struct {
 }
 
 // printTicket writes a ticket's page for A4 and its receipt for an 80 mm
-// printer, and says so to the shop. The files of the ticket before are written
-// over: paper is not for keeping.
-func printTicket(ctx context.Context, s *shop.Shop, dir, name string, t ticket.Ticket) (printed, error) {
+// printer, and says so to the shop. The files are named by the time of issue,
+// so that none is written over that is still good.
+func printTicket(ctx context.Context, s *shop.Shop, dir string, t ticket.Ticket) (printed, error) {
 	slip, err := s.Slip(t)
 	if err != nil {
 		return printed{}, err
@@ -34,6 +35,7 @@ func printTicket(ctx context.Context, s *shop.Shop, dir, name string, t ticket.T
 	if err != nil {
 		return printed{}, err
 	}
+	name := strings.Replace(t.IssuedAt.Format("ticket-20060102-150405.000000"), ".", "-", 1)
 	p := printed{filepath.Join(dir, name+".html"), filepath.Join(dir, name+".escpos"), slip.QR}
 	if err := os.WriteFile(p.page, page.Bytes(), 0o600); err != nil {
 		return printed{}, err

@@ -133,6 +133,16 @@ func TestTroubleIsTold(t *testing.T) {
 	}
 }
 
+// Whether the program is built with PC/SC or not, and whether its service runs
+// or not: a reader that is not there is told.
+func TestReaderThatIsNotThere(t *testing.T) {
+	code, out, errs := counter(t.Context(), "-data", t.TempDir(), "-reader", "No Such Reader 9")
+	assert.Equal(t, exitError, code)
+	assert.Contains(t, out, "Put the card on the reader.")
+	assert.NotContains(t, errs, "unforeseen")
+	assert.Regexp(t, "PC/SC|pcscd|reader is not there", errs)
+}
+
 func TestFlagsThatAreNone(t *testing.T) {
 	for _, args := range [][]string{{"-lang", "fr"}, {"-nonsense"}, {"shop.db"}} {
 		code, out, errs := counter(t.Context(), args...)
@@ -182,7 +192,7 @@ func TestCardLiftedDuringTheDay(t *testing.T) {
 	dir := t.TempDir()
 	play := func(card *fault.Card) (string, error) {
 		var out strings.Builder
-		w := &world{stdout: &out, stderr: io.Discard, now: func() time.Time { return today }}
+		w := &world{stdout: &out, stderr: io.Discard, now: now}
 		o := &options{world: w, lang: "en", data: dir, reader: "sim", terminal: "OFFICE-1"}
 		p, err := openPlace(t.Context(), o)
 		require.NoError(t, err)
