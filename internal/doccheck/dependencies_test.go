@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,23 +35,28 @@ func TestDependencies(t *testing.T) {
 		f := strings.Fields(line)
 		imported[f[0]] = " " + strings.Join(f[1:], " ")
 	}
-	linked := func(module string) string {
-		where := "tests"
+	// linked gives how far a module is linked, and the packages that do it,
+	// without what stands before their names.
+	linked := func(module string) (where string, by []string) {
+		found := map[string][]string{}
 		for pkg, uses := range imported {
 			if !strings.Contains(uses+" ", " "+module+" ") && !strings.Contains(uses, " "+module+"/") {
 				continue
 			}
-			switch p := strings.TrimPrefix(pkg, own); {
-			case strings.HasPrefix(p, "internal/"), strings.HasPrefix(p, "mergefile/testkit/generate"):
-			case strings.HasPrefix(p, "examples/"):
-				if where == "tests" {
-					where = "example"
-				}
-			default:
-				where = "library"
+			p := strings.TrimPrefix(pkg, own)
+			switch example, ok := strings.CutPrefix(p, "examples/"); {
+			case ok:
+				found["example"] = append(found["example"], example)
+			case !strings.HasPrefix(p, "internal/") && !strings.HasPrefix(p, "mergefile/testkit/generate"):
+				found["library"] = append(found["library"], p)
 			}
 		}
-		return where
+		for _, where := range []string{"library", "example"} {
+			if len(found[where]) > 0 {
+				return where, found[where]
+			}
+		}
+		return "tests", nil
 	}
 	var named []string
 	for _, row := range table(t, readDocument(t, "README.md"), "Dependencies") {
@@ -59,8 +65,16 @@ func TestDependencies(t *testing.T) {
 		named = append(named, module)
 		assert.NotEmpty(t, row[1], module)
 		assert.NotEmpty(t, row[2], module)
-		where, _, _ := strings.Cut(row[3], ":")
-		assert.Equal(t, linked(module), where, "%s is linked into", module)
+		where, names, _ := strings.Cut(row[3], ":")
+		names, _, _ = strings.Cut(names, "(")
+		into, by := linked(module)
+		assert.Equal(t, into, where, "%s is linked into", module)
+		for _, pkg := range by {
+			assert.True(t, slices.ContainsFunc(strings.Split(names, ","), func(n string) bool {
+				n = strings.TrimSpace(n)
+				return pkg == n || strings.HasPrefix(pkg, n+"/")
+			}), "%s is linked into %s %s, and the table says %q", module, into, pkg, names)
+		}
 	}
 	assert.ElementsMatch(t, direct, named, "the direct requirements of go.mod")
 }
