@@ -1,0 +1,304 @@
+//go:build linux && (amd64 || arm64)
+
+package mergefile_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"modernc.org/libc"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/mynakit/mynakit/mergefile"
+)
+
+// disk is a file system under SQLite, a layer above its own, that fails one
+// write, truncation, sync or deletion, counted from when it was armed. It keeps
+// what was written since the last sync of each file, so that a test can see
+// what a power cut would leave.
+type disk struct {
+	mu     sync.Mutex
+	count  int
+	failAt int
+	full   bool   // fail as a full disk does
+	failed string // what was failed
+	names  map[uintptr]string
+	undo   map[string][]change
+}
+
+// change is what a write or a truncation replaced.
+type change struct {
+	offset, size int64 // size of the file before
+	old          []byte
+}
+
+// theDisk is the disk behind the VFS "faulty". There is one, as SQLite's table
+// of file systems is one.
+var theDisk = &disk{names: map[uintptr]string{}, undo: map[string][]change{}}
+
+func (d *disk) arm(failAt int, full bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.count, d.failAt, d.full, d.failed = 0, failAt, full, ""
+}
+
+// fails counts one and tells with which code it is to fail, or 0.
+func (d *disk) fails(what string, code int32) int32 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.count++; d.count != d.failAt {
+		return 0
+	}
+	d.failed = what
+	if d.full && what == "write" {
+		return sqlite3.SQLITE_FULL
+	}
+	return code
+}
+
+// at reads a C structure or a Go function in the form that SQLite's machine
+// translation has for it.
+func at[T any](p uintptr) *T { return *(**T)(unsafe.Pointer(&p)) }
+
+func fn[T any](p uintptr) T { return *(*T)(unsafe.Pointer(&p)) }
+
+func pointer[T any](f T) uintptr { return *(*uintptr)(unsafe.Pointer(&f)) }
+
+type (
+	openFunc   = func(tls *libc.TLS, vfs, name, file uintptr, flags int32, out uintptr) int32
+	deleteFunc = func(tls *libc.TLS, vfs, name uintptr, syncDir int32) int32
+	rwFunc     = func(tls *libc.TLS, file, buf uintptr, n int32, offset int64) int32
+	sizeFunc   = func(tls *libc.TLS, file uintptr, size int64) int32
+	askFunc    = func(tls *libc.TLS, file, out uintptr) int32
+	syncFunc   = func(tls *libc.TLS, file uintptr, flags int32) int32
+)
+
+// The layer below, and our own tables of methods: the database and its log have
+// one each, which differ in how they lock.
+var (
+	baseVFS     sqlite3.Tsqlite3_vfs
+	baseMethods sqlite3.Tsqlite3_io_methods
+	ourMethods  = map[uintptr]uintptr{}
+	diskOnce    sync.Once
+)
+
+func diskOpen(tls *libc.TLS, vfs, name, file uintptr, flags int32, out uintptr) int32 {
+	rc := fn[openFunc](baseVFS.FxOpen)(tls, vfs, name, file, flags, out)
+	if rc != 0 || flags&(sqlite3.SQLITE_OPEN_MAIN_DB|sqlite3.SQLITE_OPEN_WAL) == 0 {
+		return rc
+	}
+	methods := &at[sqlite3.Tsqlite3_file](file).FpMethods
+	theDisk.mu.Lock()
+	defer theDisk.mu.Unlock()
+	own := ourMethods[*methods]
+	if own == 0 {
+		baseMethods = *at[sqlite3.Tsqlite3_io_methods](*methods)
+		own = libc.Xcalloc(tls, 1, libc.Tsize_t(unsafe.Sizeof(baseMethods)))
+		ourMethods[*methods] = own
+		m := at[sqlite3.Tsqlite3_io_methods](own)
+		*m = baseMethods
+		m.FxWrite, m.FxTruncate, m.FxSync = pointer[rwFunc](diskWrite), pointer[sizeFunc](diskTruncate), pointer[syncFunc](diskSync)
+	}
+	*methods = own
+	theDisk.names[file] = libc.GoString(name)
+	return 0
+}
+
+func diskDelete(tls *libc.TLS, vfs, name uintptr, syncDir int32) int32 {
+	if code := theDisk.fails("delete", sqlite3.SQLITE_IOERR_DELETE); code != 0 {
+		return code
+	}
+	return fn[deleteFunc](baseVFS.FxDelete)(tls, vfs, name, syncDir)
+}
+
+// remember keeps what is about to be replaced.
+func (d *disk) remember(tls *libc.TLS, file uintptr, offset, end int64) {
+	var size int64
+	fn[askFunc](baseMethods.FxFileSize)(tls, file, uintptr(unsafe.Pointer(&size)))
+	c := change{offset: offset, size: size}
+	if n := min(end, size) - offset; n > 0 {
+		buf := libc.Xcalloc(tls, 1, libc.Tsize_t(n))
+		fn[rwFunc](baseMethods.FxRead)(tls, file, buf, int32(n), offset)
+		c.old = append([]byte(nil), unsafe.Slice(at[byte](buf), n)...)
+		libc.Xfree(tls, buf)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.undo[d.names[file]] = append(d.undo[d.names[file]], c)
+}
+
+func diskWrite(tls *libc.TLS, file, buf uintptr, n int32, offset int64) int32 {
+	theDisk.remember(tls, file, offset, offset+int64(n))
+	if code := theDisk.fails("write", sqlite3.SQLITE_IOERR_WRITE); code != 0 {
+		// Half of it is written all the same.
+		fn[rwFunc](baseMethods.FxWrite)(tls, file, buf, n/2, offset)
+		return code
+	}
+	return fn[rwFunc](baseMethods.FxWrite)(tls, file, buf, n, offset)
+}
+
+func diskTruncate(tls *libc.TLS, file uintptr, size int64) int32 {
+	theDisk.remember(tls, file, size, 1<<62)
+	if code := theDisk.fails("truncate", sqlite3.SQLITE_IOERR_TRUNCATE); code != 0 {
+		return code
+	}
+	return fn[sizeFunc](baseMethods.FxTruncate)(tls, file, size)
+}
+
+func diskSync(tls *libc.TLS, file uintptr, flags int32) int32 {
+	if code := theDisk.fails("sync", sqlite3.SQLITE_IOERR_FSYNC); code != 0 {
+		return code
+	}
+	rc := fn[syncFunc](baseMethods.FxSync)(tls, file, flags)
+	if rc == 0 {
+		theDisk.mu.Lock()
+		delete(theDisk.undo, theDisk.names[file])
+		theDisk.mu.Unlock()
+	}
+	return rc
+}
+
+// diskDSN gives a database on the faulty disk.
+func diskDSN(t testing.TB, dir string) string {
+	diskOnce.Do(func() {
+		tls := libc.NewTLS() // kept: SQLite keeps what is registered
+		baseVFS = *at[sqlite3.Tsqlite3_vfs](sqlite3.Xsqlite3_vfs_find(tls, 0))
+		name, err := libc.CString("faulty")
+		require.NoError(t, err)
+		own := libc.Xcalloc(tls, 1, libc.Tsize_t(unsafe.Sizeof(baseVFS)))
+		v := at[sqlite3.Tsqlite3_vfs](own)
+		*v = baseVFS
+		v.FpNext, v.FzName = 0, name
+		v.FxOpen, v.FxDelete = pointer[openFunc](diskOpen), pointer[deleteFunc](diskDelete)
+		require.Zero(t, sqlite3.Xsqlite3_vfs_register(tls, own, 0))
+	})
+	return sqliteDSN(dir) + "&vfs=faulty"
+}
+
+// image copies the database's files to another directory: as they are, or
+// without what no sync has followed, as a power cut may leave them.
+func (d *disk) image(t testing.TB, from, to string, powerCut bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, suffix := range []string{"", "-wal"} {
+		path := filepath.Join(from, "t.db"+suffix)
+		content, err := os.ReadFile(path)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		require.NoError(t, err)
+		if powerCut {
+			undo := d.undo[path]
+			for i := len(undo) - 1; i >= 0; i-- {
+				c := undo[i]
+				if int64(len(content)) < c.size {
+					content = append(content, make([]byte, c.size-int64(len(content)))...)
+				}
+				copy(content[c.offset:], c.old)
+				content = content[:c.size]
+			}
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(to, "t.db"+suffix), content, 0o600))
+	}
+}
+
+// Every write, truncation, sync and deletion of a row of merges fails once, by
+// an error of the disk or because it is full. What was acknowledged is there,
+// also after a power cut at that moment; every other file is merged whole or
+// not at all; and after an error of the disk the ledger refuses to go on.
+func TestDiskFails(t *testing.T) {
+	p := mergefile.Standard()
+	var files [][]mergefile.Record
+	for i, n := 0, 0; i < 4; i++ {
+		count := []int{1, 220, 3, 900}[i]
+		files = append(files, from(t, p, n, count))
+		n += count
+	}
+	step := 29
+	if long() {
+		step = 1
+	}
+	failed := map[string]int{}
+	for _, full := range []bool{false, true} {
+		stopped, unknown := 0, 0
+		for failAt := 1; ; failAt += step {
+			dir := t.TempDir()
+			theDisk.arm(0, full)
+			db := openDB(t, "sqlite", diskDSN(t, dir)+"&_pragma=wal_autocheckpoint(8)")
+			db.SetMaxOpenConns(1)
+			s := openShop(t, db, mergefile.LedgerConfig{RetryFor: -1})
+			r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
+			theDisk.arm(failAt, full)
+			acknowledged := map[int]bool{}
+			var broken error
+			for i, rs := range files {
+				_, err := r.Receive(t.Context(), s.file(t, rs), "", nil)
+				if broken != nil {
+					require.ErrorIs(t, err, mergefile.ErrStopped, "it goes on after %v", broken)
+					require.NotErrorIs(t, err, mergefile.ErrOutcomeUnknown, "this one was not begun")
+					continue
+				}
+				if err == nil {
+					acknowledged[i] = true
+				}
+				if errors.Is(err, mergefile.ErrStopped) {
+					broken = err
+					stopped++
+					if errors.Is(err, mergefile.ErrOutcomeUnknown) {
+						unknown++
+					}
+				}
+			}
+			what := theDisk.failed
+			if what == "" {
+				require.Len(t, acknowledged, len(files))
+				require.NoError(t, db.Close())
+				break
+			}
+			failed[what]++
+			if len(acknowledged) < len(files) && !full {
+				require.Error(t, broken, "%s %d", what, failAt)
+			}
+			for _, powerCut := range []bool{false, true} {
+				after := t.TempDir()
+				theDisk.image(t, dir, after, powerCut)
+				again := openShop(t, openDB(t, "sqlite", sqliteDSN(after)), mergefile.LedgerConfig{})
+				about := fmt.Sprintf("%s %d, power cut %v, full %v", what, failAt, powerCut, full)
+				balances := map[string]uint64{}
+				for i, rs := range files {
+					there := again.remembered(t, rs)
+					if acknowledged[i] {
+						require.Equal(t, len(rs), there, "file %d: %s", i, about)
+					}
+					require.Contains(t, []int{0, len(rs)}, there, "file %d: %s", i, about)
+					if there > 0 {
+						for holder, points := range sum(rs) {
+							balances[holder] += points
+						}
+					}
+				}
+				require.Equal(t, balances, again.balances(t), about)
+				r := again.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
+				for _, rs := range files {
+					_, err := r.Receive(t.Context(), again.file(t, rs), "", nil)
+					require.NoError(t, err)
+				}
+				require.Equal(t, sum(files...), again.balances(t), about)
+				require.NoError(t, again.db.Close())
+			}
+			theDisk.arm(0, false)
+			require.NoError(t, db.Close())
+		}
+		t.Logf("full %v: %d times stopped, of which %d with an unknown outcome", full, stopped, unknown)
+	}
+	assert.NotZero(t, failed["sync"])
+	assert.NotZero(t, failed["write"])
+	t.Log("failed:", failed)
+}
