@@ -83,8 +83,10 @@ func (r results) figure(name, unit string) (float64, bool) {
 // often.
 func (r results) rounds() (n int) {
 	for _, units := range r.values {
-		if l := len(units["ns/op"]); n == 0 || l < n {
-			n = l
+		for _, v := range units {
+			if n == 0 || len(v) < n {
+				n = len(v)
+			}
 		}
 	}
 	return n
