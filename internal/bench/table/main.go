@@ -42,7 +42,7 @@ Times of computation are processor time, the garbage collector's included. The
 milliseconds of a tap are modelled, at 848 and at 106 kbit/s, without the card's
 own time: what each program sends is replayed on one software card. The ledgers
 of others are given the numbers alone; mynakit's figure has opening and
-verifying the file in it. This is what ` + "`cd internal/bench && go run ./table`" + ` wrote.
+verifying the file in it.
 `
 
 func run(ctx context.Context, args []string, out, log io.Writer) error {
@@ -90,11 +90,11 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	for _, what := range missing {
 		fmt.Fprintln(log, "not measured:", what)
 	}
-	which := "Medians"
+	which, command := "Medians", "go run ./table"
 	if *best {
-		which = "The best"
+		which, command = "The best", command+" -best"
 	}
-	table += notes + fmt.Sprintf("\n%s of at least %d rounds, %s, %s, %d cores.\n", which, results.rounds(), results.cpu, runtime.Version(), runtime.NumCPU())
+	table += notes + fmt.Sprintf("\n%s of at least %d rounds on %[4]s, %[5]s, %[6]d cores, written by\n`cd internal/bench && %[3]s`.\n", which, results.rounds(), command, results.cpu, runtime.Version(), runtime.NumCPU())
 	if *printOnly {
 		_, err := io.WriteString(out, table)
 		return err
