@@ -74,6 +74,8 @@ func TestStoresAgree(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 		_, err = replace(ctx, old, "b", room)
 		require.ErrorIs(t, err, ticket.ErrConflict)
+		_, err = replace(ctx, old, "r", ticket.Room{Draw: func() ticket.Number { return old }, Limit: 100})
+		require.ErrorAs(t, err, &fe, "no number that is free is drawn")
 		same, err := s.Find(ctx, "A", old)
 		require.NoError(t, err)
 		require.Equal(t, stored, same, "a replacement that failed has done nothing")
@@ -90,6 +92,41 @@ func TestStoresAgree(t *testing.T) {
 		for i, tk := range third.Tickets {
 			_, err := replace(ctx, tk.Number, "", room)
 			require.NoError(t, err, i)
+		}
+
+		// What has not ended has no time of an end, whatever else was changed.
+		more, err := issue(100, ticket.Ticket{Points: 9, OrderKey: "c"}, ticket.Ticket{Points: 5, OrderKey: "r"}, ticket.Ticket{Points: 4})
+		require.NoError(t, err)
+		require.Equal(t, []int{2, 0}, []int{more.New, more.Redraws}, "a repeat is no collision of numbers")
+		changed, err := s.Change(ctx, "A", more.Tickets[0].Number, func(tk ticket.Ticket) (ticket.Ticket, error) {
+			tk.Prints++
+			return tk, nil
+		})
+		require.NoError(t, err)
+		found, err := s.Find(ctx, "A", more.Tickets[0].Number)
+		require.NoError(t, err)
+		require.Zero(t, found.EndedAt)
+		require.Equal(t, changed.Prints, found.Prints)
+
+		// A number that is taken is drawn again, also for an order with a key;
+		// where only taken ones come, the scope is full.
+		fresh := true
+		again, err = s.Issue(ctx, ticket.Drafts{Scope: "A", Room: ticket.Room{Limit: 100, Draw: func() ticket.Number {
+			if fresh {
+				fresh = false
+				return old
+			}
+			return draw()
+		}}, Tickets: []ticket.Ticket{{Scope: "A", Points: 3, OrderKey: "d", State: ticket.Issued, Prints: 1, IssuedBy: "1",
+			IssuedAt: at(t, "2026-11-21 10:00:00"), Until: day(t, "2026-12-01")}}})
+		require.NoError(t, err)
+		require.Equal(t, []int{1, 1}, []int{again.New, again.Redraws})
+		for scope, taken := range map[ticket.Scope]int64{"A": again.Taken, "B": 0} {
+			two := []ticket.Ticket{{Scope: scope, Points: 1, State: ticket.Issued, Prints: 1, IssuedBy: "1", IssuedAt: at(t, "2026-11-21 10:00:00"), Until: day(t, "2026-12-01")}}
+			two = append(two, two[0])
+			_, err = s.Issue(ctx, ticket.Drafts{Scope: scope, Tickets: two, Room: ticket.Room{Limit: 100, Draw: func() ticket.Number { return old }}})
+			require.ErrorAs(t, err, &fe, scope)
+			require.Equal(t, ticket.FullError{Scope: scope, Taken: taken, Limit: 100}, *fe)
 		}
 
 		// The ends of a listing.
