@@ -32,8 +32,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	list := flags.Bool("list", false, "list the mutants and run nothing")
 	all := flags.Bool("all", false, "run the equivalents too: each must survive")
 	verbose := flags.Bool("v", false, "tell of each mutant")
-	slow := flags.Duration("slow", 8*time.Second, "leave out tests that take longer")
-	if err := flags.Parse(args); err != nil {
+	slow := flags.Duration("slow", time.Minute, "leave out tests that take longer")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	if *root == "" {

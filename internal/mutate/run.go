@@ -112,7 +112,7 @@ func (b *bench) survey(ctx context.Context, most time.Duration) error {
 		if err := os.WriteFile(notes, make([]byte, len(b.mutants)+2), 0o600); err != nil {
 			return err
 		}
-		limited, cancel := context.WithTimeout(ctx, max(10*most, time.Minute))
+		limited, cancel := context.WithTimeout(ctx, 5*most)
 		began := time.Now()
 		out, err := b.command(limited, []string{"MUTATE_NOTES=" + notes}, "-test.run", "^"+name+"$", "-test.count=1").CombinedOutput()
 		cancel()
@@ -160,6 +160,9 @@ type Outcome struct {
 	Noticed int    // how many tests the mutant makes a difference to
 }
 
+// batches are how long the first runs of tests take together; the rest is one.
+var batches = []time.Duration{time.Second, 8 * time.Second}
+
 // run tries one mutant on the tests that would notice it.
 func (b *bench) run(ctx context.Context, m Mutant) (Outcome, error) {
 	o := Outcome{Mutant: m, By: "no test comes to where it matters"}
@@ -186,17 +189,20 @@ func (b *bench) run(ctx context.Context, m Mutant) (Outcome, error) {
 		}
 		return nil
 	}
+	batch := 0
 	for _, t := range b.tests {
 		if t.notes[m.ID] == 0 {
 			continue
 		}
 		o.Noticed++
 		o.By = "every test passes"
-		// The quick ones together, then each slow one.
-		if takes > 0 && takes+t.takes > time.Second {
+		// The quick ones together, then the others: what starts a database for
+		// its tests starts one for all of them.
+		if batch < len(batches) && takes > 0 && takes+t.takes > batches[batch] {
 			if err := flush(); err != nil {
 				return o, err
 			}
+			batch++
 		}
 		if !o.Killed {
 			names, takes = append(names, t.name), takes+t.takes

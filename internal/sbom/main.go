@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -69,7 +70,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	tags := flags.String("tags", "", "build tags, as for go build")
 	version := flags.String("version", "", "the version of the module itself, such as v0.1.0")
 	dir := flags.String("C", ".", "a folder of the module")
-	if err := flags.Parse(args); err != nil {
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	patterns := flags.Args()
