@@ -71,12 +71,12 @@ func TestSiblingsCostNoMemoryAndAStepEach(t *testing.T) {
 }
 
 // moov-io/bertlv v0.1.0 panics where a length in the long form has fewer bytes
-// than it says. Here every first byte of a length, with every number of bytes
+// than it says. Here every first byte of a length, with few bytes and with many
 // behind it and the memory ending there, gives an object that fits or an error.
 func TestLongFormLengthNeverPanics(t *testing.T) {
 	for first := 0x80; first <= 0xFF; first++ {
 		for _, filler := range []byte{0x00, 0x01, 0x30, 0x7F, 0xFF} {
-			for behind := range 132 {
+			for _, behind := range []int{0, 1, 2, 3, 4, 5, 6, 48, 49, 50, 126, 127, 128, 131} {
 				b := append([]byte{0x30, byte(first)}, bytes.Repeat([]byte{filler}, behind)...)
 				b = bytes.Clone(b)[:len(b):len(b)]
 				_, h, n, err := tlv.Header(b)
