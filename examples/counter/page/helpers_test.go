@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/assert"
@@ -266,13 +267,19 @@ func (p *person) follow(screen string) *stream {
 // until gives the first event whose name and data are as wanted.
 func (s *stream) until(t testing.TB, name, text string) event {
 	t.Helper()
-	for e := range s.events {
-		if e.name == name && strings.Contains(e.data, text) {
-			return e
+	for late := time.After(20 * time.Second); ; {
+		select {
+		case e, open := <-s.events:
+			if !open {
+				require.Fail(t, "the stream ended", "before %s with %q", name, text)
+			}
+			if e.name == name && strings.Contains(e.data, text) {
+				return e
+			}
+		case <-late:
+			require.Fail(t, "not in the stream", "%s with %q", name, text)
 		}
 	}
-	require.Fail(t, "the stream ended", "before %s with %q", name, text)
-	return event{}
 }
 
 // put puts a card on the reader and waits until the page shows it.

@@ -77,6 +77,9 @@ const (
 	// readerRest is how long the page waits before it asks a reader that has
 	// failed again.
 	readerRest = time.Second
+	// readerPause is how long a step waits before it asks for a card again that
+	// somebody else had.
+	readerPause = 50 * time.Millisecond
 )
 
 // Page is the counter. It is an [http.Handler], which shows cards while Run
@@ -137,27 +140,39 @@ func (p *Page) Run(ctx context.Context) error {
 	wg.Go(func() { p.watchInbox(ctx) })
 	defer wg.Wait()
 	defer p.sessions.close()
+	failed := false
 	for ctx.Err() == nil {
 		t, err := p.cfg.Reader.WaitCard(ctx)
 		if err != nil {
-			p.show(inReader{err: err})
-			rest(ctx)
+			// A step that waited for the same card may have been first, and has
+			// it for itself. Only who fails again has something to say.
+			if failed {
+				p.show(inReader{err: err})
+				rest(ctx, readerRest)
+			} else {
+				p.card.Lock()
+				p.card.Unlock() //lint:ignore SA2001 the step is over
+				rest(ctx, readerPause)
+			}
+			failed = true
 			continue
 		}
+		failed = false
 		p.show(p.recognise(ctx, t))
-		err = p.cfg.Reader.WaitRemoved(ctx)
-		p.show(inReader{err: err})
-		if err != nil {
-			rest(ctx)
+		if err = p.cfg.Reader.WaitRemoved(ctx); err != nil {
+			p.show(inReader{err: err})
+			rest(ctx, readerRest)
+			continue
 		}
+		p.show(inReader{})
 	}
 	return nil
 }
 
-func rest(ctx context.Context) {
+func rest(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
-	case <-time.After(readerRest):
+	case <-time.After(d):
 	}
 }
 
@@ -245,18 +260,31 @@ func (p *Page) recognise(ctx context.Context, t apdu.Transmitter) inReader {
 // withCard runs f with the card that is in the reader now. The error is f's, or
 // says that there is no card.
 func (p *Page) withCard(ctx context.Context, f func(*jpki.Card) error) error {
-	p.card.Lock()
-	defer p.card.Unlock()
 	wait, cancel := context.WithTimeout(ctx, cardWait)
 	defer cancel()
+	for {
+		ran, err := p.tryCard(ctx, wait, f)
+		switch {
+		case ran || ctx.Err() != nil:
+			return err
+		case errors.Is(err, context.DeadlineExceeded):
+			return errNoCard
+		case wait.Err() != nil:
+			return err
+		}
+		rest(wait, readerPause) // the card was being recognised, perhaps
+	}
+}
+
+// tryCard is one try of withCard, and reports whether f has run.
+func (p *Page) tryCard(ctx, wait context.Context, f func(*jpki.Card) error) (ran bool, err error) {
+	p.card.Lock()
+	defer p.card.Unlock()
 	t, err := p.cfg.Reader.WaitCard(wait)
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return errNoCard
-	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	return withOpen(ctx, t, f)
+	return true, withOpen(ctx, t, f)
 }
 
 // withOpen runs f with an open card and closes it, so that it forgets a PIN.

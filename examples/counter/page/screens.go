@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"html/template"
-	"io/fs"
 	"log/slog"
 	"math"
 	"net/http"
@@ -115,12 +114,7 @@ func (p *Page) screenNamed(name string) *screen {
 // routes says which path is what.
 func (p *Page) routes() http.Handler {
 	mux := http.NewServeMux()
-	assets, err := fs.Sub(files, "assets")
-	if err != nil {
-		panic(err) // the name is a constant
-	}
-	static := http.StripPrefix("/assets/", http.FileServerFS(assets))
-	mux.Handle("GET /assets/{file}", static)
+	mux.HandleFunc("GET /assets/{file}", p.asset)
 
 	for _, sc := range p.screens {
 		switch sc.Name {
@@ -160,6 +154,17 @@ func (p *Page) routes() http.Handler {
 	mux.HandleFunc("GET /settle/{file}", p.settleFile)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.fault(w, r, http.StatusNotFound) })
 	return mux
+}
+
+// asset is a style, the script or a picture.
+func (p *Page) asset(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("file")
+	content, err := files.ReadFile("assets/" + name)
+	if err != nil {
+		p.fault(w, r, http.StatusNotFound)
+		return
+	}
+	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
 }
 
 // notice is what a step came to, in words.

@@ -1,0 +1,330 @@
+package page_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/mynakit/mynakit/apdu"
+	"github.com/mynakit/mynakit/apdu/pcsc"
+	"github.com/mynakit/mynakit/examples/counter/page"
+	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/simcard"
+	"github.com/mynakit/mynakit/ticket"
+)
+
+// A terminal has one browser. The next is asked, and then the first is out,
+// with all that it had in hand.
+func TestTakeOver(t *testing.T) {
+	s := newShop(t)
+	term := serve(t, s)
+	card, id := enrolled(t, s, 1, 5000)
+	first := term.open(t).put(card, "known")
+	first.get("/issue").send("/issue/check", "points", "100", "until", s.Today().String())
+	events := first.follow("issue")
+
+	second := term.open(t)
+	assert.Equal(t, http.StatusConflict, second.status)
+	second.sees("別のブラウザーで使われています")
+	assert.NotContains(t, second.body, id.String())
+	second.get("/lookup")
+	assert.Equal(t, http.StatusConflict, second.status)
+	resp := second.ask(http.MethodGet, "/events/menu", "", nil)
+	assert.Equal(t, http.StatusNoContent, resp.StatusCode, "which ends an EventSource")
+	resp = second.ask(http.MethodGet, "/print/ticket.svg", "", nil)
+	assert.Equal(t, http.StatusNotFound, resp.StatusCode)
+
+	resp = second.ask(http.MethodPost, "/take", "", nil)
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	second.get("/issue").sees(id.String(), `name="points"`)
+	assert.NotContains(t, second.body, "/issue/issue", "the first one's ticket is not the second one's")
+	events.until(t, "over", "")
+	first.force("/issue/issue")
+	assert.Equal(t, http.StatusConflict, first.status)
+	books, err := s.Books(t.Context())
+	require.NoError(t, err)
+	assert.Zero(t, books.Ticketed)
+}
+
+// A page of another site that has the browser load the counter gets nothing,
+// and does not take the terminal either.
+func TestEmbedded(t *testing.T) {
+	term := serve(t, newShop(t))
+	p := &person{t: t, term: term, client: &http.Client{}}
+	defer p.client.CloseIdleConnections()
+	for _, header := range []map[string]string{
+		{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"},
+		{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"},
+		{"Sec-Fetch-Site": "none", "Sec-Fetch-Dest": "iframe"},
+	} {
+		resp := p.ask(http.MethodGet, "/", "", header)
+		assert.Equal(t, http.StatusConflict, resp.StatusCode)
+		assert.Empty(t, resp.Cookies())
+	}
+	assert.Equal(t, http.StatusOK, term.open(t).status)
+}
+
+// Another card between two steps is refused at each, and changes nothing.
+func TestSwappedCard(t *testing.T) {
+	s := newShop(t)
+	mine, _ := enrolled(t, s, 1, 5000)
+	other, otherID := enrolled(t, s, 2, 5000)
+	term := serve(t, s)
+	p := term.open(t)
+	const refused = "前の手順のカードと違うカードです"
+
+	p.put(mine, "known").get("/service").send("/service/check", "operator", "000001", "customer", "111")
+	p.put(other, "known").send("/service/register").sees(refused, `name="customer"`)
+	found, err := s.Find(t.Context(), otherID)
+	require.NoError(t, err)
+	assert.Empty(t, found.Services)
+
+	p.put(mine, "known").get("/issue").send("/issue/check", "points", "100", "until", s.Today().String())
+	p.put(other, "known").send("/issue/issue").sees(refused, `name="points"`)
+
+	// And of somebody without a MyKey ID.
+	stranger := sample(3)
+	p.put(stranger, "new").get("/enrol").send("/enrol/pin", "pin", simcard.DefaultAuthPIN).send("/enrol/offer")
+	p.put(sample(4), "new").send("/enrol/accept").sees(refused)
+	p.put(stranger, "new").get("/enrol").sees(`name="pin"`)
+
+	// The same card, lifted and put back, goes on.
+	p.send("/enrol/pin", "pin", simcard.DefaultAuthPIN).send("/enrol/offer")
+	term.slot.Remove()
+	p.send("/enrol/accept").sees("カードリーダーにカードがありません")
+	p.put(stranger, "new").send("/enrol/accept").sees("マイキーIDを登録しました")
+
+	books, err := s.Books(t.Context())
+	require.NoError(t, err)
+	assert.Zero(t, books.Ticketed)
+}
+
+func TestWrongPIN(t *testing.T) {
+	s := newShop(t)
+	term := serve(t, s)
+	p := term.open(t)
+	card := sample(1)
+	p.put(card, "new").get("/enrol")
+	p.send("/enrol/pin", "pin", "12３4").sees("カードへは送っていません", "<strong>3</strong>")
+	p.send("/enrol/pin", "pin", "9999").sees("あと2回です", "<strong>2</strong>")
+	p.send("/enrol/pin", "pin", "9998").sees("あと1回です")
+	p.send("/enrol/pin", "pin", "9997").sees("カードへ送りませんでした")
+	assert.Equal(t, 1, card.Tries(simcard.AuthPIN))
+
+	blocked := sample(2, simcard.WithTries(simcard.AuthPIN, 0))
+	p.put(blocked, "new").get("/enrol").sees("暗証番号がロックされています", jpki.UnlockWays(jpki.AuthPIN, parse(t, ticket.ParseDate, "2026-11-21").Start())[0].Text(jpki.Japanese))
+	p.send("/lang", "to", "en", "back", "enrol").sees("The PIN is blocked", "municipality")
+	p.force("/enrol/pin", "pin", simcard.DefaultAuthPIN).sees("The PIN is blocked", "counter of the municipality")
+}
+
+// Of a ticket that cannot be taken the screen says one thing, whatever the
+// reason.
+func TestRefusalIsOne(t *testing.T) {
+	s := newShop(t)
+	card, _ := enrolled(t, s, 1, 5000)
+	p := serve(t, s).open(t).put(card, "known")
+	p.get("/issue").send("/issue/check", "points", "100", "until", s.Today().String()).send("/issue/issue").get("/print/ticket.svg")
+	number := ticketNumber.FindStringSubmatch(p.body)[1]
+	used, err := s.Inspect(t.Context(), s.Terminal("T-01"), ticket.Code(number))
+	require.NoError(t, err)
+	slip, err := s.Slip(used)
+	require.NoError(t, err)
+	p.get("/redeem").send("/redeem/inspect", "code", slip.QR).sees(number).send("/redeem/redeem")
+
+	var first string
+	for _, code := range []string{number, slip.QR, slip.QR[:len(slip.QR)-1] + "A", "0000-0001", "12", "<script>", strings.Repeat("9", 200)} {
+		p.send("/redeem/inspect", "code", code).sees("このポイント券は使えません")
+		main := p.body[strings.Index(p.body, "<main>"):]
+		if first == "" {
+			first = main
+		}
+		assert.Equal(t, first, main, "for all codes the same")
+	}
+}
+
+var ticketNumber = regexp.MustCompile(`>(\d{4}-\d{4})<`)
+
+// A button that is pressed twice, and a form that is sent again later, do their
+// work once.
+func TestTwice(t *testing.T) {
+	s := newShop(t)
+	card, _ := enrolled(t, s, 1, 5000)
+	term := serve(t, s)
+	p := term.open(t).put(card, "known")
+	p.get("/issue").send("/issue/check", "points", "1000", "until", s.Today().String())
+	form := "token=" + p.token()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, term.url+"/issue/issue", strings.NewReader(form))
+			if !assert.NoError(t, err) {
+				return
+			}
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			resp, err := p.client.Do(r)
+			if assert.NoError(t, err) {
+				assert.NoError(t, resp.Body.Close())
+			}
+		})
+	}
+	wg.Wait()
+	p.get("/issue").sees("まだ印刷していません").get("/print/ticket.svg")
+	number := ticketNumber.FindStringSubmatch(p.body)[1]
+	p.get("/redeem").send("/redeem/inspect", "code", number).send("/redeem/redeem").sees("1,000ポイントの券を消し込みました")
+	p.force("/redeem/redeem").sees("1,000ポイントの券を消し込みました")
+	c, err := s.Settle(t.Context(), ticket.Period{From: s.Today(), To: s.Today()})
+	require.NoError(t, err)
+	assert.Equal(t, ticket.Total{Tickets: 1, Points: 1000}, c.Issued)
+	assert.Equal(t, ticket.Total{Tickets: 1, Points: 1000}, c.Tickets.Redeemed)
+}
+
+// A terminal that dies between the points and the paper says so when it is
+// back.
+func TestDies(t *testing.T) {
+	s := newShop(t)
+	card, _ := enrolled(t, s, 1, 5000)
+	p := serve(t, s).open(t).put(card, "known")
+	p.get("/issue").send("/issue/check", "points", "1000", "until", s.Today().String()).send("/issue/issue").sees("まだ印刷していません")
+
+	again := serve(t, s).open(t).sees("印刷していないポイント券があります: 1")
+	again.get("/issue").send("/issue/unprinted").sees("1,000", "まだ印刷していません").get("/print/ticket.svg").sees("1,000")
+	assert.NotContains(t, again.body, "再発行", "it is the first paper")
+	again.get("/")
+	assert.NotContains(t, again.body, "印刷していない")
+}
+
+func TestReceiptPrinter(t *testing.T) {
+	s := newShop(t)
+	card, _ := enrolled(t, s, 1, 5000)
+	var printed []byte
+	broken := true
+	p := serve(t, s, func(c *page.Config) {
+		c.Printer = func(_ context.Context, escpos []byte) error {
+			if broken {
+				return errors.New("no paper")
+			}
+			printed = escpos
+			return nil
+		}
+	}).open(t).put(card, "known")
+	p.get("/issue").send("/issue/check", "points", "1000", "until", s.Today().String()).send("/issue/issue")
+	p.send("/issue/receipt").sees("レシートプリンターで印刷できませんでした", "まだ印刷していません")
+	broken = false
+	p.send("/issue/receipt")
+	assert.NotContains(t, p.body, "まだ印刷していません")
+	assert.Equal(t, "\x1b@", string(printed[:2]), "ESC @ begins a page of a receipt printer")
+}
+
+// brokenReader is a reader that was unplugged.
+type brokenReader struct{}
+
+func (brokenReader) WaitCard(context.Context) (apdu.Transmitter, error) {
+	return nil, pcsc.ErrUnknownReader
+}
+func (brokenReader) WaitRemoved(context.Context) error { return pcsc.ErrUnknownReader }
+
+func TestReaderUnplugged(t *testing.T) {
+	s := newShop(t)
+	_, id := enrolled(t, s, 1, 5000)
+	p := serve(t, s, func(c *page.Config) { c.Reader = brokenReader{} }).open(t)
+	p.follow("menu").until(t, "card", "カードリーダーが見つかりません")
+	// What needs no card goes on.
+	p.get("/settle").sees("この期間の消込はありません")
+	p.get("/service").send("/service/check", "operator", "000001", "customer", "1").sees("カードリーダーが見つかりません")
+	assert.NotContains(t, p.body, id.String())
+}
+
+// otherCard is a chip card that knows nothing of what it is asked.
+type otherCard struct{ *simcard.Card }
+
+func (otherCard) Transmit([]byte) ([]byte, error) { return []byte{0x6A, 0x82}, nil }
+
+func (otherCard) TransmitContext(_ context.Context, dst, _ []byte) ([]byte, error) {
+	return append(dst, 0x6A, 0x82), nil
+}
+
+// Cards that are no use say why, and the next one is as welcome as ever.
+func TestOtherCards(t *testing.T) {
+	s := newShop(t)
+	p := serve(t, s).open(t)
+	p.put(otherCard{sample(1)}, "wrong").get("/lookup").sees("マイナンバーカードではありません")
+	p.put(sample(1, simcard.WithKind(simcard.Android)), "wrong").get("/lookup").sees("先に暗証番号が必要です")
+	p.put(sample(1, simcard.WithKind(simcard.PINLess)), "new").get("/enrol").sees("暗証番号がロックされています")
+	p.put(sample(1, simcard.WithExpired()), "new").get("/enrol").send("/enrol/pin", "pin", simcard.DefaultAuthPIN).sees("有効期限が切れています")
+	p.put(sample(1), "new").get("/enrol").send("/enrol/pin", "pin", simcard.DefaultAuthPIN).sees("自動生成する")
+}
+
+// The samples go into the reader by a button.
+func TestSamples(t *testing.T) {
+	s := newShop(t)
+	p := serve(t, s, func(c *page.Config) {
+		c.Samples = []page.Sample{{Name: "見本 花子", Card: sample(1)}, {Name: "見本 太郎", Card: sample(2)}}
+	}).open(t).sees("見本 花子", "見本 太郎")
+	events := p.follow("menu")
+	p.send("/sample", "sample", "1")
+	events.until(t, "card", "new\n")
+	p.send("/sample", "sample", "out")
+	events.until(t, "card", "none\n")
+	p.send("/sample", "sample", "7")
+}
+
+// At the end nobody is left behind: no goroutine, and no browser that waits.
+func TestServeEnds(t *testing.T) {
+	s := newShop(t)
+	before := goleak.IgnoreCurrent()
+	slot := new(page.Slot)
+	p, err := page.New(page.Config{Shop: s, Reader: slot, Terminal: "T-01", Inbox: t.TempDir()})
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.Serve(ctx, l) }()
+	term := &terminal{shop: s, slot: slot, url: "http://" + l.Addr().String()}
+	t.Run("browser", func(t *testing.T) {
+		clerk := term.open(t)
+		events := clerk.follow("menu")
+		slot.Insert(sample(1))
+		events.until(t, "card", "new\n")
+		stop()
+		events.until(t, "over", "")
+		assert.NoError(t, <-done)
+	})
+	goleak.VerifyNone(t, before)
+
+	// A listener that is closed by somebody else is an error.
+	l, err = net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	assert.Error(t, p.Serve(t.Context(), l))
+	goleak.VerifyNone(t, before)
+}
+
+// The candidates of an enrolment: the rules of the platform on the screen.
+func TestEnrolment(t *testing.T) {
+	s := newShop(t)
+	_, taken := enrolled(t, s, 9, 0)
+	p := serve(t, s).open(t).put(sample(1), "new").get("/enrol").send("/enrol/pin", "pin", simcard.DefaultAuthPIN)
+	p.send("/enrol/choose", "id", "abc").sees("8桁です")
+	p.send("/enrol/choose", "id", strings.ToLower(taken.String())).sees("このマイキーIDは使われています")
+	p.send("/enrol/choose", "id", "aoba2026").sees("AOBA2026", "この番号で登録する")
+	p.send("/enrol/offer").sees("自動生成の残り: 2")
+	p.send("/enrol/offer").sees("自動生成はあと1回です")
+	p.send("/enrol/offer").sees("マイキーIDを登録しました")
+	id := parse(t, mykey.ParseID, bigCode.FindStringSubmatch(p.body)[1])
+	found, err := s.Find(t.Context(), id)
+	require.NoError(t, err)
+	assert.Equal(t, id, found.ID)
+	p.force("/enrol/offer") // sent again: the same answer
+	p.sees(id.String())
+}
