@@ -23,8 +23,8 @@ type phoneReader struct {
 	wait     time.Duration
 	screen   io.Writer
 
-	mu   sync.Mutex
-	card *vpcd.Remote
+	turn chan struct{} // holds one token: whoever has it has the card
+	card *vpcd.Remote  // belongs to whose turn it is
 }
 
 func newPhoneReader(address string, wait time.Duration, screen io.Writer) (*phoneReader, error) {
@@ -40,38 +40,66 @@ func newPhoneReader(address string, wait time.Duration, screen io.Writer) (*phon
 	if err != nil {
 		return nil, &addressError{address, err}
 	}
-	return &phoneReader{listener: l, wait: wait, screen: screen}, nil
+	r := &phoneReader{listener: l, wait: wait, screen: screen, turn: make(chan struct{}, 1)}
+	r.turn <- struct{}{}
+	return r, nil
 }
 
+// take waits for its turn, give ends it.
+func (r *phoneReader) take(ctx context.Context) error {
+	select {
+	case <-r.turn:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *phoneReader) give() { r.turn <- struct{}{} }
+
+// WaitCard gives the card to one user after the other; Close passes it on. The
+// link stays: nobody takes the power from a card at a phone.
 func (r *phoneReader) WaitCard(ctx context.Context) (apdu.Transmitter, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	if err := r.take(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.connect(ctx); err != nil {
+		r.give()
+		return nil, err
+	}
+	var once sync.Once
+	return &contact{ContextTransmitter: r.card, wait: r.wait, closer: func() error {
+		once.Do(r.give)
+		return nil
+	}}, nil
+}
+
+// connect makes sure that there is a card.
+func (r *phoneReader) connect(ctx context.Context) error {
 	if r.card != nil {
-		// A warm start: what the last user selected is gone. It fails when the
-		// phone has left, and then another may come.
-		if err := r.card.Reset(ctx); err == nil {
-			return r.contact(), nil
+		if r.alive(ctx) {
+			return nil
 		}
-		r.card.Close() // it has left
-		r.card = nil
+		r.lose() // another may come
 	}
 	fmt.Fprintln(r.screen, r.listener.URL())
 	qrterminal.GenerateHalfBlock(r.listener.URL(), qrterminal.L, r.screen)
 	card, err := r.listener.Accept(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	r.card = card
-	return r.contact(), nil
+	return nil
 }
 
-// contact gives the phone's card. The link stays: a card takes no power from a
-// phone that is put away.
-func (r *phoneReader) contact() *contact {
-	return &contact{ContextTransmitter: r.card, closer: func() error { return nil }, wait: r.wait}
+// lose ends a link whose other end has left: how that ends is of no interest.
+func (r *phoneReader) lose() {
+	_ = r.card.Close()
+	r.card = nil
 }
 
-// WaitRemoved asks now and then: the link does not tell.
+// WaitRemoved asks now and then, when nobody works with the card: the link does
+// not tell.
 func (r *phoneReader) WaitRemoved(ctx context.Context) error {
 	for {
 		select {
@@ -79,32 +107,41 @@ func (r *phoneReader) WaitRemoved(ctx context.Context) error {
 			return ctx.Err()
 		case <-time.After(time.Second):
 		}
-		if r.gone(ctx) {
-			return nil
+		if gone, err := r.gone(ctx); gone || err != nil {
+			return err
 		}
 	}
 }
 
-func (r *phoneReader) gone(ctx context.Context) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (r *phoneReader) gone(ctx context.Context) (bool, error) {
+	if err := r.take(ctx); err != nil {
+		return false, err
+	}
+	defer r.give()
 	if r.card == nil {
-		return true
+		return true, nil
 	}
-	// GET CHALLENGE of the card itself changes nothing that is selected.
-	_, err := r.card.TransmitContext(ctx, nil, []byte{0x00, 0x84, 0x00, 0x00, 0x08})
-	if err == nil || ctx.Err() != nil {
-		return false
+	if r.alive(ctx) {
+		return false, nil
 	}
-	r.card.Close() // it has left
-	r.card = nil
-	return true
+	r.lose()
+	return true, ctx.Err()
 }
 
-// Close ends the link. A phone that has gone already is an orderly end too.
+// alive asks the card for a random number (GET CHALLENGE), which changes
+// nothing. Any answer will do.
+func (r *phoneReader) alive(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, r.wait)
+	defer cancel()
+	_, err := r.card.TransmitContext(ctx, nil, []byte{0x00, 0x84, 0x00, 0x00, 0x08})
+	return err == nil
+}
+
+// Close ends the link, when the last user of the card has closed it. A phone
+// that has gone already is an orderly end too.
 func (r *phoneReader) Close() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	<-r.turn
+	defer r.give()
 	err := r.listener.Close()
 	if r.card != nil {
 		if e := r.card.Close(); !errors.Is(e, net.ErrClosed) {

@@ -88,3 +88,52 @@ func TestDayWithAPhone(t *testing.T) {
 		})
 	}
 }
+
+// A phone that has left is noticed, and another may come; two users of the card
+// wait for each other, as long as their contexts let them.
+func TestPhoneLeaves(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	r, err := newPhoneReader("127.0.0.1:0", time.Minute, io.Discard)
+	require.NoError(t, err)
+	address := strings.TrimPrefix(r.listener.URL(), "vpcd://")
+	connect := func() <-chan *vpcd.Slot {
+		came := make(chan *vpcd.Slot, 1)
+		go func() {
+			phone, err := vpcd.Insert(ctx, address, simcard.New())
+			assert.NoError(t, err)
+			came <- phone
+		}()
+		return came
+	}
+	card := func() io.Closer {
+		c, err := r.WaitCard(ctx)
+		require.NoError(t, err)
+		_, err = jpki.Open(ctx, c)
+		require.NoError(t, err)
+		return c.(io.Closer)
+	}
+
+	came := connect()
+	held := card()
+	first := <-came
+	early, stop := context.WithCancel(ctx)
+	stop()
+	_, err = r.WaitCard(early)
+	assert.ErrorIs(t, err, context.Canceled, "somebody has the card")
+	require.NoError(t, held.Close())
+	require.NoError(t, held.Close(), "once is enough")
+	gone, err := r.gone(ctx)
+	require.NoError(t, err)
+	assert.False(t, gone)
+
+	first.Remove()
+	<-first.Done()
+	require.NoError(t, r.WaitRemoved(ctx))
+	came = connect()
+	require.NoError(t, card().Close())
+	second := <-came
+	require.NoError(t, r.Close())
+	<-second.Done()
+}

@@ -59,6 +59,9 @@ func serve(ctx context.Context, o *options, p *place, say speaker) (err error) {
 		return &addressError{o.serve, err}
 	}
 	say.plain(say.Kept, p.dir)
+	if p.fresh {
+		say.plain(say.NewKeys, p.keyFile)
+	}
 	say.plain(say.URL, l.Addr())
 	return counter.Serve(ctx, l)
 }

@@ -102,8 +102,8 @@ func english() lines {
 		Pseudonym: "The certificate's serial number is kept as a keyed pseudonym alone.",
 		Granted:   "The city grants %d points.",
 
-		Register:   "Library card and point card become one with it",
-		Registered: "Service ID registered: %s %s",
+		Register:   "Library card and point card are registered as Service IDs",
+		Registered: "Registered: %s %s",
 
 		Again:    "The next tap finds them",
 		Known:    "MyKey ID %s",
@@ -164,8 +164,8 @@ func japanese() lines {
 		Pseudonym: "証明書の発行番号は、鍵付きの仮名でだけ保存します。",
 		Granted:   "市から%dポイントが付与されました。",
 
-		Register:   "図書館の利用カードと商店街のポイントカードを1枚にします",
-		Registered: "サービスIDを登録しました: %s %s",
+		Register:   "図書館の利用カードと商店街のポイントカードを、サービスIDとして登録します",
+		Registered: "登録済: %s %s",
 
 		Again:    "次にかざすと、すぐわかります",
 		Known:    "マイキーID %s",

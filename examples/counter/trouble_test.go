@@ -97,6 +97,11 @@ func TestTroubleIsTold(t *testing.T) {
 		{"a server that is away", func(t *testing.T) []string {
 			return []string{"-data", t.TempDir(), "-db", "postgres://clerk:open-sesame-42@127.0.0.1:1/shop?connect_timeout=5"}
 		}, "There is no connection", "通信できません", false},
+		{"a database that the server does not have", func(t *testing.T) []string {
+			absent := regexp.MustCompile(`dbname=\S+`).ReplaceAllString(pg.DSN(t), "dbname=nobody_made_this")
+			require.Contains(t, absent, "nobody_made_this")
+			return []string{"-data", t.TempDir(), "-db", absent}
+		}, "does not let us in", "接続できないか、権限がありません", false},
 		{"a database of another kind", func(t *testing.T) []string {
 			return []string{"-data", t.TempDir(), "-db", "mysql://clerk:open-sesame-42@127.0.0.1/shop"}
 		}, "-db wants postgres://", "-db wants postgres://", false},

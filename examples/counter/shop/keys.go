@@ -24,6 +24,12 @@ const (
 // Keys are a shop's secrets. Make them with [LoadKeys] or [NewKeys]. They
 // print as [redacted].
 type Keys struct {
+	// Behind a pointer, because fmt does not ask Format about a field that is
+	// not exported: of a struct with such a field it would print the bytes.
+	*secrets
+}
+
+type secrets struct {
 	pseudonym   []byte // of serial numbers in the database
 	ticket      []byte // of QR codes
 	merge       []byte // AES-128 key of merge files
@@ -46,13 +52,13 @@ func NewKeys() Keys {
 		rand.Read(b) // never fails
 		return b
 	}
-	return Keys{
+	return Keys{&secrets{
 		pseudonym:   draw(32),
 		ticket:      draw(32),
 		merge:       draw(16),
 		mergeSecret: []byte(rand.Text()), // 130 random bits, in letters that every system can hash
 		ledger:      draw(32),
-	}
+	}}
 }
 
 // LoadKeys reads the keys from a file, or draws them and writes the file where
@@ -102,7 +108,7 @@ func readKeys(path string) (Keys, error) {
 		len(f.Pseudonym) < 32 || len(f.Ticket) < 32 || len(f.Merge) != 16 || len(f.MergeSecret) < 16 || len(f.Ledger) < 32 {
 		return Keys{}, ErrKeyFile
 	}
-	return Keys{f.Pseudonym, f.Ticket, f.Merge, []byte(f.MergeSecret), f.Ledger}, nil
+	return Keys{&secrets{f.Pseudonym, f.Ticket, f.Merge, []byte(f.MergeSecret), f.Ledger}}, nil
 }
 
 // writeKeys writes the file whole under another name and then links it, so that
@@ -144,7 +150,7 @@ func (k Keys) Merge() (mergefile.Key, error) {
 }
 
 // IsZero reports whether there are no keys.
-func (k Keys) IsZero() bool { return len(k.pseudonym) == 0 }
+func (k Keys) IsZero() bool { return k.secrets == nil }
 
 // Format prints [redacted] for every verb.
 func (k Keys) Format(f fmt.State, _ rune) { fmt.Fprint(f, "[redacted]") }

@@ -1,6 +1,7 @@
 package shop_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -79,6 +80,7 @@ func TestKeysPrintAsRedacted(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
 		fmt.Fprintf(&printed, verb+verb+"\n", k, &k)
 	}
+	fmt.Fprintf(&printed, "%v %+v %#v", struct{ k shop.Keys }{k}, struct{ k *shop.Keys }{&k}, []any{struct{ k shop.Keys }{k}})
 	slog.New(slog.NewJSONHandler(&printed, nil)).Info("keys", "keys", k)
 	coded, err := json.Marshal(map[string]any{"keys": k})
 	require.NoError(t, err)
@@ -87,6 +89,11 @@ func TestKeysPrintAsRedacted(t *testing.T) {
 	secrets := regexp.MustCompile(`"[^"]{20,}"`).FindAllString(string(file), -1)
 	require.Len(t, secrets, 5)
 	for _, s := range secrets {
-		assert.NotContains(t, printed.String(), strings.Trim(s, `"`))
+		s = strings.Trim(s, `"`)
+		assert.NotContains(t, printed.String(), s)
+		if raw, err := base64.StdEncoding.DecodeString(s); err == nil {
+			assert.NotContains(t, printed.String(), strings.Trim(fmt.Sprint(raw), "[]"))
+			assert.NotContains(t, strings.ToLower(printed.String()), fmt.Sprintf("%x", raw))
+		}
 	}
 }

@@ -147,6 +147,7 @@ func TestADay(t *testing.T) {
 		require.NoError(t, s.Grant(ctx, v.ID(), 2000, "welcome"))
 		require.NoError(t, s.Grant(ctx, v.ID(), 2000, "welcome"), "a second time changes nothing")
 		assert.ErrorIs(t, s.Grant(ctx, v.ID(), 3000, "welcome"), shop.ErrRepeat)
+		assert.Equal(t, "*shop.Visit *shop.Visit *shop.Shop", fmt.Sprintf("%+v %#v %+v", v, v, s))
 		v.Close()
 
 		mall := mykey.ServiceID{Operator: cfg.Mall, Customer: parse(t, mykey.ParseCustomerID, "520625")}

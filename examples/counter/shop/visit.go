@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/mynakit/mynakit/jpki"
@@ -154,6 +155,9 @@ func (s *Shop) begin(ctx context.Context, card *jpki.Card, cert *jpki.VerifiedCe
 	}
 	return v, nil
 }
+
+// Format prints only the type, whatever the verb: a visit leads to a person.
+func (v *Visit) Format(f fmt.State, _ rune) { fmt.Fprint(f, "*shop.Visit") }
 
 // Close ends the visit; every later call gives [mykey.ErrSessionOver].
 func (v *Visit) Close() { v.session.Close() }
