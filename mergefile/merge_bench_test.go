@@ -15,8 +15,8 @@ import (
 	"github.com/mynakit/mynakit/mergefile"
 )
 
-// inserter inserts records in the fastest way that database/sql has: many rows
-// in a statement, and the statement kept ready.
+// inserter inserts records in the fastest way that database/sql has by itself:
+// many rows in a statement, and the statement kept ready.
 type inserter struct {
 	tx      *sql.Tx
 	dollars bool // PostgreSQL's placeholders
@@ -38,7 +38,8 @@ func (in *inserter) insert(ctx context.Context, recs []mergefile.Record) error {
 			in.args = in.values(in.args, &part[i])
 		}
 		var err error
-		if len(part) < rowsAtOnce {
+		// pgx keeps statements ready by itself.
+		if len(part) < rowsAtOnce || in.dollars {
 			_, err = in.tx.ExecContext(ctx, in.query(len(part)), in.args...)
 		} else {
 			if in.ready == nil {
@@ -231,6 +232,63 @@ func BenchmarkDuplicates(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "records/s")
+		})
+	}
+}
+
+// What a record costs when the ledger remembers ever more numbers, as a table:
+// new records, and ones that were merged long ago.
+func TestGrowth(t *testing.T) {
+	if !long() {
+		t.Skip("ten million numbers: set MYNAKIT_LONG=1")
+	}
+	const n = 10_000
+	for _, e := range engines {
+		sizes := []int{10_000, 100_000, 1_000_000, 10_000_000}
+		if e.driver == "pgx" {
+			sizes = sizes[:3]
+		}
+		t.Run(e.name, func(t *testing.T) {
+			ctx := t.Context()
+			s, _ := figureShop(t, e)
+			r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll, c.List = nil, creditAll, -1 })
+			first := from(t, s.profile, 0, n)
+			_, err := r.Receive(ctx, s.file(t, first), "", nil)
+			require.NoError(t, err)
+			filled := n
+			for _, size := range sizes {
+				for filled < size {
+					part := from(t, s.profile, filled, min(100_000, size-filled))
+					filled += len(part)
+					tx, err := s.db.BeginTx(ctx, nil)
+					require.NoError(t, err)
+					in := &inserter{tx: tx, dollars: e.driver == "pgx", table: "mergefile_number", columns: 4,
+						values: func(args []any, r *mergefile.Record) []any {
+							at := r.Transaction.Time().UnixMilli()
+							return append(args, int64(1), at, int64(r.Transaction.Sequence()), at*7919)
+						}}
+					require.NoError(t, in.insert(ctx, part))
+					in.close()
+					require.NoError(t, tx.Commit())
+				}
+				var merges, repeats []time.Duration
+				for range 15 {
+					file := s.file(t, from(t, s.profile, filled, n))
+					began := time.Now()
+					rep, err := r.Receive(ctx, file, "", nil)
+					merges = append(merges, time.Since(began)/n)
+					require.NoError(t, err)
+					require.EqualValues(t, n, rep.Merged)
+					filled += n
+					file = s.file(t, first)
+					began = time.Now()
+					rep, err = r.Receive(ctx, file, "", nil)
+					repeats = append(repeats, time.Since(began)/n)
+					require.NoError(t, err)
+					require.EqualValues(t, n, rep.Duplicates)
+				}
+				t.Logf("%9d numbers remembered: %5.2f µs a new record, %5.2f µs a repeated one", size, median(merges)/1e3, median(repeats)/1e3)
+			}
 		})
 	}
 }
