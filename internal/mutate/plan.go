@@ -14,12 +14,15 @@ type Target struct {
 	Package   string // relative to the module, such as ./jpki
 	File      string // relative to the module
 	Functions []string
+	Long      []string // tests that are run with MYNAKIT_LONG=1
 }
 
 // readPlan reads lines of a group, a package, and files of it, each of which
 // may have functions behind a colon:
 //
 //	pin ./jpki verify.go pin.go:NewPIN,fullWidth
+//
+// A word long=Test names a test that is run with MYNAKIT_LONG=1.
 func readPlan(name string) ([]Target, error) {
 	var plan []Target
 	err := lines(name, func(line string) error {
@@ -27,9 +30,18 @@ func readPlan(name string) ([]Target, error) {
 		if len(words) < 3 {
 			return fmt.Errorf("want a group, a package and files: %s", line)
 		}
+		var long []string
 		for _, w := range words[2:] {
+			if test, ok := strings.CutPrefix(w, "long="); ok {
+				long = append(long, test)
+			}
+		}
+		for _, w := range words[2:] {
+			if strings.HasPrefix(w, "long=") {
+				continue
+			}
 			file, functions, _ := strings.Cut(w, ":")
-			t := Target{Group: words[0], Package: words[1], File: filepath.ToSlash(filepath.Join(words[1], file))}
+			t := Target{Group: words[0], Package: words[1], File: filepath.ToSlash(filepath.Join(words[1], file)), Long: long}
 			if functions != "" {
 				t.Functions = strings.Split(functions, ",")
 			}

@@ -27,6 +27,7 @@ type bench struct {
 	binary  string
 	mutants []Mutant
 	tests   []test
+	long    []string // names of tests
 	log     func(format string, args ...any)
 }
 
@@ -35,6 +36,7 @@ type test struct {
 	name  string
 	takes time.Duration
 	notes []byte // by mutant: 1 where the mutant changes what happens in the test
+	long  bool   // run with MYNAKIT_LONG=1
 }
 
 // build compiles the tests of a package of the module at root, with the
@@ -61,6 +63,7 @@ func build(ctx context.Context, root, work string, targets []Target, log func(st
 			name = packageName(source)
 		}
 		next += len(mutants)
+		b.long = append(b.long, t.Long...)
 		b.mutants = append(b.mutants, mutants...)
 		overlay[path] = filepath.Join(work, fmt.Sprintf("%d.go", i))
 		if err := os.WriteFile(overlay[path], broken, 0o600); err != nil {
@@ -114,7 +117,8 @@ func (b *bench) survey(ctx context.Context, most time.Duration) error {
 		}
 		limited, cancel := context.WithTimeout(ctx, 5*most)
 		began := time.Now()
-		out, err := b.command(limited, []string{"MUTATE_NOTES=" + notes}, "-test.run", "^"+name+"$", "-test.count=1").CombinedOutput()
+		long := slices.Contains(b.long, name)
+		out, err := b.command(limited, append(environment(long), "MUTATE_NOTES="+notes), "-test.run", "^"+name+"$", "-test.count=1").CombinedOutput()
 		cancel()
 		takes := time.Since(began)
 		if err != nil {
@@ -129,12 +133,27 @@ func (b *bench) survey(ctx context.Context, most time.Duration) error {
 			return err
 		}
 		if bytes.IndexByte(seen, 1) >= 0 {
-			b.tests = append(b.tests, test{name, takes, seen})
+			b.tests = append(b.tests, test{name, takes, seen, long})
 		}
 	}
-	slices.SortStableFunc(b.tests, func(x, y test) int { return cmp.Compare(x.takes, y.takes) })
+	slices.SortStableFunc(b.tests, func(x, y test) int {
+		if x.long != y.long {
+			if y.long {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(x.takes, y.takes)
+	})
 	if len(b.tests) == 0 {
 		return fmt.Errorf("%s: no test notices anything", b.dir)
+	}
+	return nil
+}
+
+func environment(long bool) []string {
+	if long {
+		return []string{"MYNAKIT_LONG=1"}
 	}
 	return nil
 }
@@ -168,13 +187,14 @@ func (b *bench) run(ctx context.Context, m Mutant) (Outcome, error) {
 	o := Outcome{Mutant: m, By: "no test comes to where it matters"}
 	var names []string
 	var takes time.Duration
+	long := false
 	flush := func() error {
 		if len(names) == 0 || o.Killed {
 			return nil
 		}
 		limited, cancel := context.WithTimeout(ctx, 15*time.Second+8*takes)
 		defer cancel()
-		out, err := b.command(limited, []string{fmt.Sprintf("MUTATE_ON=%d", m.ID)},
+		out, err := b.command(limited, append(environment(long), fmt.Sprintf("MUTATE_ON=%d", m.ID)),
 			"-test.run", "^("+strings.Join(names, "|")+")$", "-test.count=1", "-test.failfast").CombinedOutput()
 		names, takes = nil, 0
 		if ctx.Err() != nil {
@@ -198,12 +218,13 @@ func (b *bench) run(ctx context.Context, m Mutant) (Outcome, error) {
 		o.By = "every test passes"
 		// The quick ones together, then the others: what starts a database for
 		// its tests starts one for all of them.
-		if batch < len(batches) && takes > 0 && takes+t.takes > batches[batch] {
+		if full := batch < len(batches) && takes+t.takes > batches[batch]; takes > 0 && (full || t.long != long) {
 			if err := flush(); err != nil {
 				return o, err
 			}
 			batch++
 		}
+		long = t.long
 		if !o.Killed {
 			names, takes = append(names, t.name), takes+t.takes
 		}
