@@ -166,3 +166,34 @@ func TestNothingToLookFor(t *testing.T) {
 		assert.Equal(w, before, after)
 	})
 }
+
+// A procedure that has ended gives its result again, but not once the ID it led
+// to has been revoked.
+func TestResultOfWhatWasRevoked(t *testing.T) {
+	conform(t, func(w *world) {
+		ctx := w.Context()
+		a, b := w.begin(tap(1)), w.begin(tap(1))
+		ea, err := a.Enrol(ctx)
+		require.NoError(w, err)
+		eb, err := b.Enrol(ctx)
+		require.NoError(w, err)
+		_, err = ea.Check(ctx, tap(1), id(w, "MY123456"))
+		require.NoError(w, err)
+		_, err = ea.Accept(ctx, tap(1))
+		require.NoError(w, err)
+		p, err := eb.Accept(ctx, tap(1))
+		require.NoError(w, err)
+		require.True(w, p.Registered)
+		require.Equal(w, "MY123456", p.Candidate.String())
+		require.NoError(w, w.reg.Revoke(ctx, id(w, "MY123456")))
+		for _, again := range []func() (mykey.Progress, error){
+			func() (mykey.Progress, error) { return eb.Accept(ctx, tap(1)) },
+			func() (mykey.Progress, error) { return eb.Offer(ctx, tap(1)) },
+			func() (mykey.Progress, error) { return eb.Check(ctx, tap(1), id(w, "OTHER234")) },
+		} {
+			p, err := again()
+			require.ErrorIs(w, err, mykey.ErrIDReplaced)
+			require.Zero(w, p)
+		}
+	})
+}
