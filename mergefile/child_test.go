@@ -56,7 +56,11 @@ func childWork(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ledger, err := mergefile.OpenLedger(ctx, db, mergefile.LedgerConfig{Key: secret})
+	cfg := mergefile.LedgerConfig{Key: secret}
+	if n%2 == 1 {
+		cfg.Copy = pgxCopy // of no use on SQLite
+	}
+	ledger, err := mergefile.OpenLedger(ctx, db, cfg)
 	if err != nil {
 		return err
 	}

@@ -263,6 +263,10 @@ func (l *Ledger) write(ctx context.Context, fn func(context.Context, *sqldb.Tx) 
 		l.mu.Unlock()
 		return fmt.Errorf("%w: %w", ErrStopped, err)
 	}
+	if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+		// A driver may only say that it was interrupted.
+		return fmt.Errorf("%w: %w", ctx.Err(), err)
+	}
 	return err
 }
 

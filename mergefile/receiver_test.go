@@ -15,7 +15,7 @@ import (
 
 func TestReceive(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *shop) {
-		r := s.receiver(t, nil)
+		r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
 		first := records(t, s.profile, 2500)
 		rep, err := r.Receive(t.Context(), s.file(t, first), "a.dat", nil)
 		require.NoError(t, err)
@@ -125,7 +125,7 @@ func TestReceiveInvalid(t *testing.T) {
 // If Apply fails, in whatever way, nothing of the file remains.
 func TestApplyFails(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *shop) {
-		rs := records(t, s.profile, 1500)
+		rs := records(t, s.profile, 150)
 		boom := errors.New("boom")
 		var fail func() error
 		r := s.receiver(t, func(c *mergefile.ReceiverConfig) {
@@ -133,7 +133,7 @@ func TestApplyFails(t *testing.T) {
 				if err := credit(ctx, tx, rec); err != nil {
 					return err
 				}
-				if rec == rs[1200] && fail != nil {
+				if rec == rs[120] && fail != nil {
 					return fail()
 				}
 				return nil

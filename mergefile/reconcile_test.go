@@ -66,7 +66,8 @@ func TestReconcile(t *testing.T) {
 				here, there = append(here, r), append(there, r)
 			}
 		}
-		_, err := s.receiver(t, nil).Receive(t.Context(), s.file(t, here), "", nil)
+		r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
+		_, err := r.Receive(t.Context(), s.file(t, here), "", nil)
 		require.NoError(t, err)
 		ctx := t.Context()
 		var always time.Time

@@ -83,13 +83,14 @@ func TestTransfer(t *testing.T) {
 func TestImportConflict(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *shop) {
 		rs := records(t, s.profile, 1200)
-		_, err := s.receiver(t, nil).Receive(t.Context(), s.file(t, rs), "", nil)
+		all := func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll }
+		_, err := s.receiver(t, all).Receive(t.Context(), s.file(t, rs), "", nil)
 		require.NoError(t, err)
 		other := openShop(t, openDB(t, "sqlite", sqliteDSN(t.TempDir())), mergefile.LedgerConfig{})
 		changed := append([]mergefile.Record(nil), rs...)
 		changed[1100].Points++
 		changed = append(changed, later(t, rs[0], day))
-		_, err = other.receiver(t, nil).Receive(t.Context(), s.file(t, changed), "", nil)
+		_, err = other.receiver(t, all).Receive(t.Context(), s.file(t, changed), "", nil)
 		require.NoError(t, err)
 		before := export(t, s.ledger)
 		rep, err := s.ledger.Import(t.Context(), bytes.NewReader(export(t, other.ledger)))
