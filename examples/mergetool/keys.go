@@ -98,17 +98,20 @@ func trimLine(b []byte) []byte {
 	return bytes.TrimSuffix(b, []byte("\r"))
 }
 
-// keygen writes a new key and a new secret, both random, and shows neither.
+// keygen writes a new key and new secrets, all random, and shows none.
 func keygen(f *flag.FlagSet) func(context.Context, []string) error {
 	var s shared
 	s.addKeys(f)
+	ledgerKeyFile := f.String("ledger-key-file", "", "the `file` for the secret of a ledger")
 	return func(_ context.Context, args []string) error {
-		if len(args) != 0 || s.keyFile == "" && s.secretFile == "" {
+		if len(args) != 0 || s.keyFile == "" && s.secretFile == "" && *ledgerKeyFile == "" {
 			return errUsage
 		}
 		var key, secret [16]byte
+		var ledger [32]byte
 		rand.Read(key[:])
 		rand.Read(secret[:])
+		rand.Read(ledger[:])
 		var text []byte
 		switch s.keyFormat {
 		case "hex":
@@ -126,7 +129,12 @@ func keygen(f *flag.FlagSet) func(context.Context, []string) error {
 			}
 		}
 		if s.secretFile != "" {
-			return writeNew(s.secretFile, fmt.Appendf(nil, "%x\n", secret))
+			if err := writeNew(s.secretFile, fmt.Appendf(nil, "%x\n", secret)); err != nil {
+				return err
+			}
+		}
+		if *ledgerKeyFile != "" {
+			return writeNew(*ledgerKeyFile, fmt.Appendf(nil, "%x\n", ledger))
 		}
 		return nil
 	}

@@ -1,12 +1,15 @@
-// Command mergetool makes, reads and examines merge files (合算ポイントファイル).
+// Command mergetool makes, reads and examines merge files (合算ポイントファイル),
+// and merges them, each exactly once, into a database.
 //
-//	mergetool keygen  -key-file k.hex -secret-file s.txt
+//	mergetool keygen  -key-file k.hex -secret-file s.txt -ledger-key-file l.hex
 //	mergetool seal    -profile Standard -key-file k.hex -secret-file s.txt in.csv out.bin
 //	mergetool open    -profile Standard -key-file k.hex -secret-file s.txt in.bin out.csv
 //	mergetool inspect -profile Standard -key-file k.hex -secret-file s.txt in.bin
 //	mergetool lint    -profile Published -secret-file s.txt
 //	mergetool probe   -key-file k.txt -secret-file s.txt in.bin
 //	mergetool vectors
+//	mergetool receive -key-file k.hex -secret-file s.txt -ledger-key-file l.hex -db points.db in.bin
+//	mergetool ledger  -ledger-key-file l.hex -db points.db show
 //
 // A profile is the name of a preset or a JSON file; "lint -json" prints one to
 // start from. Keys and secrets come from files and are never an argument, which
@@ -18,8 +21,55 @@
 // invalid file; "inspect -diagnose" and "probe" say more, and belong on a
 // developer's desk.
 //
-// The exit code is 0 for success, 1 for an invalid file or a failure, and 2 for
-// wrong usage.
+// # Receiving
+//
+// receive merges files into a database: an SQLite file, or a postgres://
+// address, whose password comes from PGPASSFILE or PGPASSWORD. A file is merged
+// whole or not at all, and a record that was merged before is skipped, so the
+// same command may be given again after whatever happened. The points go into
+// mergetool_balance (kind, holder, points), a table that stands for your
+// members.
+//
+//	mergetool receive … -db points.db monday.bin tuesday.bin
+//	mergetool receive … -db points.db -inbox from-cloud -once
+//	mergetool receive … -db postgres://till@server/shop -inbox from-cloud
+//
+// With -inbox it watches a directory until SIGTERM, or takes what is there with
+// -once. Files must be renamed into the directory when they are complete; for a
+// sender that does not, say -settle 30s. What is merged goes to done, what is
+// refused to quarantine. Any number of programs may share an inbox and a
+// database.
+//
+// After SIGTERM or Ctrl-C the file in hand is finished, or rolled back if that
+// takes longer than -grace; a second signal rolls back at once.
+//
+// Each file gives one line, and a summary the last, in JSON with -json. A
+// transaction number that comes again with other content is an alarm on
+// standard error. Holders and keys are in no output.
+//
+// # The ledger
+//
+// The ledger, in the same database, knows every number that was merged.
+//
+//	mergetool ledger … show                 what it remembers
+//	mergetool ledger … export FILE          write it out, for a change of machine
+//	mergetool ledger … import FILE          take it over
+//	mergetool ledger … reconcile LIST.csv   compare it with a list from the cloud's side
+//	mergetool ledger … -keep-days 400 forget
+//
+// The list has the header transaction_time,sequence, or that of the other CSV
+// to compare holders and points, too, and rises by number. Never forget before
+// the time in which a file may still be sent again has passed.
+//
+// # Exit codes
+//
+//	0  success; for receive: every file is merged
+//	1  an invalid file or a failure
+//	2  wrong usage
+//	3  receive: files were refused, as they will be again; ledger reconcile: there are differences
+//	4  receive: files are left; give the same command again
+//
+// A watch without -once ends with 0 when it is told to end.
 package main
 
 import (
@@ -41,10 +91,18 @@ func main() {
 }
 
 const (
-	exitOK    = 0
-	exitError = 1
-	exitUsage = 2
+	exitOK      = 0
+	exitError   = 1
+	exitUsage   = 2
+	exitRefused = 3
+	exitLeft    = 4
 )
+
+// exit is an error with an exit code of its own.
+type exit struct {
+	code int
+	error
+}
 
 // A task is one subcommand.
 type task struct {
@@ -62,6 +120,8 @@ func tasks() []task {
 		{"lint", "", "say what is risky about a profile", lint},
 		{"probe", "IN", "find the profile of a merge file", probe},
 		{"vectors", "", "run the test vectors, or write them out", vectors},
+		{"receive", "[FILE ...]", "merge files into a database, each exactly once", receive},
+		{"ledger", "ACTION [FILE]", "show, export, import, reconcile or forget what was merged", ledger},
 	}
 }
 
@@ -97,6 +157,10 @@ func run(ctx context.Context, args []string) int {
 			return exitUsage
 		default:
 			fmt.Fprintln(os.Stderr, "mergetool:", err)
+			var own exit
+			if errors.As(err, &own) {
+				return own.code
+			}
 			return exitError
 		}
 	}

@@ -1,15 +1,86 @@
 package main
 
 import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/mynakit/mynakit/internal/pgtest"
 )
 
+var pg pgtest.Server
+
+// stopping stops the server before testscript.Main ends the process.
+type stopping struct{ m *testing.M }
+
+func (s stopping) Run() int {
+	defer pg.Stop()
+	return s.m.Run()
+}
+
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"mergetool": main})
+	testscript.Main(stopping{m}, map[string]func(){"mergetool": main})
 }
 
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata"})
+	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: map[string]func(*testscript.TestScript, bool, []string){
+		// balances FILE prints the table of balances.
+		"balances": func(ts *testscript.TestScript, neg bool, args []string) {
+			db := sqlite(ts.MkAbs(args[0]))
+			defer db.Close()
+			all, err := balances(db)
+			ts.Check(err)
+			fmt.Fprint(ts.Stdout(), all)
+		},
+		// dropbalances FILE puts a view in the table's place, which nobody can
+		// write to.
+		"dropbalances": func(ts *testscript.TestScript, neg bool, args []string) {
+			db := sqlite(ts.MkAbs(args[0]))
+			defer db.Close()
+			_, err := db.Exec("DROP TABLE mergetool_balance; CREATE VIEW mergetool_balance AS SELECT 'mall' AS kind, '' AS holder, 1 AS points")
+			ts.Check(err)
+		},
+		// code N COMMAND runs a command and checks its exit code.
+		"code": func(ts *testscript.TestScript, neg bool, args []string) {
+			err := ts.Exec(args[1], args[2:]...)
+			exit, ok := errors.AsType[*exec.ExitError](err)
+			if !ok || strconv.Itoa(exit.ExitCode()) != args[0] {
+				ts.Fatalf("want exit code %s: %v", args[0], err)
+			}
+		},
+	}})
+}
+
+func sqlite(path string) *sql.DB {
+	db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(path)+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		panic(err)
+	}
+	return db
+}
+
+// balances gives a line for each holder.
+func balances(db *sql.DB) (string, error) {
+	rows, err := db.Query("SELECT kind, holder, points FROM mergetool_balance ORDER BY kind, holder")
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	var b strings.Builder
+	for rows.Next() {
+		var kind, holder string
+		var points int64
+		if err := rows.Scan(&kind, &holder, &points); err != nil {
+			return "", err
+		}
+		fmt.Fprintln(&b, kind, holder, points)
+	}
+	return b.String(), rows.Err()
 }

@@ -136,16 +136,21 @@ func parseRow(row []string, kind mergefile.HolderKind) (rec mergefile.Record, er
 	if rec.Points, err = strconv.ParseUint(row[1], 10, 64); err != nil {
 		return rec, errors.New("points: not a whole number")
 	}
-	at, err := time.Parse(time.RFC3339Nano, row[2])
-	if err != nil {
-		return rec, errors.New("transaction_time: not a time as in 2017-05-12T09:30:00+09:00")
-	}
-	sequence, err := strconv.ParseUint(row[3], 10, 32)
-	if err != nil {
-		return rec, errors.New("sequence: not a whole number")
-	}
-	rec.Transaction, err = mergefile.NewTransaction(at, uint32(sequence))
+	rec.Transaction, err = parseNumber(row[2], row[3])
 	return rec, err
+}
+
+// parseNumber reads the two columns of a transaction number.
+func parseNumber(at, sequence string) (mergefile.Transaction, error) {
+	t, err := time.Parse(time.RFC3339Nano, at)
+	if err != nil {
+		return mergefile.Transaction{}, errors.New("transaction_time: not a time as in 2017-05-12T09:30:00+09:00")
+	}
+	n, err := strconv.ParseUint(sequence, 10, 32)
+	if err != nil {
+		return mergefile.Transaction{}, errors.New("sequence: not a whole number")
+	}
+	return mergefile.NewTransaction(t, uint32(n))
 }
 
 func open(f *flag.FlagSet) func(context.Context, []string) error {

@@ -1,0 +1,289 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/inbox"
+)
+
+// receiveFlags are the choices of the task receive.
+type receiveFlags struct {
+	shared
+	storage
+	scope        string
+	inbox        inbox.Config
+	once, asJSON bool
+	grace        time.Duration
+	operands     []string
+	merge        *mergefile.Receiver
+	out          *outcomes
+	work         context.Context // ends when the file in hand must be given up
+}
+
+func receive(f *flag.FlagSet) func(context.Context, []string) error {
+	var r receiveFlags
+	r.shared.add(f)
+	r.storage.add(f)
+	f.StringVar(&r.scope, "scope", "", "whose transaction numbers these are, such as a shop system; numbers are compared within a scope")
+	f.StringVar(&r.inbox.Dir, "inbox", "", "watch this `directory` instead of receiving the files that are named")
+	f.StringVar(&r.inbox.Done, "done", "", "the `directory` for files that are merged (default \"done\" in the inbox)")
+	f.StringVar(&r.inbox.Quarantine, "quarantine", "", "the `directory` for files that are refused (default \"quarantine\" in the inbox)")
+	f.DurationVar(&r.inbox.Settle, "settle", 0, "take a file when it has been unchanged for so long; 0 is for senders that rename files into the inbox")
+	f.DurationVar(&r.inbox.Poll, "poll", inbox.DefaultPoll, "look into the inbox at least so often")
+	f.BoolVar(&r.inbox.PollOnly, "poll-only", false, "do not ask the system for notification")
+	f.BoolVar(&r.once, "once", false, "receive what is in the inbox and end")
+	f.Int64Var(&r.inbox.MaxSize, "max-size", mergefile.DefaultMaxSize, "refuse files of more `bytes`")
+	f.DurationVar(&r.grace, "grace", 10*time.Second, "how long the file in hand may still take after SIGTERM; then it is rolled back")
+	f.BoolVar(&r.asJSON, "json", false, "print a line of JSON for each file and for the summary")
+	return func(ctx context.Context, args []string) error {
+		if (r.inbox.Dir == "") == (len(args) == 0) || r.inbox.Dir == "" && (r.once || r.inbox.Done != "" || r.inbox.Quarantine != "") {
+			return errUsage
+		}
+		r.operands = args
+		return r.run(ctx)
+	}
+}
+
+func (r *receiveFlags) run(ctx context.Context) error {
+	p, k, err := r.load()
+	if err != nil {
+		return err
+	}
+	db, ledger, err := r.storage.open(ctx, 0)
+	if err != nil {
+		return advise(err)
+	}
+	defer db.Close()
+	if err := db.createBalance(ctx); err != nil {
+		return advise(err)
+	}
+	r.out = &outcomes{asJSON: r.asJSON, to: os.Stdout}
+	r.merge, err = mergefile.NewReceiver(mergefile.ReceiverConfig{
+		Ledger: ledger, Profile: p, Keys: k, Scope: r.scope,
+		ApplyAll: db.credit,
+		Alarm:    r.out.alarm,
+		Reader:   mergefile.ReaderOptions{MaxSize: r.inbox.MaxSize},
+		List:     5,
+	})
+	if err != nil {
+		return advise(err)
+	}
+	var stop func()
+	r.work, stop = afterwards(ctx, r.grace)
+	defer stop()
+	if r.inbox.Dir != "" {
+		r.inbox.Sidecar = p.Integrity == mergefile.IntegritySidecar
+		err = r.watch(ctx)
+	} else {
+		err = r.named(ctx)
+	}
+	r.out.summary()
+	if err != nil {
+		return advise(err)
+	}
+	return r.out.verdict()
+}
+
+// afterwards gives a context that outlives ctx by a time, so that the file in
+// hand can be finished. A second signal ends it at once.
+func afterwards(ctx context.Context, grace time.Duration) (context.Context, func()) {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer cancel()
+		select {
+		case <-ctx.Done():
+		case <-work.Done():
+			return
+		}
+		if grace > 0 {
+			fmt.Fprintf(os.Stderr, "mergetool: finishing the file in hand, for up to %v; another signal rolls it back\n", grace)
+		}
+		late := time.NewTimer(grace)
+		defer late.Stop()
+		for range 2 { // the first is the one that ended ctx
+			select {
+			case <-signals:
+			case <-late.C:
+				return
+			case <-work.Done():
+				return
+			}
+		}
+	}()
+	return work, func() {
+		signal.Stop(signals)
+		cancel()
+		<-ended
+	}
+}
+
+// named receives the files of the command line, in their order.
+func (r *receiveFlags) named(ctx context.Context) error {
+	var size int64
+	for _, name := range r.operands {
+		if info, err := os.Stat(name); err == nil {
+			size += info.Size()
+		}
+	}
+	bar := newProgress("receiving", 2*size) // each is read twice
+	defer bar.done()
+	for i, name := range r.operands {
+		if ctx.Err() != nil {
+			for _, name := range r.operands[i:] {
+				r.out.left(name, errEnded)
+			}
+			return nil
+		}
+		err := r.file(name, bar)
+		if errors.Is(err, mergefile.ErrStopped) {
+			return err
+		}
+	}
+	return nil
+}
+
+var errEnded = errors.New("the program was told to end")
+
+// file receives one file of the command line.
+func (r *receiveFlags) file(name string, bar progress) error {
+	in, err := openInput(name)
+	if err != nil {
+		r.out.left(name, err)
+		return nil
+	}
+	defer in.Close()
+	var src io.Reader = in
+	if info, err := in.Stat(); err == nil && info.Mode().IsRegular() {
+		src = &countedSection{io.NewSectionReader(in, 0, info.Size()), bar}
+	}
+	report, err := r.merge.Receive(r.work, src, filepath.Base(name), readerOptions(name).Sidecar)
+	switch {
+	case err == nil:
+		r.out.merged(name, report)
+	case refused(err):
+		r.out.refused(name, err)
+	case r.work.Err() != nil:
+		r.out.left(name, errRolledBack)
+	default:
+		r.out.left(name, err)
+	}
+	return err
+}
+
+var errRolledBack = errors.New("rolled back, because the program was told to end")
+
+// refused says whether another try would end in the same way.
+func refused(err error) bool {
+	if errors.Is(err, mergefile.ErrInvalid) {
+		return true
+	}
+	if _, ok := errors.AsType[*mergefile.ConflictError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[*mergefile.TooOldError](err)
+	return ok
+}
+
+// watch receives the files of the inbox.
+func (r *receiveFlags) watch(ctx context.Context) error {
+	reports := make(map[string]mergefile.Report) // of files that are not moved yet
+	r.inbox.Receive = func(_ context.Context, d inbox.Delivery) error {
+		bar := newProgress("receiving", 2*d.Content.Size())
+		defer bar.done()
+		report, err := r.merge.Receive(r.work, &countedSection{d.Content, bar}, d.Name, d.Sidecar)
+		if err == nil {
+			r.out.count(report)
+			reports[d.Name] = report
+		}
+		return err
+	}
+	r.inbox.Audit = func(e inbox.Event) {
+		switch e.What {
+		case inbox.Done:
+			r.out.tellMerged(e.Name, reports[e.Name])
+			delete(reports, e.Name)
+		case inbox.Quarantined:
+			r.out.refused(e.Name, e.Err)
+		case inbox.Left:
+			if r.once {
+				r.out.left(e.Name, e.Err)
+				break
+			}
+			r.out.note(e)
+		default:
+			r.out.note(e)
+		}
+	}
+	in, err := inbox.Open(r.inbox)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("make the directory %s, and let the cloud's files be put there: %w", r.inbox.Dir, err)
+	}
+	if err != nil {
+		return err
+	}
+	if !r.once {
+		return in.Run(ctx)
+	}
+	sum, err := in.Scan(ctx)
+	r.out.untold(sum.Left + sum.Waiting)
+	if ctx.Err() != nil {
+		return nil // what is left says so
+	}
+	return err
+}
+
+// countedSection moves the bar as a file is read.
+type countedSection struct {
+	*io.SectionReader
+	p progress
+}
+
+func (c *countedSection) Read(b []byte) (int, error) {
+	n, err := c.SectionReader.Read(b)
+	c.p.add(n)
+	return n, err
+}
+
+func (c *countedSection) ReadAt(b []byte, off int64) (int, error) {
+	n, err := c.SectionReader.ReadAt(b, off)
+	c.p.add(n)
+	return n, err
+}
+
+// advise adds to an error what can be done about it.
+func advise(err error) error {
+	say := func(s string) error { return fmt.Errorf("%w\n%s", err, s) }
+	switch {
+	case errors.Is(err, mergefile.ErrLedgerKey):
+		return say("Give the -ledger-key-file that the ledger was begun with. If it is lost, a new ledger needs a new database, and files must not be sent again across the change.")
+	case errors.Is(err, mergefile.ErrStopped):
+		return say("Look at the disk under the database. Then give the same command again: what was merged is found to be a duplicate.")
+	case errors.Is(err, mergefile.ErrBusy):
+		return say("Another program holds the database. Nothing was merged; give the same command again.")
+	case errors.Is(err, mergefile.ErrScope):
+		return say("Give -scope the name of the shop or terminal whose numbers these are.")
+	case errors.Is(err, mergefile.ErrOrder):
+		return say("Sort the list by time, then by sequence, and take out what is there twice.")
+	case errors.Is(err, mergefile.ErrExport):
+		return say("Export again on the old machine, and compare the sizes after copying. Nothing was taken over.")
+	}
+	if _, ok := errors.AsType[*mergefile.SchemaError](err); ok {
+		return say("A newer mergetool made this ledger: use that one.")
+	}
+	return err
+}
