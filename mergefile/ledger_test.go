@@ -89,7 +89,6 @@ func TestForget(t *testing.T) {
 		t.Run(e.name, func(t *testing.T) {
 			now := testStart
 			s := openShop(t, openDB(t, e.driver, e.dsn(t)), mergefile.LedgerConfig{Keep: 30 * day, Clock: func() time.Time { return now }})
-			r := s.receiver(t, nil)
 			forget := func() int64 {
 				t.Helper()
 				n, err := s.ledger.Forget(t.Context())
@@ -98,7 +97,7 @@ func TestForget(t *testing.T) {
 			}
 			assert.Zero(t, forget(), "nothing there")
 			old := records(t, s.profile, 10_500) // more than is forgotten at a time
-			r = s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
+			r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
 			_, err := r.Receive(t.Context(), s.file(t, old), "", nil)
 			require.NoError(t, err)
 			assert.Zero(t, forget(), "all is young")

@@ -237,29 +237,38 @@ func BenchmarkDuplicates(b *testing.B) {
 }
 
 // What a record costs when the ledger remembers ever more numbers, as a table:
-// new records, and ones that were merged long ago.
+// new records, and ones that were merged long ago. The ledgers take turns, so
+// that whatever else the machine does falls on all of them.
 func TestGrowth(t *testing.T) {
 	if !long() {
 		t.Skip("ten million numbers: set MYNAKIT_LONG=1")
 	}
-	const n = 10_000
+	const n = 2000
 	for _, e := range engines {
 		sizes := []int{10_000, 100_000, 1_000_000, 10_000_000}
 		if e.driver == "pgx" {
 			sizes = sizes[:3]
 		}
 		t.Run(e.name, func(t *testing.T) {
+			type side struct {
+				s               *shop
+				r               *mergefile.Receiver
+				size, filled    int
+				merges, repeats []time.Duration
+			}
 			ctx := t.Context()
-			s, _ := figureShop(t, e)
-			r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll, c.List = nil, creditAll, -1 })
-			first := from(t, s.profile, 0, n)
-			_, err := r.Receive(ctx, s.file(t, first), "", nil)
-			require.NoError(t, err)
-			filled := n
+			first := from(t, mergefile.Standard(), 0, n)
+			var sides []*side
 			for _, size := range sizes {
-				for filled < size {
-					part := from(t, s.profile, filled, min(100_000, size-filled))
-					filled += len(part)
+				s, _ := figureShop(t, e)
+				s.db.SetMaxIdleConns(1)
+				r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll, c.List = nil, creditAll, -1 })
+				_, err := r.Receive(ctx, s.file(t, first), "", nil)
+				require.NoError(t, err)
+				a := &side{s: s, r: r, size: size, filled: n}
+				for a.filled < size {
+					part := from(t, s.profile, a.filled, min(100_000, size-a.filled))
+					a.filled += len(part)
 					tx, err := s.db.BeginTx(ctx, nil)
 					require.NoError(t, err)
 					in := &inserter{tx: tx, dollars: e.driver == "pgx", table: "mergefile_number", columns: 4,
@@ -271,23 +280,27 @@ func TestGrowth(t *testing.T) {
 					in.close()
 					require.NoError(t, tx.Commit())
 				}
-				var merges, repeats []time.Duration
-				for range 15 {
-					file := s.file(t, from(t, s.profile, filled, n))
+				sides = append(sides, a)
+			}
+			for range 25 {
+				for _, a := range sides {
+					file := a.s.file(t, from(t, a.s.profile, a.filled, n))
 					began := time.Now()
-					rep, err := r.Receive(ctx, file, "", nil)
-					merges = append(merges, time.Since(began)/n)
+					rep, err := a.r.Receive(ctx, file, "", nil)
+					a.merges = append(a.merges, time.Since(began)/n)
 					require.NoError(t, err)
 					require.EqualValues(t, n, rep.Merged)
-					filled += n
-					file = s.file(t, first)
+					a.filled += n
+					file = a.s.file(t, first)
 					began = time.Now()
-					rep, err = r.Receive(ctx, file, "", nil)
-					repeats = append(repeats, time.Since(began)/n)
+					rep, err = a.r.Receive(ctx, file, "", nil)
+					a.repeats = append(a.repeats, time.Since(began)/n)
 					require.NoError(t, err)
 					require.EqualValues(t, n, rep.Duplicates)
 				}
-				t.Logf("%9d numbers remembered: %5.2f µs a new record, %5.2f µs a repeated one", size, median(merges)/1e3, median(repeats)/1e3)
+			}
+			for _, a := range sides {
+				t.Logf("%9d numbers remembered: %5.2f µs a new record, %5.2f µs a repeated one", a.size, median(a.merges)/1e3, median(a.repeats)/1e3)
 			}
 		})
 	}

@@ -471,8 +471,8 @@ func (e codeError) Code() int     { return int(e) }
 
 func TestErrorClasses(t *testing.T) {
 	for _, tc := range []struct {
-		err          error
-		unique, busy bool
+		err              error
+		unique, busy, io bool
 	}{
 		{err: nil},
 		{err: errors.New("something else")},
@@ -488,6 +488,11 @@ func TestErrorClasses(t *testing.T) {
 		{err: codeError(517), busy: true}, // SQLITE_BUSY_SNAPSHOT
 		{err: codeError(262), busy: true}, // SQLITE_LOCKED_SHAREDCACHE
 		{err: codeError(13)},              // SQLITE_FULL
+		{err: codeError(1034), io: true},  // SQLITE_IOERR_FSYNC
+		{err: codeError(10), io: true},
+		{err: stateError("58030"), io: true},
+		{err: stateError("53100")}, // disk_full
+		{err: errors.New("disk I/O error: input/output error"), io: true},
 		{err: errors.New("UNIQUE constraint failed: t.a"), unique: true},
 		{err: errors.New("database is locked"), busy: true},
 	} {
@@ -497,6 +502,7 @@ func TestErrorClasses(t *testing.T) {
 		}
 		assert.Equal(t, tc.unique, sqldb.IsUnique(wrapped), "%v", tc.err)
 		assert.Equal(t, tc.busy, sqldb.IsBusy(wrapped), "%v", tc.err)
+		assert.Equal(t, tc.io, sqldb.IsIO(wrapped), "%v", tc.err)
 	}
 }
 
