@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -59,7 +60,8 @@ func TestScripts(t *testing.T) {
 }
 
 func sqlite(path string) *sql.DB {
-	db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(path)+"?_pragma=busy_timeout(10000)")
+	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path)}
+	db, err := sql.Open("sqlite", u.String()+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		panic(err)
 	}

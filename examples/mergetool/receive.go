@@ -111,7 +111,7 @@ func afterwards(ctx context.Context, grace time.Duration) (context.Context, func
 			return
 		}
 		if grace > 0 {
-			fmt.Fprintf(os.Stderr, "mergetool: finishing the file in hand, for up to %v; another signal rolls it back\n", grace)
+			fmt.Fprintf(os.Stderr, "mergetool: ending; a file in hand is finished first, for up to %v; another signal rolls it back\n", grace)
 		}
 		late := time.NewTimer(grace)
 		defer late.Stop()
@@ -150,8 +150,8 @@ func (r *receiveFlags) named(ctx context.Context) error {
 			return nil
 		}
 		err := r.file(name, bar)
-		if errors.Is(err, mergefile.ErrStopped) {
-			return err
+		if errors.Is(err, mergefile.ErrStopped) || errors.Is(err, mergefile.ErrKey) {
+			return err // the next file would fare no better
 		}
 	}
 	return nil
@@ -275,6 +275,8 @@ func advise(err error) error {
 		return say("Look at the disk under the database. Then give the same command again: what was merged is found to be a duplicate.")
 	case errors.Is(err, mergefile.ErrBusy):
 		return say("Another program holds the database. Nothing was merged; give the same command again.")
+	case errors.Is(err, mergefile.ErrKey):
+		return say("See whether -profile, -key-file and -key-format go together. Nothing was merged.")
 	case errors.Is(err, mergefile.ErrScope):
 		return say("Give -scope the name of the shop or terminal whose numbers these are.")
 	case errors.Is(err, mergefile.ErrOrder):

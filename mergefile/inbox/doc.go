@@ -14,8 +14,9 @@
 // here learns nothing from what becomes of them. The reason goes to
 // [Config.Audit] and nowhere else.
 //
-// The move comes after the commit. If it is lost, as in a power cut, the file
-// is received again, and a receiver that keeps transaction numbers then finds
+// The move comes after the commit, and the directories are synced when a look
+// at the inbox ends. If a move is lost, as in a power cut, the file is received
+// again, and a receiver that keeps transaction numbers then finds
 // nothing but duplicates. That, and not the move, is what keeps points from
 // being given twice; so two inboxes on one directory do no harm either.
 //
