@@ -56,12 +56,14 @@
 	// The camera, where the browser reads QR codes by itself.
 	const look = async () => {
 		const video = byID("video"), button = byID("camera");
-		const detector = new BarcodeDetector({ formats: ["qr_code"] });
-		let stream;
+		let detector, stream;
 		try {
+			if (!(await BarcodeDetector.getSupportedFormats()).includes("qr_code")) throw "no QR codes";
+			detector = new BarcodeDetector({ formats: ["qr_code"] });
 			stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
 		} catch {
 			byID("no-camera").hidden = false;
+			byID("code").focus();
 			return;
 		}
 		const stop = () => { stream.getTracks().forEach(t => t.stop()); video.srcObject = null; video.hidden = true; button.hidden = false; };
