@@ -213,6 +213,9 @@ func (d *day) askPIN(ctx context.Context, card *jpki.Card) (jpki.PIN, error) {
 // enrol gives the holder a MyKey ID, who turns two candidates down.
 func (d *day) enrol(ctx context.Context) error {
 	d.title(d.Enrol)
+	if !d.place.trusted {
+		return shop.ErrNoRoots // before the holder types the PIN for nothing
+	}
 	var id mykey.ID
 	err := d.tap(ctx, func(card *jpki.Card) error {
 		pin, err := d.askPIN(ctx, card)

@@ -25,6 +25,7 @@ type place struct {
 	dir     string
 	keyFile string
 	fresh   bool // the keys were made just now
+	trusted bool // there are root certificates
 	keys    shop.Keys
 	db      *sql.DB
 	shop    *shop.Shop
@@ -66,6 +67,7 @@ func openPlace(ctx context.Context, o *options) (_ *place, err error) {
 	if err != nil {
 		return nil, err
 	}
+	p.trusted = verifier != nil
 	if p.db, err = openDatabase(o.db, p.dir); err != nil {
 		return nil, err
 	}

@@ -22,6 +22,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/mynakit/mynakit/apdu"
+	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/simcard"
 	"github.com/mynakit/mynakit/simcard/fault"
 )
@@ -312,4 +314,26 @@ func TestServe(t *testing.T) {
 	stop()
 	_, _ = io.Copy(io.Discard, read)
 	assert.Zero(t, <-ended, errs.String())
+}
+
+// Without root certificates a real card is recognised and not enrolled, and
+// nobody types a PIN for nothing.
+func TestNoRoots(t *testing.T) {
+	var out strings.Builder
+	card := simcard.New()
+	o := &options{world: &world{stdout: &out, stderr: io.Discard, now: now}, lang: "en", data: t.TempDir(), reader: "auto"}
+	p, err := openPlace(t.Context(), o)
+	require.NoError(t, err)
+	defer p.Close()
+	d := &day{
+		speaker: speaker{lang: "en", lines: english(), out: &out},
+		place:   p, cards: faultyReader{fault.Wrap(card)}, wait: time.Minute,
+		pin: func(context.Context, int) (jpki.PIN, error) {
+			t.Error("the PIN was asked for")
+			return jpki.PIN{}, nil
+		},
+	}
+	assert.ErrorIs(t, d.run(t.Context()), shop.ErrNoRoots)
+	assert.Contains(t, out.String(), "2 exchanges, 60 bytes")
+	assert.Equal(t, 3, card.Tries(simcard.AuthPIN))
 }
