@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"encoding/base64"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -292,4 +293,61 @@ func TestVerdictOfPieces(t *testing.T) {
 		require.Equal(t, want, total, "%v", row)
 	}
 	require.Greater(t, min(seen[true], seen[false]), 1000)
+}
+
+// Quotes belong where they belong, and fields of fixed width end with the
+// record.
+func TestQuotedAndFixed(t *testing.T) {
+	verifies := func(p Profile, text string) bool {
+		c, err := newCodec(p, []byte("secret"))
+		require.NoError(t, err)
+		b := []byte(text)
+		return c.verify(b[:len(b):len(b)], true, new(hashes), nil).ok
+	}
+	p := Standard()
+	p.Layout, p.Hash.Fields = LayoutCSVQuoted, HashBare
+	sum := fmt.Sprintf("%x", md5.Sum([]byte("520625,100,20170512093000000001,secret")))
+	good := `"520625","100","20170512093000000001","` + sum + "\"\r\n"
+	require.True(t, verifies(p, good))
+	for _, bad := range []string{
+		strings.Replace(good, `","`, `";"`, 1), strings.Replace(good, `","`, `""`, 1), strings.Replace(good, `","`, `" ,"`, 1),
+		strings.Replace(good, `"520625"`, `520625`, 1), strings.Replace(good, `"520625"`, `"520625`, 1), strings.Replace(good, `"520625"`, `520625"`, 1),
+		strings.Replace(good, sum+`"`, sum, 1), strings.Replace(good, sum+`"`, sum+`'`, 1), strings.Replace(good, `"100"`, `"1""00"`, 1),
+		strings.Replace(good, `"100",`, `"100"`, 1), `"` + "\r\n", `""` + "\r\n", `"",""` + "\r\n", good[:len(good)-2] + `,""` + "\r\n",
+	} {
+		require.False(t, verifies(p, bad), "%q", bad)
+	}
+
+	p = Standard()
+	p.Layout, p.Points.Digits, p.Points.ZeroFill = LayoutFixed, 6, true
+	p.Hash.Fields = HashBare
+	require.NoError(t, p.Validate())
+	holder := "520625" + strings.Repeat(" ", p.Holder.Max-6)
+	sum = fmt.Sprintf("%x", md5.Sum([]byte("520625,000100,20170512093000000001,secret")))
+	good = holder + "000100" + "20170512093000000001" + sum + "\r\n"
+	require.True(t, verifies(p, good))
+	require.True(t, verifies(p, good) && !verifies(p, good+good[:20]))
+	for _, bad := range []string{
+		good[:len(good)-2] + " \r\n", " " + good, strings.Replace(good, "520625 ", " 520625", 1), good[:len(good)-3] + "\r\n",
+		strings.Replace(good, "000100", "000 00", 1), good[:len(good)-2], good[:len(good)-2] + "\n\n",
+	} {
+		require.False(t, verifies(p, bad), "%q", bad)
+	}
+}
+
+// A sum of points that does not fit stays at the greatest number there is.
+func TestPointsDoNotWrap(t *testing.T) {
+	for _, tt := range [][3]uint64{{0, 0, 0}, {1, 2, 3}, {math.MaxUint64, 0, math.MaxUint64}, {math.MaxUint64 - 1, 1, math.MaxUint64},
+		{math.MaxUint64 - 1, 2, math.MaxUint64}, {math.MaxUint64, math.MaxUint64, math.MaxUint64}, {1, math.MaxUint64, math.MaxUint64}} {
+		assert.Equal(t, tt[2], addPoints(tt[0], tt[1]))
+	}
+}
+
+// Called by name too, what is secret does not show itself.
+func TestRedactedByName(t *testing.T) {
+	for _, v := range []fmt.Stringer{Key{}, LedgerKey{}, Holder{}} {
+		assert.Equal(t, "[redacted]", v.String())
+		assert.Equal(t, "[redacted]", fmt.Sprintf("%x", v))
+	}
+	assert.Empty(t, Key{}.ID())
 }

@@ -1,6 +1,12 @@
 package mykey_test
 
 import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
 )
 
@@ -196,4 +203,225 @@ func TestResultOfWhatWasRevoked(t *testing.T) {
 			require.Zero(w, p)
 		}
 	})
+}
+
+// A session that could not put the registry's expiry right is none.
+func TestBeginFailsWhole(t *testing.T) {
+	f := &faulty{dsn: "file:" + filepath.ToSlash(filepath.Join(t.TempDir(), "x.db")) + "?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)"}
+	db := sql.OpenDB(f)
+	defer db.Close()
+	store, err := mykey.NewSQL(t.Context(), db, mykey.SQLConfig{})
+	require.NoError(t, err)
+	reg, err := mykey.New(t.Context(), store, mykey.Config{Serials: mykey.PlainSerials(), Now: func() time.Time { return epoch }})
+	require.NoError(t, err)
+	told := tap(1).Certificate
+	told.NotAfter = epoch.Add(time.Hour)
+	require.NoError(t, reg.Import(t.Context(), []mykey.Record{{ID: id(t, "MY123456"), Certificates: []mykey.Certificate{told}}}))
+	failed := 0
+	for n := 1; ; n++ {
+		require.Less(t, n, 20)
+		f.arm(n, 0)
+		s, err := reg.Begin(t.Context(), tap(1))
+		if !f.fired {
+			require.NoError(t, err)
+			require.Equal(t, "MY123456", s.ID().String())
+			require.Greater(t, failed, 2, "looking, beginning, writing, committing")
+			return
+		}
+		failed++
+		require.ErrorIs(t, err, errInjected)
+		require.Nil(t, s)
+	}
+}
+
+// Called by name too, what is secret does not show itself.
+func TestRedactedByName(t *testing.T) {
+	for _, v := range []fmt.Stringer{mykey.NewSecret("1234567890"), mykey.Secret{}, mykey.CertificateRef{}} {
+		assert.Equal(t, "[redacted]", v.String())
+		assert.Equal(t, "[redacted]", fmt.Sprintf("%x", v))
+	}
+	assert.Empty(t, mykey.Secret{}.Reveal())
+}
+
+// Every statement of a call that repeats, replaces or refuses fails once. The
+// call says so with nothing in its hands, and nothing has changed.
+func TestRepeatsAndRefusalsFailWhole(t *testing.T) {
+	ctx := context.Background()
+	ppid := func(text string) mykey.PPID {
+		p, err := mykey.ParsePPID(service(t, "000003:1").Operator, text)
+		require.NoError(t, err)
+		return p
+	}
+	// What a call is given: the sessions of two holders, and two of a card that
+	// took the place of the second's while they were open.
+	type visit struct {
+		reg               *mykey.Registry
+		one, two, a, late *mykey.Session
+		former            mykey.CertificateRef
+		enrolment         *mykey.Enrolment
+	}
+	done := errors.New("done as it should be")
+	is := func(err, want error) error {
+		if errors.Is(err, want) {
+			return done
+		}
+		return err
+	}
+	for name, call := range map[string]func(v *visit) (any, error){
+		"remove a service":  func(v *visit) (any, error) { return v.one.RemoveService(ctx, tap(1), service(t, "000001:1").Operator) },
+		"replace a service": func(v *visit) (any, error) { return v.one.ReplaceService(ctx, tap(1), service(t, "000001:7")) },
+		"somebody's service": func(v *visit) (any, error) {
+			_, err := v.two.RegisterService(ctx, tap(3), service(t, "000001:1"))
+			return nil, is(err, mykey.ErrCustomerTaken)
+		},
+		"a PPID again": func(v *visit) (any, error) { return nil, v.one.RegisterPPID(ctx, tap(1), ppid("first")) },
+		"somebody's PPID": func(v *visit) (any, error) {
+			return nil, is(v.two.RegisterPPID(ctx, tap(3), ppid("first")), mykey.ErrPPIDTaken)
+		},
+		"consent again": func(v *visit) (any, error) {
+			return nil, v.one.ConsentToNotice(ctx, tap(1), tap(902).Certificate, "text 2")
+		},
+		"sign certificate": func(v *visit) (any, error) { return nil, v.one.UpdateSign(ctx, tap(1), tap(903).Certificate) },
+		"no sign certificate": func(v *visit) (any, error) {
+			return nil, is(v.two.UpdateSign(ctx, tap(3), tap(903).Certificate), mykey.ErrConsent)
+		},
+		"apply again": func(v *visit) (any, error) { return nil, v.one.Apply(ctx, tap(1), rules, application("waon", "55")) },
+		"apply for another": func(v *visit) (any, error) {
+			return nil, is(v.one.Apply(ctx, tap(1), rules, application("waon", "56")), mykey.ErrAlreadyApplied)
+		},
+		"rebind again": func(v *visit) (any, error) { return nil, v.a.Rebind(ctx, tap(3), v.former) },
+		"enrol what is bound": func(v *visit) (any, error) {
+			_, err := v.late.Enrol(ctx)
+			return nil, is(err, mykey.ErrAlreadyEnrolled)
+		},
+		"progress": func(v *visit) (any, error) { return v.enrolment.Progress(ctx) },
+		"offer":    func(v *visit) (any, error) { return v.enrolment.Offer(ctx, tap(4)) },
+		"person":   func(v *visit) (any, error) { return v.one.Person(ctx) },
+		"revoke":   func(v *visit) (any, error) { return nil, v.one.Revoke(ctx, tap(1)) },
+		"find":     func(v *visit) (any, error) { return v.reg.Find(ctx, id(t, "MY123456")) },
+		"look up":  func(v *visit) (any, error) { return v.reg.Lookup(ctx, serial(1)) },
+		"look up a service": func(v *visit) (any, error) {
+			return v.reg.LookupService(ctx, serial(1), service(t, "000001:1").Operator)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &faulty{dsn: "file:" + filepath.ToSlash(filepath.Join(t.TempDir(), "x.db")) + "?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)"}
+			db := sql.OpenDB(f)
+			defer db.Close()
+			store, err := mykey.NewSQL(ctx, db, mykey.SQLConfig{})
+			require.NoError(t, err)
+			reg, err := mykey.New(ctx, store, mykey.Config{Serials: mykey.PlainSerials(), Now: func() time.Time { return epoch }})
+			require.NoError(t, err)
+			begin := func(n int) *mykey.Session {
+				s, err := reg.Begin(ctx, tap(n))
+				require.NoError(t, err)
+				return s
+			}
+			require.NoError(t, reg.Import(ctx, []mykey.Record{
+				{ID: id(t, "MY123456"), Certificates: []mykey.Certificate{tap(1).Certificate}, Services: []mykey.ServiceID{service(t, "000001:1")}},
+				{ID: id(t, "KEY34567"), Certificates: []mykey.Certificate{tap(2).Certificate}}}))
+			v := &visit{reg: reg, one: begin(1), a: begin(3), late: begin(3)}
+			require.NoError(t, v.one.RegisterPPID(ctx, tap(1), ppid("first")))
+			require.NoError(t, v.one.ConsentToNotice(ctx, tap(1), tap(901).Certificate, "text 1"))
+			require.NoError(t, v.one.Apply(ctx, tap(1), rules, application("waon", "55")))
+			p, err := reg.Find(ctx, id(t, "KEY34567"))
+			require.NoError(t, err)
+			v.former = p.Certificates[0].Ref
+			require.NoError(t, begin(3).Rebind(ctx, tap(3), v.former))
+			v.two = begin(3)
+			v.enrolment, err = begin(4).Enrol(ctx)
+			require.NoError(t, err)
+			_, err = v.enrolment.Offer(ctx, tap(4))
+			require.NoError(t, err)
+			for n := 1; ; n++ {
+				require.Less(t, n, 60, "it ends")
+				before := books(t, db)
+				f.arm(n, 0)
+				got, err := call(v)
+				fired := f.fired
+				f.arm(0, 0)
+				if !fired {
+					if err != done {
+						require.NoError(t, err)
+					}
+					require.Greater(t, n, 1)
+					return
+				}
+				require.ErrorIs(t, err, errInjected, "statement %d", n)
+				require.Empty(t, got, "statement %d", n)
+				require.Equal(t, before, books(t, db), "statement %d", n)
+			}
+		})
+	}
+}
+
+// A certificate that is none does not take the place of one.
+func TestSignCertificateThatIsNone(t *testing.T) {
+	conform(t, func(w *world) {
+		s := w.enrolled(1, "MY123456")
+		require.NoError(w, s.ConsentToNotice(w.Context(), tap(1), tap(901).Certificate, "text"))
+		var fe *mykey.FormError
+		require.ErrorAs(w, s.UpdateSign(w.Context(), tap(1), mykey.Certificate{}), &fe)
+		require.ErrorAs(w, s.ConsentToNotice(w.Context(), tap(1), mykey.Certificate{}, "text"), &fe)
+		require.ErrorAs(w, s.AddCertificate(w.Context(), tap(1), mykey.Certificate{}), &fe)
+	})
+}
+
+// meddled is a database to which something happens just before a transaction.
+type meddled struct {
+	*faulty
+	before func()
+}
+
+func (m *meddled) Connect(ctx context.Context) (driver.Conn, error) {
+	c, err := m.faulty.Connect(ctx)
+	return &meddledConn{m, c.(*faultyConn)}, err
+}
+
+type meddledConn struct {
+	m *meddled
+	*faultyConn
+}
+
+func (c *meddledConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	if before := c.m.before; before != nil {
+		c.m.before = nil
+		before()
+	}
+	return c.faultyConn.BeginTx(ctx, o)
+}
+
+// A holder is revoked in the moment between the look and the binding of the
+// reissued card: then the card is bound to nobody, and the session says so.
+func TestRevokedInTheMomentBetween(t *testing.T) {
+	ctx := t.Context()
+	dsn := "file:" + filepath.ToSlash(filepath.Join(t.TempDir(), "x.db")) + "?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)"
+	open := func(m *meddled) *mykey.Registry {
+		db := sql.OpenDB(m)
+		t.Cleanup(func() { db.Close() })
+		store, err := mykey.NewSQL(ctx, db, mykey.SQLConfig{})
+		require.NoError(t, err)
+		reg, err := mykey.New(ctx, store, mykey.Config{Serials: mykey.PlainSerials(), Now: func() time.Time { return epoch },
+			Former: func(_ context.Context, s jpki.Serial) (jpki.Serial, error) {
+				if s == serial(2) {
+					return serial(1), nil
+				}
+				return jpki.Serial{}, nil
+			}})
+		require.NoError(t, err)
+		return reg
+	}
+	m := &meddled{faulty: &faulty{dsn: dsn}}
+	reg, other := open(m), open(&meddled{faulty: &faulty{dsn: dsn}})
+	require.NoError(t, reg.Import(ctx, []mykey.Record{{ID: id(t, "MY123456"), Certificates: []mykey.Certificate{tap(1).Certificate}}}))
+	m.before = func() { require.NoError(t, other.Revoke(ctx, id(t, "MY123456"))) }
+	s, err := reg.Begin(ctx, tap(2))
+	require.NoError(t, err)
+	require.Nil(t, m.before, "it happened")
+	assert.True(t, s.ID().IsZero())
+	assert.False(t, s.Rebound())
+	_, err = s.Person(ctx)
+	assert.ErrorIs(t, err, mykey.ErrNotEnrolled)
+	_, err = s.Enrol(ctx)
+	assert.NoError(t, err)
 }

@@ -175,3 +175,35 @@ func TestShortestWindow(t *testing.T) {
 		assert.ErrorIs(t, err, want, "%v", window)
 	}
 }
+
+// Where the desk itself makes a mistake it is told so, and nothing happens.
+func TestMistakesOfTheDesk(t *testing.T) {
+	s := new(ticket.Memory)
+	d := newDesk(t, s, ticket.Config{})
+	tk := d.issue(t, 5)
+	d.events = nil
+	nowhere := ticket.Terminal{Scope: shop.Scope}
+	for _, err := range []error{
+		second(d.Reprint(t.Context(), nowhere, tk.Number)), second(d.Cancel(t.Context(), nowhere, tk.Number)), second(d.Replace(t.Context(), nowhere, tk.Number, "")),
+	} {
+		assert.ErrorIs(t, err, ticket.ErrTerminal)
+	}
+	assert.ErrorIs(t, second(d.Replace(t.Context(), shop, tk.Number, "a\nb")), ticket.ErrKey)
+	for want, list := range map[error]func(func(ticket.Detail, error) bool){
+		ticket.ErrScope:  d.Details(t.Context(), "x", period(t, "2026-11-01", "2026-11-30")),
+		ticket.ErrPeriod: d.Details(t.Context(), shop.Scope, period(t, "2026-11-30", "2026-11-01")),
+	} {
+		n := 0
+		for got, err := range list {
+			assert.ErrorIs(t, err, want)
+			assert.Zero(t, got)
+			n++
+		}
+		assert.Equal(t, 1, n)
+	}
+	found, err := d.Find(t.Context(), shop.Scope, tk.Number)
+	require.NoError(t, err)
+	assert.Equal(t, tk, found)
+	assert.Empty(t, d.events)
+	assert.Equal(t, "[redacted]", ticket.Code("1234-5678").String())
+}
