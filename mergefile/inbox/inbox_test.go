@@ -151,9 +151,9 @@ func TestSettle(t *testing.T) {
 		defer b.run(b.Inbox)()
 		synctest.Wait()
 		b.put("1.dat", "a")
-		time.Sleep(28 * second) // seen after 7
+		time.Sleep(27 * second) // seen at 7
 		b.put("1.dat", "ab")
-		time.Sleep(36 * second) // seen at 35: due at 65
+		time.Sleep(30*second + second/2) // seen at 28: due at 58
 		synctest.Wait()
 		assert.Empty(t, b.received())
 		time.Sleep(second)

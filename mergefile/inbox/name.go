@@ -62,7 +62,8 @@ func newName(name string) string {
 			}
 			return '_'
 		}, name)
-		name = name[:min(len(name), maxName)]
+		// A dot at the end is dropped by Windows.
+		name = strings.TrimRight(name[:min(len(name), maxName)], ".")
 	}
 	return fmt.Sprintf("%s-%x-%s", time.Now().UTC().Format("20060102T150405Z"), random, name)
 }
