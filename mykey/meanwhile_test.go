@@ -258,7 +258,7 @@ func TestRepeatsAndRefusalsFailWhole(t *testing.T) {
 		reg               *mykey.Registry
 		one, two, a, late *mykey.Session
 		former            mykey.CertificateRef
-		enrolment         *mykey.Enrolment
+		enrolment, change *mykey.Enrolment
 	}
 	done := errors.New("done as it should be")
 	is := func(err, want error) error {
@@ -294,12 +294,15 @@ func TestRepeatsAndRefusalsFailWhole(t *testing.T) {
 			_, err := v.late.Enrol(ctx)
 			return nil, is(err, mykey.ErrAlreadyEnrolled)
 		},
-		"progress": func(v *visit) (any, error) { return v.enrolment.Progress(ctx) },
-		"offer":    func(v *visit) (any, error) { return v.enrolment.Offer(ctx, tap(4)) },
-		"person":   func(v *visit) (any, error) { return v.one.Person(ctx) },
-		"revoke":   func(v *visit) (any, error) { return nil, v.one.Revoke(ctx, tap(1)) },
-		"find":     func(v *visit) (any, error) { return v.reg.Find(ctx, id(t, "MY123456")) },
-		"look up":  func(v *visit) (any, error) { return v.reg.Lookup(ctx, serial(1)) },
+		"progress":        func(v *visit) (any, error) { return v.enrolment.Progress(ctx) },
+		"offer":           func(v *visit) (any, error) { return v.enrolment.Offer(ctx, tap(4)) },
+		"person":          func(v *visit) (any, error) { return v.one.Person(ctx) },
+		"accept":          func(v *visit) (any, error) { return v.enrolment.Accept(ctx, tap(4)) },
+		"accept a change": func(v *visit) (any, error) { return v.change.Accept(ctx, tap(1)) },
+		"begin a change":  func(v *visit) (any, error) { return v.two.ChangeID(ctx) },
+		"revoke":          func(v *visit) (any, error) { return nil, v.one.Revoke(ctx, tap(1)) },
+		"find":            func(v *visit) (any, error) { return v.reg.Find(ctx, id(t, "MY123456")) },
+		"look up":         func(v *visit) (any, error) { return v.reg.Lookup(ctx, serial(1)) },
 		"look up a service": func(v *visit) (any, error) {
 			return v.reg.LookupService(ctx, serial(1), service(t, "000001:1").Operator)
 		},
@@ -332,6 +335,10 @@ func TestRepeatsAndRefusalsFailWhole(t *testing.T) {
 			v.enrolment, err = begin(4).Enrol(ctx)
 			require.NoError(t, err)
 			_, err = v.enrolment.Offer(ctx, tap(4))
+			require.NoError(t, err)
+			v.change, err = v.one.ChangeID(ctx)
+			require.NoError(t, err)
+			_, err = v.change.Offer(ctx, tap(1))
 			require.NoError(t, err)
 			for n := 1; ; n++ {
 				require.Less(t, n, 60, "it ends")
