@@ -18,7 +18,7 @@
 //
 // The shop itself is package shop, for copying. What is here is around it:
 //
-//	day.go    the story, step by step
+//	day.go    the story: enrol.go, ticket.go, merge.go and settle.go are its steps
 //	cloud.go  what the city's cloud does in it
 //	speak.go  what is said, in two languages
 //	open.go   the folder, the database, the keys

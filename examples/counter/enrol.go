@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+
+	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/mykey"
+)
+
+// enrol gives the holder a MyKey ID, who turns two candidates down.
+func (d *day) enrol(ctx context.Context) error {
+	d.title(d.Enrol)
+	if !d.place.trusted {
+		return shop.ErrNoRoots // before the holder types the PIN for nothing
+	}
+	var id mykey.ID
+	err := d.tap(ctx, func(card *jpki.Card) error {
+		pin, err := d.askPIN(ctx, card)
+		if err != nil {
+			return err
+		}
+		defer pin.Clear()
+		visit, err := d.place.shop.BeginWithPIN(ctx, card, pin)
+		if err != nil {
+			return err
+		}
+		defer visit.Close()
+		d.line(d.Proved)
+		for n := 1; id.IsZero(); n++ {
+			p, err := visit.Offer(ctx, card)
+			if err != nil {
+				return err
+			}
+			if !p.Registered {
+				d.line(d.Candidate, n, p.Candidate)
+				continue
+			}
+			d.line(d.Accepted, mykey.MaxOffers, p.Candidate)
+			id = p.Candidate
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	d.line(d.Pseudonym)
+	return nil
+}
+
+// register ties the numbers of the library's card and the mall's card to the
+// holder. The clerk has both cards in hand and has looked the holder up.
+func (d *day) register(ctx context.Context) error {
+	d.title(d.Register)
+	library, mall := "180000000011", "520625"
+	if !d.sim {
+		// The software card's holder has those; a number is one person's.
+		library, mall = "L"+rand.Text()[:11], "M"+rand.Text()[:11]
+	}
+	return d.tap(ctx, func(card *jpki.Card) error {
+		visit, err := d.place.shop.Begin(ctx, card)
+		if err != nil {
+			return err
+		}
+		defer visit.Close()
+		for _, s := range []struct {
+			operator mykey.OperatorID
+			number   string
+		}{{d.place.library, library}, {d.place.mall, mall}} {
+			customer, err := mykey.ParseCustomerID(s.number)
+			if err != nil {
+				return err
+			}
+			back, err := visit.RegisterService(ctx, card, mykey.ServiceID{Operator: s.operator, Customer: customer})
+			if errors.Is(err, mykey.ErrServiceExists) {
+				continue // by a run that did not come to the second
+			}
+			if err != nil {
+				return err
+			}
+			d.line(d.Registered, d.place.shop.OperatorName(back.Operator), back.Customer)
+		}
+		return nil
+	})
+}
