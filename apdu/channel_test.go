@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -253,7 +254,13 @@ func FuzzChannel(f *testing.F) {
 		card := &pieces{rest: in[:len(in):len(in)]}
 		c := apdu.Channel{Transmitter: card}
 		cmd := apdu.Command{INS: ins, Data: filled(int(ins) * 2), Ne: 300}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		r, err := c.Send(context.Background(), &cmd)
+		runtime.ReadMemStats(&after)
+		if used, limit := after.TotalAlloc-before.TotalAlloc, uint64(64*len(in)+256<<10); used > limit {
+			t.Fatalf("%d bytes allocated for %d", used, len(in))
+		}
 		if err == nil && r.Status != apdu.OK {
 			t.Fatal("success without 9000")
 		}

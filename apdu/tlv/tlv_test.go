@@ -5,6 +5,7 @@ import (
 	"encoding/asn1"
 	"encoding/hex"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -312,6 +313,17 @@ func FuzzTLV(f *testing.F) {
 				assert.Equal(t, raw.Bytes, append([]byte{}, value...))
 				assert.Equal(t, raw.IsCompound, tag.Constructed())
 			}
+		}
+
+		// To walk takes no memory that grows with the input.
+		var start, end runtime.MemStats
+		runtime.ReadMemStats(&start)
+		w := tlv.Walk(in)
+		for w.Next() {
+		}
+		runtime.ReadMemStats(&end)
+		if used := end.TotalAlloc - start.TotalAlloc; used > 64<<10 {
+			t.Fatalf("%d bytes for %d", used, len(in))
 		}
 
 		// The walk agrees with the plain recursion, object for object.
