@@ -293,8 +293,14 @@ func dayInBrowser(t *testing.T, browser context.Context, lang page.Lang, full bo
 
 func (w *walk) enrol() {
 	// A card shows as it is put there.
+	w.run(`new MutationObserver(() => { window.shown ??= Date.now() }).observe(document.getElementById("card"), { childList: true })`)
+	inserted := time.Now()
 	w.term.slot.Insert(w.card)
-	w.sees(w.say("マイナンバーカードがあります", "A card is on the reader")).check("menu-new-card")
+	w.sees(w.say("マイナンバーカードがあります", "A card is on the reader"))
+	shown, err := chromedp.Run(w.ctx, chromedp.Evaluate[int64](`window.shown`))
+	require.NoError(w.t, err)
+	w.t.Logf("a card shows in the browser %d ms after it was inserted", shown-inserted.UnixMilli())
+	w.check("menu-new-card")
 	w.menu("7").focus("#pin").check("enrol-pin")
 	if w.full {
 		w.press("0000" + kb.Enter).sees(w.say("あと2回", "2 tries are left")).focus("#pin").check("enrol-wrong-pin")

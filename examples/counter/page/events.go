@@ -58,17 +58,20 @@ func (p *Page) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
-	w.Header().Set("X-Accel-Buffering", "no")
 	out := http.NewResponseController(w)
+	_ = out.SetReadDeadline(time.Time{}) // the server's is for a request's arrival; a recorder has none
 	var card, live []byte
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	send := func(text string) bool {
-		_ = out.SetWriteDeadline(time.Now().Add(2 * heartbeat)) // a recorder has none
+		_ = out.SetWriteDeadline(time.Now().Add(2 * heartbeat))
 		if _, err := w.Write([]byte(text)); err != nil {
 			return false
 		}
 		return out.Flush() == nil
+	}
+	if !send("retry: 1000\n\n") {
+		return
 	}
 	first := true
 	for {

@@ -220,7 +220,7 @@ func (p *Page) view(sc *screen) http.HandlerFunc {
 		s := p.sessions.of(r)
 		if s == nil {
 			if !p.sessions.free() || !visited(r) {
-				p.bare(w, http.StatusConflict, "taken")
+				p.bare(w, r, http.StatusConflict, "taken")
 				return
 			}
 			s = p.sessions.begin(w, p.cfg.Lang)
@@ -254,13 +254,20 @@ func (p *Page) write(w http.ResponseWriter, f *frame) {
 	_, _ = w.Write(b.Bytes())
 }
 
-// bare shows a screen to a browser that has no session.
-func (p *Page) bare(w http.ResponseWriter, status int, name string) {
-	p.write(w, &frame{screen: p.screenNamed(name), Lang: p.cfg.Lang, Name: p.cfg.Name, At: p.at.ID, Status: status})
+// bare shows a screen without card, token or anything of the session's but its
+// language.
+func (p *Page) bare(w http.ResponseWriter, r *http.Request, status int, name string) {
+	lang := p.cfg.Lang
+	if s := p.sessions.of(r); s != nil {
+		lang = s.language()
+	}
+	p.write(w, &frame{screen: p.screenNamed(name), Lang: lang, Name: p.cfg.Name, At: p.at.ID, Status: status})
 }
 
 // fault refuses a request that no screen of the counter sends.
-func (p *Page) fault(w http.ResponseWriter, _ *http.Request, status int) { p.bare(w, status, "fault") }
+func (p *Page) fault(w http.ResponseWriter, r *http.Request, status int) {
+	p.bare(w, r, status, "fault")
+}
 
 // take gives the terminal to the browser that asks. The request came from a
 // page of this counter: [http.CrossOriginProtection] has seen to it.

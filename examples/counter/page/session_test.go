@@ -2,13 +2,16 @@ package page_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"net"
 	"net/http"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -262,6 +265,48 @@ func TestOtherCards(t *testing.T) {
 	p.put(sample(1, simcard.WithKind(simcard.PINLess)), "new").get("/enrol").sees("暗証番号がロックされています")
 	p.put(sample(1, simcard.WithExpired()), "new").get("/enrol").send("/enrol/pin", "pin", simcard.DefaultAuthPIN).sees("有効期限が切れています")
 	p.put(sample(1), "new").get("/enrol").send("/enrol/pin", "pin", simcard.DefaultAuthPIN).sees("自動生成する")
+}
+
+// A database that another program holds: the screen says so, nothing is done,
+// and the button pressed again does it once.
+func TestDatabaseBusy(t *testing.T) {
+	cfg := shopConfig(t)
+	cfg.RetryFor = 100 * time.Millisecond
+	dsn := strings.Replace(sqliteDSN(t), "busy_timeout(5000)", "busy_timeout(50)", 1)
+	s := openShop(t, "sqlite", dsn, cfg)
+	card, id := enrolled(t, s, 1, 0)
+	p := serve(t, s).open(t).put(card, "known")
+	p.get("/service").send("/service/check", "operator", "000001", "customer", "180000000011")
+
+	other, err := sql.Open("sqlite", dsn+"&_txlock=immediate")
+	require.NoError(t, err)
+	defer other.Close()
+	holds, err := other.Begin()
+	require.NoError(t, err)
+	p.send("/service/register").sees("データベースがほかのプログラムに使われたままです", "180000000011")
+	require.NoError(t, holds.Rollback())
+	p.send("/service/register").sees("サービスIDを登録しました")
+	found, err := s.Find(t.Context(), id)
+	require.NoError(t, err)
+	assert.Len(t, found.Services, 1)
+}
+
+// A stream of events stays for as long as the browser does.
+func TestStreamStays(t *testing.T) {
+	if os.Getenv("MYNAKIT_LONG") == "" {
+		t.Skip("skipped: half a minute; set MYNAKIT_LONG=1")
+	}
+	p := serve(t, newShop(t)).open(t)
+	events := p.follow("menu")
+	events.until(t, "live", "") // at first it sends all there is
+	select {
+	case e, open := <-events.events:
+		require.True(t, open, "the server has ended the stream")
+		require.Fail(t, "an event for nothing", "%v", e)
+	case <-time.After(35 * time.Second): // longer than all limits of time that the server has
+	}
+	p.term.slot.Insert(sample(1))
+	events.until(t, "card", "new\n")
 }
 
 // The samples go into the reader by a button.
