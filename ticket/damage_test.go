@@ -21,10 +21,10 @@ func TestDecidedUnderTheLock(t *testing.T) {
 		require.NoError(t, err)
 		calls := 0
 		got, err := s.Change(t.Context(), shop.Scope, n, func(tk ticket.Ticket) (ticket.Ticket, error) {
-			if calls++; calls == 2 {
-				return tk, errLate
-			}
 			tk.Prints++
+			if calls++; calls == 2 {
+				return tk, errLate // and what it gives beside is not stored
+			}
 			return tk, nil
 		})
 		after, ferr := s.Find(t.Context(), shop.Scope, n)
