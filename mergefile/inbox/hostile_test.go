@@ -171,6 +171,21 @@ func TestRelocate(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
+// If it cannot go back under its name, it goes back under another.
+func TestRelocateWithoutLinks(t *testing.T) {
+	dir := t.TempDir()
+	from, to := filepath.Join(dir, "1.dat"), filepath.Join(dir, "done", "new-1.dat")
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "done"), 0o700))
+	require.NoError(t, os.WriteFile(from, nil, 0o600))
+	seen, err := os.Lstat(from)
+	require.NoError(t, err)
+	require.NoError(t, os.Rename(from, filepath.Join(dir, "elsewhere")))
+	require.NoError(t, os.Mkdir(from, 0o700)) // has no hard links
+	assert.ErrorContains(t, inbox.Relocate(from, to, seen), "changed")
+	assert.DirExists(t, filepath.Join(dir, "new-1.dat"))
+	assert.NoDirExists(t, to)
+}
+
 func TestOpenAs(t *testing.T) {
 	root, err := os.OpenRoot(t.TempDir())
 	require.NoError(t, err)
