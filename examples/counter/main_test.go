@@ -113,7 +113,7 @@ func TestDayTwice(t *testing.T) {
 			if runtime.GOOS == "windows" {
 				return // where the folder of the user is the guard
 			}
-			for _, name := range append(papers, filepath.Join(dir, "keys.json")) {
+			for _, name := range append(papers, filepath.Join(dir, "keys.json"), filepath.Join(dir, "shop.db")) {
 				info, err := os.Stat(name)
 				require.NoError(t, err)
 				assert.Zero(t, info.Mode().Perm()&0o077, name)

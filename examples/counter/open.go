@@ -104,7 +104,7 @@ func usualFolder() string {
 }
 
 // openDatabase gives the shared database, or the file in the folder. Neither is
-// asked anything yet.
+// asked anything yet. Both hold live ticket numbers: guard them as money.
 func openDatabase(at, dir string) (*sql.DB, error) {
 	if at != "" {
 		scheme, _, isURL := strings.Cut(at, "://")
@@ -113,9 +113,19 @@ func openDatabase(at, dir string) (*sql.DB, error) {
 		}
 		return sql.Open("pgx", at)
 	}
+	path := filepath.Join(dir, "shop.db")
+	// SQLite would make a file that others can read, and its further files are
+	// as the first.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Close(); err != nil {
+		return nil, err
+	}
 	// A commit is on the disk before it is acknowledged, readers do not wait
 	// for writers, and writers wait for each other.
-	file := url.URL{Path: filepath.ToSlash(filepath.Join(dir, "shop.db"))} // a folder may have ? or % in its name
+	file := url.URL{Path: filepath.ToSlash(path)} // a folder may have ? or % in its name
 	return sql.Open("sqlite", "file:"+file.EscapedPath()+"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
 }
 
