@@ -166,6 +166,7 @@ func TestTwice(t *testing.T) {
 	p := term.open(t).put(card, "known")
 	p.get("/issue").send("/issue/check", "points", "1000", "until", s.Today().String())
 	form := "token=" + p.token()
+	client := &http.Client{Jar: p.client.Jar, Transport: p.client.Transport}
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
@@ -174,7 +175,7 @@ func TestTwice(t *testing.T) {
 				return
 			}
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-			resp, err := p.client.Do(r)
+			resp, err := client.Do(r)
 			if assert.NoError(t, err) {
 				assert.NoError(t, resp.Body.Close())
 			}
