@@ -28,6 +28,7 @@ type bench struct {
 	mutants []Mutant
 	tests   []test
 	long    []string // names of tests
+	flags   []string // of the test binary
 	log     func(format string, args ...any)
 }
 
@@ -102,6 +103,11 @@ func packageName(source []byte) string {
 // survey runs each test by itself, without a mutant, to see what it notices. A
 // test that takes longer than most is left out of the work on mutants.
 func (b *bench) survey(ctx context.Context, most time.Duration) error {
+	// Failures are what is wanted here: the tree is not to be littered with
+	// notes of how they came about.
+	if b.command(ctx, nil, "-rapid.nofailfile", "-test.list", "^$").Run() == nil {
+		b.flags = append(b.flags, "-rapid.nofailfile")
+	}
 	out, err := b.command(ctx, nil, "-test.list", ".").Output()
 	if err != nil {
 		return fmt.Errorf("%s: listing tests: %w", b.dir, err)
@@ -161,6 +167,7 @@ func environment(long bool) []string {
 // command is a run of the test binary. A mutant can make a loop endless: memory
 // is bounded where the system can, and time by ctx.
 func (b *bench) command(ctx context.Context, env []string, args ...string) *exec.Cmd {
+	args = append(slices.Clone(b.flags), args...)
 	c := exec.CommandContext(ctx, b.binary, args...)
 	if sh, err := exec.LookPath("sh"); err == nil {
 		c = exec.CommandContext(ctx, sh, append([]string{"-c", `ulimit -v 12000000; exec "$0" "$@"`, b.binary}, args...)...)
