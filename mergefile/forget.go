@@ -12,7 +12,7 @@ import (
 
 // forgetRows is how many numbers are forgotten in one transaction, so that
 // merges need not wait long.
-const forgetRows = 10_000
+const forgetRows = 2000
 
 // Forget forgets the numbers whose own date is more than [LedgerConfig.Keep]
 // ago, in all scopes, and tells how many those were. It never forgets a younger

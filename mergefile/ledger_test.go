@@ -96,7 +96,7 @@ func TestForget(t *testing.T) {
 				return n
 			}
 			assert.Zero(t, forget(), "nothing there")
-			old := records(t, s.profile, 10_500) // more than is forgotten at a time
+			old := records(t, s.profile, 2100) // more than is forgotten at a time
 			r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
 			_, err := r.Receive(t.Context(), s.file(t, old), "", nil)
 			require.NoError(t, err)

@@ -85,8 +85,9 @@ func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
 	return &Receiver{cfg: cfg}, nil
 }
 
-// Report says what became of a file. Each of its records is in one of Merged,
-// Duplicates and Conflicts.
+// Report says what became of a file. Each record of a file that was merged is
+// counted in one of Merged and Duplicates. Of a file with a conflict nothing was
+// merged, and what was new in it is not counted.
 type Report struct {
 	// KeyID is the identifier of the key that the file was under.
 	KeyID string
@@ -177,7 +178,7 @@ func (e *ApplyError) Unwrap() error { return e.Err }
 //
 //   - [ErrInvalid], itself: put the file into quarantine.
 //   - [*ConflictError]: put the file into quarantine; somebody must look. The
-//     Report tells of all its records.
+//     Report, empty with any other error, tells how many.
 //   - [*TooOldError]: put the file into quarantine.
 //   - [*ApplyError]: the program's own error. Try again if that makes sense.
 //   - [ErrBusy]: try again later.
@@ -317,15 +318,22 @@ func (m *merge) flush(ctx context.Context) error {
 		return nil
 	}
 	m.numbers = m.numbers[:0]
-	for i := range m.batch {
-		rec := &m.batch[i]
+	kept := m.batch[:0]
+	for _, rec := range m.batch {
+		// What is too old cannot be judged, and may be going this moment.
 		if rec.Transaction.milli < m.forgotten {
 			if m.old.Records == 0 {
 				m.old.First = rec.Transaction
 			}
 			m.old.Records++
+			continue
 		}
-		m.numbers = append(m.numbers, number{rec.Transaction, m.digest.sum(rec)})
+		kept = append(kept, rec)
+		m.numbers = append(m.numbers, number{rec.Transaction, m.digest.sum(&rec)})
+	}
+	m.batch = kept
+	if len(m.batch) == 0 {
+		return nil
 	}
 	m.outcomes = append(m.outcomes[:0], make([]outcome, len(m.batch))...)
 	if err := m.memory.remember(ctx, m.numbers, m.outcomes); err != nil {

@@ -132,7 +132,7 @@ type ImportReport struct {
 
 // Import takes over what [Ledger.Export] wrote, in one transaction, and keeps
 // what the ledger knows already. It may be done again. Of what either side has
-// forgotten, the later date holds.
+// forgotten, the later date holds, and nothing from before it is taken over.
 //
 // The export is read twice, from its current offset on: it is verified whole
 // before anything else is done. Memory does not grow with it.
@@ -179,13 +179,14 @@ func (l *Ledger) Import(ctx context.Context, r io.ReadSeeker) (ImportReport, err
 
 // importer puts what an export holds into the ledger.
 type importer struct {
-	ctx      context.Context
-	tx       *sqldb.Tx
-	name     string
-	memory   memory
-	batch    []number
-	report   ImportReport
-	conflict ConflictError
+	ctx       context.Context
+	tx        *sqldb.Tx
+	name      string
+	forgotten int64
+	memory    memory
+	batch     []number
+	report    ImportReport
+	conflict  ConflictError
 }
 
 func (m *importer) scope(name string, forgotten int64) error {
@@ -198,6 +199,7 @@ func (m *importer) scope(name string, forgotten int64) error {
 		return err
 	}
 	m.name, m.memory.scope = name, id
+	m.forgotten = max(forgotten, known)
 	if forgotten > known {
 		_, err = m.tx.Exec(m.ctx, "UPDATE {scope} SET forgotten = ? WHERE id = ?", forgotten, id)
 	}
@@ -205,6 +207,10 @@ func (m *importer) scope(name string, forgotten int64) error {
 }
 
 func (m *importer) number(n number) error {
+	m.report.Numbers++
+	if n.t.milli < m.forgotten {
+		return nil
+	}
 	m.batch = append(m.batch, n)
 	if len(m.batch) < batchRows {
 		return nil
@@ -234,7 +240,6 @@ func (m *importer) flush() error {
 			}
 		}
 	}
-	m.report.Numbers += int64(len(m.batch))
 	m.batch = m.batch[:0]
 	return nil
 }

@@ -29,8 +29,8 @@ func TestTransfer(t *testing.T) {
 		for _, to := range engines {
 			t.Run(from.name+" to "+to.name, func(t *testing.T) {
 				s := openShop(t, openDB(t, from.driver, from.dsn(t)), mergefile.LedgerConfig{Keep: day})
-				rs := records(t, s.profile, 2400)
-				for i := 2000; i < len(rs); i++ {
+				rs := records(t, s.profile, 1200)
+				for i := 1000; i < len(rs); i++ {
 					rs[i] = later(t, rs[i], 3*day)
 				}
 				for _, scope := range []string{"", "商店街 \"1\"", "mall"} {
@@ -51,18 +51,18 @@ func TestTransfer(t *testing.T) {
 				d := openShop(t, openDB(t, to.driver, to.dsn(t)), mergefile.LedgerConfig{Keep: day})
 				rep, err := d.ledger.Import(t.Context(), bytes.NewReader(text))
 				require.NoError(t, err)
-				assert.Equal(t, mergefile.ImportReport{Numbers: 5200, New: 5200}, rep)
+				assert.Equal(t, mergefile.ImportReport{Numbers: 2600, New: 2600}, rep)
 				assert.Equal(t, string(text), string(export(t, d.ledger)), "all of it is there, and reads the same")
 				rep, err = d.ledger.Import(t.Context(), bytes.NewReader(text))
 				require.NoError(t, err)
-				assert.Equal(t, mergefile.ImportReport{Numbers: 5200}, rep, "once more changes nothing")
+				assert.Equal(t, mergefile.ImportReport{Numbers: 2600}, rep, "once more changes nothing")
 				assert.Equal(t, string(text), string(export(t, d.ledger)))
 
 				// On the new machine the old files are what they were.
 				r := d.receiver(t, func(c *mergefile.ReceiverConfig) { c.Scope = "mall" })
 				got, err := r.Receive(t.Context(), d.file(t, rs), "", nil)
 				require.NoError(t, err)
-				assert.EqualValues(t, 2400, got.Duplicates)
+				assert.EqualValues(t, 1200, got.Duplicates)
 				_, err = d.receiver(t, nil).Receive(t.Context(), d.file(t, rs), "", nil)
 				var old *mergefile.TooOldError
 				assert.ErrorAs(t, err, &old)
@@ -73,11 +73,41 @@ func TestTransfer(t *testing.T) {
 				require.NoError(t, err)
 				rep, err = s.ledger.Import(t.Context(), bytes.NewReader(export(t, d.ledger)))
 				require.NoError(t, err)
-				assert.Equal(t, mergefile.ImportReport{Numbers: 5201, New: 1}, rep)
+				assert.Equal(t, mergefile.ImportReport{Numbers: 2601, New: 1}, rep)
 				assert.Equal(t, string(export(t, d.ledger)), string(export(t, s.ledger)))
 			})
 		}
 	}
+}
+
+// What one of the two has forgotten does not come back with the other's copy.
+func TestImportOfWhatIsForgotten(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *shop) {
+		old := records(t, s.profile, 3)
+		young := []mergefile.Record{later(t, old[0], 9*day)}
+		all := append(append([]mergefile.Record(nil), old...), young...)
+		_, err := s.receiver(t, nil).Receive(t.Context(), s.file(t, all), "", nil)
+		require.NoError(t, err)
+		copied := export(t, s.ledger)
+
+		d := openShop(t, openDB(t, "sqlite", sqliteDSN(t.TempDir())), mergefile.LedgerConfig{Keep: day})
+		_, err = d.receiver(t, nil).Receive(t.Context(), d.file(t, young), "", nil)
+		require.NoError(t, err)
+		_, err = d.ledger.Forget(t.Context())
+		require.NoError(t, err)
+		before := export(t, d.ledger)
+		rep, err := d.ledger.Import(t.Context(), bytes.NewReader(copied))
+		require.NoError(t, err)
+		assert.Equal(t, mergefile.ImportReport{Numbers: 4}, rep)
+		assert.Equal(t, string(before), string(export(t, d.ledger)))
+
+		// And the other way: what was forgotten there is refused here too.
+		_, err = s.ledger.Import(t.Context(), bytes.NewReader(before))
+		require.NoError(t, err)
+		_, err = s.receiver(t, nil).Receive(t.Context(), s.file(t, old), "", nil)
+		var tooOld *mergefile.TooOldError
+		assert.ErrorAs(t, err, &tooOld)
+	})
 }
 
 func TestImportConflict(t *testing.T) {
