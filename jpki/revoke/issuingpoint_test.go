@@ -1,9 +1,16 @@
 package revoke
 
 import (
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/hex"
+	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mynakit/mynakit/jpki"
 )
 
 // Beside encoding/asn1: what is taken for a distribution point is one to it too,
@@ -62,4 +69,36 @@ func FuzzIssuingPoint(f *testing.F) {
 			t.Fatalf("%X: a list for some reasons is taken for one for all", in)
 		}
 	})
+}
+
+// A certificate whose distribution points cannot be read is covered by no list,
+// and that is said. Points of another kind are no points.
+func TestMalformedDistributionPoints(t *testing.T) {
+	for text, want := range map[string]int{
+		"": -1, "30": -1, "0500": -1, "3001": -1, "30020500": -1, "3003300130": 0,
+		"30043002A000":                                     -1, // a name that is none
+		"30063004A002A000":                                 -1,
+		"300730 05A003810101":                              -1,
+		"3009 3007 A005 A003 860178":                       1,
+		"3009 3007 A005 A003 8601":                         -1,
+		"300b 3009 A005 A003 860178 8100":                  0, // for some reasons only
+		"3006 3004 8102 0780":                              0,
+		"3000":                                             0,
+		"3010 3007 A005 A003 860178 3005 A003 A001 86":     -1,
+		"3012 3007 A005 A003 860178 3007 A005 A003 860179": 2,
+	} {
+		der, err := hex.DecodeString(strings.ReplaceAll(text, " ", ""))
+		require.NoError(t, err)
+		points, err := distributionPoints(&x509.Certificate{Extensions: []pkix.Extension{
+			{Id: asn1.ObjectIdentifier{1, 2, 3}, Value: []byte("another")},
+			{Id: asn1.ObjectIdentifier{2, 5, 29, 31}, Value: der},
+		}})
+		if want < 0 {
+			require.ErrorIs(t, err, jpki.ErrRevocationUnknown, text)
+			require.Empty(t, points, text)
+			continue
+		}
+		require.NoError(t, err, text)
+		require.Len(t, points, want, text)
+	}
 }
