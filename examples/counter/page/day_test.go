@@ -2,11 +2,13 @@ package page_test
 
 import (
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mynakit/mynakit/examples/counter/page"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/simcard"
 	"github.com/mynakit/mynakit/ticket"
@@ -68,4 +70,59 @@ func TestADay(t *testing.T) {
 	c, err := s.Settle(t.Context(), ticket.Period{From: s.Today(), To: s.Today()})
 	require.NoError(t, err)
 	assert.Equal(t, ticket.Total{Tickets: 1, Points: 1500}, c.Tickets.Redeemed)
+}
+
+// In English no Japanese is left, but for names and the switch, which is in the
+// language that it leads to.
+func TestEnglish(t *testing.T) {
+	cfg := shopConfig(t)
+	cfg.Operators[0].Name, cfg.Operators[1].Name = "Aoba Library", "Aoba Mall"
+	s := openShop(t, "sqlite", sqliteDSN(t), cfg)
+	inbox := t.TempDir()
+	term := serve(t, s, func(c *page.Config) {
+		c.Name, c.Lang, c.Inbox, c.Welcome = "Aoba Mall", page.English, inbox, 2000
+		c.Samples = []page.Sample{{Name: "A", Card: sample(3)}}
+	})
+	p := term.open(t)
+	japanese := regexp.MustCompile(`[\p{Hiragana}\p{Katakana}\p{Han}]+`)
+	whole := func() *person {
+		t.Helper()
+		text := strings.Replace(p.body, ">日本語<", "><", 1)
+		assert.Empty(t, japanese.FindAllString(text, -1), p.path)
+		return p
+	}
+	for _, screen := range []string{"/", "/service", "/lookup", "/issue", "/redeem", "/merge", "/settle", "/enrol", "/none"} {
+		p.get(screen)
+		whole()
+	}
+	p.put(sample(1), "new").get("/enrol")
+	whole().send("/enrol/pin", "pin", "9999")
+	whole().send("/enrol/pin", "pin", simcard.DefaultAuthPIN)
+	whole().send("/enrol/choose", "id", "x")
+	whole().send("/enrol/offer")
+	whole().send("/enrol/offer")
+	whole().send("/enrol/accept").sees("2,000")
+	whole().get("/service").send("/service/check", "operator", "000001", "customer", "1")
+	whole().send("/service/register")
+	whole().send("/service/back").send("/service/check", "operator", "000001", "customer", "2")
+	whole().send("/service/register")
+	whole().get("/lookup")
+	whole().get("/issue").send("/issue/check", "points", "9999", "until", s.Today().String())
+	whole().send("/issue/check", "points", "500", "until", s.Today().String())
+	whole().send("/issue/issue")
+	whole().get("/print/a4")
+	whole().get("/print/ticket.svg") // the paper itself is Japanese
+	number := ticketNumber.FindStringSubmatch(p.body)[1]
+	p.get("/issue").send("/issue/reprint")
+	whole().get("/redeem").send("/redeem/inspect", "code", number)
+	whole().send("/redeem/redeem")
+	whole().send("/redeem/inspect", "code", number)
+	file := mergeFile(t, cfg.Keys, 1, 2)
+	for name, content := range map[string][]byte{"a.dat": file, "b.dat": file, "c.dat": file[:16]} {
+		deliver(t, inbox, name, content)
+	}
+	whole().get("/merge").send("/merge/look")
+	whole().get("/settle")
+	whole().get("/settle?from=x")
+	whole()
 }

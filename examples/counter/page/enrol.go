@@ -142,7 +142,14 @@ func (p *Page) enrolStep(ctx context.Context, s *session, do func(*shop.Visit, c
 	if !progress.Registered {
 		return nil, nil
 	}
+	if p.cfg.Welcome > 0 {
+		// Under one key: with this step sent twice it is given once.
+		err = p.cfg.Shop.Grant(ctx, progress.Candidate, p.cfg.Welcome, "welcome")
+	}
 	p.refresh(ctx, shop.Customer{ID: progress.Candidate})
+	if err != nil {
+		return nil, err
+	}
 	return &notice{Kind: "good",
 		What: s.language().pick("マイキーIDを登録しました。", "The MyKey ID is registered."),
 		Do:   s.language().pick("番号をご本人に控えていただいてください。", "Let the holder note it down.")}, nil

@@ -49,6 +49,9 @@ type Config struct {
 	// Inbox, if set, is the folder that merge files come to: see
 	// [shop.Shop.OpenInbox]. Each terminal has its own.
 	Inbox string
+	// Welcome is how many city points a holder gets with a new MyKey ID
+	// (ポイント付与); zero for none.
+	Welcome int64
 	// Printer, if set, sends ESC/POS bytes to the terminal's receipt printer.
 	// Without one the browser prints.
 	Printer func(ctx context.Context, escpos []byte) error
