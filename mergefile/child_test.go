@@ -210,8 +210,11 @@ func TestStoppedAtEachStep(t *testing.T) {
 // and the balances are the sum of those that are.
 func TestKill(t *testing.T) {
 	rounds := 3
-	if long() {
+	switch {
+	case long():
 		rounds = 200
+	case raceDetector:
+		rounds = 1
 	}
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) {

@@ -199,8 +199,15 @@ func (m *modelMachine) check(rt *rapid.T) {
 // is ever merged twice, none that was acknowledged is lost, and the balances
 // are the model's.
 func TestModel(t *testing.T) {
-	if checks := flag.Lookup("rapid.checks"); long() && checks.Value.String() == checks.DefValue {
-		require.NoError(t, checks.Value.Set("10000"))
+	n := ""
+	switch {
+	case long():
+		n = "10000"
+	case raceDetector:
+		n = "10"
+	}
+	if checks := flag.Lookup("rapid.checks"); n != "" && checks.Value.String() == checks.DefValue {
+		require.NoError(t, checks.Value.Set(n))
 		defer func() { assert.NoError(t, checks.Value.Set(checks.DefValue)) }()
 	}
 	key := testKey(t)
