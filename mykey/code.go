@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"syscall"
 
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/jpki"
@@ -223,8 +224,12 @@ func isNetwork(err error) bool {
 	if _, ok := errors.AsType[*StoreError](err); ok {
 		return true
 	}
-	if _, ok := errors.AsType[net.Error](err); ok {
-		return true
+	if e, ok := errors.AsType[net.Error](err); ok {
+		// The system's own error numbers have the methods of a net.Error, also
+		// those of files; what is of a network comes in a *net.OpError.
+		if _, number := e.(syscall.Errno); !number {
+			return true
+		}
 	}
 	for _, target := range []error{context.DeadlineExceeded, driver.ErrBadConn, sql.ErrConnDone, io.ErrUnexpectedEOF} {
 		if errors.Is(err, target) {

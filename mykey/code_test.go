@@ -5,7 +5,9 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"syscall"
 	"testing"
 
 	"github.com/mynakit/mynakit/apdu"
@@ -94,6 +96,8 @@ func TestCodeOf(t *testing.T) {
 		{context.DeadlineExceeded, mykey.CodeNetwork},
 		{driver.ErrBadConn, mykey.CodeNetwork},
 		{&net.DNSError{Err: "no such host"}, mykey.CodeNetwork},
+		{&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, mykey.CodeNetwork},
+		{&fs.PathError{Op: "open", Path: "x", Err: syscall.ENOTDIR}, ""},
 	} {
 		err := tc.err
 		if err != nil {

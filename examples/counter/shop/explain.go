@@ -28,12 +28,7 @@ type Advice struct {
 // refused ticket it does not say why.
 func Explain(err error) Advice {
 	a := explain(err)
-	// The operating system's error numbers can be of a network, and are taken
-	// for that; these are not.
-	var file *fs.PathError
-	if !errors.As(err, &file) {
-		a.Code, _ = mykey.CodeOf(err)
-	}
+	a.Code, _ = mykey.CodeOf(err)
 	return a
 }
 
