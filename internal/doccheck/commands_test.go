@@ -58,6 +58,7 @@ func (p programs) commandsExist(t *testing.T) {
 				case len(words) > 2 && words[0] == "go" && words[1] == "run":
 					args := words[2:]
 					if args[0] == "-tags" {
+						require.Greater(t, len(args), 2, "%s: %s: no program", d.name, whole)
 						args = args[2:] // and the program is looked at without them
 					}
 					p.check(t, d.name+": "+whole, filepath.Join(dir, args[0]), args[1:])
