@@ -2,11 +2,122 @@ package page
 
 import (
 	"context"
-	"net/url"
+	"errors"
+	"io"
 
+	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/examples/counter/shop"
-	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/jpki"
 )
+
+// inReader is what the terminal knows of the card in its reader.
+type inReader struct {
+	there    bool
+	customer shop.Customer
+	tries    int   // of the PIN, for a card that can enrol
+	err      error // why the card, or the reader, cannot be read
+}
+
+// show tells every screen what is in the reader.
+func (p *Page) show(in inReader) {
+	p.mu.Lock()
+	p.in = in
+	p.shows++
+	p.mu.Unlock()
+	p.changes.tell()
+}
+
+// shown gives what is in the reader.
+func (p *Page) shown() inReader {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.in
+}
+
+// recognise asks whose card it is that was just put there: two exchanges, and
+// for a card without a MyKey ID one more, for the tries of its PIN.
+func (p *Page) recognise(ctx context.Context, t apdu.Transmitter) inReader {
+	ctx, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
+	in := inReader{there: true}
+	read := func(card *jpki.Card) (err error) {
+		in.customer, err = p.cfg.Shop.Recognise(ctx, card)
+		if err == nil && !in.customer.Enrolled() {
+			in.tries, err = card.Tries(ctx, jpki.AuthPIN)
+		}
+		return err
+	}
+	p.card.Lock()
+	in.err = withOpen(ctx, t, read)
+	p.card.Unlock()
+	if errors.Is(in.err, apdu.ErrCardRemoved) {
+		// A step that was just ending may have taken the power from it.
+		in.err = p.withCard(ctx, read)
+	}
+	return in
+}
+
+// withCard runs f with the card that is in the reader now. The error is f's, or
+// says that there is no card.
+func (p *Page) withCard(ctx context.Context, f func(*jpki.Card) error) error {
+	wait, cancel := context.WithTimeout(ctx, cardWait)
+	defer cancel()
+	for {
+		ran, err := p.tryCard(ctx, wait, f)
+		switch {
+		case ran || ctx.Err() != nil:
+			return err
+		case errors.Is(err, context.DeadlineExceeded):
+			return errNoCard
+		case wait.Err() != nil:
+			return err
+		}
+		rest(wait, readerPause) // the card was being recognised, perhaps
+	}
+}
+
+// tryCard is one try of withCard, and reports whether f has run.
+func (p *Page) tryCard(ctx, wait context.Context, f func(*jpki.Card) error) (ran bool, err error) {
+	p.card.Lock()
+	defer p.card.Unlock()
+	t, err := p.cfg.Reader.WaitCard(wait)
+	if err != nil {
+		return false, err
+	}
+	return true, withOpen(ctx, t, f)
+}
+
+// withOpen runs f with an open card and closes it, so that it forgets a PIN.
+func withOpen(ctx context.Context, t apdu.Transmitter, f func(*jpki.Card) error) error {
+	if closer, ok := t.(io.Closer); ok {
+		defer closer.Close() // its error says that the card has left, which it may
+	}
+	card, err := jpki.Open(ctx, t)
+	if err != nil {
+		return err
+	}
+	return f(card)
+}
+
+// update shows the holder's numbers and points as they are after a step with
+// this card. Where the card has left meanwhile there is nothing to show.
+func (p *Page) update(ctx context.Context, card *jpki.Card) {
+	p.mu.Lock()
+	shown := p.shows
+	p.mu.Unlock()
+	now, err := p.cfg.Shop.Recognise(ctx, card)
+	if err != nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.in.there && p.shows == shown {
+		p.in.customer = now
+	}
+}
+
+// errNoCard says that a step needs a card and there is none.
+var errNoCard = errors.New("page: no card in the reader")
 
 // cardPanel is the card in the reader as the top of each screen shows it.
 type cardPanel struct {
@@ -28,51 +139,4 @@ func (p *Page) panel(lang Lang) cardPanel {
 		return cardPanel{Kind: "new"}
 	}
 	return cardPanel{Kind: "known", Customer: in.customer}
-}
-
-// work is what the steps of each screen hand to each other.
-type work struct {
-	enrol   *enrolWork
-	service *serviceWork
-	issue   *issueWork
-	redeem  *redeemWork
-
-	operator mykey.OperatorID // chosen last: a mall's counter always has the mall's
-}
-
-// leave forgets the work of every screen but the one named, and ends its visit:
-// the next holder finds nothing of the one before.
-func (w *work) leave(but string) {
-	if but != "enrol" {
-		w.enrol.close()
-		w.enrol = nil
-	}
-	if but != "service" {
-		w.service.close()
-		w.service = nil
-	}
-	if but != "issue" {
-		w.issue.close()
-		w.issue = nil
-	}
-	if but != "redeem" {
-		w.redeem = nil
-	}
-}
-
-// menuData is for the menu.
-func (p *Page) menuData(ctx context.Context, _ *session, _ url.Values) (any, error) {
-	// A terminal that died between the points and the paper says so here.
-	tickets, err := p.cfg.Shop.Unprinted(ctx, p.at)
-	return struct{ Unprinted int }{len(tickets)}, err
-}
-
-// operatorOf finds the operator that a form names among the shop's.
-func (p *Page) operatorOf(id string) (mykey.OperatorID, bool) {
-	for _, o := range p.cfg.Shop.Operators() {
-		if o.ID.String() == id {
-			return o.ID, true
-		}
-	}
-	return mykey.OperatorID{}, false
 }

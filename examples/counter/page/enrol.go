@@ -120,7 +120,14 @@ func (p *Page) enrolStep(ctx context.Context, s *session, do func(*shop.Visit, c
 	}
 	var progress mykey.Progress
 	err := p.withCard(ctx, func(card *jpki.Card) (err error) {
-		progress, err = do(now.visit, ctx, card)
+		if progress, err = do(now.visit, ctx, card); err != nil || !progress.Registered {
+			return err
+		}
+		if p.cfg.Welcome > 0 {
+			// Under one key: with this step sent twice it is given once.
+			err = p.cfg.Shop.Grant(ctx, progress.Candidate, p.cfg.Welcome, "welcome")
+		}
+		p.update(ctx, card)
 		return err
 	})
 	var taken *mykey.DuplicateError
@@ -141,14 +148,6 @@ func (p *Page) enrolStep(ctx context.Context, s *session, do func(*shop.Visit, c
 	}
 	if !progress.Registered {
 		return nil, nil
-	}
-	if p.cfg.Welcome > 0 {
-		// Under one key: with this step sent twice it is given once.
-		err = p.cfg.Shop.Grant(ctx, progress.Candidate, p.cfg.Welcome, "welcome")
-	}
-	p.refresh(ctx, shop.Customer{ID: progress.Candidate})
-	if err != nil {
-		return nil, err
 	}
 	return &notice{Kind: "good",
 		What: s.language().pick("マイキーIDを登録しました。", "The MyKey ID is registered."),

@@ -21,11 +21,10 @@ func explain(lang Lang, err error) *notice {
 	say := func(kind string, what, do mykey.Text) *notice {
 		return &notice{Kind: kind, What: lang.pick(what.JA, what.EN), Do: lang.pick(do.JA, do.EN)}
 	}
-	var typed *entry
-	switch {
-	case errors.As(err, &typed):
+	if typed, ok := errors.AsType[*entry](err); ok {
 		return say("warn", typed.what, typed.do)
-	case errors.Is(err, errNoCard):
+	}
+	if errors.Is(err, errNoCard) {
 		return say("warn",
 			mykey.Text{JA: "カードリーダーにカードがありません。", EN: "There is no card on the reader."},
 			mykey.Text{JA: "マイナンバーカードを置いて、もう一度押してください。", EN: "Put the Individual Number Card on it and press again."})
@@ -57,6 +56,3 @@ func unlock(lang Lang, err error) []string {
 	}
 	return ways
 }
-
-// asError is [errors.As], for a target whose type says what is looked for.
-func asError[E error](err error, target *E) bool { return errors.As(err, target) }

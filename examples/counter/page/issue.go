@@ -115,6 +115,7 @@ func (p *Page) issueIssue(ctx context.Context, s *session, _ url.Values) (*notic
 		t, err := now.visit.IssueTicket(ctx, card, p.at, now.Order)
 		if err == nil {
 			s.look(func(*work) { now.Ticket = t })
+			p.update(ctx, card)
 		}
 		return err
 	})
@@ -124,7 +125,6 @@ func (p *Page) issueIssue(ctx context.Context, s *session, _ url.Values) (*notic
 		}
 		return nil, err
 	}
-	p.refresh(ctx, shop.Customer{ID: now.Holder})
 	return &notice{Kind: "good",
 		What: s.language().pick("ポイント券を発行しました。", "The ticket is issued."),
 		Do:   s.language().pick("印刷して、発行認印を押してください。", "Print it and put the issuer's seal on it.")}, nil

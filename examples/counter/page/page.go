@@ -5,16 +5,13 @@ import (
 	"embed"
 	"errors"
 	"html/template"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync"
 	"time"
 
-	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/examples/counter/shop"
-	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/ticket"
 )
 
@@ -99,8 +96,9 @@ type Page struct {
 
 	card sync.Mutex // held while somebody works with the card
 
-	mu sync.Mutex
-	in inReader
+	mu    sync.Mutex
+	in    inReader
+	shows int // how many cards, and empty readers, there were
 }
 
 // New makes the page. The error is ErrConfig, or says why Inbox cannot be used.
@@ -213,113 +211,3 @@ func (p *Page) Serve(ctx context.Context, l net.Listener) error {
 	}
 	return err
 }
-
-// inReader is what the terminal knows of the card in its reader.
-type inReader struct {
-	there    bool
-	customer shop.Customer
-	tries    int   // of the PIN, for a card that can enrol
-	err      error // why the card, or the reader, cannot be read
-}
-
-// show tells every screen what is in the reader.
-func (p *Page) show(in inReader) {
-	p.mu.Lock()
-	p.in = in
-	p.mu.Unlock()
-	p.changes.tell()
-}
-
-// shown gives what is in the reader.
-func (p *Page) shown() inReader {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.in
-}
-
-// recognise asks whose card it is that was just put there: two exchanges, and
-// for a card without a MyKey ID one more, for the tries of its PIN.
-func (p *Page) recognise(ctx context.Context, t apdu.Transmitter) inReader {
-	ctx, cancel := context.WithTimeout(ctx, stepTime)
-	defer cancel()
-	in := inReader{there: true}
-	read := func(card *jpki.Card) (err error) {
-		in.customer, err = p.cfg.Shop.Recognise(ctx, card)
-		if err == nil && !in.customer.Enrolled() {
-			in.tries, err = card.Tries(ctx, jpki.AuthPIN)
-		}
-		return err
-	}
-	p.card.Lock()
-	in.err = withOpen(ctx, t, read)
-	p.card.Unlock()
-	if errors.Is(in.err, apdu.ErrCardRemoved) {
-		// A step that was just ending may have taken the power from it.
-		in.err = p.withCard(ctx, read)
-	}
-	return in
-}
-
-// withCard runs f with the card that is in the reader now. The error is f's, or
-// says that there is no card.
-func (p *Page) withCard(ctx context.Context, f func(*jpki.Card) error) error {
-	wait, cancel := context.WithTimeout(ctx, cardWait)
-	defer cancel()
-	for {
-		ran, err := p.tryCard(ctx, wait, f)
-		switch {
-		case ran || ctx.Err() != nil:
-			return err
-		case errors.Is(err, context.DeadlineExceeded):
-			return errNoCard
-		case wait.Err() != nil:
-			return err
-		}
-		rest(wait, readerPause) // the card was being recognised, perhaps
-	}
-}
-
-// tryCard is one try of withCard, and reports whether f has run.
-func (p *Page) tryCard(ctx, wait context.Context, f func(*jpki.Card) error) (ran bool, err error) {
-	p.card.Lock()
-	defer p.card.Unlock()
-	t, err := p.cfg.Reader.WaitCard(wait)
-	if err != nil {
-		return false, err
-	}
-	return true, withOpen(ctx, t, f)
-}
-
-// withOpen runs f with an open card and closes it, so that it forgets a PIN.
-func withOpen(ctx context.Context, t apdu.Transmitter, f func(*jpki.Card) error) error {
-	if closer, ok := t.(io.Closer); ok {
-		defer closer.Close() // its error says that the card has left, which it may
-	}
-	card, err := jpki.Open(ctx, t)
-	if err != nil {
-		return err
-	}
-	return f(card)
-}
-
-// refresh shows the holder's numbers and points as they are after a step.
-func (p *Page) refresh(ctx context.Context, c shop.Customer) {
-	in := p.shown()
-	if !in.there || !c.Enrolled() {
-		return
-	}
-	now, err := p.cfg.Shop.Find(ctx, c.ID)
-	if err != nil {
-		return // the card's next tap will tell
-	}
-	p.mu.Lock()
-	// Only if the same card still lies there.
-	if p.in.there && (p.in.customer.ID == c.ID || !p.in.customer.Enrolled() && !in.customer.Enrolled()) {
-		p.in.customer = now
-	}
-	p.mu.Unlock()
-	p.changes.tell()
-}
-
-// errNoCard says that a step needs a card and there is none.
-var errNoCard = errors.New("page: no card in the reader")

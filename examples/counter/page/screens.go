@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"html/template"
-	"log/slog"
 	"math"
 	"net/http"
 	"net/url"
@@ -111,62 +110,6 @@ func (p *Page) screenNamed(name string) *screen {
 	return nil
 }
 
-// routes says which path is what.
-func (p *Page) routes() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /assets/{file}", p.asset)
-
-	for _, sc := range p.screens {
-		switch sc.Name {
-		case "taken", "fault":
-		case "menu":
-			mux.HandleFunc("GET /{$}", p.view(sc))
-		default:
-			mux.HandleFunc("GET "+sc.Path(), p.view(sc))
-		}
-	}
-	mux.HandleFunc("GET /events/{screen}", p.events)
-	mux.HandleFunc("POST /take", p.take)
-
-	post := func(path, screen string, do step) { mux.HandleFunc("POST "+path, p.post(screen, do)) }
-	post("/lang", "", p.chooseLang)
-	post("/sample", "", p.putSample)
-	post("/enrol/pin", "enrol", p.enrolPIN)
-	post("/enrol/offer", "enrol", p.enrolOffer)
-	post("/enrol/choose", "enrol", p.enrolChoose)
-	post("/enrol/accept", "enrol", p.enrolAccept)
-	post("/enrol/end", "enrol", p.enrolEnd)
-	post("/service/check", "service", p.serviceCheck)
-	post("/service/register", "service", p.serviceRegister)
-	post("/service/back", "service", p.serviceBack)
-	post("/issue/check", "issue", p.issueCheck)
-	post("/issue/issue", "issue", p.issueIssue)
-	post("/issue/reprint", "issue", p.issueReprint)
-	post("/issue/unprinted", "issue", p.issueUnprinted)
-	post("/issue/receipt", "issue", p.issueReceipt)
-	post("/issue/end", "issue", p.issueEnd)
-	post("/redeem/inspect", "redeem", p.redeemInspect)
-	post("/redeem/redeem", "redeem", p.redeemRedeem)
-	post("/redeem/end", "redeem", p.redeemEnd)
-	post("/merge/look", "merge", p.mergeLook)
-	mux.HandleFunc("GET /print/{paper}", p.print)
-	mux.HandleFunc("GET /print/ticket.svg", p.printSVG)
-	mux.HandleFunc("GET /settle/{file}", p.settleFile)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.fault(w, r, http.StatusNotFound) })
-	return mux
-}
-
-// asset is a style, the script or a picture.
-func (p *Page) asset(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("file")
-	content, err := files.ReadFile("assets/" + name)
-	if err != nil {
-		p.fault(w, r, http.StatusNotFound)
-		return
-	}
-	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
-}
-
 // notice is what a step came to, in words.
 type notice struct {
 	Kind     string // "good", "warn" or "bad", for the eye
@@ -214,34 +157,6 @@ func (p *Page) frameOf(ctx context.Context, s *session, sc *screen, query url.Va
 	return f
 }
 
-// view is the handler of a screen.
-func (p *Page) view(sc *screen) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		s := p.sessions.of(r)
-		if s == nil {
-			if !p.sessions.free() || !visited(r) {
-				p.bare(w, r, http.StatusConflict, "taken")
-				return
-			}
-			s = p.sessions.begin(w, p.cfg.Lang)
-		}
-		s.look(func(w *work) { w.leave(sc.Name) })
-		f := p.frameOf(r.Context(), s, sc, r.URL.Query())
-		if said := s.said(); said != nil {
-			f.Notice = said
-		}
-		p.write(w, f)
-	}
-}
-
-// visited reports whether the browser opens a page because somebody asked it to,
-// and not another site. It says so in headers that no page can set; browsers
-// without them are taken at their word.
-func visited(r *http.Request) bool {
-	site, dest := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Sec-Fetch-Dest")
-	return (site == "" || site == "none" || site == "same-origin") && (dest == "" || dest == "document")
-}
-
 // write renders a whole page.
 func (p *Page) write(w http.ResponseWriter, f *frame) {
 	var b bytes.Buffer
@@ -263,125 +178,3 @@ func (p *Page) bare(w http.ResponseWriter, r *http.Request, status int, name str
 	}
 	p.write(w, &frame{screen: p.screenNamed(name), Lang: lang, Name: p.cfg.Name, At: p.at.ID, Status: status})
 }
-
-// fault refuses a request that no screen of the counter sends.
-func (p *Page) fault(w http.ResponseWriter, r *http.Request, status int) {
-	p.bare(w, r, status, "fault")
-}
-
-// take gives the terminal to the browser that asks. The request came from a
-// page of this counter: [http.CrossOriginProtection] has seen to it.
-func (p *Page) take(w http.ResponseWriter, r *http.Request) {
-	if p.sessions.of(r) == nil {
-		p.sessions.begin(w, p.cfg.Lang)
-	}
-	http.Redirect(w, r, "/", http.StatusSeeOther)
-}
-
-// A step is the work of a form. What it gives is said on the next screen; an
-// error is explained there.
-type step func(ctx context.Context, s *session, form url.Values) (*notice, error)
-
-// post is the handler of a form: it checks the token, does the step, and sends
-// the browser back to a screen, "" for the one that the form names. The step
-// goes on to its end when the browser goes away in the middle: what has begun
-// with a card and a database is better finished.
-func (p *Page) post(screen string, do step) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		s := p.sessions.of(r)
-		if s == nil {
-			http.Redirect(w, r, "/", http.StatusSeeOther) // where it may take the terminal over
-			return
-		}
-		if err := r.ParseForm(); err != nil {
-			status := http.StatusBadRequest
-			if tooLarge := new(http.MaxBytesError); asError(err, &tooLarge) {
-				status = http.StatusRequestEntityTooLarge
-			}
-			p.fault(w, r, status)
-			return
-		}
-		if !sameToken(r.PostForm.Get("token"), s.token) {
-			p.fault(w, r, http.StatusForbidden)
-			return
-		}
-		back := p.screenNamed(screen)
-		if back == nil {
-			if back = p.screenNamed(r.PostForm.Get("back")); back == nil {
-				back = p.screens[0]
-			}
-		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), stepTime)
-		defer cancel()
-		s.step.Lock()
-		said, err := do(ctx, s, r.PostForm)
-		s.step.Unlock()
-		if err != nil {
-			said = explain(s.language(), err)
-		}
-		if said != nil {
-			s.say(*said)
-		}
-		p.changes.tell()
-		http.Redirect(w, r, back.Path(), http.StatusSeeOther)
-	}
-}
-
-// chooseLang changes the language of the session.
-func (p *Page) chooseLang(_ context.Context, s *session, form url.Values) (*notice, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lang = Japanese
-	if form.Get("to") == string(English) {
-		s.lang = English
-	}
-	return nil, nil
-}
-
-// putSample puts one of the sample cards into the slot, or takes it out.
-func (p *Page) putSample(_ context.Context, _ *session, form url.Values) (*notice, error) {
-	slot, ok := p.cfg.Reader.(*Slot)
-	if !ok {
-		return nil, nil
-	}
-	i, err := strconv.Atoi(form.Get("sample"))
-	if err != nil || i < 0 || i >= len(p.cfg.Samples) {
-		slot.Remove()
-		return nil, nil
-	}
-	slot.Insert(p.cfg.Samples[i].Card)
-	return nil, nil
-}
-
-// log tells of each request what was asked and how it went. The paths of this
-// page hold nothing of anybody's; a query is left out all the same.
-func (p *Page) log(next http.Handler) http.Handler {
-	if p.cfg.Log == nil {
-		return next
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		began := time.Now()
-		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
-		next.ServeHTTP(seen, r)
-		path := r.URL.Path
-		if seen.status == http.StatusNotFound {
-			path = "?" // somebody typed it, whatever it is
-		}
-		p.cfg.Log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", path),
-			slog.Int("status", seen.status), slog.Duration("took", time.Since(began)))
-	})
-}
-
-// statusWriter remembers the status.
-type statusWriter struct {
-	http.ResponseWriter
-	status int
-}
-
-func (w *statusWriter) WriteHeader(status int) {
-	w.status = status
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap is for [http.ResponseController].
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

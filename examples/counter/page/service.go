@@ -101,6 +101,7 @@ func (p *Page) serviceRegister(ctx context.Context, s *session, _ url.Values) (*
 		}
 		if err == nil {
 			s.look(func(*work) { now.Service, now.Done = got, true })
+			p.update(ctx, card)
 		}
 		return err
 	})
@@ -110,7 +111,6 @@ func (p *Page) serviceRegister(ctx context.Context, s *session, _ url.Values) (*
 		}
 		return nil, err
 	}
-	p.refresh(ctx, shop.Customer{ID: now.Holder})
 	return &notice{Kind: "good",
 		What: s.language().pick("サービスIDを登録しました。", "The service ID is registered."),
 		Do:   s.language().pick("お持ちの利用カードと同じ番号か、確かめてください。", "See that it is the number on the card in your hand.")}, nil
@@ -128,4 +128,14 @@ func (p *Page) serviceDrop(s *session, err error) error {
 // holder.
 func (p *Page) serviceBack(_ context.Context, s *session, _ url.Values) (*notice, error) {
 	return nil, p.serviceDrop(s, nil)
+}
+
+// operatorOf finds the operator that a form names among the shop's.
+func (p *Page) operatorOf(id string) (mykey.OperatorID, bool) {
+	for _, o := range p.cfg.Shop.Operators() {
+		if o.ID.String() == id {
+			return o.ID, true
+		}
+	}
+	return mykey.OperatorID{}, false
 }
