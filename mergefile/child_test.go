@@ -209,7 +209,7 @@ func TestStoppedAtEachStep(t *testing.T) {
 // had acknowledged is merged, every other file is merged whole or not at all,
 // and the balances are the sum of those that are.
 func TestKill(t *testing.T) {
-	rounds := 3
+	rounds := 2
 	switch {
 	case long():
 		rounds = 200
@@ -318,7 +318,7 @@ func spin(n int) {
 // of its own.
 func TestManyReceivers(t *testing.T) {
 	const programs = 8
-	n := 30
+	n := 16
 	if long() {
 		n = 1000
 	}
