@@ -363,7 +363,7 @@ func (w *walk) redeem() {
 		w.run(`window.then = performance.now()`)
 		w.until(`performance.now() - window.then > 500`, "a moment")
 	}
-	w.press(kb.Enter).sees(w.say("500ポイントの券を消し込みました", "A ticket of 500 points is redeemed")).focus("#code").check("redeem-done")
+	w.press(" ").sees(w.say("500ポイントの券を消し込みました", "A ticket of 500 points is redeemed")).focus("#code").check("redeem-done")
 	w.scan(scanned).sees(w.say("このポイント券は使えません", "This ticket cannot be taken")).focus("#code").check("redeem-refused")
 }
 

@@ -46,7 +46,7 @@
 
 	// Digits choose from the menu, Escape goes back to it.
 	document.addEventListener("keydown", e => {
-		if (e.key.length === 1) burst = performance.now();
+		if (e.key.length === 1 && e.key !== " ") burst = performance.now(); // a blank presses buttons
 		if (e.ctrlKey || e.altKey || e.metaKey || e.isComposing) return;
 		if (e.key === "Escape") { byID("home")?.click(); return; }
 		if (/^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement.tagName)) return;
