@@ -134,3 +134,25 @@ func TestScopeOfAProfile(t *testing.T) {
 		}
 	}
 }
+
+// Where the file's name is compared with its first record, a disk that fails at
+// that moment is no wrong name.
+func TestDiskFailsWhileTheNameIsLookedAt(t *testing.T) {
+	s := liteShop(t)
+	s.profile.FileName.Kind, s.profile.FileName.Text = mergefile.NameTransaction, ".dat"
+	require.NoError(t, s.profile.Validate())
+	rs := records(t, s.profile, 40_000)
+	file, _ := write(t, s.profile, testKey(t), rs)
+	r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
+	name := s.profile.FileNameFor(rs[0].Transaction)
+	receive := func(m *media, name string) error {
+		_, err := r.Receive(t.Context(), io.NewSectionReader(m, 0, int64(len(file))), name, nil)
+		return err
+	}
+	err := receive(&media{content: file, fails: errDisk}, name)
+	require.ErrorIs(t, err, errDisk)
+	require.NotErrorIs(t, err, mergefile.ErrInvalid)
+	require.Same(t, mergefile.ErrInvalid, receive(&media{content: file}, "another"))
+	s.nothing(t, rs[:100])
+	require.NoError(t, receive(&media{content: file}, name))
+}
