@@ -37,6 +37,7 @@ func serve(ctx context.Context, o *options, p *place, say speaker) (err error) {
 		Name:     string(say.Mall),
 		Lang:     page.Lang(o.lang),
 		Inbox:    p.inbox(),
+		Welcome:  grantPoints,
 		Log:      slog.New(slog.NewTextHandler(o.stderr, nil)),
 	}
 	if o.reader == "sim" {

@@ -303,7 +303,7 @@ func (w *walk) enrol() {
 	w.check("menu-new-card")
 	w.menu("7").focus("#pin").check("enrol-pin")
 	if w.full {
-		w.press("0000" + kb.Enter).sees(w.say("あと2回", "2 tries are left")).focus("#pin").check("enrol-wrong-pin")
+		w.press("0000" + kb.Enter).sees(w.say("あと2回", "Tries left: 2")).focus("#pin").check("enrol-wrong-pin")
 	}
 	w.press(simcard.DefaultAuthPIN + kb.Enter).focus("[action='/enrol/offer'] button").check("enrol-begin")
 	w.press(kb.Enter).focus("[action='/enrol/accept'] button").check("enrol-candidate")

@@ -38,7 +38,7 @@ func explain(err error) Advice {
 		return advice(
 			fmt.Sprintf("%sが違います。あと%d回です。", pin.PIN.Label(jpki.Japanese), pin.Left),
 			"ご本人に確かめてから、もう一度入力してください。",
-			fmt.Sprintf("The PIN (%s) is wrong; %d tries are left.", pin.PIN.Label(jpki.English), pin.Left),
+			fmt.Sprintf("The %s is wrong. Tries left: %d.", pin.PIN.Label(jpki.English), pin.Left),
 			"Let the holder think again before typing it once more.")
 	}
 	if a, ok := explainDatabase(err); ok {

@@ -62,7 +62,7 @@ func TestExplainEveryKind(t *testing.T) {
 	}
 	assert.NotEmpty(t, unforeseen.Do.JA)
 	assert.Empty(t, shop.Explain(&fs.PathError{Op: "mkdir", Path: "x", Err: syscall.ENOTDIR}).Code, "no fault of a network")
-	assert.Contains(t, shop.Explain(&jpki.PINError{PIN: jpki.AuthPIN, Left: 2}).What.EN, "2 tries")
+	assert.Contains(t, shop.Explain(&jpki.PINError{PIN: jpki.AuthPIN, Left: 2}).What.EN, "Tries left: 2")
 }
 
 // Faults of the database, made to happen, say what they are.
