@@ -175,6 +175,7 @@ func (b *bench) command(ctx context.Context, env []string, args ...string) *exec
 	c.Dir = b.dir
 	c.Env = append(os.Environ(), env...)
 	c.WaitDelay = 5 * time.Second
+	withItsChildren(c)
 	return c
 }
 

@@ -26,6 +26,7 @@ var licences = []struct {
 	{"BSL-1.0", []string{"boost software license - version 1.0"}, nil},
 	{"Zlib", []string{"provided 'as-is', without any express or implied warranty", "altered source versions must be plainly marked"}, nil},
 	{"Unlicense", []string{"this is free and unencumbered software released into the public domain"}, nil},
+	{"blessing", []string{"sqlite is public domain", "dedicated to the public domain by the authors"}, nil}, // SPDX's name for SQLite's
 	{"CC0-1.0", []string{"cc0 1.0 universal"}, nil},
 	{"BSD-4-Clause", []string{bsd, "advertising materials mentioning features"}, nil},
 	{"BSD-3-Clause", []string{bsd, "used to endorse or promote products derived from this software"}, nil},

@@ -113,6 +113,7 @@ func TestLicencesAreRecognised(t *testing.T) {
 		"ISC":           "Permission to use, copy, modify, and/or distribute this software for any\npurpose with or without fee is hereby granted, provided that the above",
 		"0BSD":          "Permission to use, copy, modify, and/or distribute this software for any\npurpose with or without fee is hereby granted.",
 		"Unlicense":     "This is free and unencumbered software released into the public domain.",
+		"blessing":      "SQLite Is Public Domain\n\nAll of it has been dedicated to the public\ndomain by the authors.",
 		"CC0-1.0":       "CC0 1.0 Universal",
 		"GPL-3.0-only":  "GNU GENERAL PUBLIC LICENSE Version 3, 29 June 2007",
 		"LGPL-3.0-only": "GNU LESSER GENERAL PUBLIC LICENSE Version 3",
