@@ -257,7 +257,9 @@ func TestKill(t *testing.T) {
 						done[name] = true
 					}
 				}
-				require.Error(t, cmd.Wait(), "it was killed")
+				if cmd.Wait() == nil { // it was quicker than the kill
+					require.Len(t, done, len(names))
+				}
 
 				for _, name := range names {
 					there := s.remembered(t, files[name])
