@@ -28,7 +28,7 @@ func (l *Ledger) Forget(ctx context.Context) (int64, error) {
 	if l.keep <= 0 {
 		return 0, nil
 	}
-	scopes, err := l.scopes(ctx)
+	scopes, err := scopeRows(ctx, l.db.Queries)
 	if err != nil {
 		return 0, fmt.Errorf("mergefile: forget: %w", err)
 	}
@@ -103,11 +103,7 @@ type scopeRow struct {
 	name          string
 }
 
-// scopes lists the scopes by name.
-func (l *Ledger) scopes(ctx context.Context) ([]scopeRow, error) {
-	return scopeRows(ctx, l.db.Queries)
-}
-
+// scopeRows lists the scopes by name.
 func scopeRows(ctx context.Context, q sqldb.Queries) ([]scopeRow, error) {
 	rows, err := q.Query(ctx, "SELECT id, forgotten, name FROM {scope} ORDER BY name")
 	if err != nil {

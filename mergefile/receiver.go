@@ -163,6 +163,20 @@ func (e *ApplyError) Error() string { return "apply: " + e.Err.Error() }
 // Unwrap gives the error itself.
 func (e *ApplyError) Unwrap() error { return e.Err }
 
+// Refused reports whether an error of [Receiver.Receive] is about the file and
+// will be the same next time, so that the file belongs into quarantine:
+// [ErrInvalid], a [*ConflictError] or a [*TooOldError].
+func Refused(err error) bool {
+	if errors.Is(err, ErrInvalid) {
+		return true
+	}
+	if _, ok := errors.AsType[*ConflictError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[*TooOldError](err)
+	return ok
+}
+
 // Receive verifies a whole file, as [NewReader] does, and then merges it in one
 // transaction: it inserts the transaction numbers under their unique
 // constraint, applies the records whose numbers are new, and commits
@@ -174,7 +188,8 @@ func (e *ApplyError) Unwrap() error { return e.Err }
 // otherwise only what the profile takes from it is used. The sidecar is for a
 // profile that has one, and nil for others.
 //
-// With an error nothing was merged, unless it is ErrOutcomeUnknown:
+// With an error nothing was merged, unless it is ErrOutcomeUnknown. [Refused]
+// tells which are for quarantine:
 //
 //   - [ErrInvalid], itself: put the file into quarantine.
 //   - [*ConflictError]: put the file into quarantine; somebody must look. The

@@ -65,7 +65,7 @@ const pageRows = 1000
 // own, or the driver's, wrapped.
 func (l *Ledger) Reconcile(ctx context.Context, scope string, from, to time.Time, list iter.Seq2[Record, error]) iter.Seq2[Difference, error] {
 	return func(yield func(Difference, error) bool) {
-		r := &reconciliation{l: l, yield: yield}
+		r := &reconciliation{l: l, yield: yield, digest: l.key.digester()}
 		if err := r.run(ctx, scope, from, to, list); err != nil && !r.stopped {
 			yield(Difference{}, err)
 		}
@@ -77,6 +77,7 @@ type reconciliation struct {
 	l       *Ledger
 	yield   func(Difference, error) bool
 	stopped bool
+	digest  *digester
 
 	scope int64
 	to    int64
@@ -116,7 +117,7 @@ func (r *reconciliation) run(ctx context.Context, name string, from, to time.Tim
 		switch {
 		case !ok:
 			r.give(MissingHere, t)
-		case (rec.Points != 0 || rec.Holder != Holder{}) && r.l.key.digester().sum(&rec) != n.content:
+		case (rec.Points != 0 || rec.Holder != Holder{}) && r.digest.sum(&rec) != n.content:
 			r.give(Different, t)
 		}
 		if r.stopped {

@@ -123,7 +123,7 @@ const insertRows = 1000
 // Only those come back from the engine: to be told of each that was stored
 // costs half as much as to store it.
 func insert(ctx context.Context, tx *sqldb.Tx, tickets []*Ticket) (taken []int, err error) {
-	args := make([]any, 0, 8*len(tickets)+2)
+	args := make([]any, 0, 8*len(tickets))
 	for _, t := range tickets {
 		args = append(args, string(t.Scope), t.Number.Digits(), t.Points, dayNumber(t.Until),
 			t.IssuedAt.UnixMicro(), t.IssuedBy, orNull(t.OrderKey), orNull(t.Replaces.Digits()))

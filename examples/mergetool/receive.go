@@ -175,7 +175,7 @@ func (r *receiveFlags) file(name string, bar progress) error {
 	switch {
 	case err == nil:
 		r.out.merged(name, report)
-	case refused(err):
+	case mergefile.Refused(err):
 		r.out.refused(name, err)
 	case r.work.Err() != nil:
 		r.out.left(name, errRolledBack)
@@ -186,18 +186,6 @@ func (r *receiveFlags) file(name string, bar progress) error {
 }
 
 var errRolledBack = errors.New("rolled back, because the program was told to end")
-
-// refused says whether another try would end in the same way.
-func refused(err error) bool {
-	if errors.Is(err, mergefile.ErrInvalid) {
-		return true
-	}
-	if _, ok := errors.AsType[*mergefile.ConflictError](err); ok {
-		return true
-	}
-	_, ok := errors.AsType[*mergefile.TooOldError](err)
-	return ok
-}
 
 // watch receives the files of the inbox.
 func (r *receiveFlags) watch(ctx context.Context) error {

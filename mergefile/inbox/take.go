@@ -77,14 +77,7 @@ func (b *Inbox) take(ctx context.Context, root *os.Root, e *entry, name string, 
 // isRefusal says whether an error of Receive's is about the file, and will be
 // the same next time.
 func isRefusal(err error) bool {
-	if errors.Is(err, mergefile.ErrInvalid) || errors.Is(err, mergefile.ErrName) || errors.Is(err, ErrRefused) {
-		return true
-	}
-	if _, ok := errors.AsType[*mergefile.ConflictError](err); ok {
-		return true
-	}
-	_, ok := errors.AsType[*mergefile.TooOldError](err)
-	return ok
+	return mergefile.Refused(err) || errors.Is(err, mergefile.ErrName) || errors.Is(err, ErrRefused)
 }
 
 // changed has a file come to rest again.

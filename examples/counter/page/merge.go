@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/mergefile"
 	"github.com/mynakit/mynakit/mergefile/inbox"
 )
 
@@ -39,7 +40,7 @@ type arrival struct {
 // "partly" for one of both, "refused", or "waiting" for one that is tried again.
 func (a arrival) Outcome() string {
 	switch {
-	case a.Err != nil && shop.Refused(a.Err):
+	case a.Err != nil && mergefile.Refused(a.Err):
 		return "refused"
 	case a.Err != nil:
 		return "waiting"

@@ -3,7 +3,6 @@ package shop
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"io"
 
@@ -52,18 +51,10 @@ func (s *Shop) credit(ctx context.Context, tx *sql.Tx, r mergefile.Record) error
 // Receive verifies a merge file and merges it in one transaction
 // (合算ポイント受取). A file that comes again is no error: its records are
 // Report.Duplicates and nothing moves. The errors are those of
-// [mergefile.Receiver.Receive]; [Refused] tells which of them are the file's
-// own fault.
+// [mergefile.Receiver.Receive]; [mergefile.Refused] tells which of them are
+// the file's own fault.
 func (s *Shop) Receive(ctx context.Context, file io.Reader, name string) (mergefile.Report, error) {
 	return s.receiver.Receive(ctx, file, name, nil)
-}
-
-// Refused tells whether an error of Receive is about the file, which then goes
-// to quarantine, and not about the database, which will do better later.
-func Refused(err error) bool {
-	var conflict *mergefile.ConflictError
-	var old *mergefile.TooOldError
-	return errors.Is(err, mergefile.ErrInvalid) || errors.As(err, &conflict) || errors.As(err, &old)
 }
 
 // Arrival is a merge file that came to the inbox, and what became of it.
@@ -87,15 +78,8 @@ func (s *Shop) OpenInbox(dir string, tell func(Arrival)) (*inbox.Inbox, error) {
 	var last mergefile.Report // of the file in hand: there is one at a time
 	return inbox.Open(inbox.Config{
 		Dir: dir,
-		Receive: func(ctx context.Context, d inbox.Delivery) error {
-			var err error
+		Receive: func(ctx context.Context, d inbox.Delivery) (err error) {
 			last, err = s.Receive(ctx, d.Content, d.Name)
-			switch {
-			case Refused(err):
-				return fmt.Errorf("%w: %w", inbox.ErrRefused, err)
-			case errors.Is(err, mergefile.ErrStopped):
-				return fmt.Errorf("%w: %w", inbox.ErrStop, err)
-			}
 			return err
 		},
 		Audit: func(e inbox.Event) {

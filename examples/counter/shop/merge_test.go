@@ -90,12 +90,12 @@ func TestMergeInbox(t *testing.T) {
 		bent[len(bent)/2] ^= 1
 		a = arrive("2.dat", bent)
 		assert.ErrorIs(t, a.Err, mergefile.ErrInvalid)
-		assert.True(t, shop.Refused(a.Err))
+		assert.True(t, mergefile.Refused(a.Err))
 		assert.Contains(t, a.Target, "quarantine")
 
 		record.Points = 900
 		a = arrive("3.dat", sent(t, cfg.Keys, record))
-		assert.True(t, shop.Refused(a.Err), "the same number with other points")
+		assert.True(t, mergefile.Refused(a.Err), "the same number with other points")
 		assert.Contains(t, shop.Explain(a.Err).What.EN, "merged before with other content")
 		assert.Contains(t, a.Target, "quarantine")
 
