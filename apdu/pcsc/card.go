@@ -46,8 +46,8 @@ func Exclusive() OpenOption { return func(c *openConfig) { c.exclusive = true } 
 
 // Open connects to the card in reader, by whatever protocol the card offers.
 // The errors are [ErrUnavailable], [ErrGivenUp], and an [*Error] of the kinds
-// [ErrNoService], [ErrUnknownReader], [ErrNoCard], [ErrSharing] or
-// [ErrUnresponsive].
+// [ErrNoService], [ErrUnknownReader], [ErrNoCard], [ErrSharing],
+// [ErrUnresponsive], or [ErrReset] when others reset the card again and again.
 func Open(ctx context.Context, reader string, opts ...OpenOption) (*Card, error) {
 	return system().open(ctx, reader, opts...)
 }
@@ -63,23 +63,41 @@ func (s stack) open(ctx context.Context, reader string, opts ...OpenOption) (*Ca
 		if err != nil {
 			return nil, err
 		}
-		handle, err := session.connect(reader, config.exclusive)
+		handle, atr, err := connect(session, reader, config.exclusive)
 		if err != nil {
 			session.release()
 			return nil, err
 		}
-		c := &Card{session: session, handle: handle, turn: make(chan struct{}, 1)}
+		c := &Card{session: session, handle: handle, atr: atr, turn: make(chan struct{}, 1)}
 		c.turn <- struct{}{}
-		if c.atr, err = handle.atr(); err != nil {
-			c.discard(Leave)
-			return nil, err
-		}
 		return c, nil
 	}, func(c *Card, err error) {
 		if err == nil {
 			c.discard(Unpower)
 		}
 	})
+}
+
+// connectTries bounds how often connect asks for a card that others reset.
+const connectTries = 5
+
+// connect connects and asks for the ATR. Where another program lets go of the
+// card in between, and takes its power, that makes this handle void: a new one
+// loses nothing, as no command was sent yet.
+func connect(s session, reader string, exclusive bool) (h handle, atr []byte, err error) {
+	for range connectTries {
+		if h, err = s.connect(reader, exclusive); err != nil {
+			return nil, nil, err
+		}
+		if atr, err = h.atr(); err == nil {
+			return h, atr, nil
+		}
+		_ = h.disconnect(Leave) // the error that counts is atr's
+		if !errors.Is(err, ErrReset) {
+			break
+		}
+	}
+	return nil, nil, err
 }
 
 // giveUp runs f, which cannot be stopped. When ctx ends first it comes back

@@ -32,6 +32,7 @@ type service struct {
 	onLook   func(n int) // called with the number of the look, before it
 	transmit func([]byte) ([]byte, error)
 	begin    func() error
+	resets   int // how many handles another program makes void at once
 }
 
 func (s *service) stack() stack { return stack{s.establish} }
@@ -140,7 +141,15 @@ func (h *fakeHandle) begin() error {
 }
 func (h *fakeHandle) end() error                     { h.note("end"); return nil }
 func (h *fakeHandle) disconnect(d Disposition) error { h.note("disconnect %d", d); return nil }
-func (h *fakeHandle) atr() ([]byte, error)           { return h.a, nil }
+func (h *fakeHandle) atr() ([]byte, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.resets > 0 {
+		h.resets--
+		return nil, newError("status", 0x80100068)
+	}
+	return h.a, nil
+}
 
 var atr = []byte{0x3B, 0x80, 0x80, 0x01, 0x01}
 
@@ -177,6 +186,25 @@ func TestOpenErrors(t *testing.T) {
 	cancel()
 	_, err := s.stack().open(ctx, "empty")
 	assert.ErrorIs(t, err, context.Canceled)
+}
+
+// Another program lets go of the card while this one connects.
+func TestOpenWhileOthersReset(t *testing.T) {
+	s := &service{cards: map[string][]byte{"r": {0x3B}}, resets: 2}
+	c, err := s.stack().open(t.Context(), "r")
+	require.NoError(t, err)
+	assert.Equal(t, []byte{0x3B}, c.ATR())
+	require.NoError(t, c.Close())
+	connect, leave := "connect exclusive=false", fmt.Sprintf("disconnect %d", Leave)
+	assert.Equal(t, []string{
+		connect, leave, connect, leave, connect, fmt.Sprintf("disconnect %d", Unpower),
+	}, s.noted(), "every handle is let go of")
+
+	s.resets = 1000
+	_, err = s.stack().open(t.Context(), "r")
+	assert.ErrorIs(t, err, ErrReset)
+	assert.Equal(t, 1000-connectTries, s.resets)
+	assert.Zero(t, s.open())
 }
 
 func TestErrorKinds(t *testing.T) {
