@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"modernc.org/sqlite"
 
 	"github.com/mynakit/mynakit/mergefile"
 )
@@ -45,7 +46,7 @@ func childWork(ctx context.Context) error {
 	db, err := sql.Open(driver, dsn)
 	var w *watched
 	if do == "stop" {
-		w = &watched{dsn: dsn}
+		w = &watched{driver: &sqlite.Driver{}, dsn: dsn}
 		db, err = sql.OpenDB(w), nil
 	}
 	if err != nil {
@@ -73,14 +74,15 @@ func childWork(ctx context.Context) error {
 		return err
 	}
 	if do == "stop" {
-		w.hook = func(at int, what string) {
+		w.set(func(at int, what string) error {
 			if at == n {
 				fmt.Println("stop", what)
 				p, _ := os.FindProcess(os.Getpid())
 				_ = p.Kill()
 				select {} // until the signal arrives
 			}
-		}
+			return nil
+		})
 	}
 	names, err := filepath.Glob(filepath.Join(dir, "*.dat"))
 	if err != nil {

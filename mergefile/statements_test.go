@@ -1,0 +1,286 @@
+package mergefile_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/stretchr/testify/require"
+	"modernc.org/sqlite"
+
+	"github.com/mynakit/mynakit/mergefile"
+)
+
+var errInjected = errors.New("injected: the engine says no")
+
+// ledgerStory uses every call of a ledger, in each way that it has of using the
+// engine. It makes each call through once, which does it again when it failed.
+func ledgerStory(t *testing.T, db *sql.DB, copy func(context.Context, *sql.Conn, string, []string, [][]any) error, once func(name string, call func() error)) {
+	ctx := t.Context()
+	now := testStart
+	cfg := mergefile.LedgerConfig{Key: ledgerKey(t, ledgerSecret), Keep: 30 * day, Copy: copy, Clock: func() time.Time { return now }}
+	s := &shop{db: db, profile: mergefile.Standard()}
+	once("open", func() (err error) { s.ledger, err = mergefile.OpenLedger(ctx, db, cfg); return err })
+	once("open again", func() (err error) { s.ledger, err = mergefile.OpenLedger(ctx, db, cfg); return err })
+
+	rs := records(t, s.profile, 2600)
+	receive := func(name string, rs []mergefile.Record, want mergefile.Report, change func(*mergefile.ReceiverConfig)) {
+		r := s.receiver(t, func(c *mergefile.ReceiverConfig) {
+			c.Apply, c.ApplyAll, c.List = nil, creditAll, 2
+			if change != nil {
+				change(c)
+			}
+		})
+		again := false
+		once(name, func() error {
+			rep, err := r.Receive(ctx, s.file(t, rs), "", nil)
+			if err != nil {
+				if want.Conflicts == 0 {
+					require.Zero(t, rep)
+				}
+				again = true
+				return err
+			}
+			if again && want.Merged > 0 && rep.Merged == 0 {
+				// The answer of the first time was lost.
+				require.EqualValues(t, len(rs), rep.Duplicates)
+				return nil
+			}
+			require.Equal(t, want.Merged, rep.Merged, name)
+			require.Equal(t, want.Duplicates, rep.Duplicates, name)
+			require.Equal(t, want.Points, rep.Points, name)
+			return nil
+		})
+	}
+	first, second, third := rs[:1250], rs[1250:1375], rs[1375:]
+	receive("one", rs[:1], mergefile.Report{Merged: 1, Points: rs[0].Points}, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = credit, nil })
+	receive("some new", first, mergefile.Report{Merged: 1249, Duplicates: 1, Points: total(first[1:])}, nil)
+	receive("all new", third, mergefile.Report{Merged: 1225, Points: total(third)}, nil)
+	receive("few", second[:25], mergefile.Report{Merged: 25, Points: total(second[:25])}, nil)
+	receive("all old", first, mergefile.Report{Duplicates: 1250}, nil)
+	receive("another scope", second, mergefile.Report{Merged: 125, Points: total(second)}, func(c *mergefile.ReceiverConfig) { c.Scope = "mall" })
+
+	changed := slices.Clone(first)
+	changed[0].Points++
+	changed[1249].Points++
+	once("conflict", func() error {
+		r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll, c.List = nil, creditAll, 1 })
+		rep, err := r.Receive(ctx, s.file(t, changed), "", nil)
+		var conflict *mergefile.ConflictError
+		if !errors.As(err, &conflict) {
+			require.Error(t, err)
+			return err
+		}
+		require.EqualValues(t, 2, conflict.Conflicts)
+		require.Equal(t, changed[:1], conflict.Records)
+		require.EqualValues(t, 2, rep.Conflicts)
+		require.Zero(t, rep.Merged+int64(rep.Points))
+		return nil
+	})
+	once("has", func() error {
+		for _, tt := range []struct {
+			r  mergefile.Record
+			in bool
+		}{{first[7], true}, {second[30], false}} {
+			in, err := s.ledger.Has(ctx, "", tt.r.Transaction)
+			if err != nil {
+				require.False(t, in)
+				return err
+			}
+			require.Equal(t, tt.in, in)
+		}
+		return nil
+	})
+	once("reconcile", func() error {
+		there := slices.Clone(first)
+		there[3].Points++
+		var got []mergefile.Difference
+		for d, err := range s.ledger.Reconcile(ctx, "", time.Time{}, first[1249].Transaction.Time().Add(time.Millisecond), list(there[1:])) {
+			if err != nil {
+				return err
+			}
+			got = append(got, d)
+		}
+		require.Equal(t, []mergefile.Difference{
+			{Kind: mergefile.MissingThere, Transaction: first[0].Transaction},
+			{Kind: mergefile.Different, Transaction: first[3].Transaction},
+		}, got[:2])
+		return nil
+	})
+	receive("a year later", []mergefile.Record{later(t, rs[0], 365*day)}, mergefile.Report{Merged: 1, Points: rs[0].Points}, nil)
+	now = testStart.Add(365 * day)
+	var copied []byte
+	once("export", func() error {
+		var out bytes.Buffer
+		err := s.ledger.Export(ctx, &out)
+		copied = out.Bytes()
+		return err
+	})
+	var forgotten int64
+	once("forget", func() error {
+		n, err := s.ledger.Forget(ctx)
+		forgotten += n // of a call that fails, too
+		return err
+	})
+	require.LessOrEqual(t, forgotten, int64(2500))
+	once("scopes", func() error {
+		scopes, err := s.ledger.Scopes(ctx)
+		if err != nil {
+			require.Empty(t, scopes)
+			return err
+		}
+		require.Len(t, scopes, 2)
+		require.EqualValues(t, 1, scopes[0].Numbers)
+		require.EqualValues(t, 125, scopes[1].Numbers)
+		return nil
+	})
+	once("too old", func() error {
+		_, err := s.receiver(t, nil).Receive(ctx, s.file(t, []mergefile.Record{rs[0], later(t, rs[1], 365*day)}), "", nil)
+		var old *mergefile.TooOldError
+		if errors.As(err, &old) {
+			return nil
+		}
+		require.Error(t, err)
+		return err
+	})
+	cfg.Prefix = "second_"
+	var other *mergefile.Ledger
+	once("open another", func() (err error) { other, err = mergefile.OpenLedger(ctx, db, cfg); return err })
+	for range 2 {
+		once("import", func() error {
+			rep, err := other.Import(ctx, bytes.NewReader(copied))
+			if err != nil {
+				require.Zero(t, rep)
+				return err
+			}
+			require.EqualValues(t, 2626, rep.Numbers)
+			return nil
+		})
+	}
+}
+
+// ledgerBooks is the whole state of both ledgers and of the balances.
+func ledgerBooks(t *testing.T, db *sql.DB) string {
+	var out strings.Builder
+	for _, q := range []string{
+		"SELECT holder, points, 0, 0 FROM balance ORDER BY holder",
+		"SELECT s.name, n.at, n.sequence, n.content FROM mergefile_number n JOIN mergefile_scope s ON s.id = n.scope ORDER BY s.name, n.at, n.sequence",
+		"SELECT s.name, n.at, n.sequence, n.content FROM second_number n JOIN second_scope s ON s.id = n.scope ORDER BY s.name, n.at, n.sequence",
+		"SELECT name, forgotten, 0, 0 FROM mergefile_scope ORDER BY name",
+		"SELECT name, forgotten, 0, 0 FROM second_scope ORDER BY name",
+	} {
+		rows, err := db.Query(q)
+		require.NoError(t, err)
+		for rows.Next() {
+			var name string
+			var n [3]int64
+			require.NoError(t, rows.Scan(&name, &n[0], &n[1], &n[2]))
+			fmt.Fprintln(&out, name, n)
+		}
+		require.NoError(t, rows.Err())
+		rows.Close()
+	}
+	return out.String()
+}
+
+// Every statement of the story fails once, every answer breaks off once, and
+// every COMMIT loses its answer once. Each time the call says so, and when it
+// is made again all is as it is without faults: nothing lost, nothing twice.
+func TestEveryStatementFails(t *testing.T) {
+	copyOf := func(w *watched) func(context.Context, *sql.Conn, string, []string, [][]any) error {
+		return func(ctx context.Context, conn *sql.Conn, table string, columns []string, rows [][]any) error {
+			return conn.Raw(func(c any) error {
+				_, err := around(w, "copy", func() (int64, error) {
+					return c.(*watchedConn).Conn.(*stdlib.Conn).Conn().CopyFrom(ctx, pgx.Identifier{table}, columns, pgx.CopyFromRows(rows))
+				})
+				return err
+			})
+		}
+	}
+	for _, e := range []struct {
+		name string
+		d    driver.Driver
+		dsn  func(testing.TB) string
+		copy bool
+		step int // of the calls, how many are left out where time is short
+	}{
+		{"SQLite", &sqlite.Driver{}, func(t testing.TB) string {
+			return strings.Replace(sqliteDSN(t.TempDir()), "synchronous(FULL)", "synchronous(OFF)", 1)
+		}, false, 29},
+		{"PostgreSQL", stdlib.GetDefaultDriver(), func(t testing.TB) string { return pg.DSN(t) }, false, 59},
+		{"PostgreSQL by COPY", stdlib.GetDefaultDriver(), func(t testing.TB) string { return pg.DSN(t) }, true, 59},
+	} {
+		t.Run(e.name, func(t *testing.T) {
+			// run tells the story with the fault at a call, and what call it was.
+			run := func(t *testing.T, fault int) (books string, calls []string) {
+				w := &watched{driver: e.d, dsn: e.dsn(t)}
+				db := sql.OpenDB(w)
+				defer db.Close()
+				require.NoError(t, createBalances(t.Context(), db))
+				fired := false
+				rows := 0
+				w.set(func(at int, what string) error {
+					// Of the rows of an answer the first few stand for all.
+					if what != "a row" {
+						rows = 0
+					} else if rows++; rows > 3 {
+						return nil
+					}
+					if strings.HasPrefix(what, "after") && what != "after commit" {
+						return nil
+					}
+					calls = append(calls, what)
+					if len(calls) == fault {
+						fired = true
+						return errInjected
+					}
+					return nil
+				})
+				var copy func(context.Context, *sql.Conn, string, []string, [][]any) error
+				if e.copy {
+					copy = copyOf(w)
+				}
+				ledgerStory(t, db, copy, func(name string, call func() error) {
+					before := fired
+					err := call()
+					// What opens a ledger looks for the kind of engine and of
+					// tables first, and may take an error for an answer.
+					if !before && fired && (err != nil || !strings.HasPrefix(name, "open")) {
+						require.ErrorIs(t, err, errInjected, "%s: %s", name, calls[fault-1])
+						require.NotErrorIs(t, err, mergefile.ErrInvalid)
+						err = call()
+					}
+					require.NoError(t, err, "%s", name)
+				})
+				require.Equal(t, fault > 0, fired)
+				w.set(nil)
+				return ledgerBooks(t, db), calls
+			}
+			want, calls := run(t, 0)
+			require.Greater(t, len(calls), 150)
+			step := e.step
+			switch {
+			case long():
+				step = 1
+			case raceDetector:
+				step *= 4
+			}
+			for n := 1; n <= len(calls); n += step {
+				t.Run(fmt.Sprint(n), func(t *testing.T) {
+					got, _ := run(t, n)
+					require.Equal(t, want, got, "%d of %d: %s", n, len(calls), calls[n-1])
+				})
+			}
+			t.Logf("%d calls, every %d", len(calls), step)
+		})
+	}
+}
