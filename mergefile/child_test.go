@@ -18,8 +18,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"modernc.org/sqlite"
 
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
 )
 
@@ -44,9 +44,9 @@ func childWork(ctx context.Context) error {
 		return err
 	}
 	db, err := sql.Open(driver, dsn)
-	var w *watched
+	var w *dbtest.Hooked
 	if do == "stop" {
-		w = &watched{driver: &sqlite.Driver{}, dsn: dsn}
+		w = &dbtest.Hooked{DSN: dsn}
 		db, err = sql.OpenDB(w), nil
 	}
 	if err != nil {
@@ -74,9 +74,10 @@ func childWork(ctx context.Context) error {
 		return err
 	}
 	if do == "stop" {
-		w.set(func(at int, what string) error {
-			if at == n {
-				fmt.Println("stop", what)
+		at := 0
+		w.Set(func(s dbtest.Step) error {
+			if at++; at == n {
+				fmt.Printf("stop %+v\n", s)
 				p, _ := os.FindProcess(os.Getpid())
 				_ = p.Kill()
 				select {} // until the signal arrives
@@ -170,8 +171,8 @@ func TestStoppedAtEachStep(t *testing.T) {
 	(&shop{profile: mergefile.Standard()}).put(t, dir, "a.dat", rs)
 	commits := 0
 	for n := 1; ; n++ {
-		dsn := sqliteDSN(t.TempDir())
-		s := openShop(t, openDB(t, "sqlite", dsn), mergefile.LedgerConfig{})
+		dsn := dbtest.SQLite(t.TempDir())
+		s := openShop(t, dbtest.Open(t, "sqlite", dsn), mergefile.LedgerConfig{})
 		cmd, out := start(t, "stop", n, dir, "sqlite", dsn)
 		var stop string
 		done := false
@@ -191,7 +192,7 @@ func TestStoppedAtEachStep(t *testing.T) {
 		require.Error(t, err)
 		require.False(t, done)
 		there := s.remembered(t, rs)
-		if stop == "after commit" {
+		if stop == "{What:commit After:true}" {
 			commits++
 			require.Equal(t, len(rs), there, "%d, %s", n, stop)
 			require.Equal(t, sum(rs), s.balances(t))
@@ -221,7 +222,7 @@ func TestKill(t *testing.T) {
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) {
 			dsn := e.dsn(t)
-			s := openShop(t, openDB(t, e.driver, dsn), mergefile.LedgerConfig{})
+			s := openShop(t, dbtest.Open(t, e.driver, dsn), mergefile.LedgerConfig{})
 			if e.driver == "pgx" {
 				rounds = (rounds + 3) / 4 // the server does not die
 			}
@@ -329,7 +330,7 @@ func TestManyReceivers(t *testing.T) {
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) {
 			dsn := e.dsn(t)
-			s := openShop(t, openDB(t, e.driver, dsn), mergefile.LedgerConfig{})
+			s := openShop(t, dbtest.Open(t, e.driver, dsn), mergefile.LedgerConfig{})
 			dir := t.TempDir()
 			var all []mergefile.Record
 			rng := rand.New(rand.NewPCG(3, 4))

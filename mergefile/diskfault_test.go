@@ -16,6 +16,7 @@ import (
 	"modernc.org/libc"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
 )
 
@@ -183,7 +184,7 @@ func diskDSN(t testing.TB, dir string) string {
 		v.FxOpen, v.FxDelete = pointer[openFunc](diskOpen), pointer[deleteFunc](diskDelete)
 		require.Zero(t, sqlite3.Xsqlite3_vfs_register(tls, own, 0))
 	})
-	return sqliteDSN(dir) + "&vfs=faulty"
+	return dbtest.SQLite(dir) + "&vfs=faulty"
 }
 
 // image copies the database's files to another directory: as they are, or
@@ -271,7 +272,7 @@ func TestDiskFails(t *testing.T) {
 func diskFails(t *testing.T, files [][]mergefile.Record, kind string, failAt int, full bool) (broken error, failed bool) {
 	dir := t.TempDir()
 	theDisk.arm("", 0, false)
-	db := openDB(t, "sqlite", diskDSN(t, dir)+"&_pragma=wal_autocheckpoint(8)")
+	db := dbtest.Open(t, "sqlite", diskDSN(t, dir)+"&_pragma=wal_autocheckpoint(8)")
 	db.SetMaxOpenConns(1)
 	s := openShop(t, db, mergefile.LedgerConfig{RetryFor: -1})
 	r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
@@ -302,7 +303,7 @@ func diskFails(t *testing.T, files [][]mergefile.Record, kind string, failAt int
 		about := fmt.Sprintf("%s %d, full %v, power cut %v", kind, failAt, full, powerCut)
 		after := t.TempDir()
 		theDisk.image(t, dir, after, powerCut)
-		again := openShop(t, openDB(t, "sqlite", sqliteDSN(after)), mergefile.LedgerConfig{})
+		again := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(after)), mergefile.LedgerConfig{})
 		balances := map[string]uint64{}
 		for i, rs := range files {
 			there := again.remembered(t, rs)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
 )
 
@@ -88,7 +89,7 @@ func TestForget(t *testing.T) {
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) {
 			now := testStart
-			s := openShop(t, openDB(t, e.driver, e.dsn(t)), mergefile.LedgerConfig{Keep: 30 * day, Clock: func() time.Time { return now }})
+			s := openShop(t, dbtest.Open(t, e.driver, e.dsn(t)), mergefile.LedgerConfig{Keep: 30 * day, Clock: func() time.Time { return now }})
 			forget := func() int64 {
 				t.Helper()
 				n, err := s.ledger.Forget(t.Context())
@@ -128,6 +129,16 @@ func TestForget(t *testing.T) {
 			assert.Equal(t, balances, s.balances(t))
 			assert.Zero(t, s.has(t, []mergefile.Record{fresh}))
 
+			// A conflict beside what is too old is the worse of the two, and
+			// the report has each record where it belongs.
+			other := young[0]
+			other.Points++
+			rep, err = r.Receive(t.Context(), s.file(t, []mergefile.Record{old[3], other, young[1]}), "", nil)
+			var conflict *mergefile.ConflictError
+			require.ErrorAs(t, err, &conflict)
+			assert.Equal(t, mergefile.Report{KeyID: "k1", Records: 3, Duplicates: 1, Conflicts: 1,
+				DuplicateRecords: young[1:], ConflictRecords: []mergefile.Record{other}}, rep)
+
 			// Just on the border is remembered, so it is a duplicate or new.
 			edge := old[0]
 			edge.Transaction, err = mergefile.NewTransaction(border, 5)
@@ -159,7 +170,7 @@ func TestForget(t *testing.T) {
 func TestForgetBesideMerges(t *testing.T) {
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) {
-			s := openShop(t, openDB(t, e.driver, e.dsn(t)), mergefile.LedgerConfig{Keep: day, Clock: func() time.Time { return testStart.Add(300 * day) }})
+			s := openShop(t, dbtest.Open(t, e.driver, e.dsn(t)), mergefile.LedgerConfig{Keep: day, Clock: func() time.Time { return testStart.Add(300 * day) }})
 			r := s.receiver(t, nil)
 			var merged []mergefile.Record
 			for i := range 15 {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
 )
 
@@ -126,7 +127,7 @@ func raw(ctx context.Context, db *sql.DB, e engine, recs []mergefile.Record) err
 
 // figureShop has the tables of both sides.
 func figureShop(b testing.TB, e engine) (*shop, *mergefile.Receiver) {
-	db := openDB(b, e.driver, e.dsn(b))
+	db := dbtest.Open(b, e.driver, e.dsn(b))
 	s := openShop(b, db, mergefile.LedgerConfig{Copy: e.copy})
 	_, err := mergefile.OpenLedger(b.Context(), db, mergefile.LedgerConfig{Key: ledgerKey(b, ledgerSecret), Prefix: "raw_"})
 	require.NoError(b, err)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
 )
 
@@ -22,7 +23,7 @@ func (s *shop) nothing(t *testing.T, rs []mergefile.Record) {
 }
 
 func liteShop(t *testing.T) *shop {
-	return openShop(t, openDB(t, "sqlite", "file:"+t.TempDir()+"/t.db?_pragma=synchronous(OFF)"), mergefile.LedgerConfig{})
+	return openShop(t, dbtest.Open(t, "sqlite", dbtest.FastSQLite(t.TempDir())), mergefile.LedgerConfig{})
 }
 
 // The file is verified first and merged in another pass. A disk that fails in

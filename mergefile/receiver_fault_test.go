@@ -14,13 +14,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
 )
 
 // The server goes down when all is done but the commit. Nobody knows what
 // became of it, and receiving once more tells.
 func TestOutcomeUnknown(t *testing.T) {
-	s := openShop(t, openDB(t, "pgx", pg.DSN(t)), mergefile.LedgerConfig{})
+	s := openShop(t, dbtest.Open(t, "pgx", pg.DSN(t)), mergefile.LedgerConfig{})
 	rs := records(t, s.profile, 5)
 	crash := true
 	r := s.receiver(t, func(c *mergefile.ReceiverConfig) {
@@ -50,11 +51,11 @@ func TestOutcomeUnknown(t *testing.T) {
 
 // Another program keeps the database to itself for too long.
 func TestBusy(t *testing.T) {
-	dsn := strings.Replace(sqliteDSN(t.TempDir()), "busy_timeout(5000)", "busy_timeout(1)", 1)
-	s := openShop(t, openDB(t, "sqlite", dsn), mergefile.LedgerConfig{RetryFor: time.Millisecond})
+	dsn := strings.Replace(dbtest.SQLite(t.TempDir()), "busy_timeout(5000)", "busy_timeout(1)", 1)
+	s := openShop(t, dbtest.Open(t, "sqlite", dsn), mergefile.LedgerConfig{RetryFor: time.Millisecond})
 	rs := records(t, s.profile, 5)
 	r := s.receiver(t, nil)
-	other, err := openDB(t, "sqlite", dsn).BeginTx(t.Context(), nil)
+	other, err := dbtest.Open(t, "sqlite", dsn).BeginTx(t.Context(), nil)
 	require.NoError(t, err)
 	_, err = other.Exec("DELETE FROM balance")
 	require.NoError(t, err)
@@ -71,7 +72,7 @@ func TestBusy(t *testing.T) {
 func TestAtTheSameTime(t *testing.T) {
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) {
-			s := openShop(t, openDB(t, e.driver, e.dsn(t)), mergefile.LedgerConfig{})
+			s := openShop(t, dbtest.Open(t, e.driver, e.dsn(t)), mergefile.LedgerConfig{})
 			rs := records(t, s.profile, 30)
 			other := slices.Clone(rs)
 			slices.Reverse(other)
@@ -111,7 +112,7 @@ func TestAtTheSameTime(t *testing.T) {
 
 // Reports and errors go into logs.
 func TestReportsTellNoHolder(t *testing.T) {
-	s := openShop(t, openDB(t, "sqlite", sqliteDSN(t.TempDir())), mergefile.LedgerConfig{})
+	s := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), mergefile.LedgerConfig{})
 	rs := records(t, s.profile, 3)
 	const holder = "HOLDERWHOMNOBODYMAYSEE"
 	for i := range rs {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
 )
 
@@ -48,6 +50,33 @@ func TestReceive(t *testing.T) {
 		assert.Equal(t, total(added), rep.Points)
 		assert.Equal(t, sum(first, added), s.balances(t))
 	})
+}
+
+// Rows go through the program's COPY where that pays, and never on SQLite.
+func TestCopy(t *testing.T) {
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) {
+			var copied []int
+			s := openShop(t, dbtest.Open(t, e.driver, e.dsn(t)), mergefile.LedgerConfig{
+				Copy: func(ctx context.Context, conn *sql.Conn, table string, columns []string, rows [][]any) error {
+					copied = append(copied, len(rows))
+					return pgxCopy(ctx, conn, table, columns, rows)
+				},
+			})
+			rs := records(t, s.profile, 99+100+1100)
+			r := s.receiver(t, nil)
+			for _, part := range [][]mergefile.Record{rs[:99], rs[99:199], rs[199:]} {
+				_, err := r.Receive(t.Context(), s.file(t, part), "", nil)
+				require.NoError(t, err)
+			}
+			if e.driver == "pgx" {
+				assert.Equal(t, []int{100, 1000, 100}, copied)
+			} else {
+				assert.Empty(t, copied)
+			}
+			assert.Equal(t, sum(rs), s.balances(t))
+		})
+	}
 }
 
 func TestReceiveOneRecord(t *testing.T) {
@@ -123,6 +152,15 @@ func TestReceiveInvalid(t *testing.T) {
 }
 
 // If Apply fails, in whatever way, nothing of the file remains.
+func TestRefused(t *testing.T) {
+	for _, err := range []error{mergefile.ErrInvalid, &mergefile.ConflictError{}, &mergefile.TooOldError{}, fmt.Errorf("inbox: %w", &mergefile.TooOldError{})} {
+		assert.True(t, mergefile.Refused(err), "%T", err)
+	}
+	for _, err := range []error{nil, mergefile.ErrBusy, mergefile.ErrStopped, mergefile.ErrOutcomeUnknown, &mergefile.ApplyError{Err: errors.New("no")}} {
+		assert.False(t, mergefile.Refused(err), "%T", err)
+	}
+}
+
 func TestApplyFails(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *shop) {
 		rs := records(t, s.profile, 150)
@@ -179,7 +217,7 @@ func TestApplyFails(t *testing.T) {
 }
 
 func TestNewReceiver(t *testing.T) {
-	s := openShop(t, openDB(t, "sqlite", sqliteDSN(t.TempDir())), mergefile.LedgerConfig{})
+	s := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), mergefile.LedgerConfig{})
 	good := mergefile.ReceiverConfig{Ledger: s.ledger, Profile: s.profile, Keys: testKey(t), Apply: credit}
 	for _, tc := range []struct {
 		name   string
@@ -228,7 +266,7 @@ func TestScopes(t *testing.T) {
 
 // Where the profile names files, a file under another name is refused.
 func TestReceiveByName(t *testing.T) {
-	s := openShop(t, openDB(t, "sqlite", sqliteDSN(t.TempDir())), mergefile.LedgerConfig{})
+	s := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), mergefile.LedgerConfig{})
 	rs := records(t, s.profile, 3)
 	for _, tc := range []struct {
 		form  mergefile.FileNameForm

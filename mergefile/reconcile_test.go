@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
 )
 
@@ -132,7 +133,7 @@ func TestReconcile(t *testing.T) {
 }
 
 func TestReconcileWhatIsForgotten(t *testing.T) {
-	s := openShop(t, openDB(t, "sqlite", sqliteDSN(t.TempDir())), mergefile.LedgerConfig{Keep: day})
+	s := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), mergefile.LedgerConfig{Keep: day})
 	rs := records(t, s.profile, 5)
 	for i := range rs {
 		rs[i] = later(t, rs[i], time.Duration(i)*day)

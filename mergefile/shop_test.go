@@ -6,18 +6,16 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-	_ "modernc.org/sqlite"
 
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/internal/pgtest"
 	"github.com/mynakit/mynakit/mergefile"
 )
@@ -42,11 +40,6 @@ func TestMain(m *testing.M) {
 // long says whether to run what is for the full figures.
 func long() bool { return os.Getenv("MYNAKIT_LONG") == "1" }
 
-func sqliteDSN(dir string) string {
-	return fmt.Sprintf("file:%s?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)",
-		filepath.ToSlash(filepath.Join(dir, "t.db")))
-}
-
 // engine is a database that programs share.
 type engine struct {
 	name, driver string
@@ -55,7 +48,7 @@ type engine struct {
 }
 
 var engines = []engine{
-	{name: "SQLite", driver: "sqlite", dsn: func(t testing.TB) string { return sqliteDSN(t.TempDir()) }},
+	{name: "SQLite", driver: "sqlite", dsn: func(t testing.TB) string { return dbtest.SQLite(t.TempDir()) }},
 	{name: "PostgreSQL", driver: "pgx", dsn: func(t testing.TB) string { return pg.DSN(t) }},
 }
 
@@ -63,18 +56,11 @@ var engines = []engine{
 // ledger has of using them.
 func eachEngine(t *testing.T, f func(t *testing.T, s *shop)) {
 	for _, e := range engines {
-		t.Run(e.name, func(t *testing.T) { f(t, openShop(t, openDB(t, e.driver, e.dsn(t)), mergefile.LedgerConfig{})) })
+		t.Run(e.name, func(t *testing.T) { f(t, openShop(t, dbtest.Open(t, e.driver, e.dsn(t)), mergefile.LedgerConfig{})) })
 	}
 	t.Run("PostgreSQL by COPY", func(t *testing.T) {
-		f(t, openShop(t, openDB(t, "pgx", pg.DSN(t)), mergefile.LedgerConfig{Copy: pgxCopy}))
+		f(t, openShop(t, dbtest.Open(t, "pgx", pg.DSN(t)), mergefile.LedgerConfig{Copy: pgxCopy}))
 	})
-}
-
-func openDB(t testing.TB, driver, dsn string) *sql.DB {
-	db, err := sql.Open(driver, dsn)
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, db.Close()) })
-	return db
 }
 
 func ledgerKey(t testing.TB, secret string) mergefile.LedgerKey {

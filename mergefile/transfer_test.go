@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
 )
 
@@ -28,7 +29,7 @@ func TestTransfer(t *testing.T) {
 	for _, from := range engines {
 		for _, to := range engines {
 			t.Run(from.name+" to "+to.name, func(t *testing.T) {
-				s := openShop(t, openDB(t, from.driver, from.dsn(t)), mergefile.LedgerConfig{Keep: day})
+				s := openShop(t, dbtest.Open(t, from.driver, from.dsn(t)), mergefile.LedgerConfig{Keep: day})
 				rs := records(t, s.profile, 1200)
 				for i := 1000; i < len(rs); i++ {
 					rs[i] = later(t, rs[i], 3*day)
@@ -48,7 +49,7 @@ func TestTransfer(t *testing.T) {
 				assert.True(t, strings.HasPrefix(string(text), "mynakit-ledger 1 "))
 				assert.NotContains(t, string(text), rs[0].Holder.Reveal())
 
-				d := openShop(t, openDB(t, to.driver, to.dsn(t)), mergefile.LedgerConfig{Keep: day})
+				d := openShop(t, dbtest.Open(t, to.driver, to.dsn(t)), mergefile.LedgerConfig{Keep: day})
 				rep, err := d.ledger.Import(t.Context(), bytes.NewReader(text))
 				require.NoError(t, err)
 				assert.Equal(t, mergefile.ImportReport{Numbers: 2600, New: 2600}, rep)
@@ -90,7 +91,7 @@ func TestImportOfWhatIsForgotten(t *testing.T) {
 		require.NoError(t, err)
 		copied := export(t, s.ledger)
 
-		d := openShop(t, openDB(t, "sqlite", sqliteDSN(t.TempDir())), mergefile.LedgerConfig{Keep: day})
+		d := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), mergefile.LedgerConfig{Keep: day})
 		_, err = d.receiver(t, nil).Receive(t.Context(), d.file(t, young), "", nil)
 		require.NoError(t, err)
 		_, err = d.ledger.Forget(t.Context())
@@ -116,7 +117,7 @@ func TestImportConflict(t *testing.T) {
 		all := func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll }
 		_, err := s.receiver(t, all).Receive(t.Context(), s.file(t, rs), "", nil)
 		require.NoError(t, err)
-		other := openShop(t, openDB(t, "sqlite", sqliteDSN(t.TempDir())), mergefile.LedgerConfig{})
+		other := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), mergefile.LedgerConfig{})
 		changed := append([]mergefile.Record(nil), rs...)
 		changed[1100].Points++
 		changed = append(changed, later(t, rs[0], day))
@@ -132,7 +133,7 @@ func TestImportConflict(t *testing.T) {
 
 // small is a ledger whose export the tests take apart.
 func small(t testing.TB) *shop {
-	s := openShop(t, openDB(t, "sqlite", sqliteDSN(t.TempDir())), mergefile.LedgerConfig{})
+	s := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), mergefile.LedgerConfig{})
 	_, err := s.receiver(t, nil).Receive(t.Context(), s.file(t, records(t, s.profile, 3)), "", nil)
 	require.NoError(t, err)
 	return s
@@ -142,7 +143,7 @@ func small(t testing.TB) *shop {
 func TestImportDamaged(t *testing.T) {
 	s := small(t)
 	good := export(t, s.ledger)
-	d := openShop(t, openDB(t, "sqlite", sqliteDSN(t.TempDir())), mergefile.LedgerConfig{})
+	d := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), mergefile.LedgerConfig{})
 	refused := func(text []byte, about ...any) {
 		t.Helper()
 		rep, err := d.ledger.Import(t.Context(), bytes.NewReader(text))
@@ -175,7 +176,7 @@ func TestImportDamaged(t *testing.T) {
 	assert.Empty(t, scopes)
 
 	// Another key: it says so, since somebody has to find the right one.
-	stranger, err := mergefile.OpenLedger(t.Context(), openDB(t, "sqlite", sqliteDSN(t.TempDir())), mergefile.LedgerConfig{Key: ledgerKey(t, "another secret altogether")})
+	stranger, err := mergefile.OpenLedger(t.Context(), dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), mergefile.LedgerConfig{Key: ledgerKey(t, "another secret altogether")})
 	require.NoError(t, err)
 	_, err = stranger.Import(t.Context(), bytes.NewReader(good))
 	assert.ErrorIs(t, err, mergefile.ErrLedgerKey)
@@ -221,7 +222,7 @@ func FuzzImport(f *testing.F) {
 	f.Add([]byte(lines[0] + "end 0 " + strings.Repeat("0", 64) + "\n"))
 	f.Add([]byte(lines[0] + "end 99999999999999999999 "))
 	f.Add(bytes.Repeat([]byte("x"), 2000))
-	db := openDB(f, "sqlite", ":memory:")
+	db := dbtest.Open(f, "sqlite", ":memory:")
 	db.SetMaxOpenConns(1)
 	l, err := mergefile.OpenLedger(f.Context(), db, mergefile.LedgerConfig{Key: ledgerKey(f, ledgerSecret), Clock: time.Now})
 	require.NoError(f, err)

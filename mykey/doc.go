@@ -20,12 +20,12 @@
 //
 // # The registry
 //
-// A [Registry] works on a [Store]: [NewMemory], or [NewSQL] with SQLite or
+// A [Registry] works on a [Store]: [NewMemory], or [OpenSQL] with SQLite or
 // PostgreSQL. It keeps each certificate's serial number as a keyed pseudonym
 // ([Pseudonyms]) or as it is ([PlainSerials]); the caller chooses.
 //
 //	db, err := sql.Open("sqlite", "file:shop.db?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)")
-//	store, err := mykey.NewSQL(ctx, db, mykey.SQLConfig{})
+//	store, err := mykey.OpenSQL(ctx, db, mykey.SQLConfig{})
 //	reg, err := mykey.New(ctx, store, mykey.Config{Serials: mykey.Pseudonyms(key)})
 //
 // A counter asks [Registry.Lookup] or [Registry.LookupService] whose card this

@@ -112,7 +112,7 @@ func Example() {
 	// MY123456 <nil>
 }
 
-func ExampleNewSQL() {
+func ExampleOpenSQL() {
 	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "mykey")
 	if err != nil {
@@ -126,7 +126,7 @@ func ExampleNewSQL() {
 		log.Fatal(err)
 	}
 	defer db.Close()
-	store, err := mykey.NewSQL(ctx, db, mykey.SQLConfig{Prefix: "mall_"})
+	store, err := mykey.OpenSQL(ctx, db, mykey.SQLConfig{Prefix: "mall_"})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -3,15 +3,13 @@ package mykey_test
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/stretchr/testify/assert"
@@ -21,95 +19,36 @@ import (
 
 var errInjected = errors.New("injected: the disk is on fire")
 
-// faulty is a database driver that fails one statement, counted from when it
-// was armed, or loses the answer of one COMMIT that was carried out.
+// faulty is SQLite that fails one statement, counted from when it was armed, or
+// loses the answer of one COMMIT that was carried out.
 type faulty struct {
-	dsn string
-
-	mu         sync.Mutex
-	count      int
-	failAt     int // statement to fail; 0: none
-	loseCommit int // commit whose answer to lose; 0: none
-	commits    int
-	fired      bool
+	dbtest.Hooked
+	count, commits int
+	fired          bool
 }
 
-func (f *faulty) Driver() driver.Driver { return &sqlite.Driver{} }
-
-func (f *faulty) Connect(context.Context) (driver.Conn, error) {
-	c, err := (&sqlite.Driver{}).Open(f.dsn)
-	if err != nil {
-		return nil, err
-	}
-	return &faultyConn{f, c}, nil
+func newFaulty(dir string) *faulty {
+	return &faulty{Hooked: dbtest.Hooked{DSN: dbtest.FastSQLite(dir)}}
 }
 
+// arm counts from here. Zero stands for no failure.
 func (f *faulty) arm(failAt, loseCommit int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.count, f.commits, f.failAt, f.loseCommit, f.fired = 0, 0, failAt, loseCommit, false
-}
-
-// statement counts one and says whether it is the one to fail.
-func (f *faulty) statement() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.count++
-	if f.count == f.failAt {
-		f.fired = true
-		return errInjected
-	}
-	return nil
-}
-
-type faultyConn struct {
-	f *faulty
-	driver.Conn
-}
-
-func (c *faultyConn) ExecContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Result, error) {
-	if err := c.f.statement(); err != nil {
-		return nil, err
-	}
-	return c.Conn.(driver.ExecerContext).ExecContext(ctx, q, args)
-}
-
-func (c *faultyConn) QueryContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Rows, error) {
-	if err := c.f.statement(); err != nil {
-		return nil, err
-	}
-	return c.Conn.(driver.QueryerContext).QueryContext(ctx, q, args)
-}
-
-func (c *faultyConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
-	if err := c.f.statement(); err != nil {
-		return nil, err
-	}
-	tx, err := c.Conn.(driver.ConnBeginTx).BeginTx(ctx, opts)
-	if err != nil {
-		return nil, err
-	}
-	return &faultyTx{c.f, tx}, nil
-}
-
-type faultyTx struct {
-	f *faulty
-	driver.Tx
-}
-
-func (t *faultyTx) Commit() error {
-	if err := t.f.statement(); err != nil {
-		_ = t.Rollback()
-		return err
-	}
-	err := t.Tx.Commit()
-	t.f.mu.Lock()
-	defer t.f.mu.Unlock()
-	if t.f.commits++; t.f.commits == t.f.loseCommit && err == nil {
-		t.f.fired = true
-		return errInjected
-	}
-	return err
+	f.count, f.commits, f.fired = 0, 0, false
+	f.Set(func(s dbtest.Step) error {
+		fail := false
+		if s.Call() {
+			f.count++
+			fail = f.count == failAt
+		} else if s.What == "commit" {
+			f.commits++
+			fail = f.commits == loseCommit
+		}
+		if fail {
+			f.fired = true
+			return errInjected
+		}
+		return nil
+	})
 }
 
 // story uses every call that writes, each through once, which makes a call
@@ -230,12 +169,11 @@ func books(t *testing.T, db *sql.DB) string {
 // once. Each time the call says so with the driver's error, and calling again
 // leads to the very state of a story without faults.
 func TestEveryStatementFails(t *testing.T) {
-	dir := t.TempDir()
-	run := func(name string, failAt, loseCommit int) (state string, statements, commits int) {
-		f := &faulty{dsn: "file:" + filepath.ToSlash(filepath.Join(dir, name)) + "?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)"}
+	run := func(failAt, loseCommit int) (state string, statements, commits int) {
+		f := newFaulty(t.TempDir())
 		db := sql.OpenDB(f)
 		defer db.Close()
-		store, err := mykey.NewSQL(t.Context(), db, mykey.SQLConfig{})
+		store, err := mykey.OpenSQL(t.Context(), db, mykey.SQLConfig{})
 		require.NoError(t, err)
 		formers := map[jpki.Serial]jpki.Serial{serial(2): serial(1)}
 		reg, err := mykey.New(t.Context(), store, mykey.Config{Serials: mykey.PlainSerials(), Now: func() time.Time { return epoch },
@@ -260,7 +198,7 @@ func TestEveryStatementFails(t *testing.T) {
 		f.arm(0, 0)
 		return books(t, db), statements, commits
 	}
-	want, statements, commits := run("whole.db", 0, 0)
+	want, statements, commits := run(0, 0)
 	require.Greater(t, statements, 150)
 	step := 1
 	if raceEnabled {
@@ -269,11 +207,11 @@ func TestEveryStatementFails(t *testing.T) {
 		step = 5 // every fifth; all of them with MYNAKIT_LONG=1
 	}
 	for n := 1; n <= statements; n += step {
-		got, _, _ := run(fmt.Sprintf("s%d.db", n), n, 0)
+		got, _, _ := run(n, 0)
 		require.Equal(t, want, got, "statement %d of %d failed", n, statements)
 	}
 	for n := 1; n <= commits; n += min(step, 2) {
-		got, _, _ := run(fmt.Sprintf("c%d.db", n), 0, n)
+		got, _, _ := run(0, n)
 		require.Equal(t, want, got, "the answer of commit %d of %d was lost", n, commits)
 	}
 	t.Logf("%d statements and %d commits, every %d", statements, commits, step)
@@ -281,11 +219,11 @@ func TestEveryStatementFails(t *testing.T) {
 
 // A database that is locked by somebody else, full, or gone.
 func TestLocked(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "locked.db")
-	_, store := openSQL(t, "sqlite", "file:"+filepath.ToSlash(path)+"?_pragma=journal_mode(WAL)", mykey.SQLConfig{RetryFor: 20 * time.Millisecond})
+	dsn := dbtest.SQLite(t.TempDir())
+	_, store := openSQL(t, "sqlite", strings.Replace(dsn, "busy_timeout(5000)", "busy_timeout(0)", 1), mykey.SQLConfig{RetryFor: 20 * time.Millisecond})
 	reg, err := mykey.New(t.Context(), store, mykey.Config{Serials: mykey.PlainSerials()})
 	require.NoError(t, err)
-	other := mustDB(t, path)
+	other := dbtest.Open(t, "sqlite", dsn)
 	conn, err := other.Conn(t.Context())
 	require.NoError(t, err)
 	defer conn.Close()
@@ -310,8 +248,8 @@ func TestLocked(t *testing.T) {
 }
 
 func TestFull(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "full.db")
-	_, store := openSQL(t, "sqlite", sqliteDSN(path, "&_pragma=max_page_count(80)"), mykey.SQLConfig{})
+	dsn := dbtest.SQLite(t.TempDir())
+	_, store := openSQL(t, "sqlite", dsn+"&_pragma=max_page_count(80)", mykey.SQLConfig{})
 	reg, err := mykey.New(t.Context(), store, mykey.Config{Serials: mykey.Pseudonyms(pseudonymKey)})
 	require.NoError(t, err)
 	batch := func(n int) (recs []mykey.Record) {
@@ -343,7 +281,7 @@ func TestFull(t *testing.T) {
 		require.NoError(t, err, "and everything of the one before")
 	}
 	// Somebody has made room.
-	_, more := openSQL(t, "sqlite", sqliteDSN(path, ""), mykey.SQLConfig{})
+	_, more := openSQL(t, "sqlite", dsn, mykey.SQLConfig{})
 	reg, err = mykey.New(t.Context(), more, mykey.Config{Serials: mykey.Pseudonyms(pseudonymKey)})
 	require.NoError(t, err)
 	require.NoError(t, reg.Import(t.Context(), batch(n)))
@@ -364,7 +302,7 @@ func TestGone(t *testing.T) {
 		assert.ErrorAs(t, reg.Revoke(t.Context(), id(t, "MY123456")), &se)
 	}
 	t.Run("SQLite", func(t *testing.T) {
-		db, store := openSQL(t, "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "x.db"), ""), mykey.SQLConfig{})
+		db, store := openSQL(t, "sqlite", dbtest.SQLite(t.TempDir()), mykey.SQLConfig{})
 		reg, err := mykey.New(t.Context(), store, mykey.Config{Serials: mykey.PlainSerials()})
 		require.NoError(t, err)
 		require.NoError(t, db.Close())
@@ -413,7 +351,7 @@ func TestNewerSchema(t *testing.T) {
 			prefix := map[string]string{"SQLite": "mykey_", "PostgreSQL": "city_"}[e.name]
 			_, err := eng.db.Exec("UPDATE " + prefix + "schema_version SET version = 99 WHERE name = 'mykey'")
 			require.NoError(t, err)
-			_, err = mykey.NewSQL(t.Context(), eng.db, mykey.SQLConfig{Prefix: prefix})
+			_, err = mykey.OpenSQL(t.Context(), eng.db, mykey.SQLConfig{Prefix: prefix})
 			var se *mykey.SchemaError
 			require.ErrorAs(t, err, &se)
 			assert.Equal(t, 99, se.Found)

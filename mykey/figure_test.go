@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -25,7 +25,7 @@ func TestMillion(t *testing.T) {
 	} else if long() {
 		sizes = []int{10_000, 100_000, 1_000_000}
 	}
-	db, store := openSQL(t, "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "million.db"), ""), mykey.SQLConfig{})
+	db, store := openSQL(t, "sqlite", dbtest.SQLite(t.TempDir()), mykey.SQLConfig{})
 	reg, err := mykey.New(t.Context(), store, mykey.Config{Serials: mykey.Pseudonyms(pseudonymKey)})
 	require.NoError(t, err)
 
@@ -77,7 +77,7 @@ func TestMillion(t *testing.T) {
 // A look-up is a search in a tree on every step of its way, never a walk
 // through a table. That is what keeps its cost at the logarithm.
 func TestLookupPlan(t *testing.T) {
-	db, store := openSQL(t, "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "plan.db"), ""), mykey.SQLConfig{})
+	db, store := openSQL(t, "sqlite", dbtest.SQLite(t.TempDir()), mykey.SQLConfig{})
 	_, err := mykey.New(t.Context(), store, mykey.Config{Serials: mykey.PlainSerials()})
 	require.NoError(t, err)
 	for _, q := range []string{

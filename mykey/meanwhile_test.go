@@ -3,10 +3,8 @@ package mykey_test
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
 )
@@ -207,10 +206,10 @@ func TestResultOfWhatWasRevoked(t *testing.T) {
 
 // A session that could not put the registry's expiry right is none.
 func TestBeginFailsWhole(t *testing.T) {
-	f := &faulty{dsn: "file:" + filepath.ToSlash(filepath.Join(t.TempDir(), "x.db")) + "?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)"}
+	f := newFaulty(t.TempDir())
 	db := sql.OpenDB(f)
 	defer db.Close()
-	store, err := mykey.NewSQL(t.Context(), db, mykey.SQLConfig{})
+	store, err := mykey.OpenSQL(t.Context(), db, mykey.SQLConfig{})
 	require.NoError(t, err)
 	reg, err := mykey.New(t.Context(), store, mykey.Config{Serials: mykey.PlainSerials(), Now: func() time.Time { return epoch }})
 	require.NoError(t, err)
@@ -308,10 +307,10 @@ func TestRepeatsAndRefusalsFailWhole(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := &faulty{dsn: "file:" + filepath.ToSlash(filepath.Join(t.TempDir(), "x.db")) + "?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)"}
+			f := newFaulty(t.TempDir())
 			db := sql.OpenDB(f)
 			defer db.Close()
-			store, err := mykey.NewSQL(ctx, db, mykey.SQLConfig{})
+			store, err := mykey.OpenSQL(ctx, db, mykey.SQLConfig{})
 			require.NoError(t, err)
 			reg, err := mykey.New(ctx, store, mykey.Config{Serials: mykey.PlainSerials(), Now: func() time.Time { return epoch }})
 			require.NoError(t, err)
@@ -374,39 +373,15 @@ func TestSignCertificateThatIsNone(t *testing.T) {
 	})
 }
 
-// meddled is a database to which something happens just before a transaction.
-type meddled struct {
-	*faulty
-	before func()
-}
-
-func (m *meddled) Connect(ctx context.Context) (driver.Conn, error) {
-	c, err := m.faulty.Connect(ctx)
-	return &meddledConn{m, c.(*faultyConn)}, err
-}
-
-type meddledConn struct {
-	m *meddled
-	*faultyConn
-}
-
-func (c *meddledConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
-	if before := c.m.before; before != nil {
-		c.m.before = nil
-		before()
-	}
-	return c.faultyConn.BeginTx(ctx, o)
-}
-
 // A holder is revoked in the moment between the look and the binding of the
 // reissued card: then the card is bound to nobody, and the session says so.
 func TestRevokedInTheMomentBetween(t *testing.T) {
 	ctx := t.Context()
-	dsn := "file:" + filepath.ToSlash(filepath.Join(t.TempDir(), "x.db")) + "?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)"
-	open := func(m *meddled) *mykey.Registry {
-		db := sql.OpenDB(m)
+	dsn := dbtest.FastSQLite(t.TempDir())
+	open := func(h *dbtest.Hooked) *mykey.Registry {
+		db := sql.OpenDB(h)
 		t.Cleanup(func() { db.Close() })
-		store, err := mykey.NewSQL(ctx, db, mykey.SQLConfig{})
+		store, err := mykey.OpenSQL(ctx, db, mykey.SQLConfig{})
 		require.NoError(t, err)
 		reg, err := mykey.New(ctx, store, mykey.Config{Serials: mykey.PlainSerials(), Now: func() time.Time { return epoch },
 			Former: func(_ context.Context, s jpki.Serial) (jpki.Serial, error) {
@@ -418,13 +393,20 @@ func TestRevokedInTheMomentBetween(t *testing.T) {
 		require.NoError(t, err)
 		return reg
 	}
-	m := &meddled{faulty: &faulty{dsn: dsn}}
-	reg, other := open(m), open(&meddled{faulty: &faulty{dsn: dsn}})
+	meddled := &dbtest.Hooked{DSN: dsn}
+	reg, other := open(meddled), open(&dbtest.Hooked{DSN: dsn})
 	require.NoError(t, reg.Import(ctx, []mykey.Record{{ID: id(t, "MY123456"), Certificates: []mykey.Certificate{tap(1).Certificate}}}))
-	m.before = func() { require.NoError(t, other.Revoke(ctx, id(t, "MY123456"))) }
+	happened := false
+	meddled.Set(func(s dbtest.Step) error {
+		if s.What == "begin" && !s.After && !happened {
+			happened = true
+			require.NoError(t, other.Revoke(ctx, id(t, "MY123456")))
+		}
+		return nil
+	})
 	s, err := reg.Begin(ctx, tap(2))
 	require.NoError(t, err)
-	require.Nil(t, m.before, "it happened")
+	require.True(t, happened)
 	assert.True(t, s.ID().IsZero())
 	assert.False(t, s.Rebound())
 	_, err = s.Person(ctx)

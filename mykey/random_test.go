@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/stretchr/testify/require"
@@ -26,7 +26,7 @@ func TestStoresAgree(t *testing.T) {
 	}
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			dsn := "file:" + filepath.ToSlash(filepath.Join(t.TempDir(), "x.db")) + "?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)"
+			dsn := dbtest.FastSQLite(t.TempDir())
 			_, store := openSQL(t, "sqlite", dsn, mykey.SQLConfig{})
 			sides := [2]*side{newSide(t, mykey.NewMemory()), newSide(t, store)}
 			rng := rand.New(rand.NewPCG(uint64(seed), 20170512))

@@ -7,12 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/stretchr/testify/assert"
@@ -908,9 +908,9 @@ func TestNothingLeaks(t *testing.T) {
 }
 
 func TestStoreTwoPrefixes(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "two.db")
-	_, one := openSQL(t, "sqlite", sqliteDSN(path, ""), mykey.SQLConfig{Prefix: "one_"})
-	_, two := openSQL(t, "sqlite", sqliteDSN(path, ""), mykey.SQLConfig{Prefix: "two_"})
+	dsn := dbtest.SQLite(t.TempDir())
+	_, one := openSQL(t, "sqlite", dsn, mykey.SQLConfig{Prefix: "one_"})
+	_, two := openSQL(t, "sqlite", dsn, mykey.SQLConfig{Prefix: "two_"})
 	cfg := mykey.Config{Serials: mykey.PlainSerials()}
 	a, err := mykey.New(t.Context(), one, cfg)
 	require.NoError(t, err)
@@ -919,7 +919,7 @@ func TestStoreTwoPrefixes(t *testing.T) {
 	require.NoError(t, a.Import(t.Context(), []mykey.Record{{ID: id(t, "MY123456")}}))
 	_, err = b.Find(t.Context(), id(t, "MY123456"))
 	assert.ErrorIs(t, err, mykey.ErrNotFound)
-	_, err = mykey.NewSQL(t.Context(), mustDB(t, path), mykey.SQLConfig{Prefix: "x; DROP TABLE one_person"})
+	_, err = mykey.OpenSQL(t.Context(), dbtest.Open(t, "sqlite", dsn), mykey.SQLConfig{Prefix: "x; DROP TABLE one_person"})
 	var se *mykey.StoreError
 	require.ErrorAs(t, err, &se)
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Store keeps a registry's tables: [NewMemory] or [NewSQL]. The rules are not
+// Store keeps a registry's tables: [NewMemory] or [OpenSQL]. The rules are not
 // here but in [Registry]; a store knows rows, constraints and transactions.
 type Store interface {
 	// update runs fn in a transaction that commits when fn returns nil. fn

@@ -17,7 +17,8 @@ type SQLConfig struct {
 	// digits and underscores, at most 24 bytes. Empty means "mykey_".
 	Prefix string
 	// RetryFor bounds how long a write is tried again while another is in its
-	// way. Zero means ten seconds.
+	// way; then it gives [ErrBusy]. Zero means ten seconds; a negative value
+	// means one try.
 	RetryFor time.Duration
 }
 
@@ -31,11 +32,11 @@ var (
 	ErrOutcomeUnknown = sqldb.ErrOutcomeUnknown
 )
 
-// SchemaError is within the [*StoreError] of [NewSQL] for a database made by a
+// SchemaError is within the [*StoreError] of [OpenSQL] for a database made by a
 // newer version of this package.
 type SchemaError = sqldb.SchemaError
 
-// NewSQL gives a store in a SQL database, after it has created the tables or
+// OpenSQL gives a store in a SQL database, after it has created the tables or
 // brought older ones up to date. db is SQLite through any driver, or
 // PostgreSQL through pgx (github.com/jackc/pgx/v5/stdlib); which of them is
 // found out. Closing db stays with the caller.
@@ -45,7 +46,7 @@ type SchemaError = sqldb.SchemaError
 // wait.
 //
 // The error is a [*StoreError].
-func NewSQL(ctx context.Context, db *sql.DB, cfg SQLConfig) (Store, error) {
+func OpenSQL(ctx context.Context, db *sql.DB, cfg SQLConfig) (Store, error) {
 	d, err := sqldb.Open(ctx, db, schema, sqldb.Config{Prefix: cfg.Prefix, RetryFor: cfg.RetryFor})
 	if err != nil {
 		return nil, &StoreError{Op: "open store", Err: err}

@@ -5,18 +5,15 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/internal/pgtest"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	_ "modernc.org/sqlite"
 )
 
 var pg pgtest.Server
@@ -39,32 +36,18 @@ type engine struct {
 	db     *sql.DB // nil in memory
 }
 
-func sqliteDSN(path, more string) string {
-	return "file:" + filepath.ToSlash(path) +
-		"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)" + more
-}
-
 func openSQL(t testing.TB, driver, dsn string, cfg mykey.SQLConfig) (*sql.DB, mykey.Store) {
-	db, err := sql.Open(driver, dsn)
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, db.Close()) })
+	db := dbtest.Open(t, driver, dsn)
 	if driver == "pgx" {
 		db.SetMaxOpenConns(20)
 	}
-	s, err := mykey.NewSQL(t.Context(), db, cfg)
+	s, err := mykey.OpenSQL(t.Context(), db, cfg)
 	require.NoError(t, err)
 	return db, s
 }
 
-func mustDB(t testing.TB, path string) *sql.DB {
-	db, err := sql.Open("sqlite", sqliteDSN(path, ""))
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, db.Close()) })
-	return db
-}
-
 func sqliteEngine(t testing.TB) engine {
-	dsn := sqliteDSN(filepath.Join(t.TempDir(), "mykey.db"), "")
+	dsn := dbtest.SQLite(t.TempDir())
 	db, _ := openSQL(t, "sqlite", dsn, mykey.SQLConfig{})
 	return engine{"SQLite", func(t testing.TB) mykey.Store {
 		_, s := openSQL(t, "sqlite", dsn, mykey.SQLConfig{})

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/ticket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -123,7 +124,7 @@ func TestOneWinner(t *testing.T) {
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) {
 			dsn := e.dsn(t)
-			db := openDB(t, e.driver, dsn)
+			db := dbtest.Open(t, e.driver, dsn)
 			db.SetMaxOpenConns(16)
 			db.SetMaxIdleConns(16)
 			s, err := ticket.OpenSQL(t.Context(), db, ticket.SQLConfig{})
@@ -266,7 +267,7 @@ func TestKill(t *testing.T) {
 				require.Error(t, cmd.Wait(), "it was killed")
 				in.Close()
 
-				db := openDB(t, e.driver, dsn)
+				db := dbtest.Open(t, e.driver, dsn)
 				s, err := ticket.OpenSQL(ctx, db, ticket.SQLConfig{})
 				require.NoError(t, err)
 				b, err := ticket.NewBook(s, ticket.Config{Keys: ticket.Keys{key(t, "K1")}})
@@ -327,7 +328,7 @@ func TestKill(t *testing.T) {
 				rounds, len(codes), len(redeemed), resent, already, time.Since(began).Round(time.Millisecond))
 			if e.name == "SQLite" {
 				var check string
-				db := openDB(t, e.driver, dsn)
+				db := dbtest.Open(t, e.driver, dsn)
 				require.NoError(t, db.QueryRow("PRAGMA integrity_check").Scan(&check))
 				assert.Equal(t, "ok", check)
 				assert.FileExists(t, filepath.Join(strings.TrimPrefix(filepath.Dir(dsn), "file:"), "t.db"))

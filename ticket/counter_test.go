@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/ticket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -118,7 +119,7 @@ func TestOneRefusal(t *testing.T) {
 
 // A forged code is refused though the store is gone: it was not asked.
 func TestForgedAsksNobody(t *testing.T) {
-	db := openDB(t, "sqlite", sqliteDSN(t.TempDir()))
+	db := dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir()))
 	s, err := ticket.OpenSQL(t.Context(), db, ticket.SQLConfig{})
 	require.NoError(t, err)
 	d := newDesk(t, s, ticket.Config{})

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/ticket"
 )
 
@@ -43,7 +44,7 @@ func TestDecidedUnderTheLock(t *testing.T) {
 // A listing longer than a page has each ticket once, in order; a row that is
 // damaged is an error and no ticket.
 func TestLongListingAndDamage(t *testing.T) {
-	db := openDB(t, "sqlite", "file:"+t.TempDir()+"/t.db?_pragma=synchronous(OFF)")
+	db := dbtest.Open(t, "sqlite", dbtest.FastSQLite(t.TempDir()))
 	s, err := ticket.OpenSQL(t.Context(), db, ticket.SQLConfig{})
 	require.NoError(t, err)
 	d := newDesk(t, s, ticket.Config{})

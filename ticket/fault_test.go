@@ -3,15 +3,16 @@ package ticket_test
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"modernc.org/sqlite"
 
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/ticket"
 )
 
@@ -20,82 +21,25 @@ var errDisk = errors.New("injected: the disk is full")
 // failing is SQLite on a disk that fails at one step, counted from when it was
 // armed: a statement, the reading of a row, a BEGIN or a COMMIT.
 type failing struct {
-	dsn   string
-	step  int // so many are left until the one that fails; 0 for never
+	dbtest.Hooked
 	fired bool
 }
 
-func (f *failing) arm(step int) { f.step, f.fired = step, false }
-func (f *failing) disarm()      { f.step = 0 }
-
-func (f *failing) fail() error {
-	if f.step > 0 {
-		if f.step--; f.step == 0 {
+func (f *failing) arm(step int) {
+	f.fired = false
+	f.Set(func(s dbtest.Step) error {
+		if s.After {
+			return nil
+		}
+		if step--; step == 0 {
 			f.fired = true
 			return errDisk
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
-func (f *failing) Driver() driver.Driver { return &sqlite.Driver{} }
-
-func (f *failing) Connect(context.Context) (driver.Conn, error) {
-	c, err := f.Driver().Open(f.dsn)
-	return &failingConn{f, c}, err
-}
-
-type failingConn struct {
-	f *failing
-	driver.Conn
-}
-
-func (c *failingConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	if err := c.f.fail(); err != nil {
-		return nil, err
-	}
-	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
-}
-
-func (c *failingConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	if err := c.f.fail(); err != nil {
-		return nil, err
-	}
-	rows, err := c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
-	return &failingRows{c.f, rows}, err
-}
-
-func (c *failingConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
-	if err := c.f.fail(); err != nil {
-		return nil, err
-	}
-	tx, err := c.Conn.(driver.ConnBeginTx).BeginTx(ctx, o)
-	return &failingTx{c.f, tx}, err
-}
-
-type failingTx struct {
-	f *failing
-	driver.Tx
-}
-
-func (t *failingTx) Commit() error {
-	if err := t.f.fail(); err != nil {
-		return errors.Join(err, t.Rollback())
-	}
-	return t.Tx.Commit()
-}
-
-type failingRows struct {
-	f *failing
-	driver.Rows
-}
-
-func (r *failingRows) Next(dest []driver.Value) error {
-	if err := r.f.fail(); err != nil {
-		return err
-	}
-	return r.Rows.Next(dest)
-}
+func (f *failing) disarm() { f.Set(nil) }
 
 // Every step of every call fails once. The call says so, with nothing in its
 // hands; nothing is stored of it; and made again it does its work.
@@ -161,7 +105,7 @@ func TestEveryStepFails(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := &failing{dsn: "file:" + t.TempDir() + "/t.db?_pragma=synchronous(OFF)"}
+			f := &failing{Hooked: dbtest.Hooked{DSN: dbtest.FastSQLite(t.TempDir())}}
 			db := sql.OpenDB(f)
 			db.SetMaxOpenConns(1)
 			t.Cleanup(func() { assert.NoError(t, db.Close()) })
@@ -221,11 +165,10 @@ func dump(t *testing.T, db *sql.DB) (all []string) {
 
 // A database that fails while the tables are made or looked at.
 func TestOpenFails(t *testing.T) {
-	dir := t.TempDir()
 	failures := 0
 	for step := 1; ; step++ {
 		require.Less(t, step, 100, "it ends")
-		f := &failing{dsn: fmt.Sprintf("file:%s/%d.db?_pragma=synchronous(OFF)", dir, step)}
+		f := &failing{Hooked: dbtest.Hooked{DSN: dbtest.FastSQLite(t.TempDir())}}
 		db := sql.OpenDB(f)
 		f.arm(step)
 		s, err := ticket.OpenSQL(t.Context(), db, ticket.SQLConfig{})
@@ -245,4 +188,19 @@ func TestOpenFails(t *testing.T) {
 			return
 		}
 	}
+}
+
+// Another program keeps the database to itself for longer than RetryFor.
+func TestBusy(t *testing.T) {
+	dsn := strings.Replace(dbtest.SQLite(t.TempDir()), "busy_timeout(5000)", "busy_timeout(1)", 1)
+	s, err := ticket.OpenSQL(t.Context(), dbtest.Open(t, "sqlite", dsn), ticket.SQLConfig{RetryFor: time.Millisecond})
+	require.NoError(t, err)
+	d := newDesk(t, s, ticket.Config{})
+	other, err := dbtest.Open(t, "sqlite", dsn+"&_txlock=immediate").Begin()
+	require.NoError(t, err)
+	_, err = d.Issue(t.Context(), shop, ticket.Order{Points: 1})
+	assert.ErrorIs(t, err, ticket.ErrBusy)
+	require.NoError(t, other.Rollback())
+	_, err = d.Issue(t.Context(), shop, ticket.Order{Points: 1})
+	assert.NoError(t, err)
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/ticket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -51,7 +52,7 @@ func TestMillion(t *testing.T) {
 		t.Skip("a million tickets: set MYNAKIT_LONG=1")
 	}
 	const n = 1_000_000
-	b, err := ticket.NewBook(openSQL(t, "sqlite", sqliteDSN(t.TempDir())), ticket.Config{})
+	b, err := ticket.NewBook(openSQL(t, "sqlite", dbtest.SQLite(t.TempDir())), ticket.Config{})
 	require.NoError(t, err)
 	orders := make([]ticket.Order, ticket.MaxBatch)
 	for i := range orders {
@@ -115,7 +116,7 @@ func BenchmarkBatchCost(b *testing.B) {
 	for _, e := range engines {
 		b.Run(e.name, func(b *testing.B) {
 			ctx := b.Context()
-			db := openDB(b, e.driver, e.dsn(b))
+			db := dbtest.Open(b, e.driver, e.dsn(b))
 			book := func(prefix string) *ticket.Book {
 				s, err := ticket.OpenSQL(ctx, db, ticket.SQLConfig{Prefix: prefix})
 				require.NoError(b, err)

@@ -1,23 +1,19 @@
 package ticket_test
 
 import (
-	"database/sql"
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"runtime"
 	"sync"
 	"testing"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/internal/pgtest"
 	"github.com/mynakit/mynakit/ticket"
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-	_ "modernc.org/sqlite"
 )
 
 var pg pgtest.Server
@@ -40,20 +36,8 @@ func TestMain(m *testing.M) {
 // long skips a test that is only for the full figures.
 func long() bool { return os.Getenv("MYNAKIT_LONG") == "1" }
 
-func sqliteDSN(dir string) string {
-	return fmt.Sprintf("file:%s?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)",
-		filepath.ToSlash(filepath.Join(dir, "t.db")))
-}
-
-func openDB(t testing.TB, driver, dsn string) *sql.DB {
-	db, err := sql.Open(driver, dsn)
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, db.Close()) })
-	return db
-}
-
 func openSQL(t testing.TB, driver, dsn string) *ticket.SQLStore {
-	s, err := ticket.OpenSQL(t.Context(), openDB(t, driver, dsn), ticket.SQLConfig{})
+	s, err := ticket.OpenSQL(t.Context(), dbtest.Open(t, driver, dsn), ticket.SQLConfig{})
 	require.NoError(t, err)
 	return s
 }
@@ -63,17 +47,17 @@ var engines = []struct {
 	name, driver string
 	dsn          func(testing.TB) string
 }{
-	{"SQLite", "sqlite", func(t testing.TB) string { return sqliteDSN(t.TempDir()) }},
+	{"SQLite", "sqlite", func(t testing.TB) string { return dbtest.SQLite(t.TempDir()) }},
 	{"PostgreSQL", "pgx", func(t testing.TB) string { return pg.DSN(t) }},
 }
 
 // eachStore runs f on a fresh store of each kind.
 func eachStore(t *testing.T, f func(t *testing.T, s ticket.Store)) {
 	t.Run("Memory", func(t *testing.T) { f(t, new(ticket.Memory)) })
-	t.Run("SQLite", func(t *testing.T) { f(t, openSQL(t, "sqlite", sqliteDSN(t.TempDir()))) })
+	t.Run("SQLite", func(t *testing.T) { f(t, openSQL(t, "sqlite", dbtest.SQLite(t.TempDir()))) })
 	t.Run("PostgreSQL", func(t *testing.T) {
 		dsn, prefix := shared.next(t)
-		s, err := ticket.OpenSQL(t.Context(), openDB(t, "pgx", dsn), ticket.SQLConfig{Prefix: prefix})
+		s, err := ticket.OpenSQL(t.Context(), dbtest.Open(t, "pgx", dsn), ticket.SQLConfig{Prefix: prefix})
 		require.NoError(t, err)
 		f(t, s)
 	})

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/ticket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -31,7 +32,7 @@ func TestModel(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			var store ticket.Store = new(ticket.Memory)
 			if kind == "SQLite" {
-				store = openSQL(t, "sqlite", sqliteDSN(t.TempDir()))
+				store = openSQL(t, "sqlite", dbtest.SQLite(t.TempDir()))
 			}
 			runs := 0
 			rapid.Check(t, func(r *rapid.T) {

@@ -26,6 +26,10 @@ type SQLConfig struct {
 	// the program's own database: a lower-case letter, then lower-case
 	// letters, digits and underscores, at most 24. Empty means "ticket_".
 	Prefix string
+	// RetryFor bounds how long a write is tried again while another is in its
+	// way; then it gives [ErrBusy]. Zero means ten seconds; a negative value
+	// means one try.
+	RetryFor time.Duration
 }
 
 // OpenSQL creates or upgrades the tables and gives the store. The engine
@@ -38,7 +42,7 @@ type SQLConfig struct {
 // that the engine or the prefix will not do, or that a newer program made the
 // tables.
 func OpenSQL(ctx context.Context, db *sql.DB, cfg SQLConfig) (*SQLStore, error) {
-	d, err := sqldb.Open(ctx, db, schema, sqldb.Config{Prefix: cfg.Prefix})
+	d, err := sqldb.Open(ctx, db, schema, sqldb.Config{Prefix: cfg.Prefix, RetryFor: cfg.RetryFor})
 	if err != nil {
 		return nil, fmt.Errorf("ticket: open the store: %w", err)
 	}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/mynakit/mynakit/examples/counter/page"
 	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/simcard"
 	"github.com/mynakit/mynakit/ticket"
@@ -264,7 +265,7 @@ func (w *walk) say(ja, en string) string {
 
 func dayInBrowser(t *testing.T, browser context.Context, lang page.Lang, full bool) {
 	w := &walk{cfg: shopConfig(t), inbox: t.TempDir(), card: sample(1), full: full}
-	term := serve(t, openShop(t, "sqlite", sqliteDSN(t), w.cfg), func(c *page.Config) {
+	term := serve(t, openShop(t, "sqlite", dbtest.SQLite(t.TempDir()), w.cfg), func(c *page.Config) {
 		c.Inbox = w.inbox
 		c.Samples = []page.Sample{{Name: "A", Card: sample(9)}}
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mynakit/mynakit/examples/counter/page"
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/simcard"
 	"github.com/mynakit/mynakit/ticket"
@@ -77,7 +78,7 @@ func TestADay(t *testing.T) {
 func TestEnglish(t *testing.T) {
 	cfg := shopConfig(t)
 	cfg.Operators[0].Name, cfg.Operators[1].Name = "Aoba Library", "Aoba Mall"
-	s := openShop(t, "sqlite", sqliteDSN(t), cfg)
+	s := openShop(t, "sqlite", dbtest.SQLite(t.TempDir()), cfg)
 	inbox := t.TempDir()
 	term := serve(t, s, func(c *page.Config) {
 		c.Name, c.Lang, c.Inbox, c.Welcome = "Aoba Mall", page.English, inbox, 2000

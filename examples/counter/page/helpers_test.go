@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
-	"database/sql"
 	"io"
 	"log/slog"
 	"net"
@@ -13,20 +12,18 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	_ "modernc.org/sqlite"
 
 	"github.com/mynakit/mynakit/examples/counter/page"
 	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/internal/pgtest"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
@@ -67,10 +64,7 @@ func shopConfig(t testing.TB) shop.Config {
 
 func openShop(t testing.TB, driver, dsn string, cfg shop.Config) *shop.Shop {
 	t.Helper()
-	db, err := sql.Open(driver, dsn)
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, db.Close()) })
-	s, err := shop.Open(t.Context(), db, cfg)
+	s, err := shop.Open(t.Context(), dbtest.Open(t, driver, dsn), cfg)
 	require.NoError(t, err)
 	return s
 }
@@ -78,12 +72,7 @@ func openShop(t testing.TB, driver, dsn string, cfg shop.Config) *shop.Shop {
 // newShop is a shop with a database file of its own.
 func newShop(t testing.TB) *shop.Shop {
 	t.Helper()
-	return openShop(t, "sqlite", sqliteDSN(t), shopConfig(t))
-}
-
-func sqliteDSN(t testing.TB) string {
-	return "file:" + filepath.ToSlash(filepath.Join(t.TempDir(), "shop.db")) +
-		"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)"
+	return openShop(t, "sqlite", dbtest.SQLite(t.TempDir()), shopConfig(t))
 }
 
 // terminal is a counter that is being served.

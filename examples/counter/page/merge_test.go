@@ -12,6 +12,7 @@ import (
 
 	"github.com/mynakit/mynakit/examples/counter/page"
 	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
 )
 
@@ -44,7 +45,7 @@ func deliver(t testing.TB, inbox, name string, file []byte) {
 
 func TestMergeInbox(t *testing.T) {
 	cfg := shopConfig(t)
-	s := openShop(t, "sqlite", sqliteDSN(t), cfg)
+	s := openShop(t, "sqlite", dbtest.SQLite(t.TempDir()), cfg)
 	inbox := t.TempDir()
 	term := serve(t, s, func(c *page.Config) { c.Inbox = inbox })
 	p := term.open(t).get("/merge").sees("ファイルはまだ届いていません")
@@ -75,7 +76,7 @@ func TestMergeInbox(t *testing.T) {
 // A file that comes by itself shows by itself.
 func TestMergeShows(t *testing.T) {
 	cfg := shopConfig(t)
-	s := openShop(t, "sqlite", sqliteDSN(t), cfg)
+	s := openShop(t, "sqlite", dbtest.SQLite(t.TempDir()), cfg)
 	inbox := t.TempDir()
 	term := serve(t, s, func(c *page.Config) { c.Inbox = inbox })
 	p := term.open(t)

@@ -20,6 +20,7 @@ import (
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/apdu/pcsc"
 	"github.com/mynakit/mynakit/examples/counter/page"
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/simcard"
@@ -273,7 +274,7 @@ func TestOtherCards(t *testing.T) {
 func TestDatabaseBusy(t *testing.T) {
 	cfg := shopConfig(t)
 	cfg.RetryFor = 100 * time.Millisecond
-	dsn := strings.Replace(sqliteDSN(t), "busy_timeout(5000)", "busy_timeout(50)", 1)
+	dsn := strings.Replace(dbtest.SQLite(t.TempDir()), "busy_timeout(5000)", "busy_timeout(50)", 1)
 	s := openShop(t, "sqlite", dsn, cfg)
 	card, id := enrolled(t, s, 1, 0)
 	p := serve(t, s).open(t).put(card, "known")

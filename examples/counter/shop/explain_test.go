@@ -19,6 +19,7 @@ import (
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/apdu/pcsc"
 	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mergefile"
 	"github.com/mynakit/mynakit/mykey"
@@ -70,7 +71,7 @@ func TestExplainDatabase(t *testing.T) {
 	told := func(err error) string { return shop.Explain(err).What.EN }
 
 	t.Run("full", func(t *testing.T) {
-		db := openDB(t, "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "shop.db"), ""))
+		db := dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir()))
 		db.SetMaxOpenConns(1) // the limit belongs to the connection
 		s := open(t, db, config(t))
 		card, _ := enrolled(t, s, 0)
@@ -97,13 +98,13 @@ func TestExplainDatabase(t *testing.T) {
 		assert.EqualValues(t, sold+1, exact(t, s).Ticketed)
 	})
 	t.Run("locked", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "shop.db")
+		dir := t.TempDir()
 		cfg := config(t)
 		cfg.RetryFor = time.Millisecond
-		db := openDB(t, "sqlite", strings.Replace(sqliteDSN(path, ""), "busy_timeout(5000)", "busy_timeout(1)", 1))
+		db := dbtest.Open(t, "sqlite", strings.Replace(dbtest.SQLite(dir), "busy_timeout(5000)", "busy_timeout(1)", 1))
 		s := open(t, db, cfg)
 		_, id := enrolled(t, s, 0)
-		other := openDB(t, "sqlite", sqliteDSN(path, "&_txlock=immediate"))
+		other := dbtest.Open(t, "sqlite", dbtest.SQLite(dir)+"&_txlock=immediate")
 		hold, err := other.Begin()
 		require.NoError(t, err)
 		err = s.Grant(t.Context(), id, 5, "more")
@@ -120,7 +121,7 @@ func TestExplainDatabase(t *testing.T) {
 		assert.Equal(t, shop.Books{Granted: 2005, City: 2005}, exact(t, s))
 	})
 	t.Run("newer", func(t *testing.T) {
-		db := openDB(t, "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "shop.db"), ""))
+		db := dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir()))
 		open(t, db, config(t))
 		tables, err := db.Query(`SELECT name FROM sqlite_master WHERE name LIKE '%schema%' AND type = 'table'`)
 		require.NoError(t, err)
@@ -140,21 +141,21 @@ func TestExplainDatabase(t *testing.T) {
 		assert.Contains(t, told(err), "newer version")
 	})
 	t.Run("absent", func(t *testing.T) {
-		db := openDB(t, "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "no", "such", "folder.db"), ""))
+		db := dbtest.Open(t, "sqlite", dbtest.SQLite(filepath.Join(t.TempDir(), "no", "such", "folder")))
 		_, err := shop.Open(t.Context(), db, config(t))
 		require.Error(t, err)
 		assert.Contains(t, told(err), "cannot be opened")
 	})
 	t.Run("not a database", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "shop.db")
-		writeFile(t, path, strings.Repeat("this is no database. ", 500))
-		db := openDB(t, "sqlite", sqliteDSN(path, ""))
+		dir := t.TempDir()
+		writeFile(t, filepath.Join(dir, "t.db"), strings.Repeat("this is no database. ", 500))
+		db := dbtest.Open(t, "sqlite", dbtest.SQLite(dir))
 		_, err := shop.Open(t.Context(), db, config(t))
 		require.Error(t, err)
 		assert.Contains(t, told(err), "damaged")
 	})
 	t.Run("server away", func(t *testing.T) {
-		db := openDB(t, "pgx", "postgres://clerk:a-long-password@127.0.0.1:1/shop?connect_timeout=2")
+		db := dbtest.Open(t, "pgx", "postgres://clerk:a-long-password@127.0.0.1:1/shop?connect_timeout=2")
 		_, err := shop.Open(t.Context(), db, config(t))
 		require.Error(t, err)
 		assert.Contains(t, told(err), "no connection")
@@ -165,7 +166,7 @@ func TestExplainDatabase(t *testing.T) {
 // A card that is lifted at any exchange of any step leaves the books as they
 // were or as they should be, and the step can be made again.
 func TestCardLiftedAtEveryExchange(t *testing.T) {
-	s := open(t, openDB(t, "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "shop.db"), "")), config(t))
+	s := open(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), config(t))
 	ctx := t.Context()
 	_, _ = enrolled(t, s, 0)
 	visit := func(card apdu.Transmitter, key string) error {

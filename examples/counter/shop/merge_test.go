@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/ticket"
@@ -112,10 +114,10 @@ func TestMergeInbox(t *testing.T) {
 }
 
 func TestMergeWhileTheDatabaseIsLocked(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "shop.db")
+	dsn := dbtest.SQLite(t.TempDir())
 	cfg := config(t)
 	cfg.RetryFor = time.Millisecond
-	s := open(t, openDB(t, "sqlite", "file:"+filepath.ToSlash(path)+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(1)"), cfg)
+	s := open(t, dbtest.Open(t, "sqlite", strings.Replace(dsn, "busy_timeout(5000)", "busy_timeout(1)", 1)), cfg)
 	dir := t.TempDir()
 	var came []shop.Arrival
 	box, err := s.OpenInbox(dir, func(a shop.Arrival) { came = append(came, a) })
@@ -127,7 +129,7 @@ func TestMergeWhileTheDatabaseIsLocked(t *testing.T) {
 	file := sent(t, cfg.Keys, mergefile.Record{Holder: holder, Points: 300, Transaction: number})
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "1.dat"), file, 0o600))
 
-	hold, err := openDB(t, "sqlite", sqliteDSN(path, "&_txlock=immediate")).Begin()
+	hold, err := dbtest.Open(t, "sqlite", dsn+"&_txlock=immediate").Begin()
 	require.NoError(t, err)
 	_, err = box.Scan(t.Context())
 	require.NoError(t, err)

@@ -84,7 +84,7 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Shop, error) {
 	}
 	s := &Shop{cfg: cfg, db: db}
 
-	people, err := mykey.NewSQL(ctx, db, mykey.SQLConfig{RetryFor: cfg.RetryFor})
+	people, err := mykey.OpenSQL(ctx, db, mykey.SQLConfig{RetryFor: cfg.RetryFor})
 	if err != nil {
 		return nil, err
 	}

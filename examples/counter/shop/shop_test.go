@@ -6,18 +6,16 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	_ "modernc.org/sqlite"
 
 	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/internal/pgtest"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
@@ -33,25 +31,12 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// sqliteDSN is what doc and program say a shop's SQLite is opened with.
-func sqliteDSN(path, more string) string {
-	return "file:" + filepath.ToSlash(path) + "?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)" + more
-}
-
-func openDB(t testing.TB, driver, dsn string) *sql.DB {
-	t.Helper()
-	db, err := sql.Open(driver, dsn)
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, db.Close()) })
-	return db
-}
-
 // eachEngine runs f on an empty database of each engine.
 func eachEngine(t *testing.T, f func(t *testing.T, db *sql.DB)) {
 	t.Run("SQLite", func(t *testing.T) {
-		f(t, openDB(t, "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "shop.db"), "")))
+		f(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())))
 	})
-	t.Run("PostgreSQL", func(t *testing.T) { f(t, openDB(t, "pgx", pg.DSN(t))) })
+	t.Run("PostgreSQL", func(t *testing.T) { f(t, dbtest.Open(t, "pgx", pg.DSN(t))) })
 }
 
 func parse[T any](t testing.TB, read func(string) (T, error), text string) T {
@@ -313,7 +298,7 @@ func TestNoOverdraft(t *testing.T) {
 func TestRootsAreNeeded(t *testing.T) {
 	cfg := config(t)
 	cfg.Verifier = nil
-	s := open(t, openDB(t, "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "shop.db"), "")), cfg)
+	s := open(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), cfg)
 	sim := simcard.New()
 	card := tap(t, sim)
 	_, err := s.Begin(t.Context(), card)
@@ -325,7 +310,7 @@ func TestRootsAreNeeded(t *testing.T) {
 	assert.NoError(t, err)
 
 	// Another authority's card, with the same names on its certificates.
-	s = open(t, openDB(t, "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "shop.db"), "")), config(t))
+	s = open(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), config(t))
 	forged := tap(t, simcard.New(simcard.WithAuthority(simcard.NewAuthority(time.Now().AddDate(-1, 0, 0)))))
 	_, err = s.Begin(t.Context(), forged)
 	assert.ErrorIs(t, err, jpki.ErrIssuer)
