@@ -20,6 +20,10 @@ func TestLedgerKey(t *testing.T) {
 		_, err := mergefile.NewLedgerKey(make([]byte, bad))
 		assert.ErrorIs(t, err, mergefile.ErrKey, bad)
 	}
+	for _, good := range []int{16, 4096} {
+		_, err := mergefile.NewLedgerKey(make([]byte, good))
+		assert.NoError(t, err, good)
+	}
 	secret := "a secret that must not be seen anywhere"
 	k := ledgerKey(t, secret)
 	j, err := json.Marshal(struct{ K mergefile.LedgerKey }{k})

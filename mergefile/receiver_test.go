@@ -13,6 +13,7 @@ import (
 
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mykey"
 )
 
 func TestReceive(t *testing.T) {
@@ -135,6 +136,26 @@ func TestConflict(t *testing.T) {
 		assert.Equal(t, 500, s.has(t, second), "of the refused file nothing is remembered")
 		assert.Equal(t, len(first), seen, "nor was any of it applied, since the first batch holds the conflict")
 	})
+}
+
+// The same text as a mall's number and as a MyKey ID is two holders.
+func TestConflictOfKinds(t *testing.T) {
+	s := liteShop(t)
+	id, err := mykey.ParseID("AB123456")
+	require.NoError(t, err)
+	mall, err := mergefile.NewMallHolder("AB123456")
+	require.NoError(t, err)
+	rs := records(t, s.profile, 1)
+	rs[0].Holder = mall
+	s.profile.Holder = mergefile.HolderForm{Kind: mergefile.MallPointID, Chars: mergefile.CharsUpper, Min: 8, Max: 8}
+	_, err = s.receiver(t, nil).Receive(t.Context(), s.file(t, rs), "", nil)
+	require.NoError(t, err)
+	rs[0].Holder, err = mergefile.NewMyKeyHolder(id)
+	require.NoError(t, err)
+	s.profile.Holder.Kind = mergefile.MyKeyID
+	_, err = s.receiver(t, nil).Receive(t.Context(), s.file(t, rs), "", nil)
+	var conflict *mergefile.ConflictError
+	require.ErrorAs(t, err, &conflict)
 }
 
 // A file that is not valid is one and the same error, and nothing happens.
