@@ -56,6 +56,15 @@ func TestOpenLedger(t *testing.T) {
 func TestLedgerKeepsNoHolder(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *shop) {
 		rs := records(t, s.profile, 3)
+		// One holder with the same points, in one second and in another.
+		for i, at := range []struct {
+			after    time.Duration
+			sequence uint32
+		}{{0, 1}, {0, 2}, {time.Second, 1}} {
+			n, err := mergefile.NewTransaction(testStart.Add(at.after), at.sequence)
+			require.NoError(t, err)
+			rs[i] = mergefile.Record{Holder: rs[0].Holder, Points: rs[0].Points, Transaction: n}
+		}
 		contents := func() (out []string) {
 			rows, err := s.db.Query("SELECT content FROM mergefile_number ORDER BY at, sequence")
 			require.NoError(t, err)
@@ -71,6 +80,8 @@ func TestLedgerKeepsNoHolder(t *testing.T) {
 		require.NoError(t, err)
 		first := contents()
 		require.Len(t, first, 3)
+		assert.NotEqual(t, first[0], first[1], "nor who was given the same")
+		assert.NotEqual(t, first[0], first[2])
 		// Under another key the same records leave other traces.
 		_, err = s.db.Exec("DELETE FROM mergefile_number")
 		require.NoError(t, err)
