@@ -251,6 +251,7 @@ func TestNewReceiver(t *testing.T) {
 		{"both", func(c *mergefile.ReceiverConfig) { c.ApplyAll = creditAll }, nil},
 		{"a shop's numbers without a scope", func(c *mergefile.ReceiverConfig) { c.Profile.Transaction.Scope = mergefile.ScopeShop }, mergefile.ErrScope},
 		{"a long scope", func(c *mergefile.ReceiverConfig) { c.Scope = strings.Repeat("a", mergefile.MaxScopeLen+1) }, mergefile.ErrScope},
+		{"a scope with a DEL", func(c *mergefile.ReceiverConfig) { c.Scope = "a\x7F" }, mergefile.ErrScope},
 		{"a scope that is not text", func(c *mergefile.ReceiverConfig) { c.Scope = "a\x00" }, mergefile.ErrScope},
 		{"a scope in no encoding", func(c *mergefile.ReceiverConfig) { c.Scope = "\xff" }, mergefile.ErrScope},
 	} {
@@ -272,7 +273,7 @@ func TestNewReceiver(t *testing.T) {
 func TestScopes(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *shop) {
 		rs := records(t, s.profile, 10)
-		for _, scope := range []string{"", "mall 1", "商店街"} {
+		for _, scope := range []string{"", "mall 1", strings.Repeat("商店街", 14) + "ab"} {
 			r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Scope = scope })
 			for i := range int64(2) {
 				rep, err := r.Receive(t.Context(), s.file(t, rs), "", nil)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"io"
+	"strings"
 	"sync"
 	"testing"
 
@@ -34,6 +35,19 @@ type told struct {
 func (r *told) Read(p []byte) (int, error) {
 	r.first()
 	return r.Reader.Read(p)
+}
+
+// A failure of the engine is told in its own words.
+func TestTold(t *testing.T) {
+	h, s := hookedShop(t)
+	h.Set(func(s dbtest.Step) error {
+		if s.What == "commit" {
+			return errInjected
+		}
+		return nil
+	})
+	_, err := s.receiver(t, nil).Receive(t.Context(), s.file(t, records(t, s.profile, 1)), "", nil)
+	assert.EqualError(t, err, "mergefile: merge: "+errInjected.Error())
 }
 
 // A merge that waits its turn while the disk fails under another does not
@@ -97,6 +111,10 @@ func TestInterrupted(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorIs(t, err, errInterrupted)
 	require.Zero(t, rep)
+	_, err = receive(func(s dbtest.Step) bool { return s.After && strings.HasPrefix(s.What, "INSERT INTO balance") }, nil)
+	require.EqualError(t, err, "mergefile: merge: apply: context canceled")
+	_, err = receive(func(s dbtest.Step) bool { return s.After && s.What == "begin" }, nil)
+	require.EqualError(t, err, "mergefile: merge: context canceled")
 	rep, err = receive(func(s dbtest.Step) bool { return s.After && s.What == "commit" }, nil)
 	require.NoError(t, err)
 	require.EqualValues(t, 3, rep.Merged)
