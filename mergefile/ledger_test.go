@@ -183,6 +183,45 @@ func TestForget(t *testing.T) {
 	}
 }
 
+// A number just on the border stays, wherever a step of forgetting ends.
+func TestForgetBorder(t *testing.T) {
+	s := openShop(t, dbtest.Open(t, "sqlite", dbtest.FastSQLite(t.TempDir())), mergefile.LedgerConfig{Keep: 30 * day, Clock: func() time.Time { return testStart.Add(90 * day) }})
+	rs := records(t, s.profile, 2001)
+	for i := range rs {
+		at, sequence := testStart, uint32(i+1)
+		switch i {
+		case 1999:
+			at = at.Add(time.Second)
+		case 2000:
+			at = at.Add(time.Second + 30*day)
+		}
+		var err error
+		rs[i].Transaction, err = mergefile.NewTransaction(at, sequence)
+		require.NoError(t, err)
+	}
+	r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
+	_, err := r.Receive(t.Context(), s.file(t, rs), "", nil)
+	require.NoError(t, err)
+	// A scope without a number is in nobody's way.
+	_, err = s.db.Exec("INSERT INTO mergefile_scope (name, forgotten) VALUES ('empty', 0)")
+	require.NoError(t, err)
+	n, err := s.ledger.Forget(t.Context())
+	require.NoError(t, err)
+	assert.EqualValues(t, 1999, n)
+	assert.Equal(t, 2, s.has(t, rs[1999:]))
+	scopes, err := s.ledger.Scopes(t.Context())
+	require.NoError(t, err)
+	require.Len(t, scopes, 2)
+	assert.Equal(t, mergefile.ScopeInfo{Name: "empty"}, scopes[1])
+	_, err = s.ledger.Has(t.Context(), "\x00", rs[0].Transaction)
+	assert.ErrorIs(t, err, mergefile.ErrScope)
+	// What somebody else has written into the tables is no row passed over.
+	_, err = s.db.Exec("UPDATE mergefile_scope SET forgotten = 'never' WHERE name = 'empty'")
+	require.NoError(t, err)
+	_, err = s.ledger.Scopes(t.Context())
+	assert.Error(t, err)
+}
+
 // Forget and a merge of what it forgets, at the same time: whoever comes first,
 // no number is merged twice.
 func TestForgetBesideMerges(t *testing.T) {

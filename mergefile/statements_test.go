@@ -210,6 +210,8 @@ func TestEveryStatementFails(t *testing.T) {
 			})
 		}
 	}
+	// The ways of merging have their calls in common.
+	merges := []string{"one", "some new", "all new", "few", "all old", "another scope", "conflict", "a year later", "too old"}
 	for _, e := range []struct {
 		name string
 		d    driver.Driver
@@ -231,6 +233,7 @@ func TestEveryStatementFails(t *testing.T) {
 				require.NoError(t, createBalances(t.Context(), db))
 				fired := false
 				rows := 0
+				group := "before"
 				w.Set(func(s dbtest.Step) error {
 					// Of the rows of an answer the first few stand for all.
 					if s.What != "row" {
@@ -241,7 +244,7 @@ func TestEveryStatementFails(t *testing.T) {
 					if s.After && s.What != "commit" {
 						return nil
 					}
-					calls = append(calls, fmt.Sprintf("%+v", s))
+					calls = append(calls, fmt.Sprintf("%s: %+v", group, s))
 					if len(calls) == fault {
 						fired = true
 						return errInjected
@@ -253,6 +256,9 @@ func TestEveryStatementFails(t *testing.T) {
 					copy = copyOf(w)
 				}
 				ledgerStory(t, db, copy, func(name string, call func() error) {
+					if group = name; slices.Contains(merges, name) {
+						group = "merge"
+					}
 					before := fired
 					err := call()
 					// What opens a ledger looks for the kind of engine and of
