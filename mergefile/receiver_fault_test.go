@@ -51,7 +51,7 @@ func TestOutcomeUnknown(t *testing.T) {
 
 // Another program keeps the database to itself for too long.
 func TestBusy(t *testing.T) {
-	dsn := strings.Replace(dbtest.SQLite(t.TempDir()), "busy_timeout(5000)", "busy_timeout(1)", 1)
+	dsn := dbtest.ImpatientSQLite(t.TempDir())
 	s := openShop(t, dbtest.Open(t, "sqlite", dsn), mergefile.LedgerConfig{RetryFor: time.Millisecond})
 	rs := records(t, s.profile, 5)
 	r := s.receiver(t, nil)

@@ -219,8 +219,8 @@ func TestEveryStatementFails(t *testing.T) {
 
 // A database that is locked by somebody else, full, or gone.
 func TestLocked(t *testing.T) {
-	dsn := dbtest.SQLite(t.TempDir())
-	_, store := openSQL(t, "sqlite", strings.Replace(dsn, "busy_timeout(5000)", "busy_timeout(0)", 1), mykey.SQLConfig{RetryFor: 20 * time.Millisecond})
+	dsn := dbtest.ImpatientSQLite(t.TempDir())
+	_, store := openSQL(t, "sqlite", dsn, mykey.SQLConfig{RetryFor: 20 * time.Millisecond})
 	reg, err := mykey.New(t.Context(), store, mykey.Config{Serials: mykey.PlainSerials()})
 	require.NoError(t, err)
 	other := dbtest.Open(t, "sqlite", dsn)

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -192,7 +191,7 @@ func TestOpenFails(t *testing.T) {
 
 // Another program keeps the database to itself for longer than RetryFor.
 func TestBusy(t *testing.T) {
-	dsn := strings.Replace(dbtest.SQLite(t.TempDir()), "busy_timeout(5000)", "busy_timeout(1)", 1)
+	dsn := dbtest.ImpatientSQLite(t.TempDir())
 	s, err := ticket.OpenSQL(t.Context(), dbtest.Open(t, "sqlite", dsn), ticket.SQLConfig{RetryFor: time.Millisecond})
 	require.NoError(t, err)
 	d := newDesk(t, s, ticket.Config{})

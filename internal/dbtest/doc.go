@@ -38,6 +38,12 @@ func FastSQLite(dir string) string {
 	return strings.Replace(SQLite(dir), "synchronous(FULL)", "synchronous(OFF)", 1)
 }
 
+// ImpatientSQLite is SQLite without its five seconds of waiting for another
+// program, where a locked database is in question.
+func ImpatientSQLite(dir string) string {
+	return strings.Replace(SQLite(dir), "busy_timeout(5000)", "busy_timeout(1)", 1)
+}
+
 // Open opens a database for the length of a test.
 func Open(t testing.TB, driver, dsn string) *sql.DB {
 	t.Helper()

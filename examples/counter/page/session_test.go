@@ -274,7 +274,7 @@ func TestOtherCards(t *testing.T) {
 func TestDatabaseBusy(t *testing.T) {
 	cfg := shopConfig(t)
 	cfg.RetryFor = 100 * time.Millisecond
-	dsn := strings.Replace(dbtest.SQLite(t.TempDir()), "busy_timeout(5000)", "busy_timeout(50)", 1)
+	dsn := dbtest.ImpatientSQLite(t.TempDir())
 	s := openShop(t, "sqlite", dsn, cfg)
 	card, id := enrolled(t, s, 1, 0)
 	p := serve(t, s).open(t).put(card, "known")

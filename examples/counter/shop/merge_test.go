@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -114,10 +113,10 @@ func TestMergeInbox(t *testing.T) {
 }
 
 func TestMergeWhileTheDatabaseIsLocked(t *testing.T) {
-	dsn := dbtest.SQLite(t.TempDir())
+	dsn := dbtest.ImpatientSQLite(t.TempDir())
 	cfg := config(t)
 	cfg.RetryFor = time.Millisecond
-	s := open(t, dbtest.Open(t, "sqlite", strings.Replace(dsn, "busy_timeout(5000)", "busy_timeout(1)", 1)), cfg)
+	s := open(t, dbtest.Open(t, "sqlite", dsn), cfg)
 	dir := t.TempDir()
 	var came []shop.Arrival
 	box, err := s.OpenInbox(dir, func(a shop.Arrival) { came = append(came, a) })

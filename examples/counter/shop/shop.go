@@ -44,8 +44,8 @@ type Config struct {
 	// Audit, if set, is told of every ticket that is issued, taken or
 	// refused, with the reason that the counter does not show.
 	Audit func(context.Context, ticket.Event)
-	// RetryFor bounds how long holders' data are tried to be written while
-	// another program writes. Zero means ten seconds.
+	// RetryFor bounds how long anything is tried to be written while another
+	// program writes. Zero means ten seconds.
 	RetryFor time.Duration
 	// Now gives the time. Nil means time.Now.
 	Now func() time.Time
@@ -96,7 +96,7 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Shop, error) {
 		return nil, err
 	}
 
-	tickets, err := ticket.OpenSQL(ctx, db, ticket.SQLConfig{})
+	tickets, err := ticket.OpenSQL(ctx, db, ticket.SQLConfig{RetryFor: cfg.RetryFor})
 	if err != nil {
 		return nil, err
 	}
