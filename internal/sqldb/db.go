@@ -25,7 +25,8 @@ type Config struct {
 	// MaxPrefix bytes. Empty means the schema's name and an underscore.
 	Prefix string
 	// RetryFor bounds how long a transaction is tried again when another is
-	// in its way. Zero means DefaultRetryFor; a negative value means one try.
+	// in its way. Zero means DefaultRetryFor; a negative value means one try,
+	// which waits for a lock for as long as the engine is set to.
 	RetryFor time.Duration
 }
 

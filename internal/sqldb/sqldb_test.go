@@ -316,6 +316,39 @@ func TestWriteLocksBeforeReading(t *testing.T) {
 	assert.Equal(t, 2, n)
 }
 
+// A row that another session keeps locked: PostgreSQL by itself would wait for
+// ever.
+func TestWriteLockedRow(t *testing.T) {
+	ctx := t.Context()
+	dsn := pg.DSN(t)
+	db := open(t, "pgx", dsn)
+	db.SetMaxOpenConns(1) // so that it is known which one a transaction runs on
+	d, err := sqldb.Open(ctx, db, counters, sqldb.Config{RetryFor: 50 * time.Millisecond})
+	require.NoError(t, err)
+	_, err = d.Exec(ctx, "INSERT INTO {counter} (name, n) VALUES ('x', 0)")
+	require.NoError(t, err)
+	other, err := open(t, "pgx", dsn).Begin()
+	require.NoError(t, err)
+	_, err = other.Exec("SELECT n FROM counters_counter WHERE name = 'x' FOR UPDATE")
+	require.NoError(t, err)
+	add := func(ctx context.Context, tx *sqldb.Tx) error {
+		_, err := tx.Exec(ctx, "UPDATE {counter} SET n = n + 1 WHERE name = 'x'")
+		return err
+	}
+	err = d.Write(ctx, add)
+	assert.ErrorIs(t, err, sqldb.ErrBusy)
+	assert.True(t, sqldb.IsBusy(err), "the driver's error is within")
+	require.NoError(t, other.Rollback())
+	require.NoError(t, d.Write(ctx, add))
+	var n int
+	require.NoError(t, d.QueryRow(ctx, "SELECT n FROM {counter}").Scan(&n))
+	assert.Equal(t, 1, n)
+
+	var timeout string
+	require.NoError(t, db.QueryRow("SHOW lock_timeout").Scan(&timeout))
+	assert.Equal(t, "0", timeout, "the caller's connection stays as it was")
+}
+
 // Two transactions that lock two rows in opposite order deadlock on
 // PostgreSQL; the engine ends one of them and it is run again.
 func TestWriteDeadlock(t *testing.T) {

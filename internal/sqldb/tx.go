@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -34,10 +35,13 @@ func (t *Tx) Conn() *sql.Conn { return t.conn }
 // fn is run again from its start, in a new transaction, when the engine says
 // that another was in the way ([IsBusy]), so it must have no effect outside
 // its transaction. After [Config.RetryFor] the error wraps [ErrBusy] and the
-// driver's last error. An error of fn's own is given back as it is.
+// driver's last error. PostgreSQL is told to wait for a lock no longer than
+// that either (lock_timeout, for this transaction alone); SQLite has its
+// busy_timeout. An error of fn's own is given back as it is.
 func (d *DB) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
 	again := func(err error) bool { return IsBusy(err) || errors.Is(err, errNotBegun) }
-	return d.retry(ctx, again, func() error { return d.write(ctx, fn) })
+	until := time.Now().Add(d.retryFor)
+	return d.retry(ctx, again, func() error { return d.write(ctx, until, fn) })
 }
 
 // errNotBegun marks a transaction that never reached the engine.
@@ -64,8 +68,8 @@ func (d *DB) tx(tx *sql.Tx) *Tx {
 	return &Tx{Queries: Queries{run: tx, dialect: d.dialect, prefix: d.prefix}, tx: tx}
 }
 
-// write is one try of Write.
-func (d *DB) write(ctx context.Context, fn func(context.Context, *Tx) error) (err error) {
+// write is one try of Write, which waits for no lock beyond until.
+func (d *DB) write(ctx context.Context, until time.Time, fn func(context.Context, *Tx) error) (err error) {
 	if d.writer != nil {
 		select {
 		case d.writer <- struct{}{}:
@@ -98,11 +102,18 @@ func (d *DB) write(ctx context.Context, fn func(context.Context, *Tx) error) (er
 	}()
 	t := d.tx(tx)
 	t.conn = conn
-	if d.dialect == SQLite {
+	switch {
+	case d.dialect == SQLite:
 		// BeginTx says plain BEGIN and offers no way to say IMMEDIATE. A
 		// statement that writes, be it no row at all, takes the same lock in
 		// the same way as long as it comes first.
 		if _, err := t.Exec(ctx, "UPDATE {schema_version} SET version = version WHERE 0"); err != nil {
+			return err
+		}
+	case d.retryFor > 0:
+		// The engine's own default is to wait for a row for ever.
+		wait := min(max(time.Until(until).Milliseconds(), 1), math.MaxInt32)
+		if _, err := t.Exec(ctx, fmt.Sprintf("SET LOCAL lock_timeout = %d", wait)); err != nil {
 			return err
 		}
 	}
