@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/mynakit/mynakit/apdu"
 )
@@ -213,7 +214,9 @@ func (c *Card) Transaction(ctx context.Context, f func() error) (err error) {
 	}
 	defer func() {
 		// Also when ctx has ended, or others would wait for ever.
-		_, endErr := c.call(context.WithoutCancel(ctx), func() ([]byte, error) { return nil, c.handle.end() })
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), letGoLimit)
+		defer cancel()
+		_, endErr := c.call(ctx, func() ([]byte, error) { return nil, c.handle.end() })
 		if err == nil {
 			err = endErr
 		}
@@ -221,21 +224,50 @@ func (c *Card) Transaction(ctx context.Context, f func() error) (err error) {
 	return f()
 }
 
-// Close takes the power from the card, so that verified PINs are forgotten,
-// and lets go of it. It may be called more than once.
-func (c *Card) Close() error { return c.CloseWith(Unpower) }
+// letGoLimit bounds what a program does on its way out, where it has no
+// context to give: longer than pcscd takes to power a card down, shorter than
+// a clerk takes to pull the plug.
+const letGoLimit = 5 * time.Second
 
-// CloseWith is Close with another [Disposition].
-func (c *Card) CloseWith(d Disposition) error {
-	<-c.turn
+// Close takes the power from the card, so that verified PINs are forgotten,
+// and lets go of it. It waits five seconds at most; see CloseContext for its
+// errors. It may be called more than once.
+func (c *Card) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), letGoLimit)
+	defer cancel()
+	return c.CloseContext(ctx, Unpower)
+}
+
+// CloseContext is Close with another [Disposition] and another limit.
+//
+// When ctx ends first the error is [ErrGivenUp]. If the driver had fallen
+// silent, the Card is closed and the handle is let go of when the driver comes
+// back; if another call was under way, that one goes on, and the Card can be
+// closed after it. Other errors are an [*Error].
+func (c *Card) CloseContext(ctx context.Context, d Disposition) error {
+	select {
+	case <-c.turn:
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrGivenUp, context.Cause(ctx))
+	}
 	defer func() { c.turn <- struct{}{} }()
 	if c.dead != nil {
 		return nil
 	}
 	c.dead = ErrClosed
-	err := c.handle.disconnect(afterwards(d, c.last))
-	if releaseErr := c.session.release(); err == nil {
-		err = releaseErr
+	d = afterwards(d, c.last)
+	done := make(chan error, 1)
+	go func() { // begun even if ctx has ended: nobody else will let go
+		err := c.handle.disconnect(d)
+		if releaseErr := c.session.release(); err == nil {
+			err = releaseErr
+		}
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrGivenUp, context.Cause(ctx))
 	}
-	return err
 }

@@ -30,7 +30,7 @@
 // no time limit: a card or a driver that stops answering holds the call for
 // ever. With a context that ends, the call comes back with [ErrGivenUp], and
 // the Card is of no more use; the operating system's handle is let go when the
-// driver comes back, if it does.
+// driver comes back, if it does. Close has a limit of its own.
 //
 // # Building
 //

@@ -22,17 +22,18 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // service is a PC/SC service in memory.
 type service struct {
-	mu       sync.Mutex
-	cards    map[string][]byte // reader to ATR; nil is an empty reader
-	sessions int
-	life     int // sessions of an earlier life of the service fail
-	log      []string
-	down     error
-	looks    int
-	onLook   func(n int) // called with the number of the look, before it
-	transmit func([]byte) ([]byte, error)
-	begin    func() error
-	resets   int // how many handles another program makes void at once
+	mu         sync.Mutex
+	cards      map[string][]byte // reader to ATR; nil is an empty reader
+	sessions   int
+	life       int // sessions of an earlier life of the service fail
+	log        []string
+	down       error
+	looks      int
+	onLook     func(n int) // called with the number of the look, before it
+	transmit   func([]byte) ([]byte, error)
+	begin      func() error
+	disconnect func() // called before a handle is let go of
+	resets     int    // how many handles another program makes void at once
 }
 
 func (s *service) stack() stack { return stack{s.establish} }
@@ -139,8 +140,15 @@ func (h *fakeHandle) begin() error {
 	}
 	return nil
 }
-func (h *fakeHandle) end() error                     { h.note("end"); return nil }
-func (h *fakeHandle) disconnect(d Disposition) error { h.note("disconnect %d", d); return nil }
+func (h *fakeHandle) end() error { h.note("end"); return nil }
+func (h *fakeHandle) disconnect(d Disposition) error {
+	if h.service.disconnect != nil {
+		h.service.disconnect()
+	}
+	h.note("disconnect %d", d)
+	return nil
+}
+
 func (h *fakeHandle) atr() ([]byte, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -258,6 +266,48 @@ func TestSilentCard(t *testing.T) {
 	assert.Contains(t, s.noted(), "disconnect 0")
 }
 
+// A driver that falls silent while the card is closed.
+func TestSilentClose(t *testing.T) {
+	driver := make(chan struct{})
+	s := &service{cards: map[string][]byte{"A": atr}, disconnect: func() { <-driver }}
+	c, err := s.stack().open(context.Background(), "A")
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	err = c.CloseContext(ctx, Unpower)
+	assert.ErrorIs(t, err, ErrGivenUp)
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.NoError(t, c.Close(), "there is nothing left to close")
+	_, err = c.Transmit([]byte{0, 0xA4, 0, 0})
+	assert.ErrorIs(t, err, ErrClosed)
+	close(driver)
+	assert.Eventually(t, func() bool { return s.open() == 0 }, 10*time.Second, time.Millisecond)
+}
+
+// Close does not wait for a call that never ends; once that call has ended, the
+// card can be closed.
+func TestCloseDuringACall(t *testing.T) {
+	driver, entered := make(chan struct{}), make(chan struct{})
+	s := &service{cards: map[string][]byte{"A": atr}, transmit: func([]byte) ([]byte, error) {
+		close(entered)
+		<-driver
+		return []byte{0x90, 0x00}, nil
+	}}
+	c, err := s.stack().open(context.Background(), "A")
+	require.NoError(t, err)
+	first := make(chan error, 1)
+	go func() { _, err := c.Transmit([]byte{0, 0xA4, 0, 0}); first <- err }()
+	<-entered
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	assert.ErrorIs(t, c.CloseContext(ctx, Unpower), ErrGivenUp)
+	assert.Equal(t, 1, s.open())
+	close(driver)
+	assert.NoError(t, <-first)
+	assert.NoError(t, c.Close())
+	assert.Zero(t, s.open())
+}
+
 func TestContextBeforeTheExchangeLeavesTheHandleWhole(t *testing.T) {
 	s := &service{cards: map[string][]byte{"A": atr}}
 	c, err := s.stack().open(context.Background(), "A")
@@ -325,7 +375,7 @@ func TestTransaction(t *testing.T) {
 		return inside
 	})
 	assert.ErrorIs(t, err, inside)
-	assert.NoError(t, c.CloseWith(Leave))
+	assert.NoError(t, c.CloseContext(context.Background(), Leave))
 	assert.Equal(t, []string{"connect exclusive=false", "begin", "end", "disconnect 1"}, s.noted())
 
 	s = &service{cards: map[string][]byte{"A": atr}, begin: func() error { return newError("begin transaction", 0x8010000B) }}

@@ -18,6 +18,7 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -94,7 +95,7 @@ func TestCloseForgetsThePIN(t *testing.T) {
 		card, err := jpki.Open(ctx, real)
 		require.NoError(t, err)
 		require.NoError(t, card.Verify(ctx, pin))
-		require.NoError(t, real.CloseWith(d))
+		require.NoError(t, real.CloseContext(ctx, d))
 		// pcscd takes the power from an idle card by itself after a while, so
 		// what Leave leaves can only be looked at in that time.
 		// The order to power off has no answer, so nobody waits for the card.
@@ -262,6 +263,40 @@ func TestCardFallsSilent(t *testing.T) {
 	_, err = card.Serial(limit(t), jpki.Auth)
 	assert.ErrorIs(t, err, pcsc.ErrGivenUp)
 	close(wake)
+}
+
+// mute answers nothing, not even pcscd's question whether it is there, while it
+// is locked.
+type mute struct {
+	*simcard.Card
+	mu    sync.RWMutex
+	asked atomic.Bool
+}
+
+func (m *mute) ATR() []byte {
+	m.asked.Store(true)
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.Card.ATR()
+}
+
+// A program that leaves a card that is silent gets away.
+func TestSilentCardIsClosed(t *testing.T) {
+	needStack(t)
+	sim := &mute{Card: simcard.New()}
+	insert(t, sim)
+	real := open(t)
+	sim.mu.Lock()
+	sim.asked.Store(false)
+	require.Eventually(t, sim.asked.Load, time.Minute, time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	err := real.CloseContext(ctx, pcsc.Unpower)
+	assert.ErrorIs(t, err, pcsc.ErrGivenUp)
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.NoError(t, real.Close())
+	sim.mu.Unlock()
+	waitAlone(t)
 }
 
 func TestTLS12ClientAuthentication(t *testing.T) {
