@@ -21,9 +21,11 @@ const (
 	EndOfFile                  Status = 0x6282 // the file ended before Ne bytes
 	VerificationFailed         Status = 0x6300 // wrong, and the card does not count
 	Counter                    Status = 0x63C0 // 63Cx: x tries are left
+	NoKeyDelivery              Status = 0x66F1 // this card's word: the application takes no session keys
 	WrongLength                Status = 0x6700 // Lc or Le is wrong
 	ChannelNotSupported        Status = 0x6881 // logical channels other than 0
 	SecureMessagingUnsupported Status = 0x6882
+	ChainingNotSupported       Status = 0x6884 // command chaining
 	CommandIncompatible        Status = 0x6981 // the file is not of the kind that the command works on
 	SecurityStatusNotSatisfied Status = 0x6982 // a PIN has to be verified first
 	AuthenticationBlocked      Status = 0x6983 // no tries are left
@@ -32,6 +34,7 @@ const (
 	NoCurrentEF                Status = 0x6986 // no file is selected
 	SecureMessagingMissing     Status = 0x6987
 	SecureMessagingIncorrect   Status = 0x6988
+	SecureMessagingNoSession   Status = 0x69FC // this card's word: secure messaging without a session
 	IncorrectData              Status = 0x6A80
 	FunctionNotSupported       Status = 0x6A81
 	FileNotFound               Status = 0x6A82 // no such application or file
@@ -57,9 +60,11 @@ var statusText = [...]struct {
 	{EndOfFile, "EndOfFile", "end of file reached early"},
 	{VerificationFailed, "VerificationFailed", "verification failed"},
 	{Counter, "Counter", "tries left"},
+	{NoKeyDelivery, "NoKeyDelivery", "application takes no session keys"},
 	{WrongLength, "WrongLength", "wrong length"},
 	{ChannelNotSupported, "ChannelNotSupported", "logical channel not supported"},
 	{SecureMessagingUnsupported, "SecureMessagingUnsupported", "secure messaging not supported"},
+	{ChainingNotSupported, "ChainingNotSupported", "command chaining not supported"},
 	{CommandIncompatible, "CommandIncompatible", "command incompatible with file structure"},
 	{SecurityStatusNotSatisfied, "SecurityStatusNotSatisfied", "security status not satisfied"},
 	{AuthenticationBlocked, "AuthenticationBlocked", "authentication method blocked"},
@@ -68,6 +73,7 @@ var statusText = [...]struct {
 	{NoCurrentEF, "NoCurrentEF", "no current file"},
 	{SecureMessagingMissing, "SecureMessagingMissing", "secure messaging object missing"},
 	{SecureMessagingIncorrect, "SecureMessagingIncorrect", "secure messaging object incorrect"},
+	{SecureMessagingNoSession, "SecureMessagingNoSession", "secure messaging without a session"},
 	{IncorrectData, "IncorrectData", "incorrect command data"},
 	{FunctionNotSupported, "FunctionNotSupported", "function not supported"},
 	{FileNotFound, "FileNotFound", "file or application not found"},

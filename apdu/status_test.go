@@ -34,6 +34,14 @@ func TestStatusName(t *testing.T) {
 	} {
 		assert.Equal(t, want, status.Name())
 	}
+	// What the card is known to answer (reference/card.md section 3).
+	for _, status := range []apdu.Status{
+		0x9000, 0x63C3, 0x6300, 0x6282, 0x6B00, 0x6700, 0x6881, 0x6882, 0x6884, 0x69FC, 0x6987, 0x6988, 0x6981, 0x6982, 0x6983,
+		0x6984, 0x6985, 0x6986, 0x6A80, 0x6A81, 0x6A82, 0x6A83, 0x6A86, 0x6A87, 0x6A88, 0x6D00, 0x6E00, 0x6F00, 0x66F1,
+	} {
+		assert.NotEmpty(t, status.Name(), "%04X", uint16(status))
+		assert.NotContains(t, status.Error(), "unknown", "%04X", uint16(status))
+	}
 }
 
 func TestStatusIs(t *testing.T) {
