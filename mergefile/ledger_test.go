@@ -1,8 +1,11 @@
 package mergefile_test
 
 import (
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -220,6 +223,71 @@ func TestForgetBorder(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.ledger.Scopes(t.Context())
 	assert.Error(t, err)
+}
+
+// Of a step of forgetting that fails nothing is counted as gone.
+func TestForgetHalfway(t *testing.T) {
+	h := &dbtest.Hooked{DSN: dbtest.FastSQLite(t.TempDir())}
+	db := sql.OpenDB(h)
+	t.Cleanup(func() { assert.NoError(t, db.Close()) })
+	s := openShop(t, db, mergefile.LedgerConfig{Keep: 30 * day, Clock: func() time.Time { return testStart.Add(90 * day) }})
+	rs := records(t, s.profile, 2100)
+	rs = append(rs, later(t, rs[0], 60*day))
+	r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
+	_, err := r.Receive(t.Context(), s.file(t, rs), "", nil)
+	require.NoError(t, err)
+	failed := errors.New("no commit today")
+	// The first commit makes the border known, the others forget 2000 and 100.
+	for first, want := range []int64{0, 0, 2000} {
+		commits := 0
+		h.Set(func(step dbtest.Step) error {
+			if step.What != "commit" || step.After {
+				return nil
+			}
+			if commits++; commits > first {
+				return failed
+			}
+			return nil
+		})
+		n, err := s.ledger.Forget(t.Context())
+		assert.ErrorIs(t, err, failed)
+		assert.EqualValues(t, want, n)
+		h.Set(nil)
+		scopes, err := s.ledger.Scopes(t.Context())
+		require.NoError(t, err)
+		assert.EqualValues(t, 2101-want, scopes[0].Numbers)
+	}
+	n, err := s.ledger.Forget(t.Context())
+	require.NoError(t, err)
+	assert.EqualValues(t, 100, n)
+}
+
+// A row of the ledger that somebody else has written into ends the merge.
+func TestLedgerDamaged(t *testing.T) {
+	s := openShop(t, dbtest.Open(t, "sqlite", dbtest.FastSQLite(t.TempDir())), mergefile.LedgerConfig{})
+	rs := records(t, s.profile, 5)
+	r := s.receiver(t, nil)
+	_, err := r.Receive(t.Context(), s.file(t, rs[:3]), "", nil)
+	require.NoError(t, err)
+	for _, column := range []string{"content", "sequence", "at"} {
+		before := s.balances(t)
+		_, err = s.db.Exec("UPDATE mergefile_number SET " + column + " = " + column + " || ' or so'")
+		require.NoError(t, err)
+		if column == "content" {
+			rep, err := r.Receive(t.Context(), s.file(t, rs), "", nil)
+			require.Error(t, err)
+			assert.NotErrorIs(t, err, mergefile.ErrInvalid, "the file is whole")
+			assert.Zero(t, rep)
+		}
+		err = s.ledger.Export(t.Context(), io.Discard)
+		assert.Error(t, err)
+		assert.Equal(t, before, s.balances(t))
+		_, err = s.db.Exec("UPDATE mergefile_number SET " + column + " = CAST(replace(" + column + ", ' or so', '') AS INTEGER)")
+		require.NoError(t, err)
+	}
+	rep, err := r.Receive(t.Context(), s.file(t, rs), "", nil)
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, rep.Merged)
 }
 
 // Forget and a merge of what it forgets, at the same time: whoever comes first,
