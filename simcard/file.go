@@ -3,6 +3,7 @@ package simcard
 import (
 	"bytes"
 	"crypto"
+	"slices"
 
 	"github.com/mynakit/mynakit/apdu"
 )
@@ -135,15 +136,15 @@ func (c *Card) selectFile(cmd *apdu.Command) ([]byte, apdu.Status) {
 }
 
 // selectApplication finds an application by the beginning of its AID. Bits 1
-// and 2 of P2 ask for the first (0) or the next (2) one, bits 3 and 4 for what
-// to give: control information (0), control parameters (1), management data
-// (2) or nothing (3).
+// and 2 of P2 ask for the first (0), last (1), next (2) or previous (3) one,
+// bits 3 and 4 for what to give: control information (0), control parameters
+// (1), management data (2) or nothing (3).
 func (c *Card) selectApplication(cmd *apdu.Command) ([]byte, apdu.Status) {
 	occurrence, give := cmd.P2&0x03, cmd.P2>>2&0x03
-	if cmd.P2&0xF0 != 0 || occurrence&1 != 0 {
+	if cmd.P2&0xF0 != 0 {
 		return nil, apdu.IncorrectP1P2
 	}
-	a := c.find(cmd.Data, occurrence == 2)
+	a := c.find(cmd.Data, occurrence)
 	if a == nil {
 		return nil, apdu.FileNotFound
 	}
@@ -163,24 +164,30 @@ func (c *Card) selectApplication(cmd *apdu.Command) ([]byte, apdu.Status) {
 // templateTags are the templates that SELECT gives: FCI, FCP, FMD.
 var templateTags = [...]byte{0x6F, 0x62, 0x64}
 
-// find gives the first application whose AID begins with prefix, or the next
-// one after the current. No prefix at all fits each.
-func (c *Card) find(prefix []byte, next bool) *application {
+// find gives the first, last, next or previous application whose AID begins
+// with prefix. Next and previous count from the current one, if that is such an
+// application. No prefix at all fits each.
+func (c *Card) find(prefix []byte, occurrence byte) *application {
+	const last, next, previous = 1, 2, 3
 	apps := c.apps
-	if next && bytes.HasPrefix(c.app.aid, prefix) {
-		for i, a := range apps {
-			if a == c.app {
-				apps = apps[i+1:]
+	if i := slices.Index(apps, c.app); i >= 0 && bytes.HasPrefix(c.app.aid, prefix) {
+		switch occurrence {
+		case next:
+			apps = apps[i+1:]
+		case previous:
+			apps = apps[:i]
+		}
+	}
+	var found *application
+	for _, a := range apps {
+		if bytes.HasPrefix(a.aid, prefix) {
+			found = a
+			if occurrence != last && occurrence != previous {
 				break
 			}
 		}
 	}
-	for _, a := range apps {
-		if bytes.HasPrefix(a.aid, prefix) {
-			return a
-		}
-	}
-	return nil
+	return found
 }
 
 // selectElementary makes a file of the current application the current one. If
