@@ -21,7 +21,9 @@
 // Turned around, this package listens as vpcd does: [Listen] waits for a card,
 // and the app Remote Smart Card Reader on a phone, given the address from
 // [Listener.URL] as a QR code, connects the card that is held to the phone.
-// The [Remote] that [Listener.Accept] gives is an [apdu.Transmitter].
+// The [Remote] that [Listener.Accept] gives is an [apdu.Transmitter]. A browser,
+// a scanner of ports or a phone without a card that connects in between neither
+// ends the wait nor keeps the card out.
 //
 // The link is plain TCP without any authentication: PIN, certificates and
 // personal data travel on it as they are, and who connects first is the card.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"sync"
 	"time"
@@ -130,7 +131,7 @@ func serve(ctx context.Context, conn net.Conn, card Card, asked func()) (err err
 	}()
 	w := newWire(conn)
 	for {
-		msg, err := w.read()
+		msg, err := w.read(math.MaxUint16)
 		if err != nil {
 			return err
 		}

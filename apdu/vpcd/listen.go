@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"sync"
 	"time"
@@ -20,8 +21,24 @@ var (
 	ErrRemoteLost = errors.New("vpcd: link to the card is lost")
 )
 
+// Bounds of [Listener.Accept].
+const (
+	// handshakeWait is what a peer gets for its ATR. A phone on a poor network
+	// needs a part of it.
+	handshakeWait = 3 * time.Second
+	// headStart is how long a peer has Accept to itself, so that of two cards
+	// that come together the second stays in the kernel's queue for the next
+	// Accept.
+	headStart = 200 * time.Millisecond
+	// maxHandshakes is how many peers may owe their ATR at the same time.
+	maxHandshakes = 16
+)
+
 // A Listener waits for cards as vpcd does.
-type Listener struct{ l *net.TCPListener }
+type Listener struct {
+	l    *net.TCPListener
+	turn chan struct{} // holds one token: whoever has it accepts
+}
 
 // A ListenOption changes what [Listen] accepts.
 type ListenOption func(*listenConfig)
@@ -50,7 +67,9 @@ func Listen(addr string, opts ...ListenOption) (*Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vpcd: %w", err)
 	}
-	return &Listener{l}, nil
+	turn := make(chan struct{}, 1)
+	turn <- struct{}{}
+	return &Listener{l, turn}, nil
 }
 
 // Addr gives the address that cards connect to.
@@ -62,20 +81,94 @@ func (l *Listener) URL() string { return "vpcd://" + l.l.Addr().String() }
 // Close stops waiting. Cards that are connected stay.
 func (l *Listener) Close() error { return l.l.Close() }
 
-// Accept waits for the next card, powers it on and asks for its ATR. A peer
-// that connects and then keeps silent is bounded by ctx alone.
+// Accept waits for the next card, powers it on and asks for its ATR. The first
+// that gives one is the card.
+//
+// Who connects and is no card does not end the wait: one that leaves, or sends
+// something else than an ATR, is dropped at once, and one that keeps silent
+// after 3 seconds. A silent one has Accept to itself for 200 ms; then others are
+// asked beside it, 16 at a time at most. When Accept returns, those that still
+// owe their ATR are dropped too.
+//
+// The errors are the context's cause, with the reason why the last peer was
+// dropped in its text, and the network's. Of several calls at once each waits
+// for the one before.
 func (l *Listener) Accept(ctx context.Context) (*Remote, error) {
+	select {
+	case <-l.turn:
+		defer func() { l.turn <- struct{}{} }()
+	case <-ctx.Done():
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	var conn net.Conn
-	err := interruptible(ctx, l.l.SetDeadline, func() (err error) {
-		conn, err = l.l.Accept()
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("vpcd: %w", err)
+	waiting, stop := context.WithCancel(ctx)
+	defer stop()
+	var (
+		handshakes sync.WaitGroup
+		mu         sync.Mutex
+		card       *Remote
+		dropped    error
+	)
+	room := make(chan struct{}, maxHandshakes)
+	shake := func(conn net.Conn) {
+		r, err := handshake(waiting, conn)
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case err != nil && waiting.Err() == nil:
+			dropped = err
+		case err != nil: // nobody waits for it any longer
+		case card != nil:
+			_ = r.Close() // it was a moment too late
+		default:
+			card = r
+			stop()
+		}
 	}
+	var failed error
+	for {
+		// Whoever is in there leaves after handshakeWait, or when the wait ends.
+		room <- struct{}{}
+		if failed = context.Cause(waiting); failed != nil {
+			break
+		}
+		var conn net.Conn
+		failed = interruptible(waiting, l.l.SetDeadline, func() (err error) {
+			conn, err = l.l.Accept()
+			return err
+		})
+		if failed != nil {
+			break
+		}
+		done := make(chan struct{})
+		handshakes.Go(func() {
+			shake(conn)
+			<-room
+			close(done)
+		})
+		select {
+		case <-done:
+		case <-waiting.Done():
+		case <-time.After(headStart):
+		}
+	}
+	stop()
+	handshakes.Wait()
+	switch {
+	case card != nil:
+		return card, nil
+	case dropped != nil && ctx.Err() != nil:
+		// Only as a text: that some peer left is not what happened to the card.
+		return nil, fmt.Errorf("vpcd: %w; a peer was dropped: %v", failed, dropped)
+	}
+	return nil, fmt.Errorf("vpcd: %w", failed)
+}
+
+// handshake makes a card of a connection, which it closes where it fails.
+func handshake(ctx context.Context, conn net.Conn) (*Remote, error) {
+	ctx, cancel := context.WithTimeout(ctx, handshakeWait)
+	defer cancel()
 	r := &Remote{w: newWire(conn)}
 	if err := r.start(ctx); err != nil {
 		conn.Close()
@@ -104,8 +197,8 @@ func (r *Remote) start(ctx context.Context) error {
 		if err := r.w.writeBytes(controlATR); err != nil {
 			return err
 		}
-		atr, err := r.w.read()
-		if err == nil && (len(atr) < 2 || len(atr) > 33) {
+		atr, err := r.w.read(33)
+		if err == nil && len(atr) < 2 {
 			err = fmt.Errorf("%w: ATR of %d bytes", ErrProtocol, len(atr))
 		}
 		r.atr = append([]byte(nil), atr...)
@@ -137,7 +230,7 @@ func (r *Remote) TransmitContext(ctx context.Context, dst, command []byte) ([]by
 		if err != nil {
 			return err
 		}
-		reply, err := r.w.read()
+		reply, err := r.w.read(math.MaxUint16)
 		if err != nil {
 			return err
 		}

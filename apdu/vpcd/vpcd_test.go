@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -232,29 +233,154 @@ func TestBrokenReader(t *testing.T) {
 	}
 }
 
-func TestAcceptRefusesABrokenCard(t *testing.T) {
+// Who connects and is no card is dropped, and the next one is the card.
+func TestAcceptPassesOverWhatIsNoCard(t *testing.T) {
 	for name, answer := range map[string][]byte{
 		"no ATR":       {0, 0},
 		"one byte":     {0, 1, 0x3B},
 		"endless ATR":  append([]byte{0xFF, 0xFF}, make([]byte, 65535)...),
+		"HTTP":         []byte("GET / HTTP/1.1\r\n\r\n"),
 		"gone at once": nil,
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := listen(t)
-			conn, err := net.Dial("tcp", l.Addr().String())
-			require.NoError(t, err)
-			var wg sync.WaitGroup
-			wg.Add(1)
-			go func() { defer wg.Done(); conn.Write(answer); conn.(*net.TCPConn).CloseWrite() }()
-			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 			defer cancel()
-			_, err = l.Accept(ctx)
-			assert.Error(t, err)
-			assert.NoError(t, ctx.Err())
-			wg.Wait()
-			conn.Close()
+			peer, err := net.Dial("tcp", l.Addr().String())
+			require.NoError(t, err)
+			defer peer.Close()
+			var wg sync.WaitGroup
+			defer wg.Wait()
+			wg.Go(func() {
+				peer.Write(answer)
+				if answer == nil {
+					peer.(*net.TCPConn).CloseWrite()
+				}
+				_, err := io.Copy(io.Discard, peer) // its end, while Accept goes on
+				if err != nil {
+					assert.ErrorContains(t, err, "reset")
+				}
+				slot, err := vpcd.Insert(ctx, l.Addr().String(), &card{})
+				if assert.NoError(t, err) {
+					<-slot.Done()
+				}
+			})
+			r, err := l.Accept(ctx)
+			require.NoError(t, err)
+			assert.Equal(t, (&card{}).ATR(), r.ATR())
+			r.Close()
 		})
 	}
+}
+
+// Peers that keep silent are asked beside the card that comes after them, and
+// all of them are let go.
+func TestAcceptAmongSilentPeers(t *testing.T) {
+	for name, silent := range map[string]int{"one": 1, "more than are asked at a time": 20} {
+		t.Run(name, func(t *testing.T) {
+			if testing.Short() && silent > 1 {
+				t.Skip("waits three seconds for the first of the silent to be dropped")
+			}
+			l := listen(t)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			var peers []net.Conn
+			for range silent {
+				peer, err := net.Dial("tcp", l.Addr().String())
+				require.NoError(t, err)
+				defer peer.Close()
+				peers = append(peers, peer)
+			}
+			slot := make(chan *vpcd.Slot, 1)
+			began := time.Now()
+			go func() {
+				defer close(slot)
+				// The queue is longer than Insert waits.
+				for ctx.Err() == nil {
+					s, err := vpcd.Insert(ctx, l.Addr().String(), &card{})
+					if err == nil {
+						slot <- s
+						return
+					}
+				}
+			}()
+			r, err := l.Accept(ctx)
+			require.NoError(t, err)
+			if silent == 1 {
+				assert.Less(t, time.Since(began), 2500*time.Millisecond, "before the silent one is given up")
+			}
+			r.Close()
+			for _, peer := range peers {
+				peer.SetReadDeadline(time.Now().Add(20 * time.Second))
+				_, err := io.Copy(io.Discard, peer)
+				assert.NotErrorIs(t, err, os.ErrDeadlineExceeded, "a silent peer is still connected")
+			}
+			<-(<-slot).Done()
+		})
+	}
+}
+
+// What was dropped is told when no card came, and is not taken for the card.
+func TestAcceptTellsWhatItDropped(t *testing.T) {
+	l := listen(t)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	closing := errors.New("shop closes")
+	peer, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	defer peer.Close()
+	_, err = peer.Write([]byte{0, 1, 0x3B})
+	require.NoError(t, err)
+	next, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	defer next.Close()
+	go func() {
+		next.Read(make([]byte, 1)) // it is its turn
+		cancel(closing)
+	}()
+	_, err = l.Accept(ctx)
+	assert.ErrorIs(t, err, closing)
+	assert.ErrorContains(t, err, "ATR of 1 bytes")
+	assert.NotErrorIs(t, err, apdu.ErrCardRemoved)
+}
+
+// Two who accept get a card each, and one that waits for its turn can leave.
+func TestAcceptByTurns(t *testing.T) {
+	l := listen(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	got := make(chan *vpcd.Remote, 2)
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			r, err := l.Accept(ctx)
+			assert.NoError(t, err)
+			got <- r
+		})
+	}
+	impatient, leave := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer leave()
+	_, err := l.Accept(impatient)
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	for range 2 {
+		slot, err := vpcd.Insert(ctx, l.Addr().String(), &card{})
+		require.NoError(t, err)
+		r := <-got
+		require.NoError(t, r.Close())
+		<-slot.Done()
+	}
+	wg.Wait()
+}
+
+func TestAcceptEndsWithItsListener(t *testing.T) {
+	l := listen(t)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := l.Accept(context.Background())
+		ended <- err
+	}()
+	require.NoError(t, l.Close())
+	assert.ErrorIs(t, <-ended, net.ErrClosed)
 }
 
 func TestAcceptHonoursContext(t *testing.T) {

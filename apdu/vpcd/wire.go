@@ -3,6 +3,7 @@ package vpcd
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net"
@@ -34,14 +35,18 @@ func newWire(conn net.Conn) *wire {
 	return &wire{conn: conn, ackNow: quickAck(conn), out: make([]byte, 2, 512)}
 }
 
-// read gives the next message. It stands until the next read. An orderly end
-// between two messages is io.EOF.
-func (w *wire) read() ([]byte, error) {
+// read gives the next message, of limit bytes at most. It stands until the next
+// read. An orderly end between two messages is io.EOF. One that is announced as
+// longer is not waited for.
+func (w *wire) read(limit int) ([]byte, error) {
 	w.ackNow()
 	if _, err := io.ReadFull(w.conn, w.lenBytes[:]); err != nil {
 		return nil, err
 	}
 	n := int(binary.BigEndian.Uint16(w.lenBytes[:]))
+	if n > limit {
+		return nil, fmt.Errorf("%w: message of %d bytes", ErrProtocol, n)
+	}
 	if cap(w.in) < n {
 		w.in = make([]byte, n)
 	}
