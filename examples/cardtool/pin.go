@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 
@@ -96,20 +97,39 @@ func openTerminal() (*os.File, error) {
 	return os.OpenFile(name, os.O_RDWR, 0)
 }
 
-// readLine reads a PIN file: one line, its end left off.
+// readLine reads the first line of a PIN file, its end left off. It reads no
+// further, so that a pipe keeps what follows, and no less: what a pipe gives at
+// once may be a part of the PIN, and that part a try.
 func readLine(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	buf := make([]byte, 256)
-	n, err := f.Read(buf)
+	line, err := firstLine(f)
 	if err != nil {
 		return nil, fmt.Errorf("PIN file: %w", err)
 	}
-	if n == len(buf) {
-		return nil, errors.New("PIN file: too long")
+	return line, nil
+}
+
+func firstLine(r io.Reader) ([]byte, error) {
+	buf := make([]byte, 256) // one buffer: a longer one would leave copies behind
+	for n := range buf {
+		_, err := io.ReadFull(r, buf[n:n+1])
+		switch {
+		case err != nil && err != io.EOF:
+			clear(buf)
+			return nil, err
+		case err == nil && buf[n] != '\n':
+			continue
+		}
+		line := bytes.TrimRight(buf[:n], "\r")
+		if len(line) == 0 {
+			return nil, errors.New("its first line is empty")
+		}
+		return line, nil
 	}
-	return bytes.TrimRight(buf[:n], "\r\n"), nil
+	clear(buf)
+	return nil, errors.New("its first line is too long")
 }
