@@ -15,7 +15,7 @@ import (
 
 // connectPhone shows where to connect to and waits for the phone that does.
 func (s *session) connectPhone(ctx context.Context) (apdu.ContextTransmitter, func() error, error) {
-	host, _, err := net.SplitHostPort(s.listen)
+	host, port, err := net.SplitHostPort(s.listen)
 	if err != nil {
 		return nil, nil, &usageError{"-listen wants host:port"}
 	}
@@ -29,7 +29,7 @@ func (s *session) connectPhone(ctx context.Context) (apdu.ContextTransmitter, fu
 		return nil, nil, err
 	}
 	defer l.Close()
-	fmt.Fprintf(s.stderr, "Scan this with the app Remote Smart Card Reader, and hold the card to the phone.\n%s\n", l.URL())
+	fmt.Fprintf(s.stderr, "%s%s\n", invitation(ip, port), l.URL())
 	qrterminal.GenerateHalfBlock(l.URL(), qrterminal.L, s.stderr)
 	phone, err := l.Accept(ctx)
 	if err != nil {
@@ -43,6 +43,17 @@ func (s *session) connectPhone(ctx context.Context) (apdu.ContextTransmitter, fu
 		}
 		return nil
 	}, nil
+}
+
+// invitation says what to do with the code below it, and what it is to do so.
+func invitation(ip net.IP, port string) string {
+	text := "Scan this with the app Remote Smart Card Reader, and hold the card to the phone.\n"
+	if ip.IsLoopback() {
+		text = "Only this machine can reach this address, and no phone: say -listen ADDRESS:" + port +
+			",\nwith the address of this machine in the phone's network. Then scan the code with\n" +
+			"the app Remote Smart Card Reader, and hold the card to the phone.\n"
+	}
+	return text + "The link is plain, and the PIN travels on it: use a network of your own.\n"
 }
 
 func phoneTask(f *flag.FlagSet) func(context.Context, *session) error {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -34,19 +35,32 @@ func TestPhone(t *testing.T) {
 			errWriter.Close()
 		}()
 		lines := bufio.NewScanner(errReader)
+		var said strings.Builder
 		var addr string
 		for addr == "" && lines.Scan() {
 			addr, _ = strings.CutPrefix(lines.Text(), "vpcd://")
 			if addr == lines.Text() {
 				addr = ""
+				said.WriteString(lines.Text() + "\n")
 			}
 		}
 		require.NotEmpty(t, addr)
+		assert.Contains(t, said.String(), "Only this machine")
+		assert.Contains(t, said.String(), "PIN travels")
 		rest := make(chan string, 1)
 		go func() {
 			b, _ := io.ReadAll(errReader)
 			rest <- string(b)
 		}()
+		// A browser that strays here, and somebody who says nothing, are no cards.
+		browser, err := net.Dial("tcp", addr)
+		require.NoError(t, err)
+		defer browser.Close()
+		_, err = browser.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
+		require.NoError(t, err)
+		silent, err := net.Dial("tcp", addr)
+		require.NoError(t, err)
+		defer silent.Close()
 		slot, err := vpcd.Insert(ctx, addr, simcard.New(simcard.WithKind(simcard.Android)))
 		require.NoError(t, err)
 		assert.Zero(t, <-code)
@@ -54,6 +68,21 @@ func TestPhone(t *testing.T) {
 		assert.Contains(t, out.String(), `"reader":"phone"`)
 		assert.Contains(t, out.String(), `"kind":"android"`)
 		assert.Contains(t, <-rest, "█", "the QR code")
+	}
+}
+
+// A phone cannot reach loopback, and the screen does not ask it to.
+func TestInvitation(t *testing.T) {
+	for ip, want := range map[string]string{
+		"127.0.0.1":   "say -listen ADDRESS:35963",
+		"::1":         "say -listen ADDRESS:35963",
+		"192.0.2.1":   "Scan this",
+		"2001:db8::1": "Scan this",
+	} {
+		text := invitation(net.ParseIP(ip), "35963")
+		assert.Contains(t, text, want, ip)
+		assert.Equal(t, net.ParseIP(ip).IsLoopback(), strings.Contains(text, "Only this machine"), ip)
+		assert.Contains(t, text, "The link is plain, and the PIN travels on it", ip)
 	}
 }
 
