@@ -45,6 +45,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/apdu/pcsc"
@@ -134,7 +135,7 @@ func run(ctx context.Context, args []string, stdin *os.File, stdout, stderr io.W
 		}
 		if err != nil {
 			fmt.Fprintf(stderr, "cardtool %s: %v\n", t.name, err)
-			if h := hint(err); h != "" {
+			if h := hint(err, time.Now()); h != "" {
 				fmt.Fprintln(stderr, h)
 			}
 			return exitError
@@ -159,11 +160,15 @@ type usageError struct{ text string }
 func (e *usageError) Error() string { return e.text }
 
 // hint tells what the person at the reader can do about an error.
-func hint(err error) string {
+func hint(err error, now time.Time) string {
 	var pin *jpki.PINError
 	switch {
 	case errors.As(err, &pin) && pin.Blocked:
-		return "The PIN is locked. The municipal office resets it; see also the convenience-store terminals (コンビニ)."
+		var ways []string
+		for _, way := range jpki.UnlockWays(pin.PIN, now) {
+			ways = append(ways, way.Text(jpki.English))
+		}
+		return strings.Join(ways, "\n")
 	case errors.As(err, &pin):
 		return "Check the PIN before the next try: the counter goes back to full only with a right one."
 	case errors.As(err, new(*jpki.LastTryError)):

@@ -13,7 +13,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/assert"
@@ -118,17 +120,26 @@ func TestTraceHoldsNoSecret(t *testing.T) {
 
 func TestHints(t *testing.T) {
 	for text, err := range map[string]error{
-		"municipal office": &jpki.PINError{PIN: jpki.AuthPIN, Blocked: true},
-		"before the next":  &jpki.PINError{PIN: jpki.AuthPIN, Left: 2},
-		"-last-try":        &jpki.LastTryError{PIN: jpki.AuthPIN},
-		"cardtool pins":    fmt.Errorf("%w: %w", jpki.ErrOutcomeUnknown, apdu.ErrCardRemoved),
-		"-ask-pin":         &jpki.PINRequiredError{PIN: jpki.SignPIN},
-		"still":            apdu.ErrCardRemoved,
-		"Another program":  pcsc.ErrSharing,
-		"-wait":            context.DeadlineExceeded,
+		"municipality":    &jpki.PINError{PIN: jpki.AuthPIN, Blocked: true},
+		"before the next": &jpki.PINError{PIN: jpki.AuthPIN, Left: 2},
+		"-last-try":       &jpki.LastTryError{PIN: jpki.AuthPIN},
+		"cardtool pins":   fmt.Errorf("%w: %w", jpki.ErrOutcomeUnknown, apdu.ErrCardRemoved),
+		"-ask-pin":        &jpki.PINRequiredError{PIN: jpki.SignPIN},
+		"still":           apdu.ErrCardRemoved,
+		"Another program": pcsc.ErrSharing,
+		"-wait":           context.DeadlineExceeded,
 	} {
-		assert.Contains(t, hint(fmt.Errorf("step: %w", err)), text)
+		assert.Contains(t, hint(fmt.Errorf("step: %w", err), time.Now()), text)
 	}
-	assert.Empty(t, hint(os.ErrNotExist))
+	assert.Empty(t, hint(os.ErrNotExist, time.Now()))
+	// Which PINs a kiosk resets, and since when, the library knows.
+	now := time.Date(2026, time.November, 21, 12, 0, 0, 0, time.UTC)
+	for pin, kiosk := range map[jpki.PINKind]bool{jpki.AuthPIN: true, jpki.SignPIN: true, jpki.TextPIN: false, jpki.CommonPIN: false} {
+		text := hint(&jpki.PINError{PIN: pin, Blocked: true}, now)
+		assert.Equal(t, kiosk, strings.Contains(text, "kiosk"), pin)
+		for _, way := range jpki.UnlockWays(pin, now) {
+			assert.Contains(t, text, way.Text(jpki.English))
+		}
+	}
 	assert.Equal(t, "ACR?[2J 00", oneLine("ACR\x1b[2J 00"))
 }
