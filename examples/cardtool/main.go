@@ -31,8 +31,10 @@
 // It waits on loopback until -listen names an address of this machine that the
 // phone can reach. Use a network of your own.
 //
-// The software card's PINs are 1234 and ABC123. A real reader needs a build
-// with PC/SC: see package apdu/pcsc.
+// The software card's PINs are 1234 (auth), ABC123 (sign), 2345 (text), 3456
+// (common) and 4567 (juki); -kind makes it one that has expired, or a child's, or
+// another that comes to a counter. A real reader needs a build with PC/SC: see
+// package apdu/pcsc.
 package main
 
 import (
@@ -50,6 +52,7 @@ import (
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/apdu/pcsc"
 	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/simcard"
 )
 
 func main() {
@@ -68,24 +71,26 @@ type task struct {
 	app jpki.Application
 	// cardless marks a task that works without a card.
 	cardless bool
+	// more is what there is to know besides the flags.
+	more string
 }
 
 func tasks() []task {
 	return []task{
-		{"info", "what the card is, and how many PIN tries are left", infoTask, 0, false},
-		{"pins", "how many PIN tries are left; none is spent", pinsTask, 0, false},
-		{"serial", "the serial number of a certificate", serialTask, 0, false},
-		{"cert", "a certificate, as PEM or DER", certTask, 0, false},
-		{"verify", "check a PIN; a wrong one costs a try", verifyTask, 0, false},
-		{"sign", "sign a file with a key of the card", signTask, 0, false},
-		{"attributes", "name, address, birth date and sex (text PIN)", attributesTask, jpki.TextApp, false},
-		{"mynumber", "the My Number (text PIN); the law says who may ask", myNumberTask, jpki.TextApp, false},
-		{"photo", "the photograph, as JPEG 2000 (verification number A or B)", photoTask, jpki.VisualApp, false},
-		{"common", "the card's own number, municipality and expiry", commonTask, jpki.CommonApp, false},
-		{"passwd", "change a PIN", passwdTask, 0, false},
-		{"cms-sign", "sign a file as a CMS message (RFC 5652)", cmsSignTask, 0, false},
-		{"cms-verify", "verify a CMS message; without a card", cmsVerifyTask, 0, true},
-		{"phone", "info, with a phone as the reader (a QR code is shown)", phoneTask, 0, false},
+		{name: "info", about: "what the card is, and how many PIN tries are left", flags: infoTask},
+		{name: "pins", about: "how many PIN tries are left; none is spent", flags: pinsTask},
+		{name: "serial", about: "the serial number of a certificate", flags: serialTask},
+		{name: "cert", about: "a certificate, as PEM or DER", flags: certTask},
+		{name: "verify", about: "check a PIN; a wrong one costs a try", flags: verifyTask},
+		{name: "sign", about: "sign a file with a key of the card", flags: signTask},
+		{name: "attributes", about: "name, address, birth date and sex (text PIN)", flags: attributesTask, app: jpki.TextApp},
+		{name: "mynumber", about: "the My Number (text PIN); the law says who may ask", flags: myNumberTask, app: jpki.TextApp},
+		{name: "photo", about: "the photograph, as JPEG 2000 (verification number A or B)", flags: photoTask, app: jpki.VisualApp},
+		{name: "common", about: "the card's own number, municipality and expiry", flags: commonTask, app: jpki.CommonApp},
+		{name: "passwd", about: "change a PIN", flags: passwdTask},
+		{name: "cms-sign", about: "sign a file as a CMS message (RFC 5652)", flags: cmsSignTask},
+		{name: "cms-verify", about: "verify a CMS message; without a card", flags: cmsVerifyTask, cardless: true},
+		{name: "phone", about: "info, with a phone as the reader (a QR code is shown)", flags: phoneTask},
 	}
 }
 
@@ -113,6 +118,7 @@ func run(ctx context.Context, args []string, stdin *os.File, stdout, stderr io.W
 		s := &session{stdin: stdin, stdout: stdout, stderr: stderr}
 		s.flags(f)
 		do := t.flags(f)
+		f.Usage = func() { t.usage(f) }
 		switch err := f.Parse(args[1:]); {
 		case errors.Is(err, flag.ErrHelp):
 			return exitOK
@@ -152,6 +158,27 @@ func usage(w io.Writer) {
 	for _, t := range tasks() {
 		fmt.Fprintf(w, "  %-10s %s\n", t.name, t.about)
 	}
+	fmt.Fprintln(w, softwarePINs())
+}
+
+// usage tells what a task does, and its flags.
+func (t task) usage(f *flag.FlagSet) {
+	w := f.Output()
+	fmt.Fprintf(w, "usage: %s [flags]\n%s\n", f.Name(), t.about)
+	if t.more != "" {
+		fmt.Fprintln(w, t.more)
+	}
+	if !t.cardless {
+		fmt.Fprintln(w, softwarePINs())
+	}
+	fmt.Fprintln(w, "flags:")
+	f.PrintDefaults()
+}
+
+// softwarePINs may be told to everybody: they protect nobody.
+func softwarePINs() string {
+	return fmt.Sprintf("PINs of the software card: auth %s, sign %s, text %s, common %s, juki %s", simcard.DefaultAuthPIN,
+		simcard.DefaultSignPIN, simcard.DefaultTextPIN, simcard.DefaultCommonPIN, simcard.DefaultJukiPIN)
 }
 
 // A usageError is a call that cannot be meant.

@@ -94,6 +94,38 @@ func TestSignatureMatchesCertificate(t *testing.T) {
 	}
 }
 
+// Who tries the software card finds its PINs wherever they look for help.
+func TestHelpTellsThePINs(t *testing.T) {
+	help, _, code := tool(t, "help")
+	require.Zero(t, code)
+	texts := map[string]string{"help": help}
+	for _, task := range tasks() {
+		if task.cardless {
+			continue
+		}
+		_, texts[task.name], code = tool(t, task.name, "-h")
+		require.Zero(t, code)
+		assert.Contains(t, texts[task.name], task.about)
+	}
+	for name, text := range texts {
+		for _, pin := range []string{"auth 1234", "sign ABC123", "text 2345", "common 3456", "juki 4567"} {
+			assert.Contains(t, text, pin, name)
+		}
+	}
+}
+
+// Each kind that the help names is a card, and each of the simulator's is named.
+func TestKinds(t *testing.T) {
+	_, help, code := tool(t, "info", "-h")
+	require.Zero(t, code)
+	for _, kind := range []string{"plastic", "android", "iphone", "juki", "child", "pinless",
+		"next-generation-plan", "expired", "revoked", "foreign-resident"} {
+		assert.Regexp(t, `kind of the software card: .*\b`+kind+`\b`, help)
+		_, stderr, code := tool(t, "info", "-kind", kind)
+		assert.Zero(t, code, "%s: %s", kind, stderr)
+	}
+}
+
 // Nothing that a task prints beside its answer holds a PIN or a serial.
 func TestTraceHoldsNoSecret(t *testing.T) {
 	dir := t.TempDir()

@@ -25,7 +25,7 @@ type session struct {
 
 	readerFlag string
 	listen     string
-	kindFlag   simcard.Kind
+	kind       []simcard.Option
 	json       bool
 	trace      bool
 	wait       time.Duration
@@ -38,10 +38,29 @@ type session struct {
 func (s *session) flags(f *flag.FlagSet) {
 	f.StringVar(&s.readerFlag, "reader", "sim", "`where` the card is: sim, auto, phone, or a reader's name or a part of it")
 	f.StringVar(&s.listen, "listen", "127.0.0.1:35963", "`address` where -reader phone waits; any but loopback sends the PIN in the clear over that network")
-	f.TextVar(&s.kindFlag, "kind", simcard.Plastic, "`kind` of the software card: plastic, android, iphone, juki, child, pinless or next-generation-plan")
+	f.Func("kind", "`kind` of the software card: plastic (the default), android, iphone, juki, child, pinless, expired, revoked (which the card itself does not tell), foreign-resident or next-generation-plan", func(name string) (err error) {
+		s.kind, err = kindOptions(name)
+		return err
+	})
 	f.BoolVar(&s.json, "json", false, "print one JSON object")
 	f.BoolVar(&s.trace, "trace", false, "write the exchanges to standard error, secrets masked")
 	f.DurationVar(&s.wait, "wait", 30*time.Second, "how `long` to wait for a card and for each of its answers")
+}
+
+// kindOptions makes the card that -kind names: of one of the simulator's kinds,
+// or a plastic one that something befell, or of another holder.
+func kindOptions(name string) ([]simcard.Option, error) {
+	switch name {
+	case "expired":
+		return []simcard.Option{simcard.WithExpired()}, nil
+	case "revoked":
+		return []simcard.Option{simcard.WithRevoked(time.Now())}, nil
+	case "foreign-resident":
+		return []simcard.Option{simcard.WithHolder(simcard.SampleForeigner(0))}, nil
+	}
+	var kind simcard.Kind
+	err := kind.UnmarshalText([]byte(name))
+	return []simcard.Option{simcard.WithKind(kind)}, err
 }
 
 // run finds the card, does the task and lets go of the card.
@@ -70,7 +89,7 @@ func (s *session) run(ctx context.Context, app jpki.Application, do func(context
 // connect gives the card and what ends the connection.
 func (s *session) connect(ctx context.Context) (apdu.ContextTransmitter, func() error, error) {
 	if s.readerFlag == "sim" {
-		card := simcard.New(simcard.WithKind(s.kindFlag))
+		card := simcard.New(s.kind...)
 		s.reader, s.atr = "software card", card.ATR()
 		return card, func() error { return nil }, nil
 	}
