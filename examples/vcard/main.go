@@ -7,11 +7,15 @@
 //	go run ./examples/vcard -certs /tmp/certs
 //	pkcs15-tool -D
 //
-// PINs are 1234 (user authentication) and ABC123 (digital signature). The card
-// stays in until the program ends: by Ctrl-C or SIGTERM, or because pcscd does.
+// PINs are 1234 (user authentication), ABC123 (digital signature), 2345 (card-face
+// text), 3456 (common application) and 4567 (resident register). The card stays in
+// until the program ends: by Ctrl-C or SIGTERM, or because pcscd does. -kind puts
+// in one that has expired, or a child's, or another that comes to a counter.
+//
 // -certs writes the card's certificates as auth.pem, authca.pem, sign.pem and
-// signca.pem. The certificates are from a test CA that nobody trusts, and the
-// private keys are public.
+// signca.pem, and the lists of what their CAs have revoked, as auth.crl and
+// sign.crl: with -kind revoked, this card. The certificates are from a test CA
+// that nobody trusts, and the private keys are public.
 package main
 
 import (
@@ -27,6 +31,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/apdu/vpcd"
@@ -50,18 +55,25 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := flag.NewFlagSet("vcard", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	addr := f.String("addr", vpcd.DefaultAddr, "`address` where vpcd waits for the card")
-	kind := simcard.Plastic
-	f.TextVar(&kind, "kind", simcard.Plastic, "`kind` of card: plastic, android, iphone, juki, child, pinless or next-generation-plan")
+	kind := f.String("kind", "plastic", "`kind` of card: plastic, android, iphone, juki, child, pinless, expired, revoked (see -certs), foreign-resident or next-generation-plan")
 	holder := f.Uint("holder", 0, "`number` of the invented holder")
-	certs := f.String("certs", "", "write the card's certificates to `DIR`")
+	certs := f.String("certs", "", "write the card's certificates, and the lists of revoked ones, to `DIR`")
 	trace := f.Bool("trace", false, "write the exchanges to standard error, secrets masked")
+	f.Usage = func() {
+		fmt.Fprintf(stderr, "usage: vcard [flags]\nputs a software card into pcscd; PINs: %s\nflags:\n", pins())
+		f.PrintDefaults()
+	}
 	if err := f.Parse(args); err != nil {
 		return err
 	}
 	if f.NArg() > 0 {
 		return errors.New("takes no arguments but flags")
 	}
-	card := simcard.New(simcard.WithKind(kind), simcard.WithHolder(simcard.SampleHolder(*holder)))
+	opts, err := cardOptions(*kind, *holder)
+	if err != nil {
+		return err
+	}
+	card := simcard.New(opts...)
 	if *certs != "" {
 		if err := writeCertificates(*certs, card); err != nil {
 			return err
@@ -76,14 +88,41 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%s card inserted at %s; PINs %s and %s; Ctrl-C removes it\n",
-		kind, *addr, simcard.DefaultAuthPIN, simcard.DefaultSignPIN)
+	fmt.Fprintf(stdout, "%s card inserted at %s; PINs, as far as it has them: %s; Ctrl-C removes it\n", *kind, *addr, pins())
 	<-slot.Done()
 	if ctx.Err() != nil {
 		fmt.Fprintln(stdout, "card removed")
 		return nil
 	}
 	return fmt.Errorf("the reader is gone: %w", slot.Err())
+}
+
+// cardOptions makes the card that -kind names, for the holder of that number: of
+// one of the simulator's kinds, or a plastic one that something befell, or that
+// of a foreign resident.
+func cardOptions(name string, holder uint) ([]simcard.Option, error) {
+	var opts []simcard.Option
+	switch {
+	case name == "foreign-resident":
+		return append(opts, simcard.WithHolder(simcard.SampleForeigner(holder))), nil
+	case holder != 0: // 0 is whose the kind usually is: of a child's card, a child
+		opts = append(opts, simcard.WithHolder(simcard.SampleHolder(holder)))
+	}
+	switch name {
+	case "expired":
+		return append(opts, simcard.WithExpired()), nil
+	case "revoked":
+		return append(opts, simcard.WithRevoked(time.Now())), nil
+	}
+	var kind simcard.Kind
+	err := kind.UnmarshalText([]byte(name))
+	return append(opts, simcard.WithKind(kind)), err
+}
+
+// pins may be told to everybody: they protect nobody.
+func pins() string {
+	return fmt.Sprintf("auth %s, sign %s, text %s, common %s, juki %s", simcard.DefaultAuthPIN, simcard.DefaultSignPIN,
+		simcard.DefaultTextPIN, simcard.DefaultCommonPIN, simcard.DefaultJukiPIN)
 }
 
 // traced is a card whose exchanges are written down.
@@ -114,6 +153,16 @@ func writeCertificates(dir string, card *simcard.Card) error {
 			continue
 		}
 		block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
+		if err := os.WriteFile(filepath.Join(dir, name), block, 0o644); err != nil {
+			return err
+		}
+	}
+	for name, issuer := range map[string]*simcard.Issuer{"auth.crl": ca.Auth(), "sign.crl": ca.Sign()} {
+		list, err := issuer.CRL(time.Now(), card.Revocations()...)
+		if err != nil {
+			return err
+		}
+		block := pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: list})
 		if err := os.WriteFile(filepath.Join(dir, name), block, 0o644); err != nil {
 			return err
 		}

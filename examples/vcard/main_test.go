@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
+	"flag"
 	"io"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/mynakit/mynakit/apdu/vpcd"
 	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/simcard"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -45,6 +47,7 @@ func TestCardInAReader(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, lines.Scan())
 	assert.Contains(t, lines.Text(), "plastic card inserted")
+	assert.Contains(t, lines.Text(), "auth 1234, sign ABC123, text 2345, common 3456, juki 4567")
 	cancel() // SIGTERM, Ctrl-C
 	require.True(t, lines.Scan())
 	assert.Equal(t, "card removed", lines.Text())
@@ -80,6 +83,60 @@ func TestReaderGoesAway(t *testing.T) {
 	reader.Close()
 	assert.ErrorContains(t, <-done, "reader is gone")
 	assert.NoFileExists(t, filepath.Join(dir, "sign.pem"), "a child has no certificate for digital signature")
+}
+
+// Each kind that the help names is a card, and each differs in what it is for.
+func TestKinds(t *testing.T) {
+	var help bytes.Buffer
+	require.ErrorIs(t, run(context.Background(), []string{"-h"}, io.Discard, &help), flag.ErrHelp)
+	assert.Contains(t, help.String(), "auth 1234, sign ABC123, text 2345, common 3456, juki 4567")
+	now := time.Now()
+	for name, is := range map[string]func(*simcard.Card) bool{
+		"plastic":              func(c *simcard.Card) bool { return c.Holder() == simcard.New().Holder() },
+		"android":              func(c *simcard.Card) bool { return c.Kind() == simcard.Android },
+		"iphone":               func(c *simcard.Card) bool { return c.Kind() == simcard.IPhone },
+		"juki":                 func(c *simcard.Card) bool { return c.Kind() == simcard.Juki },
+		"child":                func(c *simcard.Card) bool { return c.Holder().Birth.AddDate(15, 0, 0).After(now) },
+		"pinless":              func(c *simcard.Card) bool { return c.Tries(simcard.TextPIN) == 0 },
+		"next-generation-plan": func(c *simcard.Card) bool { return c.Kind() == simcard.NextGeneration },
+		"expired":              func(c *simcard.Card) bool { return c.AuthCertificate().NotAfter.Before(now) },
+		"revoked":              func(c *simcard.Card) bool { return len(c.Revocations()) == 2 },
+		"foreign-resident":     func(c *simcard.Card) bool { return c.Holder().Foreign },
+	} {
+		assert.Regexp(t, `kind of card: .*\b`+name+`\b`, help.String())
+		opts, err := cardOptions(name, 0)
+		require.NoError(t, err)
+		assert.True(t, is(simcard.New(opts...)), name)
+		if name == "child" {
+			continue // the seventh holder is grown up
+		}
+		opts, err = cardOptions(name, 7)
+		require.NoError(t, err)
+		other := simcard.New(opts...)
+		assert.NotEqual(t, simcard.New().Holder().MyNumber, other.Holder().MyNumber, name)
+		assert.True(t, name == "plastic" || is(other), name)
+	}
+}
+
+// The list of the CA tells what the card does not: that it was revoked.
+func TestRevoked(t *testing.T) {
+	for name, want := range map[string]int{"plastic": 0, "revoked": 1} {
+		opts, err := cardOptions(name, 0)
+		require.NoError(t, err)
+		dir := t.TempDir()
+		card := simcard.New(opts...)
+		require.NoError(t, writeCertificates(dir, card))
+		for file, issuer := range map[string]*simcard.Issuer{"auth.crl": card.Authority().Auth(), "sign.crl": card.Authority().Sign()} {
+			b, err := os.ReadFile(filepath.Join(dir, file))
+			require.NoError(t, err)
+			block, _ := pem.Decode(b)
+			require.NotNil(t, block)
+			list, err := x509.ParseRevocationList(block.Bytes)
+			require.NoError(t, err)
+			assert.NoError(t, list.CheckSignatureFrom(issuer.Certificate()))
+			assert.Len(t, list.RevokedCertificateEntries, want, name)
+		}
+	}
 }
 
 func TestBadCalls(t *testing.T) {
