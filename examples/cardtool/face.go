@@ -52,14 +52,19 @@ func myNumberTask(f *flag.FlagSet) func(context.Context, *session) error {
 }
 
 func photoTask(f *flag.FlagSet) func(context.Context, *session) error {
-	numberFile := f.String("number-file", "", "read verification number A (the My Number, 12 digits) or B (14 digits: birth date YYMMDD with the Japanese year, expiry YYYY, security code) from `FILE`; without it, it is asked for")
+	numberFile := f.String("number-file", "", "read verification number A (the My Number, 12 digits) or B (14 digits: birth date YYMMDD with the Japanese year, expiry YYYY, security code) from the first line of `FILE`; without it, it is asked for")
+	// What the other tasks call the file with the secret.
+	pinFile := f.String("pin-file", "", "another name of -number-file: the number in `FILE` is the PIN of the photograph")
 	out := f.String("out", "", "write the photograph, JPEG 2000, to `FILE`")
 	lastTry := f.Bool("last-try", false, "verify the number even if one try is left, at the risk of locking it")
 	return func(ctx context.Context, s *session) error {
 		if *out == "" {
 			return &usageError{"a photograph is binary: say -out FILE"}
 		}
-		number, err := readSecret(*numberFile, "verification number A or B")
+		if *numberFile != "" && *pinFile != "" {
+			return &usageError{"-number-file and -pin-file are the same: say one of them"}
+		}
+		number, err := readSecret(*numberFile+*pinFile, "verification number A or B")
 		if err != nil {
 			return err
 		}

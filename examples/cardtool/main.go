@@ -189,7 +189,10 @@ func (e *usageError) Error() string { return e.text }
 // hint tells what the person at the reader can do about an error.
 func hint(err error, now time.Time) string {
 	var pin *jpki.PINError
+	var form *jpki.FormatError
 	switch {
+	case errors.As(err, &form) && (form.PIN == jpki.VisualNumberA || form.PIN == jpki.VisualNumberB):
+		return "No PIN opens the photograph, but verification number A or B, which stands on the card: `cardtool photo -h` tells their digits."
 	case errors.As(err, &pin) && pin.Blocked:
 		var ways []string
 		for _, way := range jpki.UnlockWays(pin.PIN, now) {
