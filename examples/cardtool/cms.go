@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
@@ -74,7 +76,7 @@ func cmsVerifyTask(f *flag.FlagSet) func(context.Context, *session) error {
 		roots = append(roots, more...)
 		return err
 	})
-	in := f.String("in", "-", "the message, in `FILE`; - is standard input")
+	in := f.String("in", "-", "the message, DER or PEM, in `FILE`; - is standard input")
 	content := f.String("content", "", "what was signed, in `FILE`, where the message stands beside it")
 	out := f.String("out", "", "write what was signed to `FILE`, where the message contains it")
 	then := f.Bool("at-signing-time", false, "ask whether the certificate was valid when the signer says to have signed, and not now")
@@ -95,6 +97,9 @@ func cmsVerifyTask(f *flag.FlagSet) func(context.Context, *session) error {
 		}
 		message, err := readDocument(*in, s.stdin)
 		if err != nil {
+			return err
+		}
+		if message, err = messageDER(message); err != nil {
 			return err
 		}
 		var opts []cms.Option
@@ -128,6 +133,24 @@ func cmsVerifyTask(f *flag.FlagSet) func(context.Context, *session) error {
 		_, err = fmt.Fprintf(s.stdout, "the signature is good; revocation was not looked up\nsigned, as the signer says: %s\n", m.SigningTime.Format(time.RFC3339))
 		return err
 	}
+}
+
+// messageDER gives what is in a PEM file, and DER as it is. DER starts with a
+// SEQUENCE, PEM never: a signed text that looks like PEM is not taken for it.
+func messageDER(b []byte) ([]byte, error) {
+	if len(b) > 0 && b[0] == 0x30 {
+		return b, nil
+	}
+	block, rest := pem.Decode(b)
+	switch {
+	case block == nil:
+		return nil, errors.New("the message is neither DER nor PEM (openssl cms writes S/MIME unless it is told -outform)")
+	case block.Type != "CMS" && block.Type != "PKCS7":
+		return nil, errors.New("the PEM file holds something else than a message: its label is neither CMS nor PKCS7")
+	case len(bytes.TrimSpace(rest)) > 0:
+		return nil, errors.New("the PEM file goes on after the message")
+	}
+	return block.Bytes, nil
 }
 
 // readDocument reads a file, or stdin where the name is -.

@@ -131,6 +131,49 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+// A message in PEM is the message.
+func TestVerifyPEM(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name string, content []byte) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, content, 0o600))
+		return path
+	}
+	roots := file("roots", pem.EncodeToMemory(&pem.Block{
+		Type: "CERTIFICATE", Bytes: simcard.TestAuthority().Auth().Certificate().Raw,
+	}))
+	// What is signed looks like PEM: the message is DER all the same.
+	content := file("content", pem.EncodeToMemory(&pem.Block{Type: "CMS", Bytes: []byte("no message")}))
+	signed := filepath.Join(dir, "der")
+	_, stderr, code := tool(t, "cms-sign", "-pin-file", file("pin", []byte("1234")), "-in", content, "-out", signed)
+	require.Zero(t, code, stderr)
+	der, err := os.ReadFile(signed)
+	require.NoError(t, err)
+
+	cms := pem.EncodeToMemory(&pem.Block{Type: "CMS", Bytes: der})
+	for name, message := range map[string][]byte{
+		"DER":                  der,
+		"CMS":                  cms,
+		"PKCS7":                pem.EncodeToMemory(&pem.Block{Type: "PKCS7", Bytes: der}),
+		"lines of Windows":     bytes.ReplaceAll(cms, []byte("\n"), []byte("\r\n")),
+		"a text before it":     append([]byte("signed at the counter\n"), cms...),
+		"empty lines after it": append(bytes.Clone(cms), "\n\n"...),
+	} {
+		_, stderr, code := tool(t, "cms-verify", "-roots", roots, "-in", file("message", message))
+		assert.Zero(t, code, "%s: %s", name, stderr)
+	}
+	for want, message := range map[string][]byte{
+		"neither DER nor PEM":        []byte("MIME-Version: 1.0\n"),
+		"neither CMS nor PKCS7":      pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		"goes on after":              append(bytes.Clone(cms), cms...),
+		"unless it is told -outform": cms[:len(cms)/2],
+	} {
+		_, stderr, code := tool(t, "cms-verify", "-roots", roots, "-in", file("message", message))
+		assert.Equal(t, exitError, code, want)
+		assert.Contains(t, stderr, want)
+	}
+}
+
 // Nothing that a task prints beside its answer holds a PIN or a serial.
 func TestTraceHoldsNoSecret(t *testing.T) {
 	dir := t.TempDir()
