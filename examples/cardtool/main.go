@@ -88,8 +88,12 @@ func tasks() []task {
 		{name: "photo", about: "the photograph, as JPEG 2000 (verification number A or B)", flags: photoTask, app: jpki.VisualApp},
 		{name: "common", about: "the card's own number, municipality and expiry", flags: commonTask, app: jpki.CommonApp},
 		{name: "passwd", about: "change a PIN", flags: passwdTask},
-		{name: "cms-sign", about: "sign a file as a CMS message (RFC 5652)", flags: cmsSignTask},
-		{name: "cms-verify", about: "verify a CMS message; without a card", flags: cmsVerifyTask, cardless: true},
+		{name: "cms-sign", about: "sign a file as a CMS message (RFC 5652)", flags: cmsSignTask,
+			more: "Other programs may ask what the certificate is for. That of the auth key is for client\n" +
+				"authentication alone: openssl says \"unsuitable certificate purpose\" unless it is told\n" +
+				"  openssl cms -verify -inform DER -in FILE.p7m -CAfile authca.pem -purpose any\n" +
+				"What -key sign has signed it takes without."},
+		{name: "cms-verify", about: "verify a CMS message, DER or PEM; without a card", flags: cmsVerifyTask, cardless: true},
 		{name: "phone", about: "info, with a phone as the reader (a QR code is shown)", flags: phoneTask},
 	}
 }

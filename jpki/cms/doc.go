@@ -16,6 +16,13 @@
 // for digital signature names its holder, with address and date of birth, and it
 // is part of the message: whoever gets the one gets the other.
 //
+// Who verifies it elsewhere may ask what the certificate is for. The one for user
+// authentication is for client authentication (its extended key usage), and not
+// for e-mail: openssl cms -verify says "unsuitable certificate purpose" of a
+// message made with [jpki.Auth], unless it is told -purpose any. A message made
+// with [jpki.Sign] it takes as it is. Messages are DER here, which openssl calls
+// -inform DER.
+//
 // # Verifying
 //
 // [Verify] and [VerifyDetached] say who signed, if everything is right: the
