@@ -37,6 +37,9 @@ func cmsSignTask(f *flag.FlagSet) func(context.Context, *session) error {
 		if err != nil {
 			return err
 		}
+		if err := s.open(ctx); err != nil {
+			return err
+		}
 		if err := pin.verify(ctx, s, kind); err != nil {
 			return err
 		}

@@ -15,6 +15,9 @@ import (
 func attributesTask(f *flag.FlagSet) func(context.Context, *session) error {
 	pin := pinFlags(f)
 	return func(ctx context.Context, s *session) error {
+		if err := s.open(ctx); err != nil {
+			return err
+		}
 		if err := pin.verify(ctx, s, jpki.TextPIN); err != nil {
 			return err
 		}
@@ -37,6 +40,9 @@ func attributesTask(f *flag.FlagSet) func(context.Context, *session) error {
 func myNumberTask(f *flag.FlagSet) func(context.Context, *session) error {
 	pin := pinFlags(f)
 	return func(ctx context.Context, s *session) error {
+		if err := s.open(ctx); err != nil {
+			return err
+		}
 		if err := pin.verify(ctx, s, jpki.TextPIN); err != nil {
 			return err
 		}
@@ -64,7 +70,10 @@ func photoTask(f *flag.FlagSet) func(context.Context, *session) error {
 		if *numberFile != "" && *pinFile != "" {
 			return &usageError{"-number-file and -pin-file are the same: say one of them"}
 		}
-		number, err := readSecret(*numberFile+*pinFile, "verification number A or B")
+		if err := s.open(ctx); err != nil {
+			return err
+		}
+		number, err := readSecret(ctx, *numberFile+*pinFile, "verification number A or B")
 		if err != nil {
 			return err
 		}
@@ -98,6 +107,9 @@ func photoTask(f *flag.FlagSet) func(context.Context, *session) error {
 
 func commonTask(*flag.FlagSet) func(context.Context, *session) error {
 	return func(ctx context.Context, s *session) error {
+		if err := s.open(ctx); err != nil {
+			return err
+		}
 		d, err := s.card.CommonData(ctx)
 		if err != nil {
 			return err
@@ -123,12 +135,15 @@ func passwdTask(f *flag.FlagSet) func(context.Context, *session) error {
 		if !ok {
 			return &usageError{fmt.Sprintf("no PIN %q: -pin auth, sign, text, juki or common", *which)}
 		}
-		old, err := readPIN(pin.file, kind, "old "+kind.String())
+		if err := s.open(ctx); err != nil {
+			return err
+		}
+		old, err := readPIN(ctx, pin.file, kind, "old "+kind.String())
 		if err != nil {
 			return err
 		}
 		defer old.Clear()
-		to, err := newPIN(*newFile, kind)
+		to, err := newPIN(ctx, *newFile, kind)
 		if err != nil {
 			return err
 		}
@@ -145,14 +160,14 @@ func passwdTask(f *flag.FlagSet) func(context.Context, *session) error {
 }
 
 // newPIN asks twice, for a slip of the finger would lock the holder out.
-func newPIN(file string, kind jpki.PINKind) (jpki.PIN, error) {
-	first, err := readSecret(file, "new "+kind.String())
+func newPIN(ctx context.Context, file string, kind jpki.PINKind) (jpki.PIN, error) {
+	first, err := readSecret(ctx, file, "new "+kind.String())
 	if err != nil {
 		return jpki.PIN{}, err
 	}
 	defer clear(first)
 	if file == "" {
-		again, err := readSecret("", "new "+kind.String()+" again")
+		again, err := readSecret(ctx, "", "new "+kind.String()+" again")
 		if err != nil {
 			return jpki.PIN{}, err
 		}

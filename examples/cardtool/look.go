@@ -50,6 +50,9 @@ func pinLines(pins []pinState) string {
 
 func pinsTask(*flag.FlagSet) func(context.Context, *session) error {
 	return func(ctx context.Context, s *session) error {
+		if err := s.open(ctx); err != nil {
+			return err
+		}
 		pins, err := s.pins(ctx, jpki.AuthPIN, jpki.SignPIN, jpki.TextPIN, jpki.JukiPIN, jpki.CommonPIN)
 		if err != nil {
 			return err
@@ -63,6 +66,9 @@ func pinsTask(*flag.FlagSet) func(context.Context, *session) error {
 
 func infoTask(*flag.FlagSet) func(context.Context, *session) error {
 	return func(ctx context.Context, s *session) error {
+		if err := s.open(ctx); err != nil {
+			return err
+		}
 		kind, err := s.card.Kind(ctx)
 		if err != nil {
 			return err
@@ -123,6 +129,9 @@ func serialTask(f *flag.FlagSet) func(context.Context, *session) error {
 		if err != nil {
 			return err
 		}
+		if err := s.open(ctx); err != nil {
+			return err
+		}
 		if err := pin.verifyFor(ctx, s, slot); err != nil {
 			return err
 		}
@@ -150,6 +159,9 @@ func certTask(f *flag.FlagSet) func(context.Context, *session) error {
 		}
 		if *der && *out == "" && !s.json {
 			return &usageError{"-der wants -out FILE"}
+		}
+		if err := s.open(ctx); err != nil {
+			return err
 		}
 		if err := pin.verifyFor(ctx, s, slot); err != nil {
 			return err

@@ -56,10 +56,16 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	// Until there is a card to let go of, a signal just ends the program.
+	catch := func() {
+		caught, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+		context.AfterFunc(caught, func() {
+			stop() // a second one ends it, whatever it does
+			cancel(context.Cause(caught))
+		})
+	}
+	os.Exit(run(ctx, catch, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // A task is one subcommand.
@@ -104,7 +110,8 @@ const (
 	exitUsage = 2
 )
 
-func run(ctx context.Context, args []string, stdin *os.File, stdout, stderr io.Writer) int {
+// run does one task. It calls catch before the card is powered.
+func run(ctx context.Context, catch func(), args []string, stdin *os.File, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		usage(stderr)
 		return exitUsage
@@ -119,8 +126,12 @@ func run(ctx context.Context, args []string, stdin *os.File, stdout, stderr io.W
 		}
 		f := flag.NewFlagSet("cardtool "+t.name, flag.ContinueOnError)
 		f.SetOutput(stderr)
-		s := &session{stdin: stdin, stdout: stdout, stderr: stderr}
-		s.flags(f)
+		s := &session{stdin: stdin, stdout: stdout, stderr: stderr, catch: catch, app: t.app}
+		if t.cardless {
+			s.outputFlags(f)
+		} else {
+			s.flags(f)
+		}
 		do := t.flags(f)
 		f.Usage = func() { t.usage(f) }
 		switch err := f.Parse(args[1:]); {
@@ -132,12 +143,8 @@ func run(ctx context.Context, args []string, stdin *os.File, stdout, stderr io.W
 			fmt.Fprintf(stderr, "cardtool %s: takes no arguments but flags\n", t.name)
 			return exitUsage
 		}
-		var err error
-		if t.cardless {
-			err = do(ctx, s)
-		} else {
-			err = s.run(ctx, t.app, do)
-		}
+		err := do(ctx, s)
+		err = errors.Join(err, s.close())
 		var wrong *usageError
 		if errors.As(err, &wrong) {
 			fmt.Fprintf(stderr, "cardtool %s: %v\n", t.name, err)

@@ -46,7 +46,7 @@ func tool(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	devNull, err := os.Open(os.DevNull)
 	require.NoError(t, err)
 	defer devNull.Close()
-	code = run(context.Background(), args, devNull, &out, &errOut)
+	code = run(context.Background(), func() {}, args, devNull, &out, &errOut)
 	return out.String(), errOut.String(), code
 }
 

@@ -31,7 +31,7 @@ func TestPhone(t *testing.T) {
 		var out bytes.Buffer
 		code := make(chan int, 1)
 		go func() {
-			code <- run(ctx, args, os.Stdin, &out, errWriter)
+			code <- run(ctx, func() {}, args, os.Stdin, &out, errWriter)
 			errWriter.Close()
 		}()
 		lines := bufio.NewScanner(errReader)

@@ -44,7 +44,7 @@ func (p *pinInput) verifyFor(ctx context.Context, s *session, slot jpki.Slot) er
 
 // verify asks for the PIN, or reads it, and presents it to the card once.
 func (p *pinInput) verify(ctx context.Context, s *session, kind jpki.PINKind) error {
-	pin, err := readPIN(p.file, kind, kind.String())
+	pin, err := readPIN(ctx, p.file, kind, kind.String())
 	if err != nil {
 		return err
 	}
@@ -60,8 +60,8 @@ func (p *pinInput) options() []jpki.VerifyOption {
 }
 
 // readPIN takes a PIN from a file, or asks for it where there is none.
-func readPIN(file string, kind jpki.PINKind, prompt string) (jpki.PIN, error) {
-	secret, err := readSecret(file, prompt)
+func readPIN(ctx context.Context, file string, kind jpki.PINKind, prompt string) (jpki.PIN, error) {
+	secret, err := readSecret(ctx, file, prompt)
 	if err != nil {
 		return jpki.PIN{}, err
 	}
@@ -69,10 +69,11 @@ func readPIN(file string, kind jpki.PINKind, prompt string) (jpki.PIN, error) {
 	return jpki.NewPIN(kind, secret)
 }
 
-// readSecret takes a line from a file, or asks for it where there is none.
-func readSecret(file, prompt string) ([]byte, error) {
+// readSecret takes a line from a file, or asks for it where there is none,
+// until ctx ends.
+func readSecret(ctx context.Context, file, prompt string) ([]byte, error) {
 	if file != "" {
-		return readLine(file)
+		return await(ctx, func() ([]byte, error) { return readLine(file) })
 	}
 	// The terminal itself: standard input may be what is to be signed.
 	tty, err := openTerminal()
@@ -80,13 +81,42 @@ func readSecret(file, prompt string) ([]byte, error) {
 		return nil, &usageError{"no terminal to ask for the PIN on: say -pin-file FILE"}
 	}
 	defer tty.Close()
-	fmt.Fprintf(tty, "%s: ", prompt)
-	secret, err := term.ReadPassword(int(tty.Fd()))
-	fmt.Fprintln(tty)
+	fd := int(tty.Fd())
+	before, err := term.GetState(fd)
 	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(tty, "%s: ", prompt)
+	secret, err := await(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+	fmt.Fprintln(tty)
+	switch {
+	case ctx.Err() != nil:
+		clear(secret)
+		return nil, errors.Join(context.Cause(ctx), term.Restore(fd, before)) // with echo again
+	case err != nil:
 		return nil, errors.New("nothing was typed")
 	}
 	return secret, nil
+}
+
+// await reads until ctx ends. A read that then goes on, goes on until the
+// program ends: nothing gets it out of a terminal or a pipe.
+func await(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
+	type result struct {
+		secret []byte
+		err    error
+	}
+	done := make(chan result, 1)
+	go func() {
+		secret, err := read()
+		done <- result{secret, err}
+	}()
+	select {
+	case r := <-done:
+		return r.secret, r.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 func openTerminal() (*os.File, error) {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -22,6 +21,7 @@ import (
 type session struct {
 	stdin          *os.File
 	stdout, stderr io.Writer
+	catch          func() // catches signals from here on
 
 	readerFlag string
 	listen     string
@@ -30,19 +30,26 @@ type session struct {
 	trace      bool
 	wait       time.Duration
 
-	reader string // where the card is
-	atr    []byte
-	card   *jpki.Card
+	app jpki.Application // that the task starts in; 0 is JPKI
+
+	reader    string // where the card is
+	atr       []byte
+	card      *jpki.Card
+	closeCard func() error
+}
+
+func (s *session) outputFlags(f *flag.FlagSet) {
+	f.BoolVar(&s.json, "json", false, "print one JSON object")
 }
 
 func (s *session) flags(f *flag.FlagSet) {
+	s.outputFlags(f)
 	f.StringVar(&s.readerFlag, "reader", "sim", "`where` the card is: sim, auto, phone, or a reader's name or a part of it")
 	f.StringVar(&s.listen, "listen", "127.0.0.1:35963", "`address` where -reader phone waits; any but loopback sends the PIN in the clear over that network")
 	f.Func("kind", "`kind` of the software card: plastic (the default), android, iphone, juki, child, pinless, expired, revoked (which the card itself does not tell), foreign-resident or next-generation-plan", func(name string) (err error) {
 		s.kind, err = kindOptions(name)
 		return err
 	})
-	f.BoolVar(&s.json, "json", false, "print one JSON object")
 	f.BoolVar(&s.trace, "trace", false, "write the exchanges to standard error, secrets masked")
 	f.DurationVar(&s.wait, "wait", 30*time.Second, "how `long` to wait for a card and for each of its answers")
 }
@@ -63,13 +70,15 @@ func kindOptions(name string) ([]simcard.Option, error) {
 	return []simcard.Option{simcard.WithKind(kind)}, err
 }
 
-// run finds the card, does the task and lets go of the card.
-func (s *session) run(ctx context.Context, app jpki.Application, do func(context.Context, *session) error) (err error) {
+// open finds the card. A task calls it once its flags are found in order and
+// what it is to sign has been read: nobody is asked for a card in vain.
+func (s *session) open(ctx context.Context) error {
 	card, closeCard, err := s.connect(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeCard()) }()
+	s.closeCard = closeCard
+	s.catch()
 	// The limit is for the card; a person who types a PIN takes the time that
 	// it takes.
 	var t apdu.Transmitter = patient{card, s.wait}
@@ -77,13 +86,19 @@ func (s *session) run(ctx context.Context, app jpki.Application, do func(context
 		t = apdu.Trace(t, slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	}
 	var opts []jpki.Option
-	if app != 0 {
-		opts = append(opts, jpki.WithApplication(app))
+	if s.app != 0 {
+		opts = append(opts, jpki.WithApplication(s.app))
 	}
-	if s.card, err = jpki.Open(ctx, t, opts...); err != nil {
-		return err
+	s.card, err = jpki.Open(ctx, t, opts...)
+	return err
+}
+
+// close lets go of the card, if there is one.
+func (s *session) close() error {
+	if s.closeCard == nil {
+		return nil
 	}
-	return do(ctx, s)
+	return s.closeCard()
 }
 
 // connect gives the card and what ends the connection.

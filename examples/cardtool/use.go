@@ -36,6 +36,9 @@ func verifyTask(f *flag.FlagSet) func(context.Context, *session) error {
 		if err != nil {
 			return err
 		}
+		if err := s.open(ctx); err != nil {
+			return err
+		}
 		if err := pin.verify(ctx, s, kind); err != nil {
 			return err
 		}
@@ -71,9 +74,11 @@ func signTask(f *flag.FlagSet) func(context.Context, *session) error {
 		if *pss {
 			opts = &rsa.PSSOptions{Hash: hash, SaltLength: rsa.PSSSaltLengthEqualsHash}
 		}
-		// Before the PIN: a file that is not there must not cost the typing.
 		digest, err := digestOf(*in, s.stdin, hash)
 		if err != nil {
+			return err
+		}
+		if err := s.open(ctx); err != nil {
 			return err
 		}
 		if err := pin.verify(ctx, s, kind); err != nil {

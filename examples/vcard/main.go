@@ -26,6 +26,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -86,6 +87,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	slot, err := vpcd.Insert(ctx, *addr, inserted)
 	if err != nil {
+		if ctx.Err() != nil {
+			return nil // told to end while it waited for the slot
+		}
 		return err
 	}
 	fmt.Fprintf(stdout, "%s card inserted at %s; PINs, as far as it has them: %s; Ctrl-C removes it\n", *kind, *addr, pins())
@@ -137,7 +141,8 @@ func (t traced) TransmitContext(ctx context.Context, dst, command []byte) ([]byt
 	return t.tracer.TransmitContext(ctx, dst, command)
 }
 
-// writeCertificates leaves out what the card does not have.
+// writeCertificates leaves out what the card does not have, and takes away what
+// another card left there.
 func writeCertificates(dir string, card *simcard.Card) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -149,11 +154,15 @@ func writeCertificates(dir string, card *simcard.Card) error {
 		"authca.pem": ca.Auth().Certificate(),
 		"signca.pem": ca.Sign().Certificate(),
 	} {
+		file := filepath.Join(dir, name)
 		if cert == nil {
+			if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
 			continue
 		}
 		block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
-		if err := os.WriteFile(filepath.Join(dir, name), block, 0o644); err != nil {
+		if err := os.WriteFile(file, block, 0o644); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"flag"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -74,6 +75,7 @@ func TestReaderGoesAway(t *testing.T) {
 	require.NoError(t, err)
 	defer pcscd.Close()
 	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "sign.pem"), []byte("another card's"), 0o600))
 	done := make(chan error, 1)
 	go func() {
 		done <- run(context.Background(), []string{"-addr", pcscd.Addr().String(), "-kind", "child", "-certs", dir}, io.Discard, io.Discard)
@@ -83,6 +85,24 @@ func TestReaderGoesAway(t *testing.T) {
 	reader.Close()
 	assert.ErrorContains(t, <-done, "reader is gone")
 	assert.NoFileExists(t, filepath.Join(dir, "sign.pem"), "a child has no certificate for digital signature")
+}
+
+// A slot that is taken lets a card connect and asks it nothing.
+func TestEndsWhileItWaits(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan error, 1)
+	var out bytes.Buffer
+	go func() { done <- run(ctx, []string{"-addr", taken.Addr().String()}, &out, io.Discard) }()
+	conn, err := taken.Accept()
+	require.NoError(t, err)
+	defer conn.Close()
+	cancel() // SIGTERM, Ctrl-C
+	assert.NoError(t, <-done)
+	assert.Empty(t, out.String(), "no card was in")
 }
 
 // Each kind that the help names is a card, and each differs in what it is for.
