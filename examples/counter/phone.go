@@ -82,6 +82,10 @@ func (r *phoneReader) connect(ctx context.Context) error {
 		}
 		r.lose() // another may come
 	}
+	if a, ok := r.listener.Addr().(*net.TCPAddr); ok && a.IP.IsLoopback() {
+		fmt.Fprintf(r.screen, "Only this machine can reach this address, and no phone: say -listen ADDRESS:%d,\nwith the address of this machine in the phone's network.\n", a.Port)
+	}
+	fmt.Fprintln(r.screen, "The link is plain, and the PIN travels on it: use a network of your own.")
 	fmt.Fprintln(r.screen, r.listener.URL())
 	qrterminal.GenerateHalfBlock(r.listener.URL(), qrterminal.L, r.screen)
 	card, err := r.listener.Accept(ctx)

@@ -64,13 +64,16 @@ func TestDayWithAPhone(t *testing.T) {
 				drawn.Close()
 			}()
 			lines := bufio.NewScanner(screen)
-			address := ""
+			address, told := "", ""
 			for address == "" && lines.Scan() {
+				told += lines.Text()
 				if after, ok := strings.CutPrefix(lines.Text(), "vpcd://"); ok {
 					address = after
 				}
 			}
 			require.NotEmpty(t, address)
+			assert.Contains(t, told, "no phone: say -listen")
+			assert.Contains(t, told, "The link is plain")
 			rest := make(chan string, 1)
 			go func() {
 				b, _ := io.ReadAll(screen)
