@@ -101,6 +101,10 @@ func (c *Card) use(ctx context.Context, app Application) error {
 		return nil
 	case c.lost:
 		return fmt.Errorf("%w: open the card again", apdu.ErrCardRemoved)
+	case c.tapped:
+		if err := c.stillSelected(ctx); err != nil {
+			return err
+		}
 	}
 	return c.selectApplication(ctx, app)
 }
@@ -120,7 +124,7 @@ func (c *Card) selectApplication(ctx context.Context, app Application) error {
 		return fmt.Errorf("%w: %w", &NoApplicationError{app}, err)
 	}
 	if err == nil {
-		c.app = app
+		c.app, c.held = app, app
 	}
 	return err
 }

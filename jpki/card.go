@@ -19,7 +19,9 @@ type Card struct {
 	turn    chan struct{} // holds a token while a call runs
 	channel apdu.Channel
 	app     Application // selected, 0: unknown
+	held    Application // the last that is known to have been selected
 	lost    bool        // the link has failed; see use
+	tapped  bool        // within a Tap, which watches for power losses; see stillSelected
 	shortEF bool        // the card takes short EF identifiers, as far as known
 
 	mu    sync.Mutex
@@ -124,6 +126,11 @@ func (c *Card) sendTo(ctx context.Context, f file, cmd apdu.Command) (apdu.Respo
 	if err := c.use(ctx, f.app()); err != nil {
 		return apdu.Response{}, err
 	}
+	return c.sendHere(ctx, f, cmd)
+}
+
+// sendHere is sendTo for a file of the application that is selected.
+func (c *Card) sendHere(ctx context.Context, f file, cmd apdu.Command) (apdu.Response, error) {
 	if c.shortEF {
 		short := cmd
 		f.addTo(&short)

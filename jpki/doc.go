@@ -64,8 +64,9 @@
 //
 // [Tap] does a whole visit in one call, with the PIN before the card (as on
 // iPhones) or the card before the PIN (as on Android phones). It makes sure that
-// the card at the end is the card of the beginning, and that a PIN typed for
-// one card does not go to another.
+// the card at the end is the card of the beginning and had power all the time,
+// for one exchange more at each change of the application, and that a PIN typed
+// for one card does not go to another.
 //
 // # Signed and verified
 //

@@ -11,9 +11,11 @@ import (
 	"github.com/mynakit/mynakit/apdu"
 )
 
-// ErrCardChanged says that the card at hand is not the one that it was, or was
-// lifted and put back in between. What was read or signed meanwhile is not to
-// be used.
+// ErrCardChanged says that the card at hand is not the one that it was, or that
+// it was lifted and put back in between: an application that was selected is so
+// no longer, as after a loss of power. What was read or signed meanwhile is not
+// to be used. It comes out of [Tap], and within one out of any method of a Card
+// that has to select another application.
 var ErrCardChanged = errors.New("jpki: not the same card any more")
 
 // An Identity tells a card from other cards without a PIN. Identities can be
@@ -150,6 +152,20 @@ func CardFirst(kind PINKind, ask func(ctx context.Context, left int) (PIN, error
 //   - The identity is read once more. Where it is not that of the beginning,
 //     the error is [ErrCardChanged].
 //
+// A card that is lifted loses its power, and with that has no application
+// selected when it is back, which the next SELECT would hide. So from the first
+// Identity to the end, whatever has to select another application first reads a
+// byte or so in the one before, one exchange more and without a PIN. Where that
+// is not selected any more the error is [ErrCardChanged], even if the reader has
+// told nothing and the card at the end is the right one.
+//
+// What cannot be told is a card that leaves after that exchange and is back, it
+// or another, before the SELECT that follows at once; and that twice, where
+// another card was read in between. A reader that reports removal, as PC/SC
+// does, tells that too. A warm reset by another program is no removal, and PINs
+// stay verified over it; but where it ends the selection, it is ErrCardChanged
+// all the same. Open the reader exclusively.
+//
 // Do what cannot be undone when Tap has given nil, not within run. A card that
 // was lifted is [apdu.ErrCardRemoved] in a [*StepError] that names the step;
 // the errors are those of [Open], [Card.Identity], [Card.Tries] and
@@ -179,6 +195,7 @@ func Tap(ctx context.Context, wait func(context.Context) (apdu.Transmitter, erro
 	if err != nil {
 		return err
 	}
+	c.tapped = true
 	if order.given {
 		if err := order.verify(ctx, c, first); err != nil {
 			return err
@@ -239,6 +256,40 @@ func (o PINOrder) verify(ctx context.Context, c *Card, first Identity) error {
 		return err
 	}
 	return c.Verify(ctx, pin, o.opts...)
+}
+
+// stillSelected makes sure that the card has had power since the last SELECT:
+// by one exchange that fails where the application is not selected. What it asks
+// for is free on every card that is known, and spends no try. A SELECT that was
+// refused leaves the application from before it: a successful one is what sets
+// another (ISO/IEC 7816-4:1995 section 6.11.1, and so Java Card).
+func (c *Card) stillSelected(ctx context.Context) error {
+	f, cmd := tokenInfo, apdu.Command{INS: apdu.InsReadBinary, Ne: 1}
+	switch c.held {
+	case TextApp:
+		f = textInfo
+	case VisualApp:
+		f = visualInfo
+	case CommonApp:
+		f, cmd = commonData, apdu.Command{INS: apdu.InsReadRecord, P1: 1, P2: 0x04, Ne: apdu.MaxShortNe}
+	case JukiApp:
+		// Nothing in it is known to be free. This asks for the counter.
+		rule, _ := JukiPIN.rule()
+		f, cmd = rule.file, apdu.Command{INS: apdu.InsVerify, P2: 0x80}
+	}
+	r, err := c.sendHere(ctx, f, cmd)
+	var status *apdu.StatusError
+	_, counted := counter(err)
+	switch {
+	case c.held == JukiApp && (err == nil || counted):
+		return nil
+	case errors.As(err, &status):
+		// As text: callers would take the status word for the answer to theirs.
+		return fmt.Errorf("%w: %v", ErrCardChanged, err)
+	case err == nil && len(r.Data) == 0:
+		return fmt.Errorf("%w: %w", ErrCardChanged, ErrReply)
+	}
+	return err
 }
 
 // same makes sure that the card is the one that first identifies.

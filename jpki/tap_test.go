@@ -129,6 +129,77 @@ func TestTap(t *testing.T) {
 	require.ErrorIs(t, err, ErrNotJPKI)
 }
 
+// Before each change of the application one exchange sees to it that the one
+// before is still selected.
+func TestTapLooksBeforeItLeaves(t *testing.T) {
+	const (
+		selectText   = "00A4040C 0A D3921000310001010408"
+		selectVisual = "00A4040C 0A D3921000310001010402"
+		selectCommon = "00A4040C 0A D3921000310001010100"
+		selectJuki   = "00A4040C 0A D3921000310001010401"
+		lookJPKI     = "00B0860001"
+		lookText     = "00B0850001"
+		lookVisual   = "00B0830001"
+		lookJuki     = "0020009C"
+	)
+	ctx := context.Background()
+	record := step{"00B2010C00", hexOf("\x01\x1C"+"0123456789012341322120350217") + done}
+	first := step{readSerial, serialOne}
+	count := func(kind PINKind) func(c *Card) error {
+		return func(c *Card) error { _, err := c.Tries(ctx, kind); return err }
+	}
+	common := func(c *Card) error { _, err := c.CommonData(ctx); return err }
+	for _, tt := range []struct {
+		name  string
+		run   []func(c *Card) error
+		steps []step
+		is    error
+	}{
+		{"through all", []func(c *Card) error{count(TextPIN), count(BirthDateKey), common, count(JukiPIN)}, []step{
+			{lookJPKI, "4A9000"}, {selectText, done}, {"00200091", "63C3"},
+			{lookText, "FF9000"}, {selectVisual, done}, {"00200091", "63CA"},
+			{lookVisual, "FF9000"}, {selectCommon, done}, record,
+			record, {selectJuki, done}, {"0020009C", "63C3"},
+			{lookJuki, "63C3"}, {selectJPKI, done}, first,
+		}, nil},
+		{"none where nothing is left", []func(c *Card) error{count(AuthPIN), count(SignPIN)},
+			[]step{{countAuth, "63C3"}, {"0020009B", "63C5"}, first}, nil},
+		{"juki PIN verified", []func(c *Card) error{count(JukiPIN)},
+			[]step{{lookJPKI, "4A9000"}, {selectJuki, done}, {"0020009C", "63C3"}, {lookJuki, done}, {selectJPKI, done}, first}, nil},
+		{"juki PIN blocked", []func(c *Card) error{count(JukiPIN)},
+			[]step{{lookJPKI, "4A9000"}, {selectJuki, done}, {"0020009C", "6984"}, {lookJuki, "6984"}, {selectJPKI, done}, first}, nil},
+		{"juki gone", []func(c *Card) error{count(JukiPIN)},
+			[]step{{lookJPKI, "4A9000"}, {selectJuki, done}, {"0020009C", "63C3"}, {lookJuki, "6D00"}, {"00A4020C02001C", "6D00"}}, ErrCardChanged},
+		{"text gone", []func(c *Card) error{count(TextPIN)},
+			[]step{{lookJPKI, "4A9000"}, {selectText, done}, {"00200091", "63C3"}, {lookText, "6982"}}, ErrCardChanged},
+		{"first command after power-on", []func(c *Card) error{count(TextPIN)},
+			[]step{{lookJPKI, "4A9000"}, {selectText, done}, {"00200091", "63C3"}, {lookText, "6F00"}}, ErrCardChanged},
+		{"nothing to read", []func(c *Card) error{count(TextPIN)},
+			[]step{{lookJPKI, "4A9000"}, {selectText, done}, {"00200091", "63C3"}, {lookText, done}}, ErrCardChanged},
+		{"lifted", []func(c *Card) error{count(TextPIN)},
+			[]step{{lookJPKI, "4A9000"}, {selectText, done}, {"00200091", "63C3"}, {lookText, ""}}, apdu.ErrCardRemoved},
+		{"an application that is not there", []func(c *Card) error{common, common},
+			[]step{{lookJPKI, "4A9000"}, {selectCommon, "6A82"}, {lookJPKI, "4A9000"}, {selectCommon, "6A82"}, {lookJPKI, "4A9000"}, {selectJPKI, done}, first}, nil},
+		{"lifted after it", []func(c *Card) error{common},
+			[]step{{lookJPKI, "4A9000"}, {selectCommon, "6A82"}, {lookJPKI, "6986"}, {"00A4020C020006", "6A82"}}, ErrCardChanged},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := &script{t: t, steps: append([]step{{selectJPKI, done}, first}, tt.steps...)}
+			err := Tap(ctx, func(context.Context) (apdu.Transmitter, error) { return s, nil }, PINOrder{}, func(_ context.Context, c *Card) error {
+				for _, f := range tt.run {
+					_ = f(c)
+				}
+				return nil
+			})
+			assert.Equal(t, len(s.steps), s.next, "exchanges used")
+			require.ErrorIs(t, err, tt.is)
+			if tt.is != nil {
+				requireStep(t, err, "check that the card is the same")
+			}
+		})
+	}
+}
+
 // The error of run comes as it stands, and nothing follows it.
 func TestTapRunFails(t *testing.T) {
 	errOwn := errors.New("the program's own")

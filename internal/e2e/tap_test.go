@@ -62,6 +62,114 @@ func TestTapWithAnotherCard(t *testing.T) {
 	}
 }
 
+// A reader that does not tell that the card was away: the card is there at each
+// exchange, and has lost its power between two.
+func TestTapWithPowerLost(t *testing.T) {
+	ctx := context.Background()
+	// What leaves the card in each application; an error is the program's affair.
+	work := map[jpki.Application][]func(*jpki.Card) error{
+		jpki.JPKIApp: {
+			func(c *jpki.Card) error { _, err := c.Kind(ctx); return err },
+			func(*jpki.Card) error { return nil },
+		},
+		jpki.TextApp: {
+			func(c *jpki.Card) error { return c.Verify(ctx, mustPIN(t, jpki.TextPIN, textPIN)) },
+			func(c *jpki.Card) error { _, err := c.Attributes(ctx); return err }, // without a PIN
+		},
+		jpki.VisualApp: {
+			func(c *jpki.Card) error { _, err := c.VisualInfo(ctx); return err },
+			func(c *jpki.Card) error { _, err := c.Face(ctx); return err },
+		},
+		jpki.CommonApp: {
+			func(c *jpki.Card) error { _, err := c.CommonData(ctx); return err },
+			func(c *jpki.Card) error { _, err := c.Tries(ctx, jpki.CommonPIN); return err },
+		},
+		jpki.JukiApp: {
+			func(c *jpki.Card) error { _, err := c.Tries(ctx, jpki.JukiPIN); return err },
+			func(c *jpki.Card) error { return c.Verify(ctx, mustPIN(t, jpki.JukiPIN, jukiPIN)) },
+		},
+	}
+	for _, kind := range []simcard.Kind{simcard.Plastic, simcard.Child, simcard.PINLess, simcard.Juki, simcard.Android, simcard.IPhone, simcard.NextGeneration} {
+		for name, opts := range map[string][]simcard.Option{
+			"as it comes":          nil,
+			"no short identifiers": {simcard.WithQuirks(simcard.Quirks{NoShortEF: true, BlockedStatus: apdu.AuthenticationBlocked})},
+			"blocked":              {simcard.WithTries(simcard.JukiPIN, 0), simcard.WithTries(simcard.CommonPIN, 0), simcard.WithTries(simcard.TextPIN, 0)},
+		} {
+			for app, works := range work {
+				for i, work := range works {
+					card := newCard(append(opts, simcard.WithKind(kind))...)
+					wait := func(context.Context) (apdu.Transmitter, error) { return card, nil }
+					before := spent(card)
+					tap := func(then func()) error {
+						card.PowerOff()
+						card.PowerOn()
+						return jpki.Tap(ctx, wait, jpki.PINOrder{}, func(_ context.Context, c *jpki.Card) error {
+							_ = work(c)
+							then()
+							return nil
+						})
+					}
+					require.NoError(t, tap(func() {}), "%s, %s, %s %d", kind, name, app, i)
+					for event, then := range map[string]func(){
+						"lifted":   func() { card.Remove(); card.Insert() },
+						"no power": func() { card.PowerOff(); card.PowerOn() },
+						// No removal; but nobody can tell, with no application selected.
+						"warm reset": card.Reset,
+					} {
+						require.ErrorIs(t, tap(then), jpki.ErrCardChanged, "%s, %s, %s %d, %s", kind, name, app, i, event)
+					}
+					require.Equal(t, before, spent(card))
+				}
+			}
+		}
+	}
+}
+
+// Another card in between, and the first one again at the end: whoever is about
+// to read the other hears of it.
+func TestTapWithAnotherCardBetween(t *testing.T) {
+	ctx := context.Background()
+	card, other := newCard(), newCard(simcard.WithHolder(simcard.SampleHolder(7)))
+	d := &desk{card}
+	wait := func(context.Context) (apdu.Transmitter, error) { return d, nil }
+	order := jpki.PINFirst(mustPIN(t, jpki.TextPIN, textPIN))
+	var told error
+	run := func(ctx context.Context, c *jpki.Card) error {
+		if _, err := c.Attributes(ctx); err != nil {
+			return err
+		}
+		d.card = powered(other)
+		var data jpki.CommonData
+		data, told = c.CommonData(ctx)
+		require.True(t, data.IsZero())
+		d.card = powered(card)
+		return nil // who does not listen hears it from Tap
+	}
+	require.ErrorIs(t, jpki.Tap(ctx, wait, order, run), jpki.ErrCardChanged)
+	require.ErrorIs(t, told, jpki.ErrCardChanged)
+	var step *jpki.StepError
+	require.ErrorAs(t, told, &step)
+	require.Equal(t, "read common data", step.Step)
+
+	// While the PIN for another application is typed.
+	d.card = powered(card)
+	err := jpki.Tap(ctx, wait, jpki.CardFirst(jpki.TextPIN, func(context.Context, int) (jpki.PIN, error) {
+		powered(card)
+		return jpki.NewPIN(jpki.TextPIN, wrongTextPIN)
+	}), func(context.Context, *jpki.Card) error { t.Error("run"); return nil })
+	require.ErrorIs(t, err, jpki.ErrCardChanged)
+	require.Zero(t, spent(card))
+	require.Zero(t, spent(other))
+}
+
+// Outside of a tap nobody watches, and nothing is added.
+func TestNoLookOutsideOfTap(t *testing.T) {
+	c := open(t, newCard())
+	_, err := c.CommonData(context.Background())
+	require.NoError(t, err)
+	require.Equal(t, 3, c.Stats().Exchanges)
+}
+
 // A card that is lifted says at which step, at every exchange of a tap.
 func TestTapLifted(t *testing.T) {
 	ctx := context.Background()
@@ -84,6 +192,8 @@ func TestTapLifted(t *testing.T) {
 			require.Zero(t, spent(card))
 		}
 	}
-	assert.Equal(t, []string{"select application", "identify card", "count text PIN tries", "count text PIN tries",
-		"verify text PIN", "read attributes", "check that the card is the same", "check that the card is the same"}, steps)
+	// Two of the three at "count" and at the end are the look at the application
+	// that is left, and the SELECT of the next.
+	assert.Equal(t, []string{"select application", "identify card", "count text PIN tries", "count text PIN tries", "count text PIN tries",
+		"verify text PIN", "read attributes", "check that the card is the same", "check that the card is the same", "check that the card is the same"}, steps)
 }
