@@ -142,13 +142,13 @@ func (s *scriptedCard) Transmit(command []byte) ([]byte, error) {
 	return reply, nil
 }
 
-// A tape takes down what a card answers, in the form that scriptedCard reads.
-type tape struct {
+// A transcript takes down what a card answers, in the form that scriptedCard reads.
+type transcript struct {
 	card apdu.Transmitter
 	out  []byte
 }
 
-func (r *tape) Transmit(command []byte) ([]byte, error) {
+func (r *transcript) Transmit(command []byte) ([]byte, error) {
 	reply, err := r.card.Transmit(command)
 	r.out = binary.BigEndian.AppendUint16(r.out, uint16(len(reply)))
 	r.out = append(r.out, reply...)
@@ -161,7 +161,7 @@ func (r *tape) Transmit(command []byte) ([]byte, error) {
 func FuzzCard(f *testing.F) {
 	seeds := 0
 	for _, opts := range [][]jpki.Option{nil, {jpki.WithoutShortEF()}} {
-		r := &tape{card: newCard()}
+		r := &transcript{card: newCard()}
 		for _, err := range everything(context.Background(), r, allPINs(f), opts...) {
 			if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 				var required *jpki.PINRequiredError
@@ -172,7 +172,7 @@ func FuzzCard(f *testing.F) {
 		f.Add(byte(len(opts)), r.out)
 		seeds++
 		for _, flow := range flows(f) {
-			r := &tape{card: newCard()}
+			r := &transcript{card: newCard()}
 			_, _ = flow.run(context.Background(), r, opts...)
 			require.NotEmpty(f, r.out)
 			f.Add(byte(len(opts)), r.out)
@@ -216,7 +216,7 @@ func FuzzFlow(f *testing.F) {
 	all := flows(f)
 	genuine := make([]string, len(all))
 	for i, flow := range all {
-		r := &tape{card: newCard()}
+		r := &transcript{card: newCard()}
 		genuine[i], _ = flow.run(context.Background(), r)
 		require.NotEmpty(f, r.out)
 		f.Add(byte(i), r.out)

@@ -24,6 +24,8 @@
 //	< 63C2
 //	> 802A0097 [51] Le=256
 //	< [256] 9000
+//	> 00B08A0024
+//	< 3082048C30820374A003020102020301010130 [17] 9000
 //	> 00B0860010
 //	! removed
 //
@@ -40,7 +42,16 @@
 // Recorded from a software card, whose holder is invented, [Everything] may be
 // kept.
 //
+// Of the four certificates of JPKI the head is kept, so that a program finds a
+// serial number when it is played: tags, lengths, the version, and the tag after
+// the number. The number itself is another, of the same length: each byte is 01,
+// which in DER is a positive INTEGER. So it is no serial number of anybody's, and
+// the same on all tapes; only how long it was, and the certificate, is true. Names,
+// key and signature are masked like the rest. It is found wherever the file is
+// read from its beginning on, at once or in pieces; a piece that was read without
+// what stands before it in the file is masked whole.
+//
 // Where a reply was masked, the player gives as many bytes of FF. A program
-// that looks into them finds nothing; a test of such a program is better off
-// with a software card.
+// that looks into them finds nothing, and no certificate can be parsed or
+// verified; a test of such a program is better off with a software card.
 package tape

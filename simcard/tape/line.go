@@ -76,8 +76,8 @@ func (c *command) matches(raw []byte) bool {
 
 // A reply is a line that begins with "<" or "!".
 type reply struct {
-	data   []byte // nil if masked
-	n      int    // of masked data
+	data   []byte // what is not masked, in front
+	n      int    // of masked data, behind it
 	status apdu.Status
 	torn   bool  // no reply at all: n bytes, 0 or 1
 	err    error // ErrFailed or one that wraps apdu.ErrCardRemoved
@@ -91,6 +91,8 @@ func (r *reply) String() string {
 		return "! failed"
 	case r.torn:
 		return fmt.Sprintf("< torn [%d]", r.n)
+	case r.data != nil && r.n > 0:
+		return fmt.Sprintf("< %X [%d] %04X", r.data, r.n, uint16(r.status))
 	case r.data != nil:
 		return fmt.Sprintf("< %X %04X", r.data, uint16(r.status))
 	case r.n > 0:
@@ -156,7 +158,7 @@ func parseCommand(fields []string) (command, error) {
 func parseReply(fields []string) (reply, error) {
 	var r reply
 	var err error
-	if len(fields) == 0 || len(fields) > 2 {
+	if len(fields) == 0 || len(fields) > 3 {
 		return r, errLine
 	}
 	last := fields[len(fields)-1]
@@ -173,12 +175,18 @@ func parseReply(fields []string) (reply, error) {
 	if len(fields) == 1 {
 		return r, nil
 	}
-	if strings.HasPrefix(fields[0], "[") {
-		r.n, err = parseBrackets(fields[0])
-		return r, orNil(err == nil && r.n > 0)
+	fields = fields[:len(fields)-1]
+	if last := fields[len(fields)-1]; strings.HasPrefix(last, "[") {
+		if r.n, err = parseBrackets(last); err != nil || r.n <= 0 {
+			return r, errLine
+		}
+		fields = fields[:len(fields)-1]
+	}
+	if len(fields) == 0 {
+		return r, nil
 	}
 	r.data, err = hex.DecodeString(fields[0])
-	return r, orNil(err == nil && len(r.data) > 0 && len(r.data) <= apdu.MaxExtendedNe)
+	return r, orNil(err == nil && len(fields) == 1 && len(r.data) > 0 && len(r.data)+r.n <= apdu.MaxExtendedNe)
 }
 
 // parseBrackets reads [n] or [*].

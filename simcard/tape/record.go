@@ -23,6 +23,16 @@ type Exchange struct {
 	// RESPONSE it is the command before it, whose data it fetches.
 	Command apdu.Command
 	Reply   apdu.Response
+
+	fetched int // bytes that came before, in replies to the same command
+}
+
+// offset is where in its file the data of a READ BINARY begins.
+func (x *Exchange) offset() int {
+	if x.Command.P1 >= 0x80 {
+		return int(x.Command.P2) + x.fetched
+	}
+	return int(x.Command.P1)<<8 + int(x.Command.P2) + x.fetched
 }
 
 // A Recorder passes exchanges on to a card and writes them down. Make one with
@@ -31,7 +41,8 @@ type Recorder struct {
 	// Keep tells whether the data of an exchange may be written down, both
 	// ways. nil is [Public]. It is to be set before the first exchange, and must
 	// not keep what it gets. Data that presents or sets a PIN or a key it does
-	// not decide about.
+	// not decide about. Of a certificate that it does not let through the head
+	// is written down all the same, with a substitute for the serial number.
 	Keep func(Exchange) bool
 
 	next apdu.Transmitter
@@ -41,6 +52,7 @@ type Recorder struct {
 	started bool
 	err     error
 	at      Exchange // where the card is
+	reading reading
 }
 
 // Record makes a recorder of what goes to card. It writes a line at a time to
@@ -113,6 +125,7 @@ func (r *Recorder) lines(sent, got []byte, err error) (command, reply) {
 	}
 
 	if cmd.INS != apdu.InsGetResponse || r.at.Command.INS == 0 {
+		r.at.fetched = 0
 		r.at.Command = cmd
 		r.at.Command.Data = slices.Clone(cmd.Data)
 		if cmd.CarriesSecret() {
@@ -120,16 +133,22 @@ func (r *Recorder) lines(sent, got []byte, err error) (command, reply) {
 		}
 	}
 	r.at.Reply = response
-	r.follow(&cmd, err == nil && response.Status == apdu.OK)
+	r.follow(&cmd, err == nil && (response.Status == apdu.OK || len(response.Data) > 0))
 
 	keep := r.Keep
 	if keep == nil {
 		keep = Public
 	}
 	kept := keep(r.at)
+	head := r.reading.head(&r.at)
+	r.at.fetched += len(response.Data)
 	r.at.Reply = apdu.Response{}
-	if kept && answer.n > 0 && !answer.torn {
+	switch {
+	case answer.torn:
+	case kept && answer.n > 0:
 		answer.data, answer.n = slices.Clone(response.Data), 0
+	case len(head) > 0:
+		answer.data, answer.n = head, answer.n-len(head)
 	}
 	switch {
 	case len(cmd.Data) == 0 || cmd.INS == apdu.InsSelect && cmd.CLA == 0:
@@ -144,17 +163,26 @@ func (r *Recorder) lines(sent, got []byte, err error) (command, reply) {
 
 // follow keeps track of where the card is, from what it was asked.
 func (r *Recorder) follow(cmd *apdu.Command, ok bool) {
+	// short is a file that was named by its short identifier. Where the card did
+	// not agree, nobody knows which one is current.
+	short := func(id byte) {
+		r.at.File = 0
+		if ok {
+			r.at.File = uint16(id)
+		}
+	}
 	switch {
 	case cmd.INS == apdu.InsSelect && cmd.P1 == 0x04 && ok:
 		r.at.Application, r.at.File = slices.Clone(cmd.Data), 0
+		r.reading.forget()
 	case cmd.INS == apdu.InsSelect && cmd.P1 == 0x02 && len(cmd.Data) == 2 && ok:
 		r.at.File = uint16(cmd.Data[0])<<8 | uint16(cmd.Data[1])
 	case cmd.INS == apdu.InsReadBinary && cmd.P1 > 0x80:
-		r.at.File = uint16(cmd.P1 & 0x1F)
+		short(cmd.P1 & 0x1F)
 	case cmd.INS == apdu.InsReadRecord && cmd.P2>>3 != 0:
-		r.at.File = uint16(cmd.P2 >> 3)
+		short(cmd.P2 >> 3)
 	case cmd.P2 > 0x80 && (cmd.INS == apdu.InsPSO || cmd.INS == apdu.InsInternalAuthenticate || cmd.CarriesSecret()):
-		r.at.File = uint16(cmd.P2 & 0x1F)
+		short(cmd.P2 & 0x1F)
 	}
 }
 
@@ -162,23 +190,18 @@ func (r *Recorder) follow(cmd *apdu.Command, ok bool) {
 // SELECT, which certificates JPKI has (file 0008), the certificates of its CAs
 // (0002, 000B) and the label at the front of 0006.
 func Public(x Exchange) bool {
-	const jpki = "\xD3\x92\xF0\x00\x26\x01\x00\x00\x00\x01"
 	switch x.Command.INS {
 	case apdu.InsSelect:
 		return true
 	case apdu.InsReadBinary:
-		if string(x.Application) != jpki {
+		if string(x.Application) != aidJPKI {
 			return false
 		}
 		switch x.File {
 		case 0x0002, 0x0008, 0x000B:
 			return true
 		case 0x0006:
-			offset := int(x.Command.P1)<<8 | int(x.Command.P2)
-			if x.Command.P1 >= 0x80 {
-				offset = int(x.Command.P2)
-			}
-			return offset+len(x.Reply.Data) <= 32 // the label; a serial number follows later
+			return x.offset()+len(x.Reply.Data) <= 32 // the label; a serial number follows later
 		}
 	}
 	return false

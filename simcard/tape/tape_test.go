@@ -92,7 +92,7 @@ atr 3BE000FF8131FE4514
 > 00A4020C02000A
 < 9000
 > 00B0000024
-< [36] 9000
+< 3082048C30820374A003020102020301010130 [17] 9000
 > 00200098 [*]
 < 63C2
 > 00200098 [*]
@@ -332,6 +332,12 @@ func TestNotATape(t *testing.T) {
 		header + "\n> broken [*]":                "line 2: not a command",
 		header + "\n> 00\n< 90":                  "line 3: not a reply",
 		header + "\n> 00\n< 00 9000 00":          "line 3: not a reply",
+		header + "\n> 00\n< [2] 00 9000":         "line 3: not a reply",
+		header + "\n> 00\n< 00 [0] 9000":         "line 3: not a reply",
+		header + "\n> 00\n< 00 [*] 9000":         "line 3: not a reply",
+		header + "\n> 00\n< 00 00 9000":          "line 3: not a reply",
+		header + "\n> 00\n< 00 [65536] 9000":     "line 3: not a reply",
+		header + "\n> 00\n< 00 [1] [1] 9000":     "line 3: not a reply",
 		header + "\n> 00\n< [0] 9000":            "line 3: not a reply",
 		header + "\n> 00\n< [*] 9000":            "line 3: not a reply",
 		header + "\n> 00\n< [999999] 9000":       "line 3: not a reply",
@@ -383,6 +389,7 @@ func TestConcurrentUse(t *testing.T) {
 // written again it is the same one.
 func FuzzPlay(f *testing.F) {
 	f.Add(header + "\natr 3B00\n# x\n> 00200098 [*]\n< 63C2\n> 802A0097 [5] Le=256 extended\n< [256] 9000\n> broken [3]\n< torn [1]\n> 00B0860001\n< 4A 9000\n> 00\n! removed\n> 00\n! failed\n")
+	f.Add(header + "\n> 00B08A0024\n< 3082048C30820374A003020102020301010130 [17] 9000\n")
 	f.Add(header + "\n>\n< 9000\n> 00200098 [65535]\n< [65536] 9000")
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := Play(strings.NewReader(text))
