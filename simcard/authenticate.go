@@ -53,6 +53,22 @@ func (c *Card) internalAuthenticate(cmd *apdu.Command) ([]byte, apdu.Status) {
 	return signature, apdu.OK
 }
 
+// checkTerminal is what a terminal begins with that shows its CV certificate, to
+// be checked under a CA's key (JPKI 0016). Known is that P2 is C1, with P1 00 or
+// 06, and that the certificate comes in extended length. There is none that
+// this card would trust; that it says 6A80 then is an assumption, for what real
+// ones say of a certificate has not been published.
+func checkTerminal(cmd *apdu.Command) apdu.Status {
+	const certificate = 307 // bytes
+	switch {
+	case cmd.P1 != 0x00 && cmd.P1 != 0x06, cmd.P2 != 0xC1:
+		return apdu.IncorrectP1P2
+	case len(cmd.Data) != certificate || cmd.Ne > 0:
+		return apdu.WrongLength
+	}
+	return apdu.IncorrectData
+}
+
 // setSessionKey is SET SESSION KEY, the start of secure messaging, which this
 // card does not have. It refuses as cards do where the application has none
 // either (66F1), or where something else is to be done first (6982). The text

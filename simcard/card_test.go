@@ -325,7 +325,7 @@ func TestCommands(t *testing.T) {
 			{"802A0697 01 00 00", "6A86"},
 			{"802AFF97 01 00 00", "6A86"},
 			{"802A0000 01 00 00", "6A86"},
-			{"802A009E 01 00 00", "6A82"},
+			{"802A009D 01 00 00", "6A82"},
 			{"802A0098 01 00 00", "6981"},
 			{"802A008A 01 00 00", "6981"},
 			{"802A0096 01 00 00", "6981"},
@@ -438,6 +438,20 @@ func TestCommands(t *testing.T) {
 			{"80A4040C", "6D00"}, {"80200098", "6D00"}, {"00210098", "6D00"}, {"00B1000000", "6D00"},
 			{"00D6000001FF", "6D00"}, {"00E4000000", "6D00"}, {"002C0098", "6D00"},
 		}},
+		{"what nobody uses", nil, []step{
+			{selectJPKI, "9000"},
+			{"80A20000", "6A86"}, {"80A200AE", "6A86"}, {"80A28000", "6A86"}, {"80A200B6", "6A86"}, {"80A201C1 01 00", "6A86"},
+			{"80A200C1", "6700"}, {"80A206C1", "6700"}, {"80A200C1 01 00", "6700"}, {"80A200C100", "6700"},
+			{"80A206C1 00 0132" + strings.Repeat("7F", 306), "6700"}, {"80A206C1 00 0134" + strings.Repeat("7F", 308), "6700"},
+			{"80A206C1 00 0133" + strings.Repeat("7F", 307), "6A80"}, {"80A200C1 00 0133" + strings.Repeat("7F", 307), "6A80"},
+			{"80FC0000", "6700"}, {"80FC0000 01 00", "6700"}, {"80FC010203", "6700"},
+			{"00A200C1", "6D00"}, {"00FC0000", "6D00"},
+		}},
+		{"what nobody uses, on a phone", kind(simcard.IPhone), []step{
+			{selectJPKI, "9000"}, {"80FC0000", "6D00"}, {"80A200C1", "6700"},
+		}},
+		{"files of no known use", nil, filesOfNoKnownUse()},
+		{"files of no known use, on a phone", kind(simcard.Android), filesOfNoKnownUse()},
 		{"not a command", nil, []step{
 			{"", "6700"}, {"00", "6700"}, {"00A404", "6700"},
 			{"00A4040C 0A D392", "6700"}, {"00A4040C 02 D392 0000", "6700"},
@@ -766,4 +780,20 @@ func TestNoAllocation(t *testing.T) {
 			t.Error(err)
 		}
 	}), "Transmit makes the reply and nothing else")
+}
+
+// filesOfNoKnownUse can be selected and named, and give nothing.
+func filesOfNoKnownUse() []step {
+	steps := []step{{selectJPKI, "9000"}}
+	for _, id := range []string{"05", "10", "19", "1C", "1E"} {
+		var n byte
+		fmt.Sscanf(id, "%X", &n)
+		short := fmt.Sprintf("%02X", 0x80|n)
+		steps = append(steps, []step{
+			{"00A4020C 02 00" + id, "9000"}, {"00B0000010", "6981"}, {"00B2010400", "6981"}, {"00200080", "6981"},
+			{"00B0" + short + "0010", "6981"}, {"002000" + short, "6981"}, {"002000" + short + "0431323334", "6981"},
+			{"802A00" + short + "010000", "6981"},
+		}...)
+	}
+	return steps
 }

@@ -10,8 +10,12 @@ const (
 	statusNoKeyDelivery apdu.Status = 0x66F1 // the application takes no session keys
 )
 
-// insSetSessionKey is SET SESSION KEY, with CLA 80.
-const insSetSessionKey = 0xAE
+// Instructions with CLA 80 that nobody but the card has a use for.
+const (
+	insCheckTerminal = 0xA2
+	insSetSessionKey = 0xAE
+	insUnknown       = 0xFC // there on cards, and what it does is not known
+)
 
 // respond carries out one command. What it gives is valid until the next one.
 func (c *Card) respond(command []byte) ([]byte, apdu.Status) {
@@ -44,6 +48,12 @@ func (c *Card) respond(command []byte) ([]byte, apdu.Status) {
 		return nil, c.changeReferenceData(&cmd)
 	case 0x80<<8 | apdu.InsChangeKey:
 		return nil, c.changeKey(&cmd)
+	case 0x80<<8 | insCheckTerminal:
+		return nil, checkTerminal(&cmd)
+	case 0x80<<8 | insUnknown:
+		if !c.kind.data().phone {
+			return nil, apdu.WrongLength
+		}
 	case 0x80<<8 | insSetSessionKey:
 		return nil, c.setSessionKey()
 	case 0x80<<8 | apdu.InsPSO:

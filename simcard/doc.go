@@ -37,6 +37,8 @@
 //	        0018  auth PIN: 4 digits, 3 tries
 //	        001A  private key for digital signature                 sign PIN
 //	        001B  sign PIN: 6 to 16 of A-Z and 0-9, 5 tries
+//	        0005, 0009, 0010, 0016, 0019, 001C and 001E can be selected and
+//	        not read: nobody has published what they are for
 //
 //	text    0001  My Number, 17 bytes                               text PIN, A
 //	        0002  name, address, date of birth, sex                 text PIN, B

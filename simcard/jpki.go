@@ -24,7 +24,10 @@ var (
 // certificateSize is the size of the files that hold certificates.
 const certificateSize = 2048
 
-// fillJPKI lays out the JPKI application.
+// fillJPKI lays out the JPKI application. Of 0005, 0010, 0019, 001C and 001E
+// nothing is known but that cards have them: that nothing in them can be read or
+// presented is an assumption. So is that phones have all the files that cards
+// have; what is known of them is that they speak as the application on cards.
 func (c *Card) fillJPKI(app *application) {
 	kind := c.kind.data()
 	authPIN, signPIN := &c.pins[AuthPIN], &c.pins[SignPIN]
@@ -34,15 +37,20 @@ func (c *Card) fillJPKI(app *application) {
 	}
 	app.add(
 		file{id: 0x0002, read: free, content: certificateFile(func() []byte { return c.authority().sign.root().Raw })},
+		file{id: 0x0005},
 		file{id: 0x0006, read: free, content: fixed(tokenInfo(kind.label, c.auth.seed))},
 		file{id: 0x0008, read: free, content: fixed(availability(!kind.noSign))},
 		file{id: 0x0009, read: never, content: fixed(unknown16)},
 		file{id: 0x000A, read: readAuth, content: certificateFile(c.auth.certificate)},
 		file{id: 0x000B, read: free, content: certificateFile(func() []byte { return c.authority().auth.root().Raw })},
+		file{id: 0x0010},
 		file{id: 0x0016}, // a CA's public key, to check the certificates of terminals
 		file{id: 0x0017, key: c.auth.key, use: needs(authPIN)},
 		file{id: 0x0018, pin: authPIN},
+		file{id: 0x0019},
 		file{id: 0x001B, pin: signPIN},
+		file{id: 0x001C},
+		file{id: 0x001E},
 	)
 	if c.sign != nil {
 		app.add(

@@ -155,13 +155,13 @@ func TestCardAgainstModel(t *testing.T) {
 				}
 			},
 			"read": func(t *rapid.T) {
-				file := rapid.SampledFrom([]byte{0x01, 0x06, 0x09, 0x0A, 0x18, 0x1C}).Draw(t, "file")
+				file := rapid.SampledFrom([]byte{0x01, 0x06, 0x09, 0x0A, 0x18, 0x1C, 0x1D}).Draw(t, "file")
 				if rapid.Bool().Draw(t, "current") {
 					file = 0
 				}
 				got := m.send(t, "\x00\xB0"+string([]byte{0x80 | file})+"\x00\x01")
 				switch {
-				case !m.inside && file != 0, file == 0x1C:
+				case !m.inside && file != 0, file == 0x1D:
 					m.expect(t, "6A82", "%s", got)
 					return
 				case file != 0:
@@ -177,7 +177,7 @@ func TestCardAgainstModel(t *testing.T) {
 					}
 				case 0x09:
 					want = "6982"
-				case 0x17, 0x18, 0x1A, 0x1B:
+				case 0x17, 0x18, 0x1A, 0x1B, 0x1C:
 					want = "6981"
 				}
 				m.expect(t, want, "%s", got)
