@@ -75,9 +75,11 @@ func (k *Key) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) ([]byt
 // certificate before it gives it out; one that does not match is
 // [ErrSignature] in a [*StepError].
 func (k *Key) SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	signature, err := k.card.Sign(ctx, k.slot, digest, opts)
+	// Not Card.Sign: this key is RSA, and a signature that was cut on its way is
+	// none of another kind.
+	signature, err := k.card.sign(ctx, k.slot, digest, opts)
 	if err != nil {
-		return nil, err
+		return nil, signError(k.slot, err)
 	}
 	if pss, ok := opts.(*rsa.PSSOptions); ok {
 		// The salt is as long as the hash: that is what TLS 1.3 asks for.
@@ -86,7 +88,7 @@ func (k *Key) SignContext(ctx context.Context, digest []byte, opts crypto.Signer
 		err = rsa.VerifyPKCS1v15(k.rsa, opts.HashFunc(), digest, signature)
 	}
 	if err != nil {
-		return nil, &StepError{"sign with " + k.slot.String() + " key", ErrSignature}
+		return nil, signError(k.slot, ErrSignature)
 	}
 	return signature, nil
 }

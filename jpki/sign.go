@@ -31,13 +31,25 @@ const (
 //
 // The error is a [*StepError] that holds one of these, [*PINRequiredError], or
 // [*PINError] where the PIN is blocked. The signature is given as the card
-// made it; [Card.Signer] gives a key that checks it as well.
+// made it; [Card.Signer] gives a key that checks it as well. One of a length
+// that no RSA key of 1,024 bits or more makes is an [*UnsupportedError] and not
+// given: the key is of another kind, as those of [Card.Signer] are refused, and
+// has signed something else than the digest.
 func (c *Card) Sign(ctx context.Context, slot Slot, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	signature, err := c.sign(ctx, slot, digest, opts)
+	// Sizes of RSA keys go by 64 bits. ECDSA has 96 bytes with P-384, 132 with
+	// P-521, and in DER a few more.
+	if n := len(signature); err == nil && (n < 1024/8 || n%8 != 0) {
+		err = &UnsupportedError{fmt.Sprintf("a key that is not RSA: signature of %d bytes", n)}
+	}
 	if err != nil {
-		return nil, &StepError{"sign with " + slot.String() + " key", err}
+		return nil, signError(slot, err)
 	}
 	return signature, nil
+}
+
+func signError(slot Slot, err error) error {
+	return &StepError{"sign with " + slot.String() + " key", err}
 }
 
 func (c *Card) sign(ctx context.Context, slot Slot, digest []byte, opts crypto.SignerOpts) ([]byte, error) {

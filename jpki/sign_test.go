@@ -55,14 +55,14 @@ func TestSignCommand(t *testing.T) {
 	}
 	t.Run("without short identifiers", func(t *testing.T) {
 		c := play(t, []Option{WithoutShortEF()},
-			step{"00A4020C02001A", done}, step{"802A0080 33" + head256 + zeros(32) + "00", ok([]byte{1})})
+			step{"00A4020C02001A", done}, step{"802A0080 33" + head256 + zeros(32) + "00", ok(make([]byte, 256))})
 		_, err := c.Sign(context.Background(), Sign, make([]byte, 32), crypto.SHA256)
 		require.NoError(t, err)
 	})
 	t.Run("short identifier refused", func(t *testing.T) {
 		c := play(t, nil,
 			step{"802A0097 33" + head256 + zeros(32) + "00", "6A86"},
-			step{"00A4020C020017", done}, step{"802A0080 33" + head256 + zeros(32) + "00", ok([]byte{1})})
+			step{"00A4020C020017", done}, step{"802A0080 33" + head256 + zeros(32) + "00", ok(make([]byte, 256))})
 		_, err := c.Sign(context.Background(), Auth, make([]byte, 32), crypto.SHA256)
 		require.NoError(t, err)
 	})
@@ -101,6 +101,25 @@ func TestSignRefusesWithoutAsking(t *testing.T) {
 			assert.ErrorIs(t, err, errors.ErrUnsupported)
 			requireStep(t, err, "sign with "+tt.slot.String()+" key")
 		})
+	}
+}
+
+// A key of another kind signs whatever it gets: 96 bytes of ECDSA over a
+// DigestInfo are no signature of the digest.
+func TestSignByAnotherKindOfKey(t *testing.T) {
+	const command = "802A0097 33 3031300D060960864801650304020105000420"
+	for n, refused := range map[int]bool{1: true, 96: true, 104: true, 127: true, 128: false, 132: true, 139: true, 256: false, 257: true, 384: false, 512: false, 1024: false} {
+		c := play(t, nil, step{command + zeros(32) + "00", ok(make([]byte, n))})
+		signature, err := c.Sign(context.Background(), Auth, make([]byte, 32), crypto.SHA256)
+		if !refused {
+			require.NoError(t, err, n)
+			assert.Len(t, signature, n)
+			continue
+		}
+		var unsupported *UnsupportedError
+		require.ErrorAs(t, err, &unsupported, n)
+		requireStep(t, err, "sign with auth key")
+		assert.Empty(t, signature)
 	}
 }
 

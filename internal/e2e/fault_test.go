@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
@@ -324,6 +325,44 @@ func TestGarbledSignature(t *testing.T) {
 		_, err := k.SignContext(ctx, digest[:], pss)
 		require.ErrorIs(t, err, jpki.ErrSignature)
 	}
+}
+
+// A signature that was cut short is a damaged one, and not one of another kind
+// of key. Card.Sign, which does not know the key, refuses it as such.
+func TestCutSignature(t *testing.T) {
+	ctx := context.Background()
+	bad := &faulty{card: newCard(), at: -1}
+	c := open(t, bad)
+	verified(t, c, jpki.AuthPIN, authPIN)
+	k, err := c.Signer(ctx, jpki.Auth)
+	require.NoError(t, err)
+	bad.fault = fault{reply: func(r []byte) ([]byte, error) { return append(bytes.Clone(r[:96]), 0x90, 0x00), nil }}
+	bad.at = bad.n
+	_, err = k.SignContext(ctx, digest[:], crypto.SHA256)
+	require.ErrorIs(t, err, jpki.ErrSignature)
+	bad.at = bad.n
+	_, err = c.Sign(ctx, jpki.Auth, digest[:], crypto.SHA256)
+	require.ErrorIs(t, err, errors.ErrUnsupported)
+}
+
+// The card that is planned has keys that are not RSA: nobody gets a signature
+// that does not hold.
+func TestNextGenerationDoesNotSign(t *testing.T) {
+	ctx := context.Background()
+	c := open(t, newCard(simcard.WithKind(simcard.NextGeneration)))
+	verified(t, c, jpki.AuthPIN, authPIN)
+	for _, hash := range []crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512} {
+		signature, err := c.Sign(ctx, jpki.Auth, make([]byte, hash.Size()), hash)
+		var unsupported *jpki.UnsupportedError
+		if hash == crypto.SHA256 {
+			require.ErrorAs(t, err, &unsupported)
+		}
+		require.Error(t, err)
+		require.Empty(t, signature)
+	}
+	_, err := c.Signer(ctx, jpki.Auth)
+	var unsupported *jpki.UnsupportedError
+	require.ErrorAs(t, err, &unsupported)
 }
 
 // After a lost VERIFY the counter is read before another try, and the last
