@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -11,6 +12,8 @@ import (
 	"math/big"
 	"time"
 
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 	"golang.org/x/crypto/ocsp"
 )
 
@@ -75,8 +78,10 @@ func (i *Issuer) CRL(at time.Time, revoked ...Revocation) ([]byte, error) {
 
 // OCSP answers an OCSP request, both in DER, as of a moment and for a day: the
 // certificate asked for is revoked if it is in revoked, and good if not. The CA
-// signs the answer itself. A request about another CA's certificate is answered
-// with "unauthorized", which is not signed. It fails with [ErrRequest] and
+// signs the answer itself, with the nonce of the request in it if there is one
+// (RFC 8954). A request about another CA's certificate is answered with
+// "unauthorized", and one with a nonce of no bytes or of more than 32 with
+// "malformed request", which are not signed. It fails with [ErrRequest] and
 // [ErrNoCertificate].
 func (i *Issuer) OCSP(request []byte, at time.Time, revoked ...Revocation) ([]byte, error) {
 	if i.root().Raw == nil {
@@ -86,8 +91,12 @@ func (i *Issuer) OCSP(request []byte, at time.Time, revoked ...Revocation) ([]by
 	if err != nil {
 		return nil, ErrRequest
 	}
-	if !i.isMeant(asked) {
+	nonce, ok := nonceOf(request)
+	switch {
+	case !i.isMeant(asked):
 		return bytes.Clone(ocsp.UnauthorizedErrorResponse), nil
+	case !ok:
+		return bytes.Clone(ocsp.MalformedRequestErrorResponse), nil
 	}
 	answer := ocsp.Response{
 		Status:       ocsp.Good,
@@ -101,8 +110,97 @@ func (i *Issuer) OCSP(request []byte, at time.Time, revoked ...Revocation) ([]by
 			answer.Status, answer.RevokedAt, answer.RevocationReason = ocsp.Revoked, r.At.UTC(), r.Reason
 		}
 	}
-	return ocsp.CreateResponse(i.root(), i.root(), answer, i.key())
+	response, err := ocsp.CreateResponse(i.root(), i.root(), answer, i.key())
+	if err != nil || nonce == nil {
+		return response, err
+	}
+	return i.withNonce(response, nonce)
 }
+
+var (
+	oidNonce         = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 2}
+	oidBasicResponse = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 1}
+	oidSHA256WithRSA = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}
+)
+
+// nonceOf finds the nonce of a request, which golang.org/x/crypto/ocsp does not
+// do: nil if there is none. It is not ok where it has none of the lengths of RFC
+// 8954 section 2.1, or cannot be read.
+func nonceOf(request cryptobyte.String) (nonce []byte, ok bool) {
+	var tbs, extensions cryptobyte.String
+	if !request.ReadASN1(&request, cbasn1.SEQUENCE) || !request.ReadASN1(&tbs, cbasn1.SEQUENCE) ||
+		!tbs.SkipOptionalASN1(explicit(0)) || !tbs.SkipOptionalASN1(explicit(1)) || !tbs.SkipASN1(cbasn1.SEQUENCE) {
+		return nil, false
+	}
+	if tbs.Empty() {
+		return nil, true
+	}
+	if !tbs.ReadASN1(&extensions, explicit(2)) || !extensions.ReadASN1(&extensions, cbasn1.SEQUENCE) {
+		return nil, false
+	}
+	for !extensions.Empty() {
+		var extension, value cryptobyte.String
+		var id asn1.ObjectIdentifier
+		if !extensions.ReadASN1(&extension, cbasn1.SEQUENCE) || !extension.ReadASN1ObjectIdentifier(&id) ||
+			!extension.SkipOptionalASN1(cbasn1.BOOLEAN) || !extension.ReadASN1(&value, cbasn1.OCTET_STRING) {
+			return nil, false
+		}
+		if !id.Equal(oidNonce) {
+			continue
+		}
+		const longest = 32
+		return nonce, value.ReadASN1Bytes(&nonce, cbasn1.OCTET_STRING) && value.Empty() && len(nonce) > 0 && len(nonce) <= longest
+	}
+	return nil, true
+}
+
+// withNonce signs a response anew, with a nonce among what it says as a whole:
+// golang.org/x/crypto/ocsp has extensions of the single answer alone.
+func (i *Issuer) withNonce(response, nonce []byte) ([]byte, error) {
+	parsed, err := ocsp.ParseResponse(response, i.root())
+	if err != nil {
+		return nil, err
+	}
+	var data cryptobyte.String
+	plain := cryptobyte.String(parsed.TBSResponseData)
+	plain.ReadASN1(&data, cbasn1.SEQUENCE) // it has just been parsed
+	tbs := sequence(func(b *cryptobyte.Builder) {
+		b.AddBytes(data)
+		b.AddASN1(explicit(1), func(b *cryptobyte.Builder) {
+			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+				b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+					b.AddASN1ObjectIdentifier(oidNonce)
+					b.AddASN1(cbasn1.OCTET_STRING, func(b *cryptobyte.Builder) { b.AddASN1OctetString(nonce) })
+				})
+			})
+		})
+	})
+	digest := sha256.Sum256(tbs)
+	signature, err := i.key().Sign(rand.Reader, digest[:], crypto.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	basic := sequence(func(b *cryptobyte.Builder) {
+		b.AddBytes(tbs)
+		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+			b.AddASN1ObjectIdentifier(oidSHA256WithRSA)
+			b.AddASN1NULL()
+		})
+		b.AddASN1BitString(signature)
+	})
+	return sequence(func(b *cryptobyte.Builder) {
+		b.AddASN1Enum(int64(ocsp.Success))
+		b.AddASN1(explicit(0), func(b *cryptobyte.Builder) {
+			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+				b.AddASN1ObjectIdentifier(oidBasicResponse)
+				b.AddASN1OctetString(basic)
+			})
+		})
+	}), nil
+}
+
+// explicit is a context-specific tag around something.
+func explicit(n uint8) cbasn1.Tag { return cbasn1.Tag(n).ContextSpecific().Constructed() }
 
 // issued tells whether a certificate is one of i's: names are alike in all
 // authorities, key identifiers are not.
