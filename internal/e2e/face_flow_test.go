@@ -243,6 +243,7 @@ func faceFlows(t testing.TB) []flow {
 			has, err := c.HasCertificate(ctx, jpki.Sign)
 			return fmt.Sprint(has), err
 		})
+	tap("tap in another application, card first", func() jpki.PINOrder { return jpki.CardFirst(jpki.TextPIN, ask(jpki.TextPIN, textPIN)) }, attributes)
 	return all
 }
 

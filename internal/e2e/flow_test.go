@@ -5,9 +5,12 @@ import (
 	"crypto"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -15,6 +18,7 @@ import (
 
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/jpki/cms"
 	"github.com/mynakit/mynakit/simcard"
 )
 
@@ -156,11 +160,79 @@ func flows(t testing.TB) []flow {
 	add("wrong sign PIN", verify(wrongSignPIN))
 	add("sign with auth key", sign(jpki.Auth, authPIN, crypto.SHA256))
 	add("sign with sign key, PSS", sign(jpki.Sign, signPIN, pss))
+	message := func(sign func(context.Context, *jpki.Key) ([]byte, error), verify func([]byte) error) func(context.Context, *jpki.Card) (string, error) {
+		return func(ctx context.Context, c *jpki.Card) (string, error) {
+			if err := c.Verify(ctx, pins[signPIN]); err != nil {
+				return "", err
+			}
+			k, err := c.Signer(ctx, jpki.Sign)
+			if err != nil {
+				return "", err
+			}
+			der, err := sign(ctx, k)
+			if err != nil {
+				return "", err
+			}
+			if err := verify(der); err != nil {
+				return "signed under a certificate that nobody has issued", nil
+			}
+			return "signed", nil
+		}
+	}
+	v, err := jpki.NewVerifier([]*x509.Certificate{simcard.TestAuthority().Auth().Certificate(), simcard.TestAuthority().Sign().Certificate()})
+	require.NoError(t, err)
+	add("message", message(func(ctx context.Context, k *jpki.Key) ([]byte, error) { return cms.Sign(ctx, k, signedContent) },
+		func(der []byte) error {
+			_, err := cms.Verify(context.Background(), v, jpki.Sign, der)
+			return err
+		}))
+	add("detached message", message(func(ctx context.Context, k *jpki.Key) ([]byte, error) { return cms.SignDetached(ctx, k, signedContent) },
+		func(der []byte) error {
+			_, err := cms.VerifyDetached(context.Background(), v, jpki.Sign, der, signedContent)
+			return err
+		}))
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		server, client := tlsConfigs(t, simcard.TestAuthority().Roots(), version)
+		add(tls.VersionName(version)+" handshake", func(ctx context.Context, c *jpki.Card) (string, error) {
+			if err := c.Verify(ctx, pins[authPIN]); err != nil {
+				return "", err
+			}
+			k, err := c.Signer(ctx, jpki.Auth)
+			if err != nil {
+				return "", err
+			}
+			key := &witness{Key: k.WithContext(ctx)}
+			client := client.Clone()
+			client.Certificates = []tls.Certificate{{Certificate: [][]byte{k.Certificate().Raw}, PrivateKey: key, Leaf: k.Certificate()}}
+			_, serverErr, clientErr := shake(server, client)
+			switch {
+			case key.err != nil:
+				return "", key.err
+			case serverErr != nil || clientErr != nil:
+				return "let in nobody", nil // for a certificate that was damaged on its way
+			}
+			return "let in", nil
+		})
+	}
 	add("sign without PIN", func(ctx context.Context, c *jpki.Card) (string, error) {
 		_, err := c.Sign(ctx, jpki.Auth, digest[:], crypto.SHA256)
 		return "signed", err
 	})
 	return append(all, faceFlows(t)...)
+}
+
+// A witness keeps the error of a key, of which crypto/tls passes on the text.
+type witness struct {
+	*jpki.Key
+	err error
+}
+
+func (w *witness) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	signature, err := w.Key.Sign(rand, digest, opts)
+	if err != nil {
+		w.err = err
+	}
+	return signature, err
 }
 
 // secrets is everything about a card that must not be found in a text, in the

@@ -64,7 +64,7 @@ func TestTLSServerWithVerifier(t *testing.T) {
 					return err
 				}
 				client.Certificates = []tls.Certificate{{Certificate: [][]byte{key.Certificate().Raw}, PrivateKey: key, Leaf: key.Certificate()}}
-				state, serverErr, clientErr := handshake(t, server, client)
+				state, serverErr, clientErr := shake(server, client)
 				if tt.want == "" {
 					require.NoError(t, serverErr)
 					require.NoError(t, clientErr)
@@ -99,7 +99,7 @@ func TestTLSCertificateOfAnother(t *testing.T) {
 		return err
 	}
 	client.Certificates = []tls.Certificate{{Certificate: [][]byte{victim.AuthCertificate().Raw}, PrivateKey: key}}
-	_, serverErr, clientErr := handshake(t, server, client)
+	_, serverErr, clientErr := shake(server, client)
 	require.Error(t, serverErr)
 	require.Error(t, clientErr)
 	require.False(t, reached && serverErr == nil)

@@ -23,7 +23,7 @@ import (
 
 // server makes a TLS server that wants a client certificate, and the
 // configuration of a client that trusts it.
-func tlsConfigs(t *testing.T, roots *x509.CertPool, version uint16) (server, client *tls.Config) {
+func tlsConfigs(t testing.TB, roots *x509.CertPool, version uint16) (server, client *tls.Config) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -45,9 +45,8 @@ func tlsConfigs(t *testing.T, roots *x509.CertPool, version uint16) (server, cli
 	}, &tls.Config{RootCAs: trusted, ServerName: "counter.test"}
 }
 
-// handshake runs one over a pipe, with a byte each way behind it.
-func handshake(t *testing.T, server, client *tls.Config) (tls.ConnectionState, error, error) {
-	t.Helper()
+// shake runs a handshake over a pipe, with a byte behind it.
+func shake(server, client *tls.Config) (tls.ConnectionState, error, error) {
 	near, far := net.Pipe()
 	s, c := tls.Server(far, server), tls.Client(near, client)
 	var serverErr error
@@ -93,7 +92,7 @@ func TestTLSClientAuthentication(t *testing.T) {
 				Certificate: [][]byte{key.Certificate().Raw}, Leaf: key.Certificate(),
 				PrivateKey: key, SupportedSignatureAlgorithms: tt.schemes,
 			}}
-			state, serverErr, clientErr := handshake(t, server, client)
+			state, serverErr, clientErr := shake(server, client)
 			if !tt.works {
 				// crypto/tls passes the text on and not the error.
 				require.ErrorContains(t, clientErr, "not supported: PSS on this card")
@@ -117,7 +116,7 @@ func TestTLSWithoutPIN(t *testing.T) {
 	require.NoError(t, err)
 	server, client := tlsConfigs(t, card.Authority().Roots(), tls.VersionTLS13)
 	client.Certificates = []tls.Certificate{{Certificate: [][]byte{key.Certificate().Raw}, PrivateKey: key}}
-	_, serverErr, clientErr := handshake(t, server, client)
+	_, serverErr, clientErr := shake(server, client)
 	require.ErrorContains(t, clientErr, "auth PIN has to be verified first")
 	require.Error(t, serverErr)
 }
