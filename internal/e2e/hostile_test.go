@@ -6,7 +6,9 @@ import (
 	"crypto"
 	"encoding/binary"
 	"errors"
+	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +17,7 @@ import (
 
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/simcard"
 )
 
 // everything calls every method of a Card, whatever comes of it, and gives the
@@ -144,11 +147,13 @@ func (s *scriptedCard) Transmit(command []byte) ([]byte, error) {
 
 // A transcript takes down what a card answers, in the form that scriptedCard reads.
 type transcript struct {
-	card apdu.Transmitter
-	out  []byte
+	card      apdu.Transmitter
+	out       []byte
+	exchanges int
 }
 
 func (r *transcript) Transmit(command []byte) ([]byte, error) {
+	r.exchanges++
 	reply, err := r.card.Transmit(command)
 	r.out = binary.BigEndian.AppendUint16(r.out, uint16(len(reply)))
 	r.out = append(r.out, reply...)
@@ -209,19 +214,91 @@ func FuzzCard(f *testing.F) {
 	})
 }
 
+// The flows have names by which one can be chosen, and do what these say where
+// nothing fails. The log is what .ci/fuzz takes the names from.
+func TestFlowNames(t *testing.T) {
+	seen := map[string]bool{}
+	for _, flow := range flows(t) {
+		require.False(t, seen[flow.name], "%s: twice", flow.name)
+		require.NotContains(t, flow.name, "\n")
+		seen[flow.name] = true
+		t.Log("flow: " + flow.name)
+		if want := map[string]string{
+			"message": "signed", "detached message": "signed", "TLS 1.2 handshake": "let in", "TLS 1.3 handshake": "let in",
+		}[flow.name]; want != "" {
+			got, err := flow.run(context.Background(), newCard())
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+		}
+	}
+	t.Setenv("MYNAKIT_FLOW", "")
+	require.Len(t, chosenFlows(t), len(seen))
+	for name := range seen {
+		t.Setenv("MYNAKIT_FLOW", name)
+		chosen := chosenFlows(t)
+		require.Len(t, chosen, 1)
+		require.Equal(t, name, chosen[0].name)
+	}
+}
+
+// chosenFlows is what FuzzFlow works on: every flow, or the one that
+// MYNAKIT_FLOW names, which then has all of the fuzzer's time.
+func chosenFlows(t testing.TB) []flow {
+	all := flows(t)
+	name := os.Getenv("MYNAKIT_FLOW")
+	if name == "" {
+		return all
+	}
+	i := slices.IndexFunc(all, func(f flow) bool { return f.name == name })
+	require.GreaterOrEqual(t, i, 0, "MYNAKIT_FLOW: no flow %q", name)
+	return all[i : i+1]
+}
+
+// flowSeeds are what three cards say in a flow: as it comes, with other habits,
+// and a phone, which has one application.
+func flowSeeds(flow flow) []*transcript {
+	var seeds []*transcript
+	for _, card := range []*simcard.Card{
+		newCard(),
+		newCard(simcard.WithQuirks(simcard.Quirks{NoShortEF: true, BlockedStatus: apdu.AuthenticationBlocked})),
+		newCard(simcard.WithKind(simcard.Android)),
+	} {
+		r := &transcript{card: card}
+		_, _ = flow.run(context.Background(), r)
+		seeds = append(seeds, r)
+	}
+	return seeds
+}
+
+// Each seed of FuzzFlow leads its flow, and no other, through all of its
+// exchanges.
+func TestFlowSeeds(t *testing.T) {
+	all := flows(t)
+	require.LessOrEqual(t, len(all), 256, "FuzzFlow chooses by a byte")
+	for _, flow := range all {
+		for i, seed := range flowSeeds(flow) {
+			card := &scriptedCard{rest: seed.out}
+			_, _ = flow.run(context.Background(), card)
+			require.Equal(t, seed.exchanges, card.exchanges, "%s, seed %d", flow.name, i)
+			require.Empty(t, card.rest, "%s, seed %d", flow.name, i)
+		}
+	}
+}
+
 // One flow by itself, with a card that is the fuzzer: more of the input reaches
 // the later exchanges. What is called verified is what the genuine card says, or
-// there is nothing: a fuzzer does not forge signatures.
+// there is nothing: a fuzzer does not forge signatures. The flow is chosen by the
+// first byte, or by MYNAKIT_FLOW for all inputs.
 func FuzzFlow(f *testing.F) {
-	all := flows(f)
+	all := chosenFlows(f)
 	genuine := make([]string, len(all))
 	for i, flow := range all {
-		r := &transcript{card: newCard()}
-		genuine[i], _ = flow.run(context.Background(), r)
-		require.NotEmpty(f, r.out)
-		f.Add(byte(i), r.out)
+		genuine[i], _ = flow.run(context.Background(), newCard())
+		for _, seed := range flowSeeds(flow) {
+			require.NotEmpty(f, seed.out)
+			f.Add(byte(i), seed.out)
+		}
 	}
-	require.Greater(f, len(all), 45)
 	f.Fuzz(func(t *testing.T, which byte, in []byte) {
 		i := int(which) % len(all)
 		flow := all[i]
