@@ -130,13 +130,19 @@ func (c *Card) selectApplication(ctx context.Context, app Application) error {
 }
 
 // transmit sends cmd, and notes where it is unknown what stands behind the
-// link from then on.
+// link from then on. A card that then says that nothing is selected, or that
+// there is no such file, has lost its power or is another: its answer tells
+// nothing of the card that was opened.
 func (c *Card) transmit(ctx context.Context, cmd *apdu.Command) (apdu.Response, error) {
 	before := c.channel.Stats().Exchanges
 	r, err := c.channel.Send(ctx, cmd)
 	var status *apdu.StatusError
 	if err != nil && !errors.As(err, &status) && c.channel.Stats().Exchanges > before {
 		c.lost = true
+	}
+	if c.lost && statusIn(err, apdu.FileNotFound, apdu.NoCurrentEF, apdu.NoPreciseDiagnosis) {
+		// Not within: who looks for that status would take it for the file's.
+		err = fmt.Errorf("%w: open the card again (%v)", apdu.ErrCardRemoved, err)
 	}
 	return r, err
 }

@@ -83,14 +83,19 @@ func TestNoApplication(t *testing.T) {
 func TestNoOtherApplicationAfterTheCardWasLost(t *testing.T) {
 	ctx := context.Background()
 	for _, lost := range []any{"", "90", errLink} {
-		c := play(t, nil, step{"00200098", lost}, step{"00200098", "6986"}, step{"00A4020C020018", "6A82"})
+		c := play(t, nil, step{"00200098", lost}, step{"00200098", "6986"}, step{readSerial, "6A82"})
 		_, err := c.Tries(ctx, AuthPIN)
 		require.Error(t, err)
 		_, err = c.MyNumber(ctx)
 		require.ErrorIs(t, err, apdu.ErrCardRemoved)
 		requireStep(t, err, "read My Number")
 		_, err = c.Tries(ctx, AuthPIN)
-		require.ErrorIs(t, err, apdu.FileNotFound)
+		require.ErrorIs(t, err, apdu.ErrCardRemoved)
+		// That there is no such file is said of a card on which nothing is
+		// selected, and not of the holder's certificate.
+		_, err = c.Serial(ctx, Auth)
+		require.ErrorIs(t, err, apdu.ErrCardRemoved)
+		require.NotErrorIs(t, err, ErrNoCertificate)
 	}
 	// Lost in SELECT: then nothing is selected any more.
 	c := play(t, nil, step{selectText, ""})

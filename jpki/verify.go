@@ -80,7 +80,7 @@ func AllowLastTry() VerifyOption { return func(v *verification) { v.lastTry = tr
 //     VERIFY was not sent.
 //   - [*PINError] where the PIN is wrong, or is blocked already.
 //   - [ErrOutcomeUnknown] where it cannot be known whether a try was spent,
-//     beside the cause. The next call reads the counter first, as every call
+//     beside the cause. The next Verify reads the counter first, as each
 //     does.
 //   - anything else: VERIFY was not sent.
 func (c *Card) Verify(ctx context.Context, pin PIN, opts ...VerifyOption) error {

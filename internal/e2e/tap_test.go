@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"crypto"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -196,4 +197,38 @@ func TestTapLifted(t *testing.T) {
 	// that is left, and the SELECT of the next.
 	assert.Equal(t, []string{"select application", "identify card", "count text PIN tries", "count text PIN tries", "count text PIN tries",
 		"verify text PIN", "read attributes", "check that the card is the same", "check that the card is the same", "check that the card is the same"}, steps)
+}
+
+// A Card whose card was lifted and put back says so for as long as it is used:
+// nothing that it asks reaches the application, and no answer is taken for one
+// of it.
+func TestCardLifted(t *testing.T) {
+	ctx := t.Context()
+	sim := simcard.New()
+	c, err := jpki.Open(ctx, sim)
+	require.NoError(t, err)
+	sim.Remove()
+	_, err = c.Serial(ctx, jpki.Auth)
+	require.ErrorIs(t, err, apdu.ErrCardRemoved)
+	sim.Insert()
+	pin, err := jpki.NewPIN(jpki.AuthPIN, "9999")
+	require.NoError(t, err)
+	for name, do := range map[string]func() error{
+		"serial":      func() error { _, err := c.Serial(ctx, jpki.Auth); return err },
+		"certificate": func() error { _, err := c.Certificate(ctx, jpki.AuthCA); return err },
+		"sign":        func() error { _, err := c.HasCertificate(ctx, jpki.Sign); return err },
+		"tries":       func() error { _, err := c.Tries(ctx, jpki.AuthPIN); return err },
+		"verify":      func() error { return c.Verify(ctx, pin) },
+		"attributes":  func() error { _, err := c.Attributes(ctx); return err },
+		"signature": func() error {
+			_, err := c.Sign(ctx, jpki.Auth, make([]byte, 32), crypto.SHA256)
+			return err
+		},
+	} {
+		err := do()
+		assert.ErrorIs(t, err, apdu.ErrCardRemoved, name)
+		assert.ErrorContains(t, err, "open the card again", name)
+		assert.NotErrorIs(t, err, jpki.ErrNoCertificate, name)
+	}
+	assert.Equal(t, 3, sim.Tries(simcard.AuthPIN))
 }
