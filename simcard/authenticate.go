@@ -76,7 +76,7 @@ func checkTerminal(cmd *apdu.Command) apdu.Status {
 func (c *Card) setSessionKey() apdu.Status {
 	switch c.app.session {
 	case sessionNone:
-		return statusNoKeyDelivery
+		return apdu.NoKeyDelivery
 	case sessionText:
 		if c.pins[TextPIN].verified {
 			return apdu.FunctionNotSupported

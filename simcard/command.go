@@ -2,14 +2,6 @@ package simcard
 
 import "github.com/mynakit/mynakit/apdu"
 
-// Status words that only a card has a use for.
-const (
-	statusNoSession  apdu.Status = 0x69FC // secure messaging without a session
-	statusNoChaining apdu.Status = 0x6884 // command chaining not supported
-
-	statusNoKeyDelivery apdu.Status = 0x66F1 // the application takes no session keys
-)
-
 // Instructions with CLA 80 that nobody but the card has a use for.
 const (
 	insCheckTerminal = 0xA2
@@ -75,9 +67,9 @@ func checkClass(cla, ins byte) apdu.Status {
 	case cla&0x03 != 0:
 		return apdu.ChannelNotSupported
 	case cla&0x0C == 0: // bit 5 is what is left
-		return statusNoChaining
+		return apdu.ChainingNotSupported
 	case ins == apdu.InsReadBinary, ins == apdu.InsVerify:
-		return statusNoSession
+		return apdu.SecureMessagingNoSession
 	}
 	return apdu.SecureMessagingUnsupported
 }
