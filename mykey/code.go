@@ -154,26 +154,42 @@ func KnownCodes() Codes {
 	}
 }
 
-// CodeOf gives the published code for an error of package jpki, of the
-// registry or of a network connection, and false where none was published for
-// it.
+// CodeOf gives the published code for an error of packages jpki and apdu, of
+// the registry or of a network connection, and false where none was published
+// for it.
 //
 // A wrong or blocked PIN has none, nor has a typing error: the remedy for
 // [CodeCardRead] would be to try again, and a PIN has few tries. Show what
-// [*jpki.PINError] says.
+// [*jpki.PINError] says. A certificate that is not to be trusted has none
+// either, and one that the card does not have.
 //
-//	[apdu.ErrCardRemoved], [jpki.ErrOutcomeUnknown],
-//	[*apdu.StatusError], [jpki.ErrReply] and the like    CodeCardRead
-//	[ErrExpired], [ErrSuperseded]                        CodeCertificate
+//	[ErrExpired], [ErrSuperseded], [jpki.ErrExpired],
+//	[*jpki.RevokedError]                                 CodeCertificate
+//	[jpki.ErrIssuerValidity]                             none: the root has expired, not the card
 //	[ErrAlreadyEnrolled]                                 CodeReserved
 //	[ErrIDReplaced], [ErrRetired]                        CodeReplaced
-//	[*StoreError], a timeout, a [net.Error]              CodeNetwork
+//	[apdu.ErrCardRemoved], [apdu.ErrResponseLength],
+//	[apdu.ErrTooManyExchanges], [*apdu.StatusError],
+//	[jpki.ErrCardChanged], [jpki.ErrOutcomeUnknown],
+//	[jpki.ErrChangeUnknown], [jpki.ErrReply],
+//	[jpki.ErrCardData], [jpki.ErrCertificate],
+//	[jpki.ErrSignature], [jpki.ErrNotAuthentic],
+//	[jpki.ErrNotJPKI]                                    CodeCardRead
+//	a [*jpki.StepError] whose time ran out               CodeCardRead
+//	[*StoreError], another timeout, a [net.Error]        CodeNetwork
+//	[jpki.ErrRevocationUnknown]                          CodeNetwork for such a cause, or none
+//
+// Errors of package pcsc have the code of what they wrap: a card that was taken
+// away is [apdu.ErrCardRemoved]. The others, of readers and their service, have
+// none.
 func CodeOf(err error) (Code, bool) {
 	as := func(target error) bool { return errors.Is(err, target) }
 	switch {
 	case err == nil, isPIN(err):
 		return "", false
-	case as(ErrExpired), as(ErrSuperseded):
+	case as(jpki.ErrIssuerValidity):
+		return "", false // comes with jpki.ErrExpired, and no counter renews a root
+	case as(ErrExpired), as(ErrSuperseded), isEnded(err):
 		return CodeCertificate, true
 	case as(ErrAlreadyEnrolled):
 		return CodeReserved, true
@@ -189,6 +205,15 @@ func CodeOf(err error) (Code, bool) {
 		return CodeNetwork, true
 	}
 	return "", false
+}
+
+// isEnded reports whether package jpki says that a certificate is at its end.
+func isEnded(err error) bool {
+	if errors.Is(err, jpki.ErrExpired) {
+		return true
+	}
+	_, ok := errors.AsType[*jpki.RevokedError](err)
+	return ok
 }
 
 func isPIN(err error) bool {
@@ -210,14 +235,20 @@ func isPIN(err error) bool {
 }
 
 func isCard(err error) bool {
-	for _, target := range []error{apdu.ErrCardRemoved, apdu.ErrResponseLength, jpki.ErrOutcomeUnknown,
-		jpki.ErrReply, jpki.ErrCertificate, jpki.ErrSignature, jpki.ErrNotJPKI} {
+	for _, target := range []error{apdu.ErrCardRemoved, apdu.ErrResponseLength, apdu.ErrTooManyExchanges,
+		jpki.ErrOutcomeUnknown, jpki.ErrChangeUnknown, jpki.ErrCardChanged, jpki.ErrReply, jpki.ErrCardData,
+		jpki.ErrCertificate, jpki.ErrSignature, jpki.ErrNotAuthentic, jpki.ErrNotJPKI} {
 		if errors.Is(err, target) {
 			return true
 		}
 	}
-	_, ok := errors.AsType[*apdu.StatusError](err)
-	return ok
+	if _, ok := errors.AsType[apdu.Status](err); ok { // in every *apdu.StatusError
+		return true
+	}
+	// Where the time of a step ran out, a card or a reader was silent; but for
+	// revocation, which is asked of a server.
+	_, ok := errors.AsType[*jpki.StepError](err)
+	return ok && errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, jpki.ErrRevocationUnknown)
 }
 
 func isNetwork(err error) bool {
