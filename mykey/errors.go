@@ -107,17 +107,18 @@ func (e *ImportError) Error() string { return fmt.Sprintf("mykey: record %d: %v"
 func (e *ImportError) Unwrap() error { return e.Err }
 
 // StoreError says that the database could not do its part: gone, full,
-// locked, or damaged. It wraps the driver's error. Nothing is half written,
-// and the same call may be made again.
+// locked, or damaged. It wraps the driver's error, or says which value in a
+// table is not of its form, and does not tell the value. Nothing is half
+// written, and the same call may be made again.
 type StoreError struct {
 	Op  string // what was being done, such as "register service"
 	Err error
 }
 
-// Error gives what was being done, and the driver's error.
+// Error gives what was being done, and the cause.
 func (e *StoreError) Error() string { return "mykey: " + e.Op + ": " + e.Err.Error() }
 
-// Unwrap gives the driver's error.
+// Unwrap gives the cause.
 func (e *StoreError) Unwrap() error { return e.Err }
 
 // refused reports whether err states a rule.

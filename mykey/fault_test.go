@@ -358,3 +358,95 @@ func TestNewerSchema(t *testing.T) {
 		})
 	}
 }
+
+// A cell that somebody has damaged is a fault of the database in every call
+// that comes upon it: no refusal of what the caller gave, and no answer computed
+// from it.
+func TestDamagedCells(t *testing.T) {
+	op := service(t, "000001:1").Operator
+	begin := func(w *world) *mykey.Session { return w.begin(tap(1)) }
+	lookup := func(w *world) error { _, err := w.reg.Lookup(w.Context(), serial(1)); return err }
+	lookupService := func(w *world) error { _, err := w.reg.LookupService(w.Context(), serial(1), op); return err }
+	start := func(w *world) error { _, err := w.reg.Begin(w.Context(), tap(1)); return err }
+	find := func(w *world) error { _, err := w.reg.Find(w.Context(), service(t, "000002:2")); return err }
+	enrol := func(w *world) error { _, err := w.begin(tap(2)).Enrol(w.Context()); return err }
+	check := func(w *world) error {
+		e, err := begin(w).ChangeID(w.Context())
+		require.NoError(w, err)
+		_, err = e.Check(w.Context(), tap(1), id(w, "DAMAGED2"))
+		return err
+	}
+	type calls []func(*world) error
+	for _, tc := range []struct {
+		name, query string
+		lite        bool // only SQLite takes it
+		calls       calls
+	}{
+		{"MyKey ID", "UPDATE {p}person SET mykey_id = 'damaged!' WHERE mykey_id = 'MY123456'", false, calls{lookup, lookupService, start, find}},
+		{"customer", "UPDATE {p}service SET customer = 'dam aged' WHERE operator = '000001'", false, calls{lookupService, find}},
+		{"operator", "UPDATE {p}service SET operator = 'damage' WHERE operator = '000001'", false, calls{find}},
+		{"PPID", "UPDATE {p}ppid SET ppid = 'dam aged'", false, calls{find}},
+		{"PPID's operator", "UPDATE {p}ppid SET operator = 'damaged'", false, calls{find}},
+		{"device", "UPDATE {p}certificate SET device = 77", false, calls{find}},
+		{"device, no number", "UPDATE {p}certificate SET device = 'damaged'", true, calls{find}},
+		{"expiry, no number", "UPDATE {p}certificate SET not_after = 'damaged'", true, calls{lookup, lookupService, start, find}},
+		{"offers", "UPDATE {p}card SET offers = -50", false, calls{enrol}},
+		{"offers, no number", "UPDATE {p}card SET offers = 1.5", true, calls{enrol}},
+		{"too many offers", "UPDATE {p}card SET offers = 4", false, calls{enrol}},
+		{"duplicates", "UPDATE {p}card SET duplicates = -1", false, calls{enrol}},
+		{"too many duplicates", "UPDATE {p}card SET duplicates = 4", false, calls{enrol}},
+		{"finished", "UPDATE {p}card SET finished = 7", false, calls{enrol}},
+		{"candidate", "UPDATE {p}card SET candidate = 'damaged!'", false, calls{enrol}},
+		{"state", "UPDATE {p}mykey_id SET state = 77 WHERE id = 'DAMAGED2'", false, calls{check, func(w *world) error {
+			_, err := w.reg.Find(w.Context(), id(t, "DAMAGED2"))
+			return err
+		}, func(w *world) error { return w.reg.Revoke(w.Context(), id(t, "DAMAGED2")) }}},
+		{"state of a candidate", "UPDATE {p}mykey_id SET state = 77 WHERE id = 'WANTED22'", false, calls{func(w *world) error {
+			e, err := w.begin(tap(2)).Enrol(w.Context())
+			require.NoError(w, err)
+			_, err = e.Accept(w.Context(), tap(2))
+			return err
+		}}},
+		{"state of a person's", "UPDATE {p}mykey_id SET state = 77 WHERE id = 'MY123456'", false, calls{func(w *world) error {
+			return w.reg.Revoke(w.Context(), id(t, "MY123456"))
+		}}},
+	} {
+		for _, e := range engines[1:] {
+			if tc.lite && e.name != "SQLite" {
+				continue
+			}
+			t.Run(tc.name+" "+e.name, func(t *testing.T) {
+				w := newWorld(t, e.make(t))
+				s := w.enrolled(1, "MY123456")
+				for _, v := range []string{"000001:1", "000002:2"} {
+					_, err := s.RegisterService(t.Context(), tap(1), service(t, v))
+					require.NoError(t, err)
+				}
+				ppid, err := mykey.ParsePPID(op, "pairwise")
+				require.NoError(t, err)
+				require.NoError(t, s.RegisterPPID(t.Context(), tap(1), ppid))
+				other, err := w.begin(tap(2)).Enrol(t.Context())
+				require.NoError(t, err)
+				_, err = other.Check(t.Context(), tap(2), id(t, "WANTED22"))
+				require.NoError(t, err)
+				prefix := map[string]string{"SQLite": "mykey_", "PostgreSQL": "city_"}[e.name]
+				for _, q := range []string{
+					// What a key refers to must be there.
+					"INSERT INTO {p}mykey_id (id, state, at) VALUES ('damaged!', 2, 0), ('DAMAGED2', 3, 0)",
+					tc.query} {
+					_, err := w.eng.db.Exec(strings.ReplaceAll(q, "{p}", prefix))
+					require.NoError(t, err)
+				}
+				for i, call := range tc.calls {
+					err := call(w)
+					var se *mykey.StoreError
+					require.ErrorAs(t, err, &se, "call %d", i)
+					assert.NotEmpty(t, se.Op)
+					assert.NotErrorIs(t, err, mykey.ErrForm)
+					assert.NotContains(t, strings.ToLower(strings.ReplaceAll(err.Error(), "damaged table", "")), "dam", "the value is not told")
+					assert.NotContains(t, err.Error(), "77")
+				}
+			})
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/mynakit/mynakit/internal/sqldb"
@@ -136,30 +137,29 @@ func (s *sqlStore) view(ctx context.Context, fn func(context.Context, tx) error)
 }
 
 func (s *sqlStore) holder(ctx context.Context, stored string) (row holderRow, found bool, err error) {
-	var notAfter, superseded sql.NullInt64
+	var superseded time.Time
 	err = s.db.QueryRow(ctx, `SELECT p.person, p.mykey_id, c.not_after, c.superseded
 		FROM {certificate} c JOIN {person} p ON p.person = c.person WHERE c.holder = ?`, stored).
-		Scan(&row.person, &row.id, &notAfter, &superseded)
-	return finishHolder(row, notAfter, superseded, err)
+		Scan(personNumber(&row.person), text(&row.id), moment(&row.notAfter), moment(&superseded))
+	return finishHolder(row, superseded, err)
 }
 
 func (s *sqlStore) customer(ctx context.Context, stored string, op OperatorID) (customer CustomerID, row holderRow, found bool, err error) {
-	var notAfter, superseded sql.NullInt64
+	var superseded time.Time
 	err = s.db.QueryRow(ctx, `SELECT p.person, p.mykey_id, c.not_after, c.superseded, s.customer
 		FROM {certificate} c JOIN {person} p ON p.person = c.person
 		LEFT JOIN {service} s ON s.person = p.person AND s.operator = ?
 		WHERE c.holder = ?`, op, stored).
-		Scan(&row.person, &row.id, &notAfter, &superseded, &customer)
-	row, found, err = finishHolder(row, notAfter, superseded, err)
+		Scan(personNumber(&row.person), text(&row.id), moment(&row.notAfter), moment(&superseded), text(&customer))
+	row, found, err = finishHolder(row, superseded, err)
 	return customer, row, found, err
 }
 
-func finishHolder(row holderRow, notAfter, superseded sql.NullInt64, err error) (holderRow, bool, error) {
+func finishHolder(row holderRow, superseded time.Time, err error) (holderRow, bool, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return holderRow{}, false, nil
 	}
-	row.notAfter = fromMillis(notAfter.Int64)
-	row.superseded = superseded.Valid
+	row.superseded = !superseded.IsZero()
 	return row, err == nil, err
 }
 
@@ -173,18 +173,73 @@ func (s *sqlStore) setting(ctx context.Context, name, value string) (stored stri
 	return stored, err
 }
 
+// damage says that a cell holds what this package never writes there. It is no
+// refusal, and no [ErrForm]: nothing that the caller gave is wrong. It does not
+// hold the value.
+type damage struct{ what, wrong string }
+
+func (e *damage) Error() string { return "damaged table: " + e.what + ": wrong " + e.wrong }
+
+// damaged is for what a form refuses in a cell.
+func damaged(err error) error {
+	if fe, ok := errors.AsType[*FormError](err); ok {
+		return &damage{fe.Field, string(fe.Rule)}
+	}
+	return err
+}
+
+// cell reads a column of a row. The errors of database/sql's own conversions
+// would quote the value.
+type cell func(src any) error
+
+// Scan is [sql.Scanner].
+func (c cell) Scan(src any) error { return c(src) }
+
+// text reads a value with a form of its own, and NULL as its zero.
+func text(dest sql.Scanner) cell {
+	return func(src any) error { return damaged(dest.Scan(src)) }
+}
+
+// number reads a whole number within its bounds.
+func number[T ~int | ~int64 | ~uint8](dest *T, what string, least, most int64) cell {
+	return func(src any) error {
+		n, ok := src.(int64)
+		switch {
+		case !ok:
+			return &damage{what, string(RuleType)}
+		case n < least || n > most:
+			return &damage{what, "range"}
+		}
+		*dest = T(n)
+		return nil
+	}
+}
+
+// moment reads a time, and NULL as none.
+func moment(dest *time.Time) cell {
+	return func(src any) error {
+		if src == nil {
+			*dest = time.Time{}
+			return nil
+		}
+		var ms int64
+		err := number(&ms, "time", math.MinInt64, math.MaxInt64)(src)
+		*dest = time.UnixMilli(ms).In(jst)
+		return err
+	}
+}
+
+func personNumber(dest *int64) cell { return number(dest, "person", 1, math.MaxInt64) }
+
+func device(dest *Device) cell {
+	return number(dest, fieldDevice, int64(DeviceCard), int64(DeviceIPhone))
+}
+
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
 	return t.UnixMilli()
-}
-
-func fromMillis(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).In(jst)
 }
 
 func bit(b bool) int64 {
@@ -228,9 +283,11 @@ func (t sqlTx) card(ctx context.Context, stored string) (cardRow, error) {
 
 func (t sqlTx) scanCard(ctx context.Context, query, stored string) (cardRow, error) {
 	var c cardRow
-	var at, finished int64
-	_, err := t.one(ctx, query, []any{stored}, &c.offers, &c.duplicates, &at, &c.candidate, &finished)
-	c.duplicateAt, c.finished = fromMillis(at), finished != 0
+	var finished int64
+	_, err := t.one(ctx, query, []any{stored}, number(&c.offers, "offers", 0, MaxOffers),
+		number(&c.duplicates, "duplicate answers", 0, MaxDuplicates), moment(&c.duplicateAt), text(&c.candidate),
+		number(&finished, "finished", 0, 1))
+	c.finished = finished != 0
 	return c, err
 }
 
@@ -241,10 +298,20 @@ func (t sqlTx) putCard(ctx context.Context, stored string, c cardRow) error {
 }
 
 func (t sqlTx) claimID(ctx context.Context, id ID, stored string, now, stale time.Time) (bool, error) {
-	return t.exec(ctx, `INSERT INTO {mykey_id} (id, state, claimer, at) VALUES (?, 1, ?, ?)
+	free, err := t.exec(ctx, `INSERT INTO {mykey_id} (id, state, claimer, at) VALUES (?, 1, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET claimer = excluded.claimer, at = excluded.at
 		WHERE {mykey_id}.state = 1 AND ({mykey_id}.claimer = excluded.claimer OR {mykey_id}.at < ?)`,
 		id, stored, millis(now), millis(stale))
+	return t.unlessDamaged(ctx, id, free, err)
+}
+
+// unlessDamaged gives the outcome of a statement that looked at an ID's state.
+// Where it found another than it asked for, that must be one that there is.
+func (t sqlTx) unlessDamaged(ctx context.Context, id ID, done bool, err error) (bool, error) {
+	if err == nil && !done {
+		_, err = t.idState(ctx, id)
+	}
+	return done, err
 }
 
 func (t sqlTx) releaseID(ctx context.Context, id ID, stored string) error {
@@ -253,17 +320,22 @@ func (t sqlTx) releaseID(ctx context.Context, id ID, stored string) error {
 }
 
 func (t sqlTx) activateID(ctx context.Context, id ID, stored string, now time.Time) (bool, error) {
-	return t.exec(ctx, "UPDATE {mykey_id} SET state = 2, claimer = NULL, at = ? WHERE id = ? AND state = 1 AND claimer = ?",
+	done, err := t.exec(ctx, "UPDATE {mykey_id} SET state = 2, claimer = NULL, at = ? WHERE id = ? AND state = 1 AND claimer = ?",
 		millis(now), id, stored)
+	return t.unlessDamaged(ctx, id, done, err)
 }
 
 func (t sqlTx) retireID(ctx context.Context, id ID, to idState, now time.Time) error {
-	_, err := t.exec(ctx, "UPDATE {mykey_id} SET state = ?, at = ? WHERE id = ? AND state = 2", int64(to), millis(now), id)
+	done, err := t.exec(ctx, "UPDATE {mykey_id} SET state = ?, at = ? WHERE id = ? AND state = 2", int64(to), millis(now), id)
+	if err == nil && !done { // it is a person's
+		err = &damage{fieldID, "state"}
+	}
 	return err
 }
 
 func (t sqlTx) idState(ctx context.Context, id ID) (s idState, err error) {
-	_, err = t.one(ctx, "SELECT state FROM {mykey_id} WHERE id = ?", []any{id}, &s)
+	_, err = t.one(ctx, "SELECT state FROM {mykey_id} WHERE id = ?", []any{id},
+		number(&s, "state of a MyKey ID", int64(idReserved), int64(idRevoked)))
 	return s, err
 }
 
@@ -273,7 +345,7 @@ func (t sqlTx) addPerson(ctx context.Context, id ID, now time.Time) (person int6
 }
 
 func (t sqlTx) lockPerson(ctx context.Context, person int64) (id ID, found bool, err error) {
-	found, err = t.one(ctx, "SELECT mykey_id FROM {person} WHERE person = ? {:forupdate}", []any{person}, &id)
+	found, err = t.one(ctx, "SELECT mykey_id FROM {person} WHERE person = ? {:forupdate}", []any{person}, text(&id))
 	return id, found, err
 }
 
@@ -292,26 +364,24 @@ func (t sqlTx) removePerson(ctx context.Context, person int64) error {
 }
 
 func (t sqlTx) find(ctx context.Context, key Key) (person int64, id ID, err error) {
+	dest := []any{personNumber(&person), text(&id)}
 	switch k := key.(type) {
 	case ID:
-		_, err = t.one(ctx, "SELECT person, mykey_id FROM {person} WHERE mykey_id = ?", []any{k}, &person, &id)
+		_, err = t.one(ctx, "SELECT person, mykey_id FROM {person} WHERE mykey_id = ?", []any{k}, dest...)
 	case ServiceID:
 		_, err = t.one(ctx, `SELECT p.person, p.mykey_id FROM {service} s JOIN {person} p ON p.person = s.person
-			WHERE s.operator = ? AND s.customer = ?`, []any{k.Operator, k.Customer}, &person, &id)
+			WHERE s.operator = ? AND s.customer = ?`, []any{k.Operator, k.Customer}, dest...)
 	case PPID:
 		_, err = t.one(ctx, `SELECT p.person, p.mykey_id FROM {ppid} s JOIN {person} p ON p.person = s.person
-			WHERE s.operator = ? AND s.ppid = ?`, []any{k.operator, k.value}, &person, &id)
+			WHERE s.operator = ? AND s.ppid = ?`, []any{k.operator, k.value}, dest...)
 	}
 	return person, id, err
 }
 
 func (t sqlTx) binding(ctx context.Context, stored string) (bindingRow, bool, error) {
 	b := bindingRow{stored: stored}
-	var notAfter, bound int64
-	var superseded sql.NullInt64
 	found, err := t.one(ctx, "SELECT person, device, not_after, bound, superseded FROM {certificate} WHERE holder = ?",
-		[]any{stored}, &b.person, &b.device, &notAfter, &bound, &superseded)
-	b.notAfter, b.bound, b.superseded = fromMillis(notAfter), fromMillis(bound), fromMillis(superseded.Int64)
+		[]any{stored}, personNumber(&b.person), device(&b.device), moment(&b.notAfter), moment(&b.bound), moment(&b.superseded))
 	return b, found, err
 }
 
@@ -336,9 +406,7 @@ func all[T any](ctx context.Context, t sqlTx, scan func(*sql.Rows) (T, error), q
 func (t sqlTx) bindings(ctx context.Context, person int64) ([]bindingRow, error) {
 	return all(ctx, t, func(r *sql.Rows) (bindingRow, error) {
 		b := bindingRow{person: person}
-		var notAfter, bound int64
-		err := r.Scan(&b.stored, &b.device, &notAfter, &bound)
-		b.notAfter, b.bound = fromMillis(notAfter), fromMillis(bound)
+		err := r.Scan(&b.stored, device(&b.device), moment(&b.notAfter), moment(&b.bound))
 		return b, err
 	}, `SELECT holder, device, not_after, bound FROM {certificate}
 		WHERE person = ? AND superseded IS NULL ORDER BY device`, person)
@@ -360,7 +428,8 @@ func (t sqlTx) supersede(ctx context.Context, stored string, now time.Time) (boo
 
 func (t sqlTx) services(ctx context.Context, person int64) ([]ServiceID, error) {
 	return all(ctx, t, func(r *sql.Rows) (s ServiceID, err error) {
-		return s, r.Scan(&s.Operator, &s.Customer)
+		err = r.Scan(text(&s.Operator), text(&s.Customer))
+		return s, err
 	}, "SELECT operator, customer FROM {service} WHERE person = ? ORDER BY operator", person)
 }
 
@@ -375,10 +444,11 @@ func (t sqlTx) removeService(ctx context.Context, person int64, op OperatorID) (
 
 func (t sqlTx) ppids(ctx context.Context, person int64) ([]PPID, error) {
 	return all(ctx, t, func(r *sql.Rows) (p PPID, err error) {
-		if err := r.Scan(&p.operator, &p.value); err != nil {
+		if err := r.Scan(text(&p.operator), &p.value); err != nil {
 			return p, err
 		}
-		return ParsePPID(p.operator, p.value)
+		p, err = ParsePPID(p.operator, p.value)
+		return p, damaged(err)
 	}, "SELECT operator, ppid FROM {ppid} WHERE person = ? ORDER BY operator", person)
 }
 
@@ -388,10 +458,8 @@ func (t sqlTx) addPPID(ctx context.Context, person int64, p PPID, now time.Time)
 }
 
 func (t sqlTx) notice(ctx context.Context, person int64) (n noticeRow, found bool, err error) {
-	var notAfter, at int64
 	found, err = t.one(ctx, "SELECT holder, not_after, explanation, consented FROM {notice} WHERE person = ?",
-		[]any{person}, &n.stored, &notAfter, &n.explanation, &at)
-	n.notAfter, n.at = fromMillis(notAfter), fromMillis(at)
+		[]any{person}, &n.stored, moment(&n.notAfter), &n.explanation, moment(&n.at))
 	return n, found, err
 }
 
@@ -406,10 +474,8 @@ func (t sqlTx) removeNotice(ctx context.Context, person int64) error {
 }
 
 func (t sqlTx) payment(ctx context.Context, person int64) (p PaymentLink, found bool, err error) {
-	var at int64
 	found, err = t.one(ctx, "SELECT service, payment_id, applied FROM {payment} WHERE person = ?",
-		[]any{person}, &p.Service, &p.ID, &at)
-	p.Applied = fromMillis(at)
+		[]any{person}, &p.Service, &p.ID, moment(&p.Applied))
 	return p, found, err
 }
 
