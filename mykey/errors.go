@@ -73,7 +73,8 @@ var (
 	// ErrAlreadyApplied: the holder has chosen a payment service, which
 	// cannot be changed.
 	ErrAlreadyApplied error = refusal("the holder has chosen a payment service already")
-	// ErrPaymentTaken: the payment service ID is another person's.
+	// ErrPaymentTaken: the payment service ID is another person's, or was one's
+	// whose MyKey ID has been revoked.
 	ErrPaymentTaken error = refusal("the payment service ID belongs to another person")
 
 	// ErrSerialForm: no [SerialForm] was chosen, its key is too short, or the

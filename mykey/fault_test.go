@@ -149,7 +149,8 @@ func books(t *testing.T, db *sql.DB) string {
 		"SELECT 'service', person, operator, customer, 0 FROM mykey_service ORDER BY operator",
 		"SELECT 'ppid', person, operator, ppid, 0 FROM mykey_ppid",
 		"SELECT 'notice', person, holder, explanation, 0 FROM mykey_notice",
-		"SELECT 'payment', person, service, payment_id, 0 FROM mykey_payment",
+		"SELECT 'application', person, service, payment_id, 0 FROM mykey_application",
+		"SELECT 'applicant', holder, service, payment_id, 0 FROM mykey_applicant ORDER BY holder",
 		"SELECT 'card', holder, offers, duplicates, finished FROM mykey_card WHERE offers + duplicates + finished > 0 ORDER BY holder",
 	} {
 		rows, err := db.Query(q)
@@ -448,5 +449,51 @@ func TestDamagedCells(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A database of the first version is brought up to date with all that is in it.
+func TestOlderSchema(t *testing.T) {
+	for _, e := range engines[1:] {
+		t.Run(e.name, func(t *testing.T) {
+			ctx, db := t.Context(), e.make(t).db
+			require.NoError(t, mykey.OpenVersion(ctx, db, "old_", 1))
+			for _, q := range []string{
+				"INSERT INTO old_mykey_id (id, state, claimer, at) VALUES ('MY123456', 2, NULL, 0), ('WANTED22', 1, '" + serial(2).Hex() + "', 0)",
+				"INSERT INTO old_person (person, mykey_id, created) VALUES (7, 'MY123456', 0)",
+				fmt.Sprintf("INSERT INTO old_certificate (holder, person, device, not_after, bound) VALUES ('%s', 7, 1, %d, 0)",
+					serial(1).Hex(), epoch.AddDate(5, 0, 0).UnixMilli()),
+				fmt.Sprintf("INSERT INTO old_payment (person, service, payment_id, applied) VALUES (7, 'waon', '55', %d)", epoch.UnixMilli()),
+				"INSERT INTO old_card (holder, offers, duplicates, duplicate_at, candidate, finished) VALUES ('" + serial(2).Hex() + "', 2, 1, 0, 'WANTED22', 0)",
+			} {
+				_, err := db.Exec(q)
+				require.NoError(t, err, q)
+			}
+			store, err := mykey.OpenSQL(ctx, db, mykey.SQLConfig{Prefix: "old_"})
+			require.NoError(t, err)
+			reg, err := mykey.New(ctx, store, mykey.Config{Serials: mykey.PlainSerials(), Now: func() time.Time { return epoch }})
+			require.NoError(t, err)
+			p, err := reg.Find(ctx, id(t, "MY123456"))
+			require.NoError(t, err)
+			require.NotNil(t, p.Payment)
+			assert.Equal(t, mykey.PaymentLink{Service: "waon", ID: "55", Applied: p.Payment.Applied}, *p.Payment)
+			assert.True(t, p.Payment.Applied.Equal(epoch))
+			s, err := reg.Begin(ctx, tap(1))
+			require.NoError(t, err)
+			require.ErrorIs(t, s.Apply(ctx, tap(1), rules, application("waon", "56")), mykey.ErrAlreadyApplied)
+			require.NoError(t, s.Revoke(ctx, tap(1)))
+
+			s, err = reg.Begin(ctx, tap(2))
+			require.NoError(t, err)
+			enrol, err := s.Enrol(ctx)
+			require.NoError(t, err)
+			got, err := enrol.Progress(ctx)
+			require.NoError(t, err)
+			assert.Equal(t, mykey.Progress{Candidate: id(t, "WANTED22"), OffersLeft: 1, ChecksLeft: 2}, got, "what was left off goes on")
+			require.ErrorIs(t, s.Apply(ctx, tap(2), rules, application("waon", "55")), mykey.ErrNotEnrolled)
+			_, err = enrol.Accept(ctx, tap(2))
+			require.NoError(t, err)
+			require.ErrorIs(t, s.Apply(ctx, tap(2), rules, application("waon", "55")), mykey.ErrPaymentTaken)
+		})
 	}
 }

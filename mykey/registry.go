@@ -119,7 +119,7 @@ type Person struct {
 	Services     []ServiceID
 	PPIDs        []PPID
 	Notice       *Notice      // nil without consent
-	Payment      *PaymentLink // nil if none was chosen
+	Payment      *PaymentLink // nil if none was chosen, see [Session.Apply]
 }
 
 // Service gives the holder's Service ID with an operator, and whether there is
@@ -259,9 +259,14 @@ func readPerson(ctx context.Context, tx tx, person int64, id ID) (Person, error)
 
 // Revoke ends a MyKey ID for good (失効, システム設計書 IV(9)) for a holder whom the
 // caller has logged in by other means than the card. What was bound to it
-// (certificates, Service IDs, PPIDs, consent, payment service) is deleted;
-// the ID itself stays on record, so that nobody is ever given it again. The
-// holder may enrol anew and gets another ID.
+// (certificates, Service IDs, PPIDs, consent) is deleted. The holder may enrol
+// anew and gets another ID. What stays is what a rule needs afterwards:
+//
+//   - the ID itself, so that nobody is ever given it again;
+//   - how many duplicate answers each card was given, because a new enrolment
+//     must not give it three more;
+//   - the payment service that was chosen, and the certificates of its holder
+//     in their stored form: one service for a person, see [Session.Apply].
 //
 // Revoking a revoked ID changes nothing and is no error. Errors:
 // [ErrNotFound]; [ErrRetired] for an ID given up in a change; or a
@@ -292,6 +297,15 @@ func (r *Registry) Revoke(ctx context.Context, id ID) error {
 }
 
 func revoke(ctx context.Context, tx tx, person int64, id ID, now time.Time) error {
+	p, ok, err := tx.payment(ctx, person)
+	if err != nil {
+		return err
+	}
+	if ok {
+		if err := tx.keepPayment(ctx, person, p); err != nil {
+			return err
+		}
+	}
 	if err := tx.removePerson(ctx, person); err != nil {
 		return err
 	}

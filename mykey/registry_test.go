@@ -353,7 +353,6 @@ func TestRevoke(t *testing.T) {
 		p, err := sess.Person(ctx)
 		require.NoError(w, err)
 		assert.Nil(w, p.Notice)
-		assert.Nil(w, p.Payment)
 
 		// Without a card, for a holder logged in otherwise.
 		require.NoError(w, w.reg.Revoke(ctx, p.ID))
@@ -768,6 +767,85 @@ func TestApply(t *testing.T) {
 		assert.ErrorIs(w, a.Apply(ctx, tap(1), rules, application("pay", "123456")), mykey.ErrAlreadyApplied)
 		assert.ErrorIs(w, b.Apply(ctx, tap(2), rules, application("waon", "123456")), mykey.ErrPaymentTaken)
 		require.NoError(w, b.Apply(ctx, tap(2), rules, application("pay", "123456")))
+	})
+}
+
+// One service for a person, whatever becomes of the MyKey ID: a revocation makes
+// neither the holder nor the payment service ID free for another choice.
+func TestApplicationOutlivesRevocation(t *testing.T) {
+	conform(t, func(w *world) {
+		ctx := w.Context()
+		s := w.enrolled(1, "MY123456")
+		require.NoError(w, s.AddCertificate(ctx, tap(1), tapOf(101, mykey.DeviceAndroid).Certificate))
+		require.NoError(w, s.Apply(ctx, tap(1), rules, application("waon", "123456")))
+		require.NoError(w, s.AddCertificate(ctx, tap(1), tapOf(102, mykey.DeviceAndroid).Certificate))
+		require.NoError(w, s.Revoke(ctx, tap(1)))
+		other := w.enrolled(2, "KEY34567")
+		assert.ErrorIs(w, other.Apply(ctx, tap(2), rules, application("waon", "123456")), mykey.ErrPaymentTaken)
+		assert.Nil(w, w.find(id(w, "KEY34567")).Payment)
+
+		again := func(n int, d mykey.Device, name string) *mykey.Session {
+			w.Helper()
+			w.pass(time.Hour)
+			card := tapOf(n, d)
+			s := w.begin(card)
+			e, err := s.Enrol(ctx)
+			require.NoError(w, err)
+			_, err = e.Check(ctx, card, id(w, name))
+			require.NoError(w, err)
+			_, err = e.Accept(ctx, card)
+			require.NoError(w, err)
+			p := w.find(id(w, name)).Payment
+			require.NotNil(w, p)
+			assert.Equal(w, "123456", p.ID)
+			assert.True(w, p.Applied.Equal(epoch))
+			assert.NoError(w, s.Apply(ctx, card, rules, application("waon", "123456")), "the same again")
+			assert.ErrorIs(w, s.Apply(ctx, card, rules, application("waon", "654321")), mykey.ErrAlreadyApplied)
+			assert.ErrorIs(w, s.Apply(ctx, card, rules, application("pay", "123456")), mykey.ErrAlreadyApplied)
+			return s
+		}
+		// However often, and on whichever certificate of the holder's.
+		require.NoError(w, again(1, mykey.DeviceCard, "SECOND22").Revoke(ctx, tap(1)))
+		s = again(1, mykey.DeviceCard, "THIRD222")
+		again(101, mykey.DeviceAndroid, "PHONE222")
+		again(102, mykey.DeviceAndroid, "PHONE333")
+
+		// A card that took its place since is the holder's too.
+		require.NoError(w, w.begin(tap(3)).Rebind(ctx, tap(3), w.find(id(w, "THIRD222")).Certificates[0].Ref))
+		require.NoError(w, w.reg.Revoke(ctx, id(w, "THIRD222")))
+		again(3, mykey.DeviceCard, "FOURTH22")
+
+		// The other's choice is another one, and nobody has it without one.
+		w.pass(time.Hour)
+		require.NoError(w, w.begin(tap(2)).Apply(ctx, tap(2), rules, application("waon", "777")))
+		require.NoError(w, w.reg.Revoke(ctx, w.enrolled(4, "NONE2222").ID()))
+		w.restart()
+		assert.Nil(w, w.find(w.enrolled(4, "NONE3333").ID()).Payment)
+	})
+}
+
+// Two choices that became one holder's by a certificate added later: the
+// holder's own counts, or else the older, and on every store the same.
+func TestTwoKeptApplications(t *testing.T) {
+	conform(t, func(w *world) {
+		ctx := w.Context()
+		for n, pay := range []string{"20", "10"} {
+			name := fmt.Sprintf("FORMER%02d", n)
+			s := w.enrolled(n, name)
+			require.NoError(w, s.Apply(ctx, tap(n), rules, application("waon", pay)))
+			require.NoError(w, w.reg.Revoke(ctx, id(w, name)))
+			w.pass(time.Minute)
+		}
+		s := w.enrolled(5, "MY123456")
+		for n, d := range map[int]mykey.Device{0: mykey.DeviceAndroid, 1: mykey.DeviceIPhone} {
+			require.NoError(w, s.AddCertificate(ctx, tap(5), tapOf(n, d).Certificate))
+		}
+		assert.Equal(w, "20", w.find(id(w, "MY123456")).Payment.ID)
+		s = w.enrolled(6, "KEY34567")
+		require.NoError(w, s.Apply(ctx, tap(6), rules, application("waon", "30")))
+		require.NoError(w, w.reg.Revoke(ctx, id(w, "MY123456")))
+		require.NoError(w, s.AddCertificate(ctx, tap(6), tapOf(1, mykey.DeviceIPhone).Certificate))
+		assert.Equal(w, "30", w.find(id(w, "KEY34567")).Payment.ID)
 	})
 }
 

@@ -524,6 +524,12 @@ func (s *Session) WithdrawConsent(ctx context.Context, confirm Tap) error {
 // afterwards. rules checks the form first; the security code and the
 // telephone digits go to the service and are not kept.
 //
+// A revocation does not undo the choice. The payment service ID stays taken,
+// and whoever enrols with a certificate that the holder had then has made this
+// choice already. A card that was reissued after the revocation is not known
+// for the holder's: another service can be chosen with it, though not the
+// same payment service ID.
+//
 // Applying the same again is no error. Errors: a [*FormError];
 // [ErrPINRequired] unless the PIN was verified in the confirming tap, for the
 // platform asks for it a second time here; [ErrAlreadyApplied];
@@ -537,19 +543,20 @@ func (s *Session) Apply(ctx context.Context, confirm Tap, rules PaymentRules, a 
 		if !confirm.PINVerified {
 			return ErrPINRequired
 		}
-		if added, err := tx.addPayment(ctx, s.person, link); err != nil || added {
-			return err
-		}
 		has, ok, err := tx.payment(ctx, s.person)
 		switch {
 		case err != nil:
 			return err
-		case !ok:
-			return ErrPaymentTaken
-		case has.Service == link.Service && has.ID == link.ID:
+		case ok && has.Service == link.Service && has.ID == link.ID:
 			return nil
+		case ok:
+			return ErrAlreadyApplied
 		}
-		return ErrAlreadyApplied
+		added, err := tx.addPayment(ctx, s.person, link)
+		if err == nil && !added {
+			return ErrPaymentTaken
+		}
+		return err
 	})
 }
 

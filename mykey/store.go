@@ -51,7 +51,8 @@ type tx interface {
 	// person any more.
 	lockPerson(ctx context.Context, person int64) (ID, bool, error)
 	setPersonID(ctx context.Context, person int64, id ID) error
-	// removePerson deletes the person with everything bound to it.
+	// removePerson deletes the person with everything bound to it, but for a
+	// choice that has been kept.
 	removePerson(ctx context.Context, person int64) error
 	// find gives the person with this key, or 0.
 	find(ctx context.Context, key Key) (int64, ID, error)
@@ -75,8 +76,13 @@ type tx interface {
 	addNotice(ctx context.Context, person int64, n noticeRow) (bool, error)
 	removeNotice(ctx context.Context, person int64) error
 
+	// payment gives the person's choice; where there is none, the oldest that
+	// was kept for one of the person's certificates.
 	payment(ctx context.Context, person int64) (PaymentLink, bool, error)
 	addPayment(ctx context.Context, person int64, p PaymentLink) (bool, error)
+	// keepPayment keeps the choice for the person's certificates, before
+	// removePerson. A certificate for which one was kept keeps that one.
+	keepPayment(ctx context.Context, person int64, p PaymentLink) error
 }
 
 // idState is where a MyKey ID stands. An ID without a row was never given to

@@ -26,7 +26,8 @@ func NewMemory() Store {
 		notices:   map[int64]noticeRow{},
 		signs:     map[string]int64{},
 		payments:  map[int64]PaymentLink{},
-		byPayment: map[memPayment]int64{},
+		byPayment: map[memPayment]bool{},
+		kept:      map[string]PaymentLink{},
 		settings:  map[string]string{},
 	}
 }
@@ -64,7 +65,8 @@ type memory struct {
 	notices   map[int64]noticeRow
 	signs     map[string]int64
 	payments  map[int64]PaymentLink
-	byPayment map[memPayment]int64
+	byPayment map[memPayment]bool    // taken, also when the person is gone
+	kept      map[string]PaymentLink // by certificate, after the person is gone
 	settings  map[string]string
 }
 
@@ -250,10 +252,7 @@ func (m *memory) removePerson(_ context.Context, person int64) error {
 		unset(m, m.signs, n.stored)
 		unset(m, m.notices, person)
 	}
-	if p, ok := m.payments[person]; ok {
-		unset(m, m.byPayment, memPayment{p.Service, p.ID})
-		unset(m, m.payments, person)
-	}
+	unset(m, m.payments, person)
 	unset(m, m.byID, m.persons[person])
 	unset(m, m.persons, person)
 	return nil
@@ -419,7 +418,28 @@ func (m *memory) removeNotice(_ context.Context, person int64) error {
 
 func (m *memory) payment(_ context.Context, person int64) (PaymentLink, bool, error) {
 	p, ok := m.payments[person]
+	if ok {
+		return p, true, nil
+	}
+	for _, stored := range m.certsOf[person] {
+		if k, has := m.kept[stored]; has && (!ok || older(k, p)) {
+			p, ok = k, true
+		}
+	}
 	return p, ok, nil
+}
+
+func older(a, b PaymentLink) bool {
+	return cmp.Or(a.Applied.Compare(b.Applied), cmp.Compare(a.Service, b.Service), cmp.Compare(a.ID, b.ID)) < 0
+}
+
+func (m *memory) keepPayment(_ context.Context, person int64, p PaymentLink) error {
+	for _, stored := range m.certsOf[person] {
+		if _, has := m.kept[stored]; !has {
+			set(m, m.kept, stored, p)
+		}
+	}
+	return nil
 }
 
 func (m *memory) addPayment(_ context.Context, person int64, p PaymentLink) (bool, error) {
@@ -427,10 +447,10 @@ func (m *memory) addPayment(_ context.Context, person int64, p PaymentLink) (boo
 		return false, nil
 	}
 	k := memPayment{p.Service, p.ID}
-	if _, taken := m.byPayment[k]; taken {
+	if m.byPayment[k] {
 		return false, nil
 	}
 	set(m, m.payments, person, p)
-	set(m, m.byPayment, k, person)
+	set(m, m.byPayment, k, true)
 	return true, nil
 }

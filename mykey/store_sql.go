@@ -124,6 +124,28 @@ var schema = sqldb.Schema{Name: "mykey", Steps: [][]string{{
 		name  {:text} NOT NULL PRIMARY KEY,
 		value {:text} NOT NULL
 	)`,
+}, {
+	// The choice of a payment service outlives the person: application has it
+	// once for all, and applicant for each certificate of a person who is gone.
+	`CREATE TABLE {application} (
+		service    {:text} NOT NULL,
+		payment_id {:text} NOT NULL,
+		person     BIGINT UNIQUE REFERENCES {person} (person),
+		applied    BIGINT NOT NULL,
+		PRIMARY KEY (service, payment_id)
+	) {:withoutrowid}`,
+	`CREATE TABLE {applicant} (
+		holder     {:text} NOT NULL PRIMARY KEY,
+		service    {:text} NOT NULL,
+		payment_id {:text} NOT NULL,
+		FOREIGN KEY (service, payment_id) REFERENCES {application} (service, payment_id)
+	) {:withoutrowid}`,
+	`INSERT INTO {application} (service, payment_id, person, applied)
+		SELECT service, payment_id, person, applied FROM {payment}`,
+	`DROP TABLE {payment}`,
+	// Which ID a card's procedure is to replace. What was left off before this
+	// step counts as a first registration.
+	`ALTER TABLE {card} ADD COLUMN replaces {:text}`,
 }}}
 
 type sqlStore struct{ db *sqldb.DB }
@@ -355,7 +377,10 @@ func (t sqlTx) setPersonID(ctx context.Context, person int64, id ID) error {
 }
 
 func (t sqlTx) removePerson(ctx context.Context, person int64) error {
-	for _, table := range []string{"{certificate}", "{service}", "{ppid}", "{notice}", "{payment}", "{person}"} {
+	if _, err := t.exec(ctx, "UPDATE {application} SET person = NULL WHERE person = ?", person); err != nil {
+		return err
+	}
+	for _, table := range []string{"{certificate}", "{service}", "{ppid}", "{notice}", "{person}"} {
 		if _, err := t.exec(ctx, "DELETE FROM "+table+" WHERE person = ?", person); err != nil {
 			return err
 		}
@@ -474,12 +499,25 @@ func (t sqlTx) removeNotice(ctx context.Context, person int64) error {
 }
 
 func (t sqlTx) payment(ctx context.Context, person int64) (p PaymentLink, found bool, err error) {
-	found, err = t.one(ctx, "SELECT service, payment_id, applied FROM {payment} WHERE person = ?",
-		[]any{person}, &p.Service, &p.ID, moment(&p.Applied))
+	dest := []any{&p.Service, &p.ID, moment(&p.Applied)}
+	found, err = t.one(ctx, "SELECT service, payment_id, applied FROM {application} WHERE person = ?", []any{person}, dest...)
+	if err != nil || found {
+		return p, found, err
+	}
+	found, err = t.one(ctx, `SELECT a.service, a.payment_id, a.applied
+		FROM {certificate} c JOIN {applicant} h ON h.holder = c.holder
+		JOIN {application} a ON a.service = h.service AND a.payment_id = h.payment_id
+		WHERE c.person = ? ORDER BY a.applied, a.service, a.payment_id LIMIT 1`, []any{person}, dest...)
 	return p, found, err
 }
 
 func (t sqlTx) addPayment(ctx context.Context, person int64, p PaymentLink) (bool, error) {
-	return t.exec(ctx, "INSERT INTO {payment} (person, service, payment_id, applied) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+	return t.exec(ctx, "INSERT INTO {application} (person, service, payment_id, applied) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
 		person, p.Service, p.ID, millis(p.Applied))
+}
+
+func (t sqlTx) keepPayment(ctx context.Context, person int64, p PaymentLink) error {
+	_, err := t.exec(ctx, `INSERT INTO {applicant} (holder, service, payment_id)
+		SELECT holder, ?, ? FROM {certificate} WHERE person = ? ON CONFLICT (holder) DO NOTHING`, p.Service, p.ID, person)
+	return err
 }
