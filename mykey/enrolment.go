@@ -27,7 +27,10 @@ const (
 //
 // The state is in the store under the card's certificate, not in this value:
 // it is the same at every terminal and after a restart, and several Enrolments
-// of one card are one procedure. A candidate is kept for the card until it is
+// of one card are one procedure. A change of another ID is another procedure,
+// and so is a first registration after a change: it begins with no offers, and
+// what was left off is given up. The duplicate answers are the card's and stay
+// counted. A candidate is kept for the card until it is
 // accepted or another takes its place, so what was shown as free is still free
 // when it is accepted.
 //
@@ -89,19 +92,50 @@ func (s *Session) enrolment(ctx context.Context, e *Enrolment) (*Enrolment, erro
 		if err := e.check(ctx, tx); err != nil {
 			return err
 		}
-		if !c.finished {
+		switch {
+		case e.isOwn(c):
 			return nil // one was left off, and goes on
+		case !c.finished:
+			if err := e.giveUp(ctx, tx, &c); err != nil {
+				return err
+			}
+		default:
+			c = e.anew(c)
+			if !s.r.now().Before(c.duplicateAt.Add(s.r.cfg.DuplicateRest)) {
+				c.duplicates, c.duplicateAt = 0, time.Time{}
+			}
 		}
-		next := cardRow{duplicates: c.duplicates, duplicateAt: c.duplicateAt}
-		if !s.r.now().Before(c.duplicateAt.Add(s.r.cfg.DuplicateRest)) {
-			next.duplicates, next.duplicateAt = 0, time.Time{}
-		}
-		return tx.putCard(ctx, s.card.stored(), next)
+		return tx.putCard(ctx, s.card.stored(), c)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return e, nil
+}
+
+// replaces gives the ID that the procedure is to replace.
+func (e *Enrolment) replaces() ID {
+	if e.changing {
+		return e.s.id
+	}
+	return ID{}
+}
+
+// isOwn reports whether the card's row is one of this procedure that goes on.
+func (e *Enrolment) isOwn(c cardRow) bool { return !c.finished && c.replaces == e.replaces() }
+
+// anew is the row with which the procedure begins. The duplicate answers belong
+// to the card.
+func (e *Enrolment) anew(c cardRow) cardRow {
+	return cardRow{duplicates: c.duplicates, duplicateAt: c.duplicateAt, replaces: e.replaces()}
+}
+
+// giveUp begins the procedure in the place of another one that was left off.
+// Its offers must not count: the holder would get an ID without being asked.
+func (e *Enrolment) giveUp(ctx context.Context, tx tx, c *cardRow) error {
+	left := c.candidate
+	*c = e.anew(*c)
+	return tx.releaseID(ctx, left, e.s.card.stored())
 }
 
 // check refuses a first enrolment of a card that is bound and a change on one
@@ -140,6 +174,9 @@ func (e *Enrolment) Progress(ctx context.Context) (Progress, error) {
 	})
 	if err != nil {
 		return Progress{}, err
+	}
+	if !c.finished && !e.isOwn(c) {
+		c = e.anew(c)
 	}
 	return progress(c), nil
 }
@@ -286,6 +323,11 @@ func (e *Enrolment) step(ctx context.Context, op string, confirm Tap, fn func(co
 		}
 		if err = e.check(ctx, tx); err != nil {
 			return err
+		}
+		if !e.isOwn(c) { // between this procedure's beginning and now
+			if err = e.giveUp(ctx, tx, &c); err != nil {
+				return err
+			}
 		}
 		if err = fn(ctx, tx, &c); err != nil {
 			return err

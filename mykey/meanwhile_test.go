@@ -414,3 +414,86 @@ func TestRevokedInTheMomentBetween(t *testing.T) {
 	_, err = s.Enrol(ctx)
 	assert.NoError(t, err)
 }
+
+// Offers are counted for one procedure. What another one of the same card has
+// left off does not register a candidate unasked, in whatever order they come,
+// and its candidate is free for others.
+func TestOffersOfAnotherProcedure(t *testing.T) {
+	left := mykey.Progress{OffersLeft: 1, ChecksLeft: 2}
+	// leaveOff takes two offers and one duplicate answer.
+	leaveOff := func(w *world, e *mykey.Enrolment, err error) {
+		w.Helper()
+		require.NoError(w, err)
+		_, err = e.Check(w.Context(), tap(1), id(w, "TAKEN222"))
+		require.ErrorIs(w, err, mykey.ErrDuplicate)
+		for range 2 {
+			_, err = e.Offer(w.Context(), tap(1))
+			require.NoError(w, err)
+		}
+		p, err := e.Progress(w.Context())
+		require.NoError(w, err)
+		p.Candidate = mykey.ID{}
+		require.Equal(w, left, p)
+	}
+	rebind := func(w *world) { // card 1 takes the place of card 5
+		w.enrolled(5, "OTHER222")
+		require.NoError(w, w.begin(tap(1)).Rebind(w.Context(), tap(1), w.find(id(w, "OTHER222")).Certificates[0].Ref))
+	}
+	for name, story := range map[string]func(w *world) *mykey.Enrolment{
+		"a change, revoked at another terminal, a registration": func(w *world) *mykey.Enrolment {
+			e, err := w.enrolled(1, "MY123456").ChangeID(w.Context())
+			leaveOff(w, e, err)
+			require.NoError(w, w.reg.Revoke(w.Context(), id(w, "MY123456")))
+			e, err = w.begin(tap(1)).Enrol(w.Context())
+			require.NoError(w, err)
+			return e
+		},
+		"a registration, bound by Rebind, a change": func(w *world) *mykey.Enrolment {
+			e, err := w.begin(tap(1)).Enrol(w.Context())
+			leaveOff(w, e, err)
+			rebind(w)
+			e, err = w.begin(tap(1)).ChangeID(w.Context())
+			require.NoError(w, err)
+			return e
+		},
+		"a change of an ID, another ID, a change of that": func(w *world) *mykey.Enrolment {
+			e, err := w.enrolled(1, "MY123456").ChangeID(w.Context())
+			leaveOff(w, e, err)
+			require.NoError(w, w.reg.Revoke(w.Context(), id(w, "MY123456")))
+			rebind(w)
+			e, err = w.begin(tap(1)).ChangeID(w.Context())
+			require.NoError(w, err)
+			return e
+		},
+		"a registration that is open while a change is made and revoked": func(w *world) *mykey.Enrolment {
+			open, err := w.begin(tap(1)).Enrol(w.Context())
+			require.NoError(w, err)
+			rebind(w)
+			e, err := w.begin(tap(1)).ChangeID(w.Context())
+			leaveOff(w, e, err)
+			require.NoError(w, w.reg.Revoke(w.Context(), id(w, "OTHER222")))
+			return open
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conform(t, func(w *world) {
+				ctx := w.Context()
+				w.enrolled(9, "TAKEN222")
+				draws := 0
+				mykey.SetGenerate(w.reg, func() mykey.ID { draws++; return id(w, fmt.Sprintf("AUTO%04d", draws)) })
+				e := story(w)
+				p, err := e.Progress(ctx)
+				require.NoError(w, err)
+				require.Equal(w, mykey.Progress{OffersLeft: 3, ChecksLeft: 2}, p, "the duplicate answer is the card's")
+				for n := 3; n <= 5; n++ {
+					p, err = e.Offer(ctx, tap(1))
+					require.NoError(w, err)
+					require.Equal(w, mykey.Progress{Candidate: id(w, fmt.Sprintf("AUTO%04d", n)), Registered: n == 5,
+						OffersLeft: 5 - n, ChecksLeft: 2}, p)
+				}
+				require.Equal(w, "AUTO0005", w.lookup(1))
+				w.enrolled(8, "AUTO0002") // the candidate that was left off
+			})
+		})
+	}
+}

@@ -104,6 +104,7 @@ type cardRow struct {
 	duplicateAt time.Time // when the last was given
 	candidate   ID        // the present candidate; after the end, the ID registered
 	finished    bool      // the procedure has ended with a registration
+	replaces    ID        // the ID that the procedure is to replace; zero for a first one
 }
 
 // bindingRow ties a certificate, in its stored form, to a person.

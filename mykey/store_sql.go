@@ -288,7 +288,7 @@ func (t sqlTx) one(ctx context.Context, query string, args []any, dest ...any) (
 	return err == nil, err
 }
 
-const selectCard = "SELECT offers, duplicates, duplicate_at, candidate, finished FROM {card} WHERE holder = ?"
+const selectCard = "SELECT offers, duplicates, duplicate_at, candidate, finished, replaces FROM {card} WHERE holder = ?"
 
 func (t sqlTx) lockCard(ctx context.Context, stored string) (cardRow, error) {
 	_, err := t.exec(ctx, `INSERT INTO {card} (holder, offers, duplicates, duplicate_at, finished)
@@ -308,14 +308,14 @@ func (t sqlTx) scanCard(ctx context.Context, query, stored string) (cardRow, err
 	var finished int64
 	_, err := t.one(ctx, query, []any{stored}, number(&c.offers, "offers", 0, MaxOffers),
 		number(&c.duplicates, "duplicate answers", 0, MaxDuplicates), moment(&c.duplicateAt), text(&c.candidate),
-		number(&finished, "finished", 0, 1))
+		number(&finished, "finished", 0, 1), text(&c.replaces))
 	c.finished = finished != 0
 	return c, err
 }
 
 func (t sqlTx) putCard(ctx context.Context, stored string, c cardRow) error {
-	_, err := t.exec(ctx, `UPDATE {card} SET offers = ?, duplicates = ?, duplicate_at = ?, candidate = ?, finished = ?
-		WHERE holder = ?`, c.offers, c.duplicates, millis(c.duplicateAt), c.candidate, bit(c.finished), stored)
+	_, err := t.exec(ctx, `UPDATE {card} SET offers = ?, duplicates = ?, duplicate_at = ?, candidate = ?, finished = ?, replaces = ?
+		WHERE holder = ?`, c.offers, c.duplicates, millis(c.duplicateAt), c.candidate, bit(c.finished), c.replaces, stored)
 	return err
 }
 
