@@ -136,6 +136,7 @@ func story(t *testing.T, reg *mykey.Registry, once func(name string, call func()
 	})
 	once("revoke", func() error { return reg.Revoke(ctx, id(t, "TAKEN222")) })
 	once("withdraw", func() error { return s.WithdrawConsent(ctx, tap(3)) })
+	once("revoke with the card", func() error { return s.Revoke(ctx, tap(3)) })
 }
 
 // books gives the whole state of a registry's tables, without what depends on

@@ -497,3 +497,30 @@ func TestOffersOfAnotherProcedure(t *testing.T) {
 		})
 	}
 }
+
+// A revocation whose answer was lost is found done, by this session or by
+// another of the card; but not that of another ID.
+func TestRevokedAlready(t *testing.T) {
+	conform(t, func(w *world) {
+		ctx := w.Context()
+		first := w.enrolled(1, "MY123456")
+		again, third := w.begin(tap(1)), w.begin(tap(1))
+		require.NoError(w, first.Revoke(ctx, tap(1)))
+		require.NoError(w, again.Revoke(ctx, tap(1)))
+		assert.ErrorIs(w, again.Revoke(ctx, tap(1)), mykey.ErrSessionOver)
+		second := w.enrolled(1, "SECOND22")
+		require.NoError(w, third.Revoke(ctx, tap(1)), "its own ID is revoked, whatever the card has got since")
+		assert.Equal(w, "SECOND22", w.lookup(1))
+
+		old := w.begin(tap(1))
+		c, err := second.ChangeID(ctx)
+		require.NoError(w, err)
+		_, err = c.Check(ctx, tap(1), id(w, "THIRD222"))
+		require.NoError(w, err)
+		_, err = c.Accept(ctx, tap(1))
+		require.NoError(w, err)
+		assert.ErrorIs(w, old.Revoke(ctx, tap(1)), mykey.ErrIDReplaced, "it was given up, not revoked")
+		require.NoError(w, second.Revoke(ctx, tap(1)))
+		assert.ErrorIs(w, old.Revoke(ctx, tap(1)), mykey.ErrIDReplaced)
+	})
+}

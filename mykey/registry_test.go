@@ -531,6 +531,8 @@ func TestPINRequired(t *testing.T) {
 	w.enrolled(1, "MY123456")
 	sess := w.begin(withoutPIN(tap(1)))
 	assert.ErrorIs(t, sess.AddCertificate(ctx, tap(1), tapOf(2, mykey.DeviceIPhone).Certificate), mykey.ErrPINRequired)
+	assert.ErrorIs(t, sess.Revoke(ctx, tap(1)), mykey.ErrPINRequired, "it is final")
+	assert.Equal(t, "MY123456", w.lookup(1))
 	assert.ErrorIs(t, sess.Apply(ctx, withoutPIN(tap(1)), rules, application("waon", "1")), mykey.ErrPINRequired)
 	_, err = sess.RegisterService(ctx, withoutPIN(tap(1)), service(t, "000001:1"))
 	assert.NoError(t, err, "a Service ID is registered without PIN")
@@ -639,6 +641,10 @@ func TestReissue(t *testing.T) {
 		assert.ErrorIs(w, err, mykey.ErrSuperseded)
 		_, err = stale.RegisterService(ctx, tap(1), service(w, "000002:1"))
 		assert.ErrorIs(w, err, mykey.ErrSuperseded)
+		p, err := stale.Person(ctx)
+		assert.ErrorIs(w, err, mykey.ErrSuperseded)
+		assert.Zero(w, p)
+		assert.ErrorIs(w, stale.Revoke(ctx, tap(1)), mykey.ErrSuperseded)
 
 		// 3 came after 2 and was never used here; 4 came after 3.
 		assert.Equal(w, "MY123456", w.begin(tap(4)).ID().String())

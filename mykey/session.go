@@ -2,6 +2,7 @@ package mykey
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -262,6 +263,11 @@ func (s *Session) lock(ctx context.Context, tx tx) error {
 	if !ok || id != s.id {
 		return ErrIDReplaced
 	}
+	return s.bound(ctx, tx)
+}
+
+// bound refuses a card that is no longer bound to the session's person.
+func (s *Session) bound(ctx context.Context, tx tx) error {
 	b, ok, err := tx.binding(ctx, s.card.stored())
 	if err != nil {
 		return err
@@ -276,7 +282,8 @@ func (s *Session) lock(ctx context.Context, tx tx) error {
 }
 
 // Person gives all that the registry knows of the session's holder. Errors:
-// [ErrSessionOver], [ErrNotEnrolled], [ErrIDReplaced], or a [*StoreError].
+// [ErrSessionOver], [ErrNotEnrolled], [ErrIDReplaced], [ErrSuperseded], or a
+// [*StoreError].
 func (s *Session) Person(ctx context.Context) (Person, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -294,6 +301,9 @@ func (s *Session) Person(ctx context.Context) (Person, error) {
 		}
 		if person != s.person {
 			return ErrIDReplaced
+		}
+		if err := s.bound(ctx, tx); err != nil {
+			return err
 		}
 		out, err = readPerson(ctx, tx, person, id)
 		return err
@@ -561,13 +571,39 @@ func (s *Session) Apply(ctx context.Context, confirm Tap, rules PaymentRules, a 
 }
 
 // Revoke ends the holder's MyKey ID for good, as [Registry.Revoke] does, and
-// the session with it. Errors: the refusals of a session, or a [*StoreError].
+// the session with it. The session must have begun with the PIN: revocation is
+// final, and the platform lets a card in to the page where it is done only with
+// the PIN (システム設計書 IV(2), IV(9)).
+//
+// It may be repeated when an answer was lost. Errors: [ErrPINRequired]; the
+// refusals of a session; or a [*StoreError].
 func (s *Session) Revoke(ctx context.Context, confirm Tap) error {
-	err := s.change(ctx, "revoke", confirm, func(ctx context.Context, tx tx) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.confirm(confirm); err != nil {
+		return err
+	}
+	switch {
+	case !s.pin:
+		return ErrPINRequired
+	case s.person == 0:
+		return ErrNotEnrolled
+	}
+	err := s.r.update(ctx, "revoke", func(ctx context.Context, tx tx) error {
+		err := s.lock(ctx, tx)
+		if errors.Is(err, ErrIDReplaced) {
+			state, stateErr := tx.idState(ctx, s.id)
+			if stateErr != nil || state == idRevoked {
+				return stateErr // done already, as Registry.Revoke finds too
+			}
+		}
+		if err != nil {
+			return err
+		}
 		return revoke(ctx, tx, s.person, s.id, s.r.now())
 	})
 	if err == nil {
-		s.Close()
+		s.closed = true
 	}
 	return err
 }
