@@ -34,6 +34,10 @@ var (
 	// ErrCertificateTaken: the certificate is bound to another person, or is
 	// a former one of somebody's.
 	ErrCertificateTaken error = refusal("the certificate is bound already")
+	// ErrWrongDevice: the certificate is not of the same device as the one whose
+	// place it is to take. A card does not replace a phone:
+	// [Session.AddCertificate] binds it beside the phone.
+	ErrWrongDevice error = refusal("not of the same device as the certificate it is to replace")
 
 	// ErrWrongCard: the card at the confirm step is not the card the session
 	// began with. The session is over: somebody else is at the terminal.

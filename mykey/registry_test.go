@@ -685,6 +685,44 @@ func TestRebind(t *testing.T) {
 	})
 }
 
+// A card does not take the place of a phone, by whichever way, and nothing is
+// changed: the phone's certificate is in force beside the card's.
+func TestReplaceAnotherDevice(t *testing.T) {
+	conform(t, func(w *world) {
+		ctx := w.Context()
+		s := w.enrolled(1, "MY123456")
+		require.NoError(w, s.AddCertificate(ctx, tap(1), tapOf(101, mykey.DeviceAndroid).Certificate))
+		before := w.find(id(w, "MY123456")).Certificates
+		require.Len(w, before, 2)
+		card := w.begin(tap(2))
+		require.ErrorIs(w, card.Rebind(ctx, tap(2), before[1].Ref), mykey.ErrWrongDevice)
+		assert.True(w, card.ID().IsZero())
+		phone := w.begin(tapOf(103, mykey.DeviceAndroid))
+		require.ErrorIs(w, phone.Rebind(ctx, tapOf(103, mykey.DeviceAndroid), before[0].Ref), mykey.ErrWrongDevice)
+		// The verifier says that card 3 was issued for the phone's certificate.
+		_, err := w.reg.Begin(ctx, tap(3))
+		require.ErrorIs(w, err, mykey.ErrWrongDevice)
+		assert.Equal(w, before, w.find(id(w, "MY123456")).Certificates)
+		for _, n := range []int{1, 101} {
+			assert.Equal(w, "MY123456", w.lookup(n))
+		}
+		for _, n := range []int{2, 3, 103} {
+			_, err := w.reg.Lookup(ctx, serial(n))
+			assert.ErrorIs(w, err, mykey.ErrNotEnrolled)
+		}
+		require.NoError(w, phone.Rebind(ctx, tapOf(103, mykey.DeviceAndroid), before[1].Ref), "a phone for a phone")
+		assert.Equal(w, "MY123456", w.lookup(1))
+		assert.Equal(w, "MY123456", w.lookup(103))
+	}, func(c *mykey.Config) {
+		c.Former = func(_ context.Context, s jpki.Serial) (jpki.Serial, error) {
+			if s == serial(3) {
+				return serial(101), nil
+			}
+			return jpki.Serial{}, nil
+		}
+	})
+}
+
 func TestConsent(t *testing.T) {
 	conform(t, func(w *world) {
 		ctx := w.Context()

@@ -48,10 +48,11 @@ type Session struct {
 // its session's ID is zero, and it can [Session.Enrol].
 //
 // A certificate that the registry does not know is put to [Config.Former]. If
-// it replaces one that is known, it takes its place now.
+// it replaces one that is known, it takes its place now. If that one is of
+// another device, nothing is changed and the error is [ErrWrongDevice].
 //
 // Errors: a [*FormError] for an incomplete tap; [ErrExpired]; [ErrSuperseded];
-// the error of Config.Former, wrapped; or a [*StoreError].
+// ErrWrongDevice; the error of Config.Former, wrapped; or a [*StoreError].
 func (r *Registry) Begin(ctx context.Context, tap Tap) (*Session, error) {
 	if err := tap.Certificate.check(); err != nil {
 		return nil, err
@@ -131,7 +132,7 @@ func (s *Session) succeed(ctx context.Context, c Certificate) (row holderRow, fo
 		if err != nil || !ok {
 			return err
 		}
-		if err := replaceBinding(ctx, tx, old, s.card.stored(), b.person, c, s.r.now()); err != nil {
+		if err := replaceBinding(ctx, tx, b, s.card.stored(), c, s.r.now()); err != nil {
 			return err
 		}
 		row, found = holderRow{person: b.person, id: id, notAfter: c.expiry()}, true
@@ -142,22 +143,29 @@ func (s *Session) succeed(ctx context.Context, c Certificate) (row holderRow, fo
 }
 
 // replaceBinding ends the binding old, which must be in force, and binds the
-// certificate c in its place. Of many that try, one finds old in force. To
-// find it replaced by this very certificate is success too: an answer was lost.
-func replaceBinding(ctx context.Context, tx tx, old, stored string, person int64, c Certificate, now time.Time) error {
-	if won, err := tx.supersede(ctx, old, now); err != nil {
+// certificate c, stored so, in its place. Of many that try, one finds old in
+// force. To find it replaced by this very certificate is success too: an answer
+// was lost.
+//
+// Each device has a certificate of its own in force, so one that took the place
+// of another device's would end two.
+func replaceBinding(ctx context.Context, tx tx, old bindingRow, stored string, c Certificate, now time.Time) error {
+	if old.device != c.Device {
+		return ErrWrongDevice
+	}
+	if won, err := tx.supersede(ctx, old.stored, now); err != nil {
 		return err
 	} else if !won {
 		b, ok, err := tx.binding(ctx, stored)
 		if err != nil {
 			return err
 		}
-		if ok && b.person == person && b.inForce() {
+		if ok && b.person == old.person && b.inForce() {
 			return nil
 		}
 		return ErrSuperseded
 	}
-	return addBinding(ctx, tx, stored, person, c, now)
+	return addBinding(ctx, tx, stored, old.person, c, now)
 }
 
 // addBinding binds a certificate to a person. One of the same device that the
@@ -413,7 +421,8 @@ func (s *Session) AddCertificate(ctx context.Context, confirm Tap, c Certificate
 // [ErrSuperseded].
 //
 // Errors: [ErrAlreadyEnrolled]; [ErrPINRequired] unless the session began with
-// the PIN; [ErrNotFound] when former is not known; [ErrSuperseded];
+// the PIN; [ErrNotFound] when former is not known; [ErrWrongDevice] when it is
+// of another device, a phone's and not a card's, say; [ErrSuperseded];
 // [ErrCertificateTaken]; the refusals of a session; or a [*StoreError].
 func (s *Session) Rebind(ctx context.Context, confirm Tap, former CertificateRef) error {
 	s.mu.Lock()
@@ -445,7 +454,7 @@ func (s *Session) Rebind(ctx context.Context, confirm Tap, former CertificateRef
 			return ErrNotFound
 		}
 		person = b.person
-		return replaceBinding(ctx, tx, former.stored(), s.card.stored(), person, confirm.Certificate, s.r.now())
+		return replaceBinding(ctx, tx, b, s.card.stored(), confirm.Certificate, s.r.now())
 	})
 	if err == nil {
 		s.person, s.id = person, id
