@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -94,6 +95,45 @@ func TestOverIsOver(t *testing.T) {
 		_, err = s.Person(w.Context())
 		require.ErrorIs(w, err, mykey.ErrSessionOver)
 	})
+}
+
+// A clock that is put back lengthens no session: a monotonic one is not, and
+// without one the session is over.
+func TestClockPutBack(t *testing.T) {
+	t.Run("wall clock alone", func(t *testing.T) {
+		w := newWorld(t, memoryEngine(t))
+		s := w.enrolled(1, "MY123456")
+		w.pass(-time.Millisecond)
+		_, err := s.Person(t.Context())
+		require.ErrorIs(t, err, mykey.ErrSessionOver)
+	})
+	t.Run("monotonic", func(t *testing.T) {
+		began := time.Now()
+		now := began
+		reg, err := mykey.New(t.Context(), mykey.NewMemory(),
+			mykey.Config{Serials: mykey.PlainSerials(), Now: func() time.Time { return now }})
+		require.NoError(t, err)
+		s, err := reg.Begin(t.Context(), tap(1))
+		require.NoError(t, err)
+		now = putBack(t, began.Add(time.Minute), time.Hour)
+		_, err = s.Enrol(t.Context())
+		require.NoError(t, err, "a minute has passed, whatever the clock says")
+		now = putBack(t, began.Add(6*time.Minute), time.Hour)
+		_, err = s.Enrol(t.Context())
+		require.ErrorIs(t, err, mykey.ErrSessionOver)
+	})
+}
+
+// putBack is what time.Now gives at the moment at when the clock has been put
+// back by d. Package time has no way to make one.
+func putBack(t *testing.T, at time.Time, d time.Duration) time.Time {
+	out := at
+	// The seconds stand above 30 bits of nanoseconds.
+	*(*uint64)(unsafe.Pointer(&out)) -= uint64(d/time.Second) << 30
+	if out.Sub(at) != 0 || !out.Round(0).Equal(at.Round(0).Add(-d)) {
+		t.Skip("package time keeps its readings in another way")
+	}
+	return out
 }
 
 // A certificate that ends in the middle of a session confirms nothing more.

@@ -22,7 +22,9 @@ type Config struct {
 
 	// SessionLife bounds a session from its first tap. Zero means five
 	// minutes: long enough for one holder at a counter, too short for the
-	// next to find the terminal still open.
+	// next to find the terminal still open. A clock that is put back does not
+	// lengthen it: the monotonic reading counts where Now gives one, and where
+	// it gives none the session ends.
 	SessionLife time.Duration
 
 	// ClaimLife is how long a candidate is kept for a card that has not

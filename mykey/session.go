@@ -62,9 +62,9 @@ func (r *Registry) Begin(ctx context.Context, tap Tap) (*Session, error) {
 		card:    refOf(r.cfg.Serials.keep(tap.Certificate.Serial)),
 		cert:    tap.Certificate,
 		pin:     tap.PINVerified,
-		started: r.now(),
+		started: r.cfg.Now(), // as it is, with its monotonic reading
 	}
-	if s.started.After(tap.Certificate.NotAfter) {
+	if r.now().After(tap.Certificate.NotAfter) {
 		return nil, ErrExpired
 	}
 	row, found, err := r.store.holder(ctx, s.card.stored())
@@ -214,9 +214,11 @@ func (s *Session) Close() {
 // Format prints only the type, whatever the verb.
 func (s *Session) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("mykey.Session")) }
 
-// open refuses a session that is over.
+// open refuses a session that is over. Where the clock has no monotonic reading
+// and was put back, nobody knows how long it has lasted.
 func (s *Session) open() error {
-	if s.closed || s.r.now().Sub(s.started) > s.r.cfg.SessionLife {
+	lasted := s.r.cfg.Now().Sub(s.started)
+	if s.closed || lasted < 0 || lasted > s.r.cfg.SessionLife {
 		s.closed = true
 		return ErrSessionOver
 	}
