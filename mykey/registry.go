@@ -325,7 +325,8 @@ type Record struct {
 // Import registers people whose MyKey IDs exist already, all of them or, on
 // any error, none: a table taken over from another system. It runs in one
 // transaction; a few thousand records a call is a good number. Ordinary
-// registration is [Session.Enrol].
+// registration is [Session.Enrol]. An ID that is kept for a card as its
+// candidate is a duplicate until [Config.ClaimLife] has passed.
 //
 // The error is an [*ImportError] that names the record, wrapping a
 // [*FormError], [ErrDuplicate], [ErrCertificateTaken], [ErrCustomerTaken],
@@ -376,7 +377,7 @@ func (rec Record) check() error {
 const importer = "import"
 
 func (r *Registry) importOne(ctx context.Context, tx tx, rec Record, now time.Time) error {
-	if ok, err := tx.claimID(ctx, rec.ID, importer, now, time.Time{}); err != nil {
+	if ok, err := tx.claimID(ctx, rec.ID, importer, now, now.Add(-r.cfg.ClaimLife)); err != nil {
 		return err
 	} else if !ok {
 		return ErrDuplicate

@@ -945,6 +945,27 @@ func TestImport(t *testing.T) {
 	})
 }
 
+// A candidate that nobody accepted does not keep an ID from its holder of old.
+func TestImportOfALapsedCandidate(t *testing.T) {
+	conform(t, func(w *world) {
+		ctx := w.Context()
+		e, err := w.begin(tap(1)).Enrol(ctx)
+		require.NoError(w, err)
+		_, err = e.Check(ctx, tap(1), id(w, "WANTED22"))
+		require.NoError(w, err)
+		rec := []mykey.Record{{ID: id(w, "WANTED22"), Certificates: []mykey.Certificate{tap(2).Certificate}}}
+		w.pass(24 * time.Hour)
+		require.ErrorIs(w, w.reg.Import(ctx, rec), mykey.ErrDuplicate)
+		w.pass(time.Millisecond)
+		require.NoError(w, w.reg.Import(ctx, rec))
+		assert.Equal(w, "WANTED22", w.lookup(2))
+		e, err = w.begin(tap(1)).Enrol(ctx)
+		require.NoError(w, err)
+		_, err = e.Accept(ctx, tap(1))
+		assert.ErrorIs(w, err, mykey.ErrNoCandidate)
+	})
+}
+
 // A table begun with one key is useless with another, so it is refused rather
 // than found empty.
 func TestSerialForm(t *testing.T) {
