@@ -1,6 +1,7 @@
 package mykey
 
 import (
+	"bufio"
 	"database/sql/driver"
 	"encoding/csv"
 	"errors"
@@ -189,15 +190,28 @@ const MaxMunicipalities = 10_000
 // maxMunicipalityBytes bounds them where a quote is left open, say.
 const maxMunicipalityBytes = 4 << 20
 
-// ReadMunicipalities reads a table from CSV in UTF-8: the six-digit code, then
-// the name; further columns are not looked at. A first line whose code is not
-// digits is a heading. The prefectures are in the table in any case. A line
+// ReadMunicipalities reads a table from CSV in UTF-8, with or without a byte
+// order mark, in one of two forms that may be mixed:
+//
+//   - the six-digit code, then the name;
+//   - the Ministry's list: the code, the prefecture's name, the municipality's
+//     name, and readings in kana. The name in the table is both together,
+//     東京都千代田区, because names recur; the line of a prefecture itself has no
+//     name of a municipality.
+//
+// A line is of the second form if its second column is the name of the code's
+// own prefecture. Further columns are not looked at. A first line whose code is
+// not digits is a heading. The prefectures are in the table in any case. A line
 // with a wrong code, without a name, or that says something else of a code
 // already read is an error that names the line; more than [MaxMunicipalities]
 // lines are an error too.
 func ReadMunicipalities(r io.Reader) (MunicipalityTable, error) {
 	limited := &io.LimitedReader{R: r, N: maxMunicipalityBytes}
-	in := csv.NewReader(limited)
+	text := bufio.NewReader(limited)
+	if bom, err := text.Peek(3); err == nil && string(bom) == "\uFEFF" {
+		_, _ = text.Discard(3)
+	}
+	in := csv.NewReader(text)
 	in.FieldsPerRecord = -1
 	in.ReuseRecord = true
 	t := MunicipalityTable{}
@@ -220,14 +234,15 @@ func ReadMunicipalities(r io.Reader) (MunicipalityTable, error) {
 		if err != nil {
 			return nil, fmt.Errorf("mykey: municipalities: line %d: %w", line, err)
 		}
-		if len(rec) < 2 || rec[1] == "" {
+		name := municipalityName(m, rec[1:])
+		if name == "" {
 			return nil, fmt.Errorf("mykey: municipalities: line %d: %w", line,
 				&FormError{Field: "municipality name", Rule: RuleMissing, Pos: -1})
 		}
-		if had, ok := t[m]; ok && had != rec[1] {
+		if had, ok := t[m]; ok && had != name {
 			return nil, fmt.Errorf("mykey: municipalities: line %d: %s has two names", line, m)
 		}
-		t[m] = rec[1]
+		t[m] = name
 	}
 	if limited.N == 0 {
 		return nil, fmt.Errorf("mykey: municipalities: not read to the end: more than %d bytes", maxMunicipalityBytes)
@@ -238,4 +253,17 @@ func ReadMunicipalities(r io.Reader) (MunicipalityTable, error) {
 		}
 	}
 	return t, nil
+}
+
+// municipalityName gives the name of m from the columns after its code, or "".
+func municipalityName(m Municipality, columns []string) string {
+	switch {
+	case len(columns) == 0:
+		return ""
+	case m.IsPrefecture() || columns[0] != m.PrefectureName():
+		return columns[0]
+	case len(columns) == 1 || columns[1] == "":
+		return "" // no municipality bears its prefecture's name
+	}
+	return columns[0] + columns[1]
 }

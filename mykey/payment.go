@@ -114,10 +114,14 @@ func (t TextRule) check(field, s string) error {
 	return nil
 }
 
+// MaxSecurityCodes is how many security codes the form has (セキュリティコード 1 to
+// 3).
+const MaxSecurityCodes = 3
+
 // PaymentRule is what one service asks for.
 type PaymentRule struct {
 	ID    TextRule   // the payment service ID; always asked for
-	Codes []TextRule // one for each security code, at most three
+	Codes []TextRule // one for each security code, at most [MaxSecurityCodes]
 	Phone bool       // whether the last four digits of the telephone number are asked for
 }
 
@@ -129,11 +133,15 @@ type PaymentRules map[string]PaymentRule
 // Check applies the rule of the application's service. The error is the first
 // [*FormError]: [RuleUnknown] for a service without a rule, [RuleMissing] for
 // a field the service asks for, [RuleNotAllowed] for one it does not have,
-// and the rules of length and characters.
+// and the rules of length and characters. A rule with too many security codes
+// is [RuleLength], whatever the application: no form can meet it.
 func (rules PaymentRules) Check(a Application) error {
 	rule, ok := rules[a.Service]
 	if !ok || a.Service == "" {
 		return &FormError{Field: "payment service", Rule: RuleUnknown, Pos: -1}
+	}
+	if len(rule.Codes) > MaxSecurityCodes {
+		return &FormError{Field: "payment rule's security codes", Rule: RuleLength, Pos: -1}
 	}
 	const fieldID, fieldPhone = "payment service ID", "telephone number, last four digits"
 	if a.PaymentServiceID == "" {

@@ -71,6 +71,9 @@ func TestPaymentRules(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) { wantRule(t, rules.Check(tc.a), tc.rule) })
 	}
+	one := mykey.TextRule{Min: 1, Max: 1, Chars: mykey.Digits}
+	four := mykey.PaymentRules{"four": {ID: one, Codes: []mykey.TextRule{one, one, one, one}}}
+	wantRule(t, four.Check(mykey.Application{"four", "1", codes("1", "2", "3", "4"), mykey.Secret{}}), mykey.RuleLength)
 	wantRule(t, mykey.PaymentRules(nil).Check(application("waon", "1")), mykey.RuleUnknown)
 }
 
@@ -217,6 +220,7 @@ func TestMunicipalityTable(t *testing.T) {
 	assert.Len(t, mykey.Prefectures(), 47)
 
 	for _, bad := range []string{
+		"131016,東京都\n", "131016,東京都,,トウキョウト,\n", "\ufeff131016\n", "\ufeff131017,千代田区\n",
 		"131016,a\n131016,b\n", "131016\n", "131016,\n", "131017,a\n", "131016,a\ncode,b\n", "131016,\"a\n",
 		strings.Repeat("131016,a\n", mykey.MaxMunicipalities+1),
 		"131016,\"" + strings.Repeat("x", 5<<20),
@@ -227,6 +231,41 @@ func TestMunicipalityTable(t *testing.T) {
 	_, err = mykey.ReadMunicipalities(strings.NewReader("131016,a\n131017,b\n"))
 	assert.ErrorContains(t, err, "line 2")
 	assert.ErrorIs(t, err, mykey.ErrForm)
+}
+
+// The Ministry's own list, and either form as a spreadsheet writes it, with a
+// byte order mark.
+func TestMunicipalityForms(t *testing.T) {
+	for name, tc := range map[string]struct {
+		in   string
+		want map[string]string
+	}{
+		"the Ministry's list": {
+			"団体コード,\"都道府県名\n（漢字）\",\"市区町村名\n（漢字）\",\"都道府県名\n（カナ）\",\"市区町村名\n（カナ）\"\r\n" +
+				"130001,東京都,,ﾄｳｷｮｳﾄ,\r\n131016,東京都,千代田区,ﾄｳｷｮｳﾄ,ﾁﾖﾀﾞｸ\r\n132063,東京都,府中市,ﾄｳｷｮｳﾄ,ﾌﾁｭｳｼ\r\n342084,広島県,府中市,ﾋﾛｼﾏｹﾝ,ﾌﾁｭｳｼ\r\n",
+			map[string]string{"130001": "東京都", "131016": "東京都千代田区", "132063": "東京都府中市", "342084": "広島県府中市"},
+		},
+		"the same with a mark and no heading": {
+			"\ufeff131016,東京都,千代田区\n010006,北海道,\n",
+			map[string]string{"131016": "東京都千代田区", "010006": "北海道"},
+		},
+		"code and name with a mark":                 {"\ufeff131016,千代田区\n141305,川崎市\n", map[string]string{"131016": "千代田区", "141305": "川崎市"}},
+		"code and name with a mark and heading":     {"\ufeff団体コード,名称\n131016,千代田区\n", map[string]string{"131016": "千代田区"}},
+		"code, name and something else":             {"131016,東京都千代田区,特別区\n130001,東京都,本庁\n", map[string]string{"131016": "東京都千代田区", "130001": "東京都"}},
+		"of another prefecture's name, not its own": {"131016,京都府,x\n", map[string]string{"131016": "京都府"}},
+		"nothing":      {"", nil},
+		"a mark alone": {"\ufeff", nil},
+	} {
+		table, err := mykey.ReadMunicipalities(strings.NewReader(tc.in))
+		require.NoError(t, err, name)
+		want := mykey.Prefectures()
+		for code, text := range tc.want {
+			m, err := mykey.ParseMunicipality(code)
+			require.NoError(t, err)
+			want[m] = text
+		}
+		assert.Equal(t, want, table, name)
+	}
 }
 
 func TestTerminalKinds(t *testing.T) {
