@@ -29,7 +29,9 @@
 //	reg, err := mykey.New(ctx, store, mykey.Config{Serials: mykey.Pseudonyms(key)})
 //
 // A counter asks [Registry.Lookup] or [Registry.LookupService] whose card this
-// is: one query. Going the other way, [Registry.Find] takes any Key.
+// is: one query. Where the answer is [ErrNotEnrolled], the card may be a
+// reissued one, which [Registry.Begin] binds. Going the other way,
+// [Registry.Find] takes any Key.
 //
 // # Sessions
 //
@@ -51,12 +53,18 @@
 // and leaves the table as it was. A database that is gone, full or locked is a
 // [*StoreError] around the driver's error; nothing is half written, and making
 // the same call again is safe, even when it was carried out and only its answer
-// was lost. [Enrolment.Offer] alone counts again: look at [Enrolment.Progress]
-// first. [CodeOf] gives the platform's own code for an error, for the screen.
+// was lost. Two calls count again: [Enrolment.Offer], and [Enrolment.Check] of
+// an ID that is taken. Look at [Enrolment.Progress] first. [CodeOf] gives the
+// platform's own code for an error, for the screen.
 //
 // # What it does not do
 //
 // It does not read cards, check certificates or verify PINs: package jpki does,
 // and the registry believes the [Tap] it is given. It does not talk to the
 // platform.
+//
+// What the platform keeps for itself is not here: the log-in to its page by
+// password (システム設計書 I.6⑤), the mails of what has happened (I.6⑥), the base
+// municipality and the reserved points (I.6⑦), the terminals' IDs and passwords
+// (I.3③④).
 package mykey

@@ -185,8 +185,9 @@ func (e *Enrolment) Progress(ctx context.Context) (Progress, error) {
 // (自動生成). The holder may accept it or ask for another. The third is
 // registered without asking, and Progress.Registered says so.
 //
-// Once registered, Offer gives the same answer again, so it may be repeated
-// when an answer was lost. Errors: the refusals of a session ([ErrSessionOver],
+// Each call before that counts. Where an answer was lost, look at
+// [Enrolment.Progress] first: it has the candidate if there was one. Once
+// registered, Offer gives the same answer again. Errors: the refusals of a session ([ErrSessionOver],
 // [ErrWrongCard], [ErrExpired], [ErrIDReplaced], [ErrSuperseded],
 // [ErrAlreadyEnrolled]), [ErrNoFreeID], or a [*StoreError].
 func (e *Enrolment) Offer(ctx context.Context, confirm Tap) (Progress, error) {
@@ -242,6 +243,10 @@ func (e *Enrolment) keep(ctx context.Context, tx tx, c *cardRow, id ID) error {
 // each such answer tells a stranger of an ID that exists. Where the procedure
 // has ended at another terminal meanwhile, nothing is asked, and
 // Progress.Registered says so.
+//
+// Asked again, an ID that is taken counts again. Where an answer was lost, look
+// at [Enrolment.Progress] first: ChecksLeft tells whether it was counted. One
+// that is free may be asked for again.
 //
 // Other errors: [ErrSameID], not counted; the refusals of a session as of
 // Offer; a [*FormError] for the zero ID; or a [*StoreError].

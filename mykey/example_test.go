@@ -112,6 +112,60 @@ func Example() {
 	// MY123456 <nil>
 }
 
+// A card that was reissued is unknown to a look-up. Begin, which is given the
+// whole certificate, binds it; then the look-up finds its holder.
+func ExampleRegistry_LookupService() {
+	ctx := context.Background()
+	old, card := exampleTap("030D45"), exampleTap("0249FB")
+	reg, err := mykey.New(ctx, mykey.NewMemory(), mykey.Config{
+		Serials: mykey.Pseudonyms([]byte("32 random bytes, kept by itself.")),
+		// The verifier's service that knows which certificate replaced which.
+		Former: func(_ context.Context, s jpki.Serial) (jpki.Serial, error) {
+			if s == card.Certificate.Serial {
+				return old.Certificate.Serial, nil
+			}
+			return jpki.Serial{}, nil
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	id, err := mykey.ParseID("MY123456")
+	if err != nil {
+		log.Fatal(err)
+	}
+	library, err := mykey.ParseServiceID("000001:180000000011")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := reg.Import(ctx, []mykey.Record{{ID: id, Certificates: []mykey.Certificate{old.Certificate},
+		Services: []mykey.ServiceID{library}}}); err != nil {
+		log.Fatal(err)
+	}
+
+	service, err := reg.LookupService(ctx, card.Certificate.Serial, library.Operator)
+	fmt.Println(errors.Is(err, mykey.ErrNotEnrolled))
+	if errors.Is(err, mykey.ErrNotEnrolled) {
+		session, err := reg.Begin(ctx, mykey.Tap{Certificate: card.Certificate}) // no PIN
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer session.Close()
+		fmt.Println(session.Rebound())
+		if !session.ID().IsZero() {
+			service, err = reg.LookupService(ctx, card.Certificate.Serial, library.Operator)
+			if err != nil {
+				log.Fatal(err)
+			}
+		}
+	}
+	fmt.Println(service.Customer)
+	// Output:
+	// true
+	// true
+	// 180000000011
+}
+
 func ExampleOpenSQL() {
 	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "mykey")

@@ -41,9 +41,10 @@ type Config struct {
 	// Former asks whose successor a certificate is: for the serial number of
 	// a certificate that the registry does not know it gives the number of
 	// the one it replaced, or the zero Serial if there is none. J-LIS offers
-	// certified verifiers such a service. With it, a reissued card is bound
-	// anew at its first use (システム設計書 II.9③). It runs outside any
-	// transaction; an error ends the tap.
+	// certified verifiers such a service. With it, [Registry.Begin] binds a
+	// reissued card anew at its first use (システム設計書 II.9③); a look-up alone
+	// cannot, see [Registry.Lookup]. It runs outside any transaction; an error
+	// ends the tap.
 	Former func(ctx context.Context, serial jpki.Serial) (jpki.Serial, error)
 
 	// Now gives the time. Nil means time.Now.
@@ -156,7 +157,11 @@ type Notice struct {
 // counter, one query. Errors: [ErrNotEnrolled], [ErrSuperseded], [ErrExpired],
 // or a [*StoreError].
 //
-// A reissued certificate is unknown here until [Registry.Begin] has bound it.
+// A reissued certificate is ErrNotEnrolled here, with [Config.Former] too: its
+// expiry and its device are stored with it (システム設計書 I.6④), and a serial
+// number does not tell them. So on ErrNotEnrolled read the certificate, verify
+// it and call [Registry.Begin], which needs no PIN for this. If the session has
+// an ID, look up again. A card that is known costs one query as before.
 func (r *Registry) Lookup(ctx context.Context, serial jpki.Serial) (ID, error) {
 	row, found, err := r.store.holder(ctx, r.cfg.Serials.keep(serial))
 	if err != nil {
@@ -167,7 +172,8 @@ func (r *Registry) Lookup(ctx context.Context, serial jpki.Serial) (ID, error) {
 
 // LookupService gives the Service ID that a certificate's holder has with an
 // operator: card to MyKey ID to Service ID (システム設計書 II.10) in one query. It
-// is the zero ServiceID when the holder has none. Errors as of Lookup.
+// is the zero ServiceID when the holder has none. Errors as of Lookup, and what
+// is said there of a reissued certificate.
 func (r *Registry) LookupService(ctx context.Context, serial jpki.Serial, op OperatorID) (ServiceID, error) {
 	customer, row, found, err := r.store.customer(ctx, r.cfg.Serials.keep(serial), op)
 	if err != nil {
