@@ -29,7 +29,7 @@ const (
 // it is the same at every terminal and after a restart, and several Enrolments
 // of one card are one procedure. A change of another ID is another procedure,
 // and so is a first registration after a change: it begins with no offers, and
-// what was left off is given up. The duplicate answers are the card's and stay
+// its first step gives up what was left off. The duplicate answers are the card's and stay
 // counted. A candidate is kept for the card until it is
 // accepted or another takes its place, so what was shown as free is still free
 // when it is accepted.
@@ -92,18 +92,12 @@ func (s *Session) enrolment(ctx context.Context, e *Enrolment) (*Enrolment, erro
 		if err := e.check(ctx, tx); err != nil {
 			return err
 		}
-		switch {
-		case e.isOwn(c):
-			return nil // one was left off, and goes on
-		case !c.finished:
-			if err := e.giveUp(ctx, tx, &c); err != nil {
-				return err
-			}
-		default:
-			c = e.anew(c)
-			if !s.r.now().Before(c.duplicateAt.Add(s.r.cfg.DuplicateRest)) {
-				c.duplicates, c.duplicateAt = 0, time.Time{}
-			}
+		if !c.finished {
+			return nil // one was left off, and goes on or is given up by the first step
+		}
+		c = e.anew(c)
+		if !s.r.now().Before(c.duplicateAt.Add(s.r.cfg.DuplicateRest)) {
+			c.duplicates, c.duplicateAt = 0, time.Time{}
 		}
 		return tx.putCard(ctx, s.card.stored(), c)
 	})
@@ -113,21 +107,15 @@ func (s *Session) enrolment(ctx context.Context, e *Enrolment) (*Enrolment, erro
 	return e, nil
 }
 
-// replaces gives the ID that the procedure is to replace.
-func (e *Enrolment) replaces() ID {
-	if e.changing {
-		return e.s.id
-	}
-	return ID{}
-}
-
-// isOwn reports whether the card's row is one of this procedure that goes on.
-func (e *Enrolment) isOwn(c cardRow) bool { return !c.finished && c.replaces == e.replaces() }
+// leftOff reports whether the card's row is that of another procedure, which has
+// not ended. What a procedure is to replace is the session's ID, zero for a
+// first registration.
+func (e *Enrolment) leftOff(c cardRow) bool { return !c.finished && c.replaces != e.s.id }
 
 // anew is the row with which the procedure begins. The duplicate answers belong
 // to the card.
 func (e *Enrolment) anew(c cardRow) cardRow {
-	return cardRow{duplicates: c.duplicates, duplicateAt: c.duplicateAt, replaces: e.replaces()}
+	return cardRow{duplicates: c.duplicates, duplicateAt: c.duplicateAt, replaces: e.s.id}
 }
 
 // giveUp begins the procedure in the place of another one that was left off.
@@ -175,7 +163,7 @@ func (e *Enrolment) Progress(ctx context.Context) (Progress, error) {
 	if err != nil {
 		return Progress{}, err
 	}
-	if !c.finished && !e.isOwn(c) {
+	if e.leftOff(c) {
 		c = e.anew(c)
 	}
 	return progress(c), nil
@@ -187,9 +175,11 @@ func (e *Enrolment) Progress(ctx context.Context) (Progress, error) {
 //
 // Each call before that counts. Where an answer was lost, look at
 // [Enrolment.Progress] first: it has the candidate if there was one. Once
-// registered, Offer gives the same answer again. Errors: the refusals of a session ([ErrSessionOver],
-// [ErrWrongCard], [ErrExpired], [ErrIDReplaced], [ErrSuperseded],
-// [ErrAlreadyEnrolled]), [ErrNoFreeID], or a [*StoreError].
+// registered, Offer gives the same answer again.
+//
+// Errors: the refusals of a session ([ErrSessionOver], [ErrWrongCard],
+// [ErrExpired], [ErrIDReplaced], [ErrSuperseded], [ErrAlreadyEnrolled]),
+// [ErrNoFreeID], or a [*StoreError].
 func (e *Enrolment) Offer(ctx context.Context, confirm Tap) (Progress, error) {
 	return e.step(ctx, "offer MyKey ID", confirm, func(ctx context.Context, tx tx, c *cardRow) error {
 		id, err := e.draw(ctx, tx)
@@ -329,7 +319,7 @@ func (e *Enrolment) step(ctx context.Context, op string, confirm Tap, fn func(co
 		if err = e.check(ctx, tx); err != nil {
 			return err
 		}
-		if !e.isOwn(c) { // between this procedure's beginning and now
+		if e.leftOff(c) {
 			if err = e.giveUp(ctx, tx, &c); err != nil {
 				return err
 			}

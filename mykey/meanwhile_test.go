@@ -292,12 +292,13 @@ func TestRepeatsAndRefusalsFailWhole(t *testing.T) {
 		return p
 	}
 	// What a call is given: the sessions of two holders, and two of a card that
-	// took the place of the second's while they were open.
+	// took the place of the second's while they were open; one whose ID has been
+	// revoked meanwhile, and the new procedure of a card that left off a change.
 	type visit struct {
-		reg               *mykey.Registry
-		one, two, a, late *mykey.Session
-		former            mykey.CertificateRef
-		enrolment, change *mykey.Enrolment
+		reg                     *mykey.Registry
+		one, two, a, late, gone *mykey.Session
+		former                  mykey.CertificateRef
+		enrolment, change, anew *mykey.Enrolment
 	}
 	done := errors.New("done as it should be")
 	is := func(err, want error) error {
@@ -340,6 +341,8 @@ func TestRepeatsAndRefusalsFailWhole(t *testing.T) {
 		"accept a change": func(v *visit) (any, error) { return v.change.Accept(ctx, tap(1)) },
 		"begin a change":  func(v *visit) (any, error) { return v.two.ChangeID(ctx) },
 		"revoke":          func(v *visit) (any, error) { return nil, v.one.Revoke(ctx, tap(1)) },
+		"revoke again":    func(v *visit) (any, error) { return nil, v.gone.Revoke(ctx, tap(6)) },
+		"offer anew":      func(v *visit) (any, error) { return v.anew.Offer(ctx, tap(6)) },
 		"find":            func(v *visit) (any, error) { return v.reg.Find(ctx, id(t, "MY123456")) },
 		"look up":         func(v *visit) (any, error) { return v.reg.Lookup(ctx, serial(1)) },
 		"look up a service": func(v *visit) (any, error) {
@@ -378,6 +381,15 @@ func TestRepeatsAndRefusalsFailWhole(t *testing.T) {
 			v.change, err = v.one.ChangeID(ctx)
 			require.NoError(t, err)
 			_, err = v.change.Offer(ctx, tap(1))
+			require.NoError(t, err)
+			require.NoError(t, reg.Import(ctx, []mykey.Record{{ID: id(t, "GONE2222"), Certificates: []mykey.Certificate{tap(6).Certificate}}}))
+			v.gone = begin(6)
+			left, err := v.gone.ChangeID(ctx)
+			require.NoError(t, err)
+			_, err = left.Offer(ctx, tap(6))
+			require.NoError(t, err)
+			require.NoError(t, reg.Revoke(ctx, id(t, "GONE2222")))
+			v.anew, err = begin(6).Enrol(ctx)
 			require.NoError(t, err)
 			for n := 1; ; n++ {
 				require.Less(t, n, 60, "it ends")

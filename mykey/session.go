@@ -568,16 +568,16 @@ func (s *Session) Apply(ctx context.Context, confirm Tap, rules PaymentRules, a 
 		switch {
 		case err != nil:
 			return err
-		case ok && has.Service == link.Service && has.ID == link.ID:
+		case !ok:
+			added, err := tx.addPayment(ctx, s.person, link)
+			if err == nil && !added {
+				return ErrPaymentTaken
+			}
+			return err
+		case has.Service == link.Service && has.ID == link.ID:
 			return nil
-		case ok:
-			return ErrAlreadyApplied
 		}
-		added, err := tx.addPayment(ctx, s.person, link)
-		if err == nil && !added {
-			return ErrPaymentTaken
-		}
-		return err
+		return ErrAlreadyApplied
 	})
 }
 
