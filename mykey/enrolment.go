@@ -29,10 +29,10 @@ const (
 // it is the same at every terminal and after a restart, and several Enrolments
 // of one card are one procedure. A change of another ID is another procedure,
 // and so is a first registration after a change: it begins with no offers, and
-// its first step gives up what was left off. The duplicate answers are the card's and stay
-// counted. A candidate is kept for the card until it is
-// accepted or another takes its place, so what was shown as free is still free
-// when it is accepted.
+// its first step gives up what was left off. The duplicate answers are the
+// card's and stay counted. A candidate is kept for the card until it is accepted
+// or another takes its place, so what was shown as free is still free when it is
+// accepted.
 //
 // A text that is not of the form of an ID never gets here: [ParseID] refuses
 // it, and no try is counted.
