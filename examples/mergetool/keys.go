@@ -26,7 +26,7 @@ func (s *shared) add(f *flag.FlagSet) {
 
 func (s *shared) addKeys(f *flag.FlagSet) {
 	f.StringVar(&s.keyFile, "key-file", "", "the `file` that holds the key")
-	f.StringVar(&s.keyFormat, "key-format", "hex", "how the file spells it: hex, base64, or raw, which leaves it to the profile")
+	f.StringVar(&s.keyFormat, "key-format", "hex", "how the file spells it: hex, base64, or raw, which leaves it to the profile; a raw file of 16 bytes is an AES key as it is, elsewhere one line end behind does not count")
 	f.StringVar(&s.keyID, "key-id", "k1", "the key's identifier, for envelopes and sidecars")
 	f.StringVar(&s.secretFile, "secret-file", "", "the `file` that holds the hash secret, on one line")
 }
@@ -38,7 +38,7 @@ func (s *shared) load() (p mergefile.Profile, k mergefile.Key, err error) {
 	if p, err = loadProfile(s.profile); err != nil {
 		return p, k, err
 	}
-	material, err := s.loadKey()
+	material, err := s.loadKey(p.Cipher.Key)
 	if err != nil {
 		return p, k, err
 	}
@@ -61,8 +61,9 @@ func loadProfile(name string) (mergefile.Profile, error) {
 	return mergefile.ParseProfile(data)
 }
 
-// loadKey reads the key. No error of it says what is in the file.
-func (s *shared) loadKey() ([]byte, error) {
+// loadKey reads the key for a profile's key form. No error of it says what is
+// in the file.
+func (s *shared) loadKey(form mergefile.KeyForm) ([]byte, error) {
 	data, err := os.ReadFile(s.keyFile)
 	if err != nil {
 		return nil, err
@@ -78,13 +79,24 @@ func (s *shared) loadKey() ([]byte, error) {
 			return nil, fmt.Errorf("%s is not base64", s.keyFile)
 		}
 	case "raw":
-		if len(data) != 16 { // an AES key may end in what looks like a line end
-			data = line
+		if form == mergefile.KeyRaw {
+			return rawKey(data), nil
 		}
+		data = line
 	default:
 		return nil, errUsage
 	}
 	return data, nil
+}
+
+// rawKey takes off the line end behind 16 bytes, and nothing else: a key may
+// itself end in what looks like one. So a file of 16 bytes is the key.
+func rawKey(data []byte) []byte {
+	const size = 16
+	if len(data) > size && len(trimLine(data)) <= size {
+		return data[:size]
+	}
+	return data
 }
 
 // readLine reads a file without the line end that an editor leaves.
