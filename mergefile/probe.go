@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/md5"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -84,7 +86,8 @@ func ProbeForDeveloper(ctx context.Context, file, key, secret []byte, opts *Prob
 	}
 	out := slices.Collect(maps.Values(p.found))
 	slices.SortFunc(out, func(a, b Probed) int {
-		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(likelihood(a.Profile), likelihood(b.Profile)),
+		// A profile that takes a record for a header row has fewer.
+		return cmp.Or(cmp.Compare(b.Records, a.Records), cmp.Compare(a.Distance, b.Distance), cmp.Compare(likelihood(a.Profile), likelihood(b.Profile)),
 			cmp.Compare(fmt.Sprint(a.Profile), fmt.Sprint(b.Profile)))
 	})
 	return out, nil
@@ -383,7 +386,7 @@ func (p *prober) names(body []byte, q Profile) []Profile {
 			raw = append(raw, name)
 		}
 	}
-	if len(raw) != 4 {
+	if len(raw) != 4 || slices.ContainsFunc(raw, p.isData) {
 		return nil
 	}
 	charsets := []Charset{CharsetASCII, CharsetUTF8, CharsetCP932}
@@ -404,6 +407,27 @@ func (p *prober) names(body []byte, q Profile) []Profile {
 		}
 	}
 	return nil
+}
+
+// isData says whether what stands where a name should is a field of a record:
+// a profile, which is printed and kept, holds names and never data.
+func (p *prober) isData(name string) bool {
+	if slices.ContainsFunc(p.transactionForms(), func(form TransactionForm) bool {
+		c := &codec{seqMin: form.Digits, seqMax: form.Digits}
+		if form.Digits == 0 {
+			c.seqMin, c.seqMax = 1, maxSequenceWidth
+		}
+		c.p.Transaction = form
+		var t Transaction
+		return c.parseTransaction([]byte(name), &t)
+	}) {
+		return true
+	}
+	if sum, err := hex.DecodeString(name); err == nil && len(sum) == md5.Size {
+		return true
+	}
+	sum, err := base64.StdEncoding.DecodeString(name)
+	return err == nil && len(sum) == md5.Size
 }
 
 // fixed gives the profiles that can have divided a text without delimiters: the

@@ -98,3 +98,42 @@ func TestProbeSaysHowFarItCame(t *testing.T) {
 	assert.Equal(t, total, done)
 	assert.Positive(t, total)
 }
+
+// A record is never taken for a row of names, which would be printed and kept,
+// even if the IV that garbles its beginning is not known.
+func TestProbeShowsNoData(t *testing.T) {
+	for _, change := range []func(*mergefile.Profile){
+		func(p *mergefile.Profile) {},
+		func(p *mergefile.Profile) { p.Layout = mergefile.LayoutTSV },
+		func(p *mergefile.Profile) { p.Layout = mergefile.LayoutCSVQuoted },
+		func(p *mergefile.Profile) { p.Hash.Text = mergefile.HashBase64 },
+		func(p *mergefile.Profile) { p.Transaction.Digits = 0 },
+		func(p *mergefile.Profile) { p.Cipher.IV, p.Cipher.FixedIV = mergefile.IVFixed, "000102030405060708090a0b0c0d0e0f" },
+		func(p *mergefile.Profile) { p.Cipher.Mode, p.Cipher.IV = mergefile.CipherECB, mergefile.IVNone },
+	} {
+		p := mergefile.Standard()
+		p.Holder.Min = 20
+		change(&p)
+		var rs []mergefile.Record
+		for i := range 4 {
+			r := record(t, p, i)
+			var err error
+			r.Holder, err = mergefile.NewMallHolder("HOLDER520625HOLDER52")
+			require.NoError(t, err)
+			rs = append(rs, r)
+		}
+		file, _ := write(t, p, testKey(t), rs)
+		// The IV is not handed over: what is found then is of no use, and shows
+		// nothing.
+		found, err := mergefile.ProbeForDeveloper(t.Context(), file, testMaterial, testSecret, nil)
+		if err != nil {
+			assert.NotContains(t, err.Error(), "520625")
+			continue
+		}
+		assert.EqualValues(t, len(rs), found[0].Records)
+		for _, f := range found {
+			assert.LessOrEqual(t, f.Records, found[0].Records, "the most records first")
+			assert.Empty(t, f.Profile.Names)
+		}
+	}
+}
