@@ -93,10 +93,7 @@ func (p Profile) Lint(keys ...Key) []Finding {
 
 func (p Profile) lintHash(add func(Severity, LintCode, string, string), keys []Key) {
 	h := p.Hash
-	if p.unbound() {
-		add(SeverityDanger, LintUnbound, "hash.join",
-			`the hash does not bind the border between holder and points: ("520625","100") and ("52062","5100") have the same hash, so that 100 points for one member become 5,100 for another. Join with a delimiter, or give the holder or the points a fixed width, or accept only holders that exist.`)
-	}
+	p.lintBorders(add, keys)
 	if h.Place == SecretPrefix {
 		add(SeverityWarning, LintSecretPrefix, "hash.place",
 			"with the secret in front alone, MD5 can be extended by who does not know it; only the strict grammar stands against that. Put it behind.")
@@ -123,21 +120,65 @@ func (p Profile) lintHash(add func(Severity, LintCode, string, string), keys []K
 	}
 }
 
-// unbound says whether two different pairs of holder and points can have the
-// same text in the hash's input.
-func (p Profile) unbound() bool {
+// lintBorders says whether two different records can have the same text in the
+// hash's input. A delimiter is no character of the field in front of it, so
+// that it always binds; so do quotes, names and fill. Without any of these, the
+// widths must.
+func (p Profile) lintBorders(add func(Severity, LintCode, string, string), keys []Key) {
 	h := p.Hash
-	if h.Place == SecretBetween || h.Join != "" || p.Points.ZeroFill || p.Holder.Min == p.Holder.Max {
+	if h.Fields == HashWritten {
+		switch p.Layout {
+		case LayoutCSVQuoted, LayoutFixed, LayoutKeyValue:
+			return
+		}
+	}
+	if h.Place == SecretBetween {
+		// The secret is a delimiter, unless it can be part of a number.
+		if h.SecretJoin != "" || !slices.ContainsFunc(keys, func(k Key) bool { return k.m != nil && k.digitsAlone(h.Secret) }) {
+			return
+		}
+	} else if h.Join != "" {
+		return
+	}
+	switch holder, number := p.unboundHolder(), p.unboundNumber(); {
+	case (holder || number) && h.Place == SecretBetween:
+		add(SeverityDanger, LintUnbound, "hash.secret_join",
+			"the hash does not bind the borders between the fields: a secret of digits alone can be taken for a part of them, and they for a part of it. Take a secret with letters, or a delimiter.")
+	case holder:
+		add(SeverityDanger, LintUnbound, "hash.join",
+			`the hash does not bind the border between holder and points: ("520625","100") and ("52062","5100") have the same hash, so that 100 points for one member become 5,100 for another. Join with a delimiter, or give the holder or the points a fixed width, or accept only holders that exist.`)
+	case number:
+		add(SeverityDanger, LintUnbound, "hash.join",
+			`the hash does not bind where the transaction number begins: ("100","20201201121050123456") and ("10020","201201121050123456") have the same hash, so that 100 points become 10,020. Join with a delimiter, or give the sequence a fixed width.`)
+	}
+}
+
+// unboundHolder says whether the border between holder and points can move.
+func (p Profile) unboundHolder() bool {
+	return p.Holder.Min < p.Holder.Max && !p.Points.ZeroFill && p.Points.Digits > 1
+}
+
+// unboundNumber says whether the transaction number can begin elsewhere: it is
+// digits from beginning to end, of no fixed number, and holder or points give
+// way. Every year begins with 20, and so the number cannot move by one digit,
+// but by two: 2020-12-01 becomes 2012-01-12. Points of one digit would have to
+// be the 0 of that year, and need three.
+func (p Profile) unboundNumber() bool {
+	t := p.Transaction
+	if t.Digits != 0 || t.Join != "" || t.Time != TimeSeconds && t.Time != TimeMillis {
 		return false
 	}
-	if h.Fields == HashBare {
-		return true
+	holder, least := p.Holder.Max-p.Holder.Min, 2
+	if p.Points.Digits == 1 {
+		least = 3
 	}
-	switch p.Layout {
-	case LayoutCSVQuoted, LayoutFixed, LayoutKeyValue:
-		return false // quotes, fill or names keep them apart
-	}
-	return true
+	return holder >= least || !p.Points.ZeroFill && p.Points.Digits > 2
+}
+
+// digitsAlone says whether the secret's bytes are nothing but digits.
+func (k Key) digitsAlone(form SecretForm) bool {
+	s, err := k.secretBytes(form)
+	return err == nil && !slices.ContainsFunc(s, func(c byte) bool { return c-'0' > 9 })
 }
 
 func (p Profile) lintCipher(add func(Severity, LintCode, string, string)) {

@@ -108,7 +108,9 @@ func TestProbeShowsNoData(t *testing.T) {
 		func(p *mergefile.Profile) { p.Layout = mergefile.LayoutCSVQuoted },
 		func(p *mergefile.Profile) { p.Hash.Text = mergefile.HashBase64 },
 		func(p *mergefile.Profile) { p.Transaction.Digits = 0 },
-		func(p *mergefile.Profile) { p.Cipher.IV, p.Cipher.FixedIV = mergefile.IVFixed, "000102030405060708090a0b0c0d0e0f" },
+		func(p *mergefile.Profile) {
+			p.Cipher.IV, p.Cipher.FixedIV = mergefile.IVFixed, "000102030405060708090a0b0c0d0e0f"
+		},
 		func(p *mergefile.Profile) { p.Cipher.Mode, p.Cipher.IV = mergefile.CipherECB, mergefile.IVNone },
 	} {
 		p := mergefile.Standard()

@@ -2,14 +2,18 @@ package mergefile
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/md5"
 	"encoding/hex"
 	"encoding/json"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -113,6 +117,154 @@ func TestUnboundPair(t *testing.T) {
 	c, err = newCodec(Standard(), []byte("S3CRET"))
 	require.NoError(t, err)
 	assert.NotEqual(t, hash(c, "520625", "100"), hash(c, "52062", "5100"))
+}
+
+// Each pair is two records whose hashes are one, and Lint says so of the
+// profile. Next to each are profiles that differ little, of which it is silent:
+// there, no text is that of two records.
+func TestUnboundPairs(t *testing.T) {
+	type P = Profile
+	anySequence := func(p *P) { p.Transaction.Digits = 0 }
+	for _, tt := range []struct {
+		name   string
+		change func(*P)
+		pair   [2][3]string
+		secret string // the usual one if empty
+		bound  []func(*P)
+	}{
+		{"holder and points", func(p *P) {},
+			[2][3]string{{"520625", "100", "201705120930000001"}, {"52062", "5100", "201705120930000001"}}, "",
+			[]func(*P){
+				func(p *P) { p.Holder.Min, p.Holder.Max = 6, 6 },
+				func(p *P) { p.Points.ZeroFill = true },
+				func(p *P) { p.Points.Digits = 1 },
+				func(p *P) { p.Hash.Join = "-" },
+				func(p *P) { p.Layout, p.Hash.Fields = LayoutCSVQuoted, HashWritten },
+				func(p *P) { p.Hash.Place = SecretBetween },
+			}},
+		{"holder and points, the number marked", func(p *P) { p.Transaction.Time, p.Transaction.Digits = TimeDashes, 0 },
+			[2][3]string{{"520625", "100", "2017-05-12 09:30:001"}, {"52062", "5100", "2017-05-12 09:30:001"}}, "",
+			[]func(*P){func(p *P) { p.Points.ZeroFill = true }, func(p *P) { p.Holder.Min = p.Holder.Max }}},
+		{"as written, without quotes", func(p *P) { p.Hash.Fields, p.Layout = HashWritten, LayoutLines },
+			[2][3]string{{"520625", "100", "201705120930000001"}, {"52062", "5100", "201705120930000001"}}, "", nil},
+		{"points and number", func(p *P) { *p = p.WithMyKeyID(); anySequence(p) },
+			[2][3]string{{"MY123456", "100", "20201201121050123456"}, {"MY123456", "10020", "201201121050123456"}}, "",
+			[]func(*P){
+				func(p *P) { p.Points.Digits = 2 },
+				func(p *P) { p.Points.ZeroFill = true },
+				func(p *P) { p.Transaction.Digits = 6 },
+				func(p *P) { p.Transaction.Join = "-" },
+				func(p *P) { p.Transaction.Time = TimeISO },
+				func(p *P) { p.Hash.Join = "," },
+			}},
+		{"points and number with milliseconds", func(p *P) { *p = p.WithMyKeyID(); anySequence(p); p.Transaction.Time = TimeMillis; p.Points.Digits = 3 },
+			[2][3]string{{"MY123456", "1", "202012011210501234567"}, {"MY123456", "120", "2012011210501234567"}}, "",
+			[]func(*P){func(p *P) { p.Points.Digits = 2 }}},
+		{"holder and number", func(p *P) {
+			anySequence(p)
+			p.Holder.Min, p.Holder.Max = 6, 8
+			p.Points = PointsForm{Digits: 4, ZeroFill: true}
+		},
+			[2][3]string{{"520625", "0100", "20201201121050123456"}, {"52062501", "0020", "201201121050123456"}}, "",
+			[]func(*P){func(p *P) { p.Holder.Max = 7 }, func(p *P) { p.Transaction.Digits = 8 }}},
+		{"holder and number, one digit", func(p *P) { anySequence(p); p.Holder.Min, p.Holder.Max = 2, 5; p.Points.Digits = 1 },
+			[2][3]string{{"52", "7", "201205101210051234"}, {"52720", "1", "205101210051234"}}, "",
+			[]func(*P){func(p *P) { p.Holder.Max = 4 }}},
+		{"a secret of digits between", func(p *P) { p.Hash.Place = SecretBetween },
+			[2][3]string{{"A", "47115", "20170512093000000001"}, {"A4711", "5", "20170512093000000001"}}, "4711",
+			[]func(*P){func(p *P) { p.Hash.SecretJoin = ":" }, func(p *P) { p.Points.ZeroFill = true }}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			secret := []byte(tt.secret)
+			if len(secret) == 0 {
+				secret = []byte("8f1d0c3ab94e7725")
+			}
+			key, err := NewKey("k", []byte("0123456789abcdef"), secret)
+			require.NoError(t, err)
+			unbound := func(p Profile) bool {
+				return slices.ContainsFunc(p.Lint(key), func(f Finding) bool { return f.Code == LintUnbound && f.Severity == SeverityDanger })
+			}
+			p := Published()
+			if p.Transaction.Digits = 6; tt.pair[0][2] == "201705120930000001" {
+				p.Transaction.Digits = 4
+			}
+			tt.change(&p)
+			require.NoError(t, p.Validate())
+			assert.True(t, unbound(p))
+			c, err := newCodec(p, secret)
+			require.NoError(t, err)
+			var inputs [2]string
+			for i, texts := range tt.pair {
+				f := fields{}
+				for j, text := range texts {
+					f.bare[j], f.written[j] = []byte(text), []byte(text)
+				}
+				var r Record
+				_, ok := c.parse(&f, &r)
+				require.True(t, ok, "%q", texts)
+				inputs[i] = string(c.appendInput(nil, &f))
+			}
+			assert.NotEqual(t, tt.pair[0], tt.pair[1])
+			assert.Equal(t, inputs[0], inputs[1])
+
+			for i, change := range tt.bound {
+				q := p
+				change(&q)
+				require.NoError(t, q.Validate())
+				assert.False(t, unbound(q), "%d", i)
+				requireOneReading(t, q, secret)
+			}
+		})
+	}
+}
+
+// requireOneReading wants no hash input of random records to be that of
+// another record, however the text is divided.
+func requireOneReading(t *testing.T, p Profile, secret []byte) {
+	t.Helper()
+	c, err := newCodec(p, secret)
+	require.NoError(t, err)
+	rnd := rand.New(rand.NewPCG(1, 2))
+	digits := func(n int) string {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte('0' + rnd.IntN(3))
+		}
+		return string(b)
+	}
+	fill := func(texts [3]string) (f fields) {
+		for i, text := range texts {
+			f.bare[i], f.written[i] = []byte(text), c.write(nil, field(i), []byte(text))
+		}
+		return f
+	}
+	seen := 0 // times are such that a part of one is likely to be another
+	for range 1500 {
+		at := time.Date(2012+8*rnd.IntN(2), 1+time.Month(rnd.IntN(12)), 1+rnd.IntN(12), rnd.IntN(24), rnd.IntN(24), rnd.IntN(60), rnd.IntN(1000)*1e6, time.UTC)
+		number := string(p.Transaction.Time.appendTime(nil, at.UnixMilli())) + p.Transaction.Join + digits(cmp.Or(p.Transaction.Digits, 1+rnd.IntN(9)))
+		points := digits(1 + rnd.IntN(p.Points.Digits))
+		if p.Points.ZeroFill {
+			points = digits(p.Points.Digits)
+		}
+		f := fill([3]string{digits(p.Holder.Min + rnd.IntN(p.Holder.Max-p.Holder.Min+1)), points, number})
+		var r Record
+		if _, ok := c.parse(&f, &r); !ok {
+			continue
+		}
+		seen++
+		input := string(c.appendInput(nil, &f))
+		// The same characters, divided in every way.
+		all := string(f.bare[0]) + string(f.bare[1]) + string(f.bare[2])
+		for i := p.Holder.Min; i <= min(p.Holder.Max, len(all)); i++ {
+			for j := i + 1; j <= min(i+p.Points.Digits, len(all)); j++ {
+				g := fill([3]string{all[:i], all[i:j], all[j:]})
+				if _, ok := c.parse(&g, &r); ok && string(c.appendInput(nil, &g)) == input {
+					require.Equal(t, f.bare, g.bare)
+				}
+			}
+		}
+	}
+	require.Greater(t, seen, 100)
 }
 
 // Every case of Wycheproof's AES-CBC-PKCS5, of all key sizes: the 72 valid ones
