@@ -29,7 +29,7 @@ func inspect(f *flag.FlagSet) func(context.Context, []string) error {
 			return err
 		}
 		if *diagnose {
-			data, err := readAll(args[0])
+			data, err := readAll(ctx, args[0])
 			if err != nil {
 				return err
 			}
@@ -117,7 +117,7 @@ func probe(f *flag.FlagSet) func(context.Context, []string) error {
 		if len(args) != 1 || *keyFile == "" || *secretFile == "" {
 			return errUsage
 		}
-		file, err := readAll(args[0])
+		file, err := readAll(ctx, args[0])
 		if err != nil {
 			return err
 		}
@@ -164,7 +164,7 @@ func probe(f *flag.FlagSet) func(context.Context, []string) error {
 		if err != nil {
 			return err
 		}
-		return writeWhole(*out, append(text, '\n'))
+		return writeWhole(ctx, *out, append(text, '\n'))
 	}
 }
 
@@ -208,8 +208,8 @@ func vectors(f *flag.FlagSet) func(context.Context, []string) error {
 	}
 }
 
-func readAll(name string) ([]byte, error) {
-	in, err := openInput(name)
+func readAll(ctx context.Context, name string) ([]byte, error) {
+	in, err := openInput(ctx, name)
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
 	"slices"
 	"time"
 
@@ -80,7 +79,7 @@ func (l *ledgerFlags) show(ctx context.Context, ledger *mergefile.Ledger, _ stri
 }
 
 func (l *ledgerFlags) export(ctx context.Context, ledger *mergefile.Ledger, name string) error {
-	out, err := create(name)
+	out, err := create(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -92,12 +91,15 @@ func (l *ledgerFlags) export(ctx context.Context, ledger *mergefile.Ledger, name
 }
 
 func (l *ledgerFlags) take(ctx context.Context, ledger *mergefile.Ledger, name string) error {
-	in, err := os.Open(name)
+	in, err := openInput(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	report, err := ledger.Import(ctx, in)
+	if !in.regular {
+		return errors.New("an export is read twice: give the file itself")
+	}
+	report, err := ledger.Import(ctx, in.file)
 	if c, ok := errors.AsType[*mergefile.ConflictError](err); ok {
 		for _, r := range c.Records {
 			fmt.Println("different", r.Transaction)
@@ -129,7 +131,7 @@ func (l *ledgerFlags) reconcile(ctx context.Context, ledger *mergefile.Ledger, n
 	if err != nil {
 		return fmt.Errorf("-to: %w", err)
 	}
-	in, err := openInput(name)
+	in, err := openInput(ctx, name)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,8 @@
 // is standard input or output. The CSV has the header
 // holder,points,transaction_time,sequence, with RFC 3339 times.
 //
-// open writes nothing unless the whole file is valid. It says the same of every
+// open writes nothing unless the whole file is valid, and seal nothing unless
+// every row is right. Open says the same of every
 // invalid file; "inspect -diagnose" and "probe" say more, and belong on a
 // developer's desk.
 //
@@ -81,10 +82,15 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the next signal ends the program by itself
+	// Whoever reads the output may go away: that is an error like another, after
+	// which temporary files are removed.
+	signal.Ignore(syscall.SIGPIPE)
 	code := run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
@@ -107,21 +113,24 @@ type exit struct {
 // A task is one subcommand.
 type task struct {
 	name, operands, about string
+	// ending is how long the task has to end when it is told to; 0 is for as
+	// long as it takes.
+	ending time.Duration
 	// prepare adds the task's flags and gives what runs it on its operands.
 	prepare func(*flag.FlagSet) func(context.Context, []string) error
 }
 
 func tasks() []task {
 	return []task{
-		{"keygen", "", "make a new key and a new secret", keygen},
-		{"seal", "IN.csv OUT", "make a merge file of a CSV", seal},
-		{"open", "IN OUT.csv", "verify a merge file and write it as CSV", open},
-		{"inspect", "IN", "verify a merge file and say what is in it, without holders", inspect},
-		{"lint", "", "say what is risky about a profile", lint},
-		{"probe", "IN", "find the profile of a merge file", probe},
-		{"vectors", "", "run the test vectors, or write them out", vectors},
-		{"receive", "[FILE ...]", "merge files into a database, each exactly once", receive},
-		{"ledger", "ACTION [FILE]", "show, export, import, reconcile or forget what was merged", ledger},
+		{"keygen", "", "make a new key and a new secret", time.Second, keygen},
+		{"seal", "IN.csv OUT", "make a merge file of a CSV", time.Second, seal},
+		{"open", "IN OUT.csv", "verify a merge file and write it as CSV", time.Second, open},
+		{"inspect", "IN", "verify a merge file and say what is in it, without holders", time.Second, inspect},
+		{"lint", "", "say what is risky about a profile", time.Second, lint},
+		{"probe", "IN", "find the profile of a merge file", time.Second, probe},
+		{"vectors", "", "run the test vectors, or write them out", time.Second, vectors},
+		{"receive", "[FILE ...]", "merge files into a database, each exactly once", 0, receive},
+		{"ledger", "ACTION [FILE]", "show, export, import, reconcile or forget what was merged", 10 * time.Second, ledger},
 	}
 }
 
@@ -149,9 +158,12 @@ func run(ctx context.Context, args []string) int {
 		case err != nil:
 			return exitUsage
 		}
-		switch err := do(ctx, f.Args()); {
+		switch err := t.run(ctx, do, f.Args()); {
 		case err == nil:
 			return exitOK
+		case ctx.Err() != nil && errors.Is(err, context.Canceled):
+			fmt.Fprintln(os.Stderr, "mergetool: told to end before it was done")
+			return exitError
 		case errors.Is(err, errUsage):
 			f.Usage()
 			return exitUsage
@@ -170,6 +182,28 @@ func run(ctx context.Context, args []string) int {
 	}
 	usage(os.Stderr)
 	return exitUsage
+}
+
+// run runs the task until it is done, or has been told to end and does not.
+func (t task) run(ctx context.Context, do func(context.Context, []string) error, args []string) error {
+	done := make(chan error, 1)
+	go func() { done <- do(ctx, args) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	if t.ending == 0 {
+		return <-done
+	}
+	late := time.NewTimer(t.ending)
+	defer late.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-late.C:
+		return ctx.Err()
+	}
 }
 
 func usage(w io.Writer) {

@@ -105,6 +105,7 @@ func afterwards(ctx context.Context, grace time.Duration) (context.Context, func
 	go func() {
 		defer close(ended)
 		defer cancel()
+		defer signal.Stop(signals) // one more ends the program
 		select {
 		case <-ctx.Done():
 		case <-work.Done():
@@ -161,15 +162,18 @@ var errEnded = errors.New("the program was told to end")
 
 // file receives one file of the command line.
 func (r *receiveFlags) file(name string, bar progress) error {
-	in, err := openInput(name)
+	in, err := openInput(r.work, name)
 	if err != nil {
+		if r.work.Err() != nil {
+			err = errEnded
+		}
 		r.out.left(name, err)
 		return nil
 	}
 	defer in.Close()
 	var src io.Reader = in
-	if info, err := in.Stat(); err == nil && info.Mode().IsRegular() {
-		src = &countedSection{io.NewSectionReader(in, 0, info.Size()), bar}
+	if in.regular {
+		src = &countedSection{io.NewSectionReader(in.file, 0, in.size), bar}
 	}
 	report, err := r.merge.Receive(r.work, src, filepath.Base(name), readerOptions(name).Sidecar)
 	switch {

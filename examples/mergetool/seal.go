@@ -33,21 +33,17 @@ func seal(f *flag.FlagSet) func(context.Context, []string) error {
 		if err != nil {
 			return err
 		}
-		in, err := openInput(args[0])
+		in, err := openInput(ctx, args[0])
 		if err != nil {
 			return err
 		}
 		defer in.Close()
-		out, err := create(args[1])
+		out, err := create(ctx, args[1])
 		if err != nil {
 			return err
 		}
 		defer out.discard()
-		var size int64
-		if info, err := in.Stat(); err == nil {
-			size = info.Size()
-		}
-		bar := newProgress("sealing", size)
+		bar := newProgress("sealing", in.size)
 		defer bar.done()
 
 		var mac bytes.Buffer
@@ -68,7 +64,7 @@ func seal(f *flag.FlagSet) func(context.Context, []string) error {
 				return errors.New("a sidecar needs a file beside it: name the output")
 			}
 			// The sidecar goes first: a file without it would be refused.
-			if err := writeWhole(args[1]+mergefile.SidecarSuffix, mac.Bytes()); err != nil {
+			if err := writeWhole(ctx, args[1]+mergefile.SidecarSuffix, mac.Bytes()); err != nil {
 				return err
 			}
 		}
@@ -76,8 +72,8 @@ func seal(f *flag.FlagSet) func(context.Context, []string) error {
 	}
 }
 
-func writeWhole(name string, data []byte) error {
-	out, err := create(name)
+func writeWhole(ctx context.Context, name string, data []byte) error {
+	out, err := create(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -169,7 +165,7 @@ func open(f *flag.FlagSet) func(context.Context, []string) error {
 			return err
 		}
 		defer finish()
-		out, err := create(args[1])
+		out, err := create(ctx, args[1])
 		if err != nil {
 			return err
 		}
@@ -203,16 +199,16 @@ func open(f *flag.FlagSet) func(context.Context, []string) error {
 
 // openFile verifies a merge file, with the sidecar beside it if there is one.
 func openFile(ctx context.Context, name string, p mergefile.Profile, k mergefile.Key, about string) (*mergefile.Reader, progress, func(), error) {
-	in, err := openInput(name)
+	in, err := openInput(ctx, name)
 	if err != nil {
 		return nil, progress{}, nil, err
 	}
 	opts := readerOptions(name)
 	var bar progress
 	var r *mergefile.Reader
-	if info, serr := in.Stat(); serr == nil && info.Mode().IsRegular() {
-		bar = newProgress(about, 2*info.Size()) // it is read twice
-		r, err = mergefile.NewReaderAt(ctx, countedReaderAt{in, bar}, info.Size(), p, k, opts)
+	if in.regular {
+		bar = newProgress(about, 2*in.size) // it is read twice
+		r, err = mergefile.NewReaderAt(ctx, countedReaderAt{in.file, bar}, in.size, p, k, opts)
 	} else {
 		r, err = mergefile.NewReader(ctx, in, p, k, opts)
 	}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// blocked starts a task that is going to wait for ever. Without stdin it reads
+// an empty one.
+func (s *shop) blocked(stdin []byte, args ...string) *exec.Cmd {
+	s.t.Helper()
+	self, err := os.Executable()
+	require.NoError(s.t, err)
+	cmd := exec.CommandContext(s.t.Context(), self)
+	cmd.Args = append([]string{"mergetool"}, args...)
+	cmd.Dir = s.dir
+	cmd.Env = append(os.Environ(), "TMPDIR="+s.path("tmp"))
+	cmd.Stderr = new(bytes.Buffer)
+	in, err := cmd.StdinPipe()
+	require.NoError(s.t, err)
+	s.t.Cleanup(func() { in.Close() })
+	out, err := cmd.StdoutPipe() // and nobody reads it
+	require.NoError(s.t, err)
+	s.t.Cleanup(func() { out.Close() })
+	require.NoError(s.t, cmd.Start())
+	_, err = in.Write(stdin)
+	require.NoError(s.t, err)
+	if len(stdin) == 0 {
+		in.Close()
+	}
+	return cmd
+}
+
+// idle waits until a process has worked, and has ceased to for a while.
+func idle(t *testing.T, pid int) {
+	t.Helper()
+	last, since := "", time.Now()
+	until(t.Context(), t, func() bool {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		require.NoError(t, err)
+		f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')'):]))
+		if now := f[12-1] + " " + f[13-1]; now != last { // utime and stime
+			last, since = now, time.Now()
+		}
+		return time.Since(since) > 300*time.Millisecond
+	})
+}
+
+// leftovers are the files that are there now and were not before.
+func (s *shop) leftovers(before []string) []string {
+	var more []string
+	for _, name := range s.files() {
+		if !strings.Contains(strings.Join(before, "\n")+"\n", name+"\n") {
+			more = append(more, name)
+		}
+	}
+	return more
+}
+
+func (s *shop) files() []string {
+	var names []string
+	for _, dir := range []string{s.dir, s.path("tmp")} {
+		entries, err := os.ReadDir(dir)
+		require.NoError(s.t, err)
+		for _, e := range entries {
+			names = append(names, filepath.Join(dir, e.Name()))
+		}
+	}
+	return names
+}
+
+// The first signal ends every task, whatever it waits for, and nothing of it
+// is left.
+func TestEndedWhileBlocked(t *testing.T) {
+	s := newShop(t, "")
+	require.NoError(t, os.Mkdir(s.path("tmp"), 0o700))
+	s.seal("big.bin", 60_000)
+	big, err := os.ReadFile(s.path("big.bin"))
+	require.NoError(t, err)
+	rows, err := os.ReadFile(s.path("csv"))
+	require.NoError(t, err)
+	require.NoError(t, syscall.Mkfifo(s.path("pipe"), 0o600))
+	keys := []string{"-key-file", s.path("k"), "-secret-file", s.path("s")}
+	ledger := []string{"-ledger-key-file", s.path("l"), "-db", s.db}
+	require.Zero(t, run(t.Context(), append(append([]string{"ledger"}, ledger...), "show")))
+	for name, tc := range map[string]struct {
+		task  string
+		stdin []byte // an idle one if it is not empty
+		args  []string
+	}{
+		"seal reads an idle input":     {"seal", rows[:1000], []string{"-", "out.bin"}},
+		"seal reads a fifo":            {"seal", nil, []string{"pipe", "out.bin"}},
+		"seal writes where none reads": {"seal", nil, []string{"csv", "-"}},
+		"open reads an idle input":     {"open", big[:2<<20], []string{"-", "out.csv"}},
+		"open writes where none reads": {"open", nil, []string{"big.bin", "-"}},
+		"inspect":                      {"inspect", big[:2<<20], []string{"-"}},
+		"probe":                        {"probe", big[:2<<20], []string{"-"}},
+		"ledger":                       {"ledger", rows[:1000], []string{"reconcile", "-"}},
+		"receive":                      {"receive", big[:2<<20], []string{"-"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := s.files()
+			args := []string{tc.task}
+			switch tc.task {
+			case "ledger":
+				args = append(args, ledger...)
+			case "receive":
+				args = append(append(append(args, keys...), ledger...), "-grace", "0")
+			default:
+				args = append(args, keys...)
+			}
+			cmd := s.blocked(tc.stdin, append(args, tc.args...)...)
+			idle(t, cmd.Process.Pid)
+			require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+			want := exitError
+			if tc.task == "receive" {
+				want = exitLeft
+			}
+			assert.Equal(t, want, exitCode(t, cmd), "%s", cmd.Stderr)
+			assert.Empty(t, s.leftovers(before))
+		})
+	}
+}
