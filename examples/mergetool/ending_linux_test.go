@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -41,15 +43,24 @@ func (s *shop) blocked(stdin []byte, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// idle waits until a process has worked, and has ceased to for a while.
+// idle waits until a process takes its signals, and then until it has not
+// worked for a while.
 func idle(t *testing.T, pid int) {
 	t.Helper()
+	until(t.Context(), t, func() bool {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		require.NoError(t, err)
+		_, mask, _ := strings.Cut(string(status), "SigIgn:\t")
+		ignored, err := strconv.ParseUint(mask[:16], 16, 64)
+		require.NoError(t, err)
+		return ignored>>(syscall.SIGPIPE-1)&1 == 1 // main does this last
+	})
 	last, since := "", time.Now()
 	until(t.Context(), t, func() bool {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		require.NoError(t, err)
 		f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')'):]))
-		if now := f[12-1] + " " + f[13-1]; now != last { // utime and stime
+		if now := f[11] + " " + f[12]; now != last { // utime and stime
 			last, since = now, time.Now()
 		}
 		return time.Since(since) > 300*time.Millisecond
@@ -101,8 +112,10 @@ func TestEndedWhileBlocked(t *testing.T) {
 		"seal reads an idle input":     {"seal", rows[:1000], []string{"-", "out.bin"}},
 		"seal reads a fifo":            {"seal", nil, []string{"pipe", "out.bin"}},
 		"seal writes where none reads": {"seal", nil, []string{"csv", "-"}},
+		"seal writes to a fifo":        {"seal", nil, []string{"csv", "pipe"}},
 		"open reads an idle input":     {"open", big[:2<<20], []string{"-", "out.csv"}},
 		"open writes where none reads": {"open", nil, []string{"big.bin", "-"}},
+		"open writes to a fifo":        {"open", nil, []string{"big.bin", "pipe"}},
 		"inspect":                      {"inspect", big[:2<<20], []string{"-"}},
 		"probe":                        {"probe", big[:2<<20], []string{"-"}},
 		"ledger":                       {"ledger", rows[:1000], []string{"reconcile", "-"}},
@@ -130,4 +143,35 @@ func TestEndedWhileBlocked(t *testing.T) {
 			assert.Empty(t, s.leftovers(before))
 		})
 	}
+}
+
+// A FIFO is written to, and stays one: with all of a file, or nothing.
+func TestFIFO(t *testing.T) {
+	s := newShop(t, "")
+	s.seal("good.bin", 2000)
+	require.NoError(t, syscall.Mkfifo(s.path("pipe"), 0o600))
+	rows, err := os.ReadFile(s.path("csv"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(s.path("bad.csv"), append(rows, "520625,none,,\n"...), 0o600))
+	keys := []string{"-key-file", s.path("k"), "-secret-file", s.path("s")}
+	through := func(code int, args ...string) []byte {
+		// The test holds both ends, so that neither waits for the other.
+		pipe, err := os.OpenFile(s.path("pipe"), os.O_RDWR, 0)
+		require.NoError(t, err)
+		defer pipe.Close()
+		require.Equal(t, code, run(t.Context(), append(append(args[:1:1], keys...), args[1:]...)))
+		require.NoError(t, pipe.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
+		got, _ := io.ReadAll(pipe)
+		return got
+	}
+	assert.Empty(t, through(exitError, "seal", s.path("bad.csv"), s.path("pipe")))
+	assert.Empty(t, through(exitError, "open", s.path("bad.csv"), s.path("pipe")))
+	require.NoError(t, os.WriteFile(s.path("one.csv"), rows[:bytes.IndexByte(rows[50:], '\n')+51], 0o600))
+	sealed := through(exitOK, "seal", s.path("one.csv"), s.path("pipe"))
+	require.NoError(t, os.WriteFile(s.path("one.bin"), sealed, 0o600))
+	opened := through(exitOK, "open", s.path("one.bin"), s.path("pipe"))
+	assert.NotEmpty(t, opened)
+	info, err := os.Lstat(s.path("pipe"))
+	require.NoError(t, err)
+	assert.Equal(t, os.ModeNamedPipe, info.Mode().Type())
 }

@@ -12,38 +12,116 @@ import (
 	"golang.org/x/term"
 )
 
-// output is a file that appears whole or not at all.
+// output is a file that appears whole or not at all, or a stream, which cannot
+// be taken back.
 type output struct {
 	io.Writer
-	file *os.File    // temporary
-	name string      // what it will be called
-	stop func() bool // keeps the context from removing it
+	ctx     context.Context
+	name    string      // what it will be called
+	file    *os.File    // temporary
+	stop    func() bool // keeps the context from removing it
+	spooled bool        // the name is a stream's, and gets what is in the file
+	stream  *os.File
 }
 
-// create begins an output, which goes away with ctx. "-" is standard output,
-// which cannot be taken back.
+// create begins an output, which goes away with ctx. A file that is there stays
+// until commit, and one that is a link stays a link. "-", a FIFO and a device
+// are written to as they are.
 func create(ctx context.Context, name string) (*output, error) {
-	if name == "-" {
-		return &output{Writer: endableWriter{ctx, os.Stdout}}, nil
+	o := &output{ctx: ctx}
+	if isStream(name) {
+		return o, o.openStream(name)
 	}
-	file, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	o.name = linked(name)
+	// Not filepath.Dir, which would take a/.. for nothing where a is a link.
+	dir, base := filepath.Split(o.name)
+	if dir == "" {
+		dir = "."
+	}
+	var err error
+	if o.file, err = os.CreateTemp(dir, "."+base+".*"); err != nil {
+		return nil, err
+	}
+	o.Writer = o.file
+	temp := o.file.Name()
+	o.stop = context.AfterFunc(ctx, func() { os.Remove(temp) })
+	return o, nil
+}
+
+// createSpooled is create for what is not known to be good before its end: a
+// stream gets all of it or nothing. What is written lies on the disk meanwhile,
+// so that it is for what is encrypted.
+func createSpooled(ctx context.Context, name string) (*output, error) {
+	if !isStream(name) {
+		return create(ctx, name)
+	}
+	file, err := os.CreateTemp("", "mergetool-*.spool")
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { os.Remove(file.Name()) })
-	return &output{Writer: file, file: file, name: name, stop: stop}, nil
+	// Where a name may go before its file does, nothing can leave it behind.
+	os.Remove(file.Name())
+	return &output{Writer: file, ctx: ctx, name: name, file: file, spooled: true}, nil
+}
+
+// isStream says whether there is something of that name that is no file.
+func isStream(name string) bool {
+	if name == "-" {
+		return true
+	}
+	info, err := os.Stat(name)
+	return err == nil && !info.Mode().IsRegular()
+}
+
+// linked follows links to the name that is none, whether there is a file or
+// not.
+func linked(name string) string {
+	for range 40 { // as many as the system follows
+		target, err := os.Readlink(name)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(target) {
+			dir, _ := filepath.Split(name)
+			target = dir + target
+		}
+		name = target
+	}
+	return name
+}
+
+func (o *output) openStream(name string) error {
+	o.stream = os.Stdout
+	if name != "-" {
+		var err error
+		if o.stream, err = await(o.ctx, func() (*os.File, error) { return os.OpenFile(name, os.O_WRONLY, 0) }); err != nil {
+			return err
+		}
+	}
+	o.Writer = endableWriter{o.ctx, o.stream}
+	return nil
 }
 
 // commit puts the output in its place.
 func (o *output) commit() error {
-	if o.file == nil {
-		return nil
+	switch {
+	case o.stream != nil:
+		return o.closeStream()
+	case o.spooled:
+		if _, err := o.file.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		if err := o.openStream(o.name); err != nil {
+			return err
+		}
+		_, err := io.Copy(o.Writer, o.file)
+		return errors.Join(err, o.closeStream())
 	}
 	if err := errors.Join(o.file.Sync(), o.file.Close()); err != nil {
 		return err
 	}
 	if !o.stop() {
-		return context.Canceled
+		return o.ctx.Err()
 	}
 	err := os.Rename(o.file.Name(), o.name)
 	if err == nil {
@@ -52,10 +130,23 @@ func (o *output) commit() error {
 	return err
 }
 
+// closeStream says what only shows when a stream is closed.
+func (o *output) closeStream() error {
+	if o.stream == nil || o.stream == os.Stdout {
+		return nil
+	}
+	err := o.stream.Close()
+	o.stream = nil
+	return err
+}
+
 // discard removes what was not committed.
 func (o *output) discard() {
+	_ = o.closeStream()
 	if o.file != nil {
-		o.stop()
+		if o.stop != nil {
+			o.stop()
+		}
 		o.file.Close()
 		os.Remove(o.file.Name())
 	}

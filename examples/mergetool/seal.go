@@ -33,12 +33,15 @@ func seal(f *flag.FlagSet) func(context.Context, []string) error {
 		if err != nil {
 			return err
 		}
+		if p.Integrity == mergefile.IntegritySidecar && isStream(args[1]) {
+			return errors.New("a sidecar needs a file beside it: name the output")
+		}
 		in, err := openInput(ctx, args[0])
 		if err != nil {
 			return err
 		}
 		defer in.Close()
-		out, err := create(ctx, args[1])
+		out, err := createSpooled(ctx, args[1])
 		if err != nil {
 			return err
 		}
@@ -60,9 +63,6 @@ func seal(f *flag.FlagSet) func(context.Context, []string) error {
 			return err
 		}
 		if mac.Len() > 0 {
-			if args[1] == "-" {
-				return errors.New("a sidecar needs a file beside it: name the output")
-			}
 			// The sidecar goes first: a file without it would be refused.
 			if err := writeWhole(ctx, args[1]+mergefile.SidecarSuffix, mac.Bytes()); err != nil {
 				return err
