@@ -175,3 +175,34 @@ func TestFIFO(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, os.ModeNamedPipe, info.Mode().Type())
 }
+
+// What lies where a sidecar may be is looked at if the profile has one, and
+// then only so far.
+func TestSidecarIsBounded(t *testing.T) {
+	s := newShop(t, "")
+	s.seal("plain.bin", 3)
+	keys := []string{"-key-file", s.path("k"), "-secret-file", s.path("s")}
+	task := func(name string, args ...string) int {
+		return run(t.Context(), append(append([]string{name}, keys...), args...))
+	}
+	require.Zero(t, task("seal", "-profile", "Sidecar", s.path("csv"), s.path("side.bin")))
+
+	require.NoError(t, syscall.Mkfifo(s.path("plain.bin.mac"), 0o600))
+	assert.Equal(t, exitOK, task("open", s.path("plain.bin"), s.path("out.csv")))
+	for name, put := range map[string]func() error{
+		"a fifo":      func() error { return syscall.Mkfifo(s.path("side.bin.mac"), 0o600) },
+		"a directory": func() error { return os.Mkdir(s.path("side.bin.mac"), 0o700) },
+		"half a terabyte": func() error {
+			if err := os.WriteFile(s.path("side.bin.mac"), nil, 0o600); err != nil {
+				return err
+			}
+			return os.Truncate(s.path("side.bin.mac"), 1<<39)
+		},
+		"none": func() error { return nil },
+	} {
+		require.NoError(t, os.RemoveAll(s.path("side.bin.mac")))
+		require.NoError(t, put())
+		assert.Equal(t, exitError, task("open", "-profile", "Sidecar", s.path("side.bin"), s.path("out.csv")), name)
+		assert.Equal(t, exitRefused, task("receive", "-profile", "Sidecar", "-ledger-key-file", s.path("l"), "-db", s.db, s.path("side.bin")), name)
+	}
+}

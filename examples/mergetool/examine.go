@@ -33,7 +33,11 @@ func inspect(f *flag.FlagSet) func(context.Context, []string) error {
 			if err != nil {
 				return err
 			}
-			if err := mergefile.DiagnoseForDeveloper(ctx, data, p, k, readerOptions(args[0])); err != nil {
+			opts, err := readerOptions(args[0], p)
+			if err != nil {
+				return err
+			}
+			if err := mergefile.DiagnoseForDeveloper(ctx, data, p, k, opts); err != nil {
 				return err
 			}
 		}

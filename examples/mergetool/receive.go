@@ -26,6 +26,7 @@ type receiveFlags struct {
 	once, asJSON bool
 	grace        time.Duration
 	operands     []string
+	loaded       mergefile.Profile
 	merge        *mergefile.Receiver
 	out          *outcomes
 	work         context.Context // ends when the file in hand must be given up
@@ -60,6 +61,7 @@ func (r *receiveFlags) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.loaded = p
 	db, ledger, err := r.storage.open(ctx, 0)
 	if err != nil {
 		return advise(err)
@@ -162,6 +164,11 @@ var errEnded = errors.New("the program was told to end")
 
 // file receives one file of the command line.
 func (r *receiveFlags) file(name string, bar progress) error {
+	opts, err := readerOptions(name, r.loaded)
+	if err != nil {
+		r.out.left(name, err)
+		return nil
+	}
 	in, err := openInput(r.work, name)
 	if err != nil {
 		if r.work.Err() != nil {
@@ -175,7 +182,7 @@ func (r *receiveFlags) file(name string, bar progress) error {
 	if in.regular {
 		src = &countedSection{io.NewSectionReader(in.file, 0, in.size), bar}
 	}
-	report, err := r.merge.Receive(r.work, src, filepath.Base(name), readerOptions(name).Sidecar)
+	report, err := r.merge.Receive(r.work, src, filepath.Base(name), opts.Sidecar)
 	switch {
 	case err == nil:
 		r.out.merged(name, report)

@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -199,11 +200,14 @@ func open(f *flag.FlagSet) func(context.Context, []string) error {
 
 // openFile verifies a merge file, with the sidecar beside it if there is one.
 func openFile(ctx context.Context, name string, p mergefile.Profile, k mergefile.Key, about string) (*mergefile.Reader, progress, func(), error) {
+	opts, err := readerOptions(name, p)
+	if err != nil {
+		return nil, progress{}, nil, err
+	}
 	in, err := openInput(ctx, name)
 	if err != nil {
 		return nil, progress{}, nil, err
 	}
-	opts := readerOptions(name)
 	var bar progress
 	var r *mergefile.Reader
 	if in.regular {
@@ -226,9 +230,27 @@ func openFile(ctx context.Context, name string, p mergefile.Profile, k mergefile
 	return r, bar, finish, nil
 }
 
-func readerOptions(name string) *mergefile.ReaderOptions {
+// readerOptions are for a file of that name. If the profile has a sidecar, it
+// is read; that there is none is for the reader to judge, and so is one that is
+// too long or no file.
+func readerOptions(name string, p mergefile.Profile) (*mergefile.ReaderOptions, error) {
 	opts := &mergefile.ReaderOptions{Name: filepath.Base(name)}
-	// No sidecar is no failure: the profile decides whether one is due.
-	opts.Sidecar, _ = os.ReadFile(name + mergefile.SidecarSuffix)
-	return opts
+	if p.Integrity != mergefile.IntegritySidecar {
+		return opts, nil
+	}
+	const enough = 512 // more than a sidecar can have
+	name += mergefile.SidecarSuffix
+	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		return opts, err
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	opts.Sidecar, err = io.ReadAll(io.LimitReader(file, enough))
+	return opts, err
 }
