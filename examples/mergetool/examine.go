@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/mynakit/mynakit/mergefile"
 	"github.com/mynakit/mynakit/mergefile/testkit"
@@ -134,15 +135,8 @@ func probe(f *flag.FlagSet) func(context.Context, []string) error {
 			return err
 		}
 		opts := &mergefile.ProbeOptions{Name: filepath.Base(args[0]), IV: *iv, KeyID: *keyID}
-		var bar progress
-		last := 0
-		opts.Progress = func(done, total int) {
-			if bar.bar == nil {
-				bar = newProgress("probing", int64(total))
-			}
-			bar.add(done - last)
-			last = done
-		}
+		bar := newSteps()
+		opts.Progress = func(done, total int) { bar.at(time.Now(), "probing", done, total) }
 		found, err := mergefile.ProbeForDeveloper(ctx, file, key, secret, opts)
 		bar.done()
 		if err != nil {

@@ -238,6 +238,33 @@ func newProgress(about string, size int64) progress {
 		progressbar.OptionSetDescription(about), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())}
 }
 
+// steps counts what takes long as a whole and not for its bytes, on a bar that
+// comes when it has taken a while.
+type steps struct {
+	to    io.Writer // nil where nobody would see it
+	began time.Time
+	progress
+}
+
+func newSteps() *steps {
+	s := &steps{began: time.Now()}
+	if term.IsTerminal(int(os.Stderr.Fd())) {
+		s.to = os.Stderr
+	}
+	return s
+}
+
+func (s *steps) at(now time.Time, about string, done, total int) {
+	if s.to == nil || s.bar == nil && now.Sub(s.began) < time.Second {
+		return
+	}
+	if s.bar == nil {
+		s.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(s.to), progressbar.OptionSetDescription(about),
+			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+	}
+	_ = s.bar.Set(done) // a bar that cannot be drawn is no reason to stop
+}
+
 func (p progress) add(n int) {
 	if p.bar != nil {
 		_ = p.bar.Add(n) // a bar that cannot be drawn is no reason to stop
