@@ -97,3 +97,13 @@ func (d *onePass) add(t Transaction) bool {
 	d.seen[t] = struct{}{}
 	return true
 }
+
+// came says whether a number that add said false of is known to have come
+// before.
+func (d *onePass) came(t Transaction) bool {
+	_, twice := d.seen[t]
+	if !twice {
+		_, twice = slices.BinarySearchFunc(d.numbers, t, Transaction.Compare)
+	}
+	return twice || t == d.highest
+}

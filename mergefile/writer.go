@@ -12,10 +12,13 @@ import (
 	"io"
 )
 
-// ErrDuplicate says that a record's transaction number was written before, or
-// comes out of order behind the first 65,536 of a file, where it cannot be told
-// from one that was.
+// ErrDuplicate says that a record's transaction number was written before.
 var ErrDuplicate = errors.New("mergefile: a transaction number may not come twice")
+
+// ErrUnsorted says that a record comes out of order behind the first 65,536 of
+// a file, where a number that was written before cannot be told from one that
+// was not.
+var ErrUnsorted = errors.New("mergefile: behind the first 65536 records the transaction numbers must rise, or one that comes twice is not seen: sort the records")
 
 // ErrEmpty says that a file was closed without a record.
 var ErrEmpty = errors.New("mergefile: a file holds at least one record")
@@ -166,8 +169,8 @@ func (w *Writer) begin(ctx context.Context, p Profile, key Key, name string) err
 }
 
 // Write adds a record. An error about the record leaves the file as it was, and
-// further records may be written: [*FieldError], [ErrDuplicate], [ErrSingle]. A
-// failure of the destination is final.
+// further records may be written: [*FieldError], [ErrDuplicate], [ErrUnsorted],
+// [ErrSingle]. A failure of the destination is final.
 func (w *Writer) Write(r Record) error {
 	if w.err != nil {
 		return w.err
@@ -187,6 +190,9 @@ func (w *Writer) Write(r Record) error {
 	}
 	if !w.numbers.add(r.Transaction) {
 		w.text = w.text[:n]
+		if !w.numbers.came(r.Transaction) {
+			return ErrUnsorted
+		}
 		return ErrDuplicate
 	}
 	if w.codec.p.FinalEOL {

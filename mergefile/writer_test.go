@@ -183,7 +183,8 @@ func TestWriterRemembers(t *testing.T) {
 	}
 	require.ErrorIs(t, w.Write(record(t, p, 65_535)), mergefile.ErrDuplicate)
 	require.NoError(t, w.Write(record(t, p, 65_540)))
-	require.ErrorIs(t, w.Write(record(t, p, 65_538)), mergefile.ErrDuplicate, "out of order where it cannot be told")
+	require.ErrorIs(t, w.Write(record(t, p, 65_538)), mergefile.ErrUnsorted, "out of order where it cannot be told")
+	require.ErrorIs(t, w.Write(record(t, p, 65_535)), mergefile.ErrDuplicate, "one that is remembered")
 	require.NoError(t, w.Write(record(t, p, 65_541)))
 	require.NoError(t, w.Close())
 	got, err := ways[0].read(t.Context(), sink.Bytes(), p, testKey(t), mergefile.ReaderOptions{})
