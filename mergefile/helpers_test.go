@@ -235,6 +235,7 @@ func allAxes() []mergefile.Profile {
 	for _, pad := range []mergefile.Padding{mergefile.PaddingZero, mergefile.PaddingSpace, mergefile.PaddingX923, mergefile.PaddingISO10126} {
 		vary("padding "+string(pad), func(p *P) { p.Cipher.Padding = pad })
 	}
+	vary("key of md5", func(p *P) { p.Cipher.Key = mergefile.KeyMD5 })
 	vary("evp-sha256", func(p *P) { p.Cipher.Key, p.Cipher.IV = mergefile.KeyEVPSHA256, mergefile.IVDerived })
 	vary("ecb with a passphrase", func(p *P) {
 		p.Cipher.Key, p.Cipher.IV, p.Cipher.Mode = mergefile.KeyEVPMD5, mergefile.IVDerived, mergefile.CipherECB

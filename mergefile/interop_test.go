@@ -188,6 +188,8 @@ func TestInteropOpenSSL(t *testing.T) {
 	cfb.Name, cfb.Cipher.Mode = "cfb", mergefile.CipherCFB128
 	sha := mergefile.OpenSSLMD5()
 	sha.Name, sha.Cipher.Key = "openssl since 1.1.0", mergefile.KeyEVPSHA256
+	hashed := fixed
+	hashed.Name, hashed.Cipher.Key = "key of md5", mergefile.KeyMD5
 	wrapped := mergefile.OpenSSLPBKDF2()
 	wrapped.Name, wrapped.Cipher.Outer, wrapped.Cipher.OuterEOL = "openssl enc -a", mergefile.OuterBase64W, mergefile.EOLLF
 	for _, c := range []struct {
@@ -199,6 +201,7 @@ func TestInteropOpenSSL(t *testing.T) {
 		{mergefile.JavaDefault(), string(testMaterial), []string{"-aes-128-ecb", "-K", hexKey}, true},
 		{mergefile.MySQL(), pass, []string{"-aes-128-ecb", "-K", hex.EncodeToString(folded)}, true},
 		{fixed, string(testMaterial), []string{"-aes-128-cbc", "-K", hexKey, "-iv", iv}, true},
+		{hashed, pass, []string{"-aes-128-cbc", "-K", opensslMD5(t, pass), "-iv", iv}, true},
 		{ctr, string(testMaterial), []string{"-aes-128-ctr", "-K", hexKey, "-iv", iv}, true},
 		{cfb8, string(testMaterial), []string{"-aes-128-cfb8", "-K", hexKey, "-iv", iv}, true},
 		{cfb, string(testMaterial), []string{"-aes-128-cfb", "-K", hexKey, "-iv", iv}, true},
@@ -248,4 +251,15 @@ func TestInteropOpenSSL(t *testing.T) {
 		sum, _, _ := strings.Cut(string(out), " ")
 		require.Equal(t, "mergefile-mac-1 k1 "+sum+"\n", string(mac))
 	})
+}
+
+// opensslMD5 gives the MD5 of a text in hexadecimal, by openssl.
+func opensslMD5(t *testing.T, text string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "openssl", "dgst", "-md5", "-r")
+	cmd.Stdin = strings.NewReader(text)
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	sum, _, _ := strings.Cut(string(out), " ")
+	return sum
 }

@@ -218,6 +218,9 @@ func (k Key) raw(form CipherForm, salt []byte) ([]byte, error) {
 		return aes128(b, err)
 	case KeyMySQL:
 		return foldKey(m), nil
+	case KeyMD5:
+		sum := md5.Sum(m)
+		return sum[:], nil
 	case KeyEVPMD5:
 		return evpBytesToKey(md5.New(), m, salt, 2*blockSize), nil
 	case KeyEVPSHA256:

@@ -95,6 +95,9 @@ func TestKeyForms(t *testing.T) {
 		same(KeyMySQL, "0123456789abcdefXY"), "MySQL folds what is longer")
 	assert.Equal(t, append([]byte("abc"), make([]byte, 13)...), same(KeyMySQL, "abc"), "and fills what is shorter")
 
+	// RFC 1321, A.5.
+	assert.Equal(t, unhex(t, "f96b697d7cb7938d525a2f31aaf161d0"), same(KeyMD5, "message digest"))
+
 	for form, bad := range map[KeyForm][]string{
 		KeyRaw:    {"0123456789abcde", "0123456789abcdef0"},
 		KeyHex:    {"3031", "zz313233343536373839616263646566", "3031323334353637383961626364656"},

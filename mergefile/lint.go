@@ -216,7 +216,7 @@ func (p Profile) lintCipher(add func(Severity, LintCode, string, string)) {
 			"the random bytes of the padding are bound by nothing: a file changed there still verifies, with the same records.")
 	}
 	switch c.Key {
-	case KeyEVPMD5, KeyEVPSHA256:
+	case KeyEVPMD5, KeyEVPSHA256, KeyMD5:
 		add(SeverityWarning, LintPassphrase, "cipher.key",
 			"one round of a fast hash makes the key: a passphrase that a person can remember is found by trying. Use 16 random bytes in text as the passphrase.")
 	case KeyPBKDF2:

@@ -186,7 +186,7 @@ func (p *prober) outerForms() []probeOuter {
 func (p *prober) cipherForms() []CipherForm {
 	var out []CipherForm
 	for _, form := range []CipherForm{
-		{Key: KeyRaw}, {Key: KeyHex}, {Key: KeyBase64}, {Key: KeyMySQL},
+		{Key: KeyRaw}, {Key: KeyHex}, {Key: KeyBase64}, {Key: KeyMySQL}, {Key: KeyMD5},
 		{Key: KeyEVPMD5}, {Key: KeyEVPSHA256},
 		{Key: KeyPBKDF2, Iterations: 10_000}, {Key: KeyPBKDF2, Iterations: 1000}, {Key: KeyPBKDF2, Iterations: 100_000},
 	} {

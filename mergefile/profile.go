@@ -252,6 +252,7 @@ const (
 	KeyEVPSHA256 KeyForm = "evp-sha256"    // passphrase, openssl enc since 1.1.0, Salted__
 	KeyPBKDF2    KeyForm = "pbkdf2-sha256" // passphrase, openssl enc -pbkdf2, Salted__
 	KeyMySQL     KeyForm = "mysql"         // any length, folded by XOR as AES_ENCRYPT does
+	KeyMD5       KeyForm = "md5"           // passphrase, whose MD5 is the key: 16 bytes, not their hexadecimal
 
 	OuterBinary   Outer = "binary"
 	OuterBase64   Outer = "base64"    // one line
@@ -397,7 +398,7 @@ func (p Profile) validateCipher(v *validation) {
 	check(v, "cipher.mode", c.Mode, CipherCBC, CipherECB, CipherCTR, CipherCFB8, CipherCFB128, CipherEnvelope)
 	check(v, "cipher.iv", c.IV, IVNone, IVPrefixed, IVFixed, IVZero, IVKey, IVFileName, IVDerived)
 	check(v, "cipher.padding", c.Padding, PaddingPKCS7, PaddingZero, PaddingSpace, PaddingX923, PaddingISO10126, PaddingNone)
-	check(v, "cipher.key", c.Key, KeyRaw, KeyHex, KeyBase64, KeyEVPMD5, KeyEVPSHA256, KeyPBKDF2, KeyMySQL)
+	check(v, "cipher.key", c.Key, KeyRaw, KeyHex, KeyBase64, KeyEVPMD5, KeyEVPSHA256, KeyPBKDF2, KeyMySQL, KeyMD5)
 	check(v, "cipher.outer", c.Outer, OuterBinary, OuterBase64, OuterBase64W, OuterBase64M, OuterHexLower, OuterHexUpper)
 	check(v, "cipher.outer_eol", c.OuterEOL, EOLNone, EOLLF, EOLCRLF)
 
@@ -412,7 +413,7 @@ func (p Profile) validateCipher(v *validation) {
 
 	v.when(c.Mode == CipherEnvelope && c.Padding != PaddingNone, "cipher.padding", "an envelope has none")
 	v.when((c.Mode == CipherCBC || c.Mode == CipherECB) && c.Padding == PaddingNone, "cipher.padding", "this mode works on whole blocks")
-	v.when(c.Mode == CipherEnvelope && c.Key.salted(), "cipher.key", "an envelope needs a key, not a passphrase")
+	v.when(c.Mode == CipherEnvelope && (c.Key.salted() || c.Key == KeyMD5), "cipher.key", "an envelope needs a key, not a passphrase")
 	v.when(p.Hash.Text == HashRaw && !p.FinalEOL && (c.Padding == PaddingZero || c.Padding == PaddingSpace),
 		"cipher.padding", "a hash of raw bytes may end like it")
 

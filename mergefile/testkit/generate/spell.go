@@ -210,6 +210,9 @@ func (k kit) keyIV(c mergefile.CipherForm) (key, iv []byte, front string) {
 		for i, b := range k.key {
 			key[i%16] ^= b
 		}
+	case mergefile.KeyMD5:
+		sum := md5.Sum(k.key)
+		key = sum[:]
 	case mergefile.KeyEVPMD5:
 		in := append(bytes.Clone(k.key), k.iv[:8]...)
 		a := md5.Sum(in)

@@ -32,7 +32,7 @@ func (s *set) kit(p mergefile.Profile) kit {
 		k.key = fmt.Appendf(nil, "%x", s.random(16))
 	case mergefile.KeyBase64:
 		k.key = []byte("MDEyMzQ1Njc4OWFiY2RlZg==")
-	case mergefile.KeyMySQL, mergefile.KeyEVPMD5, mergefile.KeyEVPSHA256, mergefile.KeyPBKDF2:
+	case mergefile.KeyMySQL, mergefile.KeyMD5, mergefile.KeyEVPMD5, mergefile.KeyEVPSHA256, mergefile.KeyPBKDF2:
 		k.key = fmt.Appendf(nil, "a passphrase %x", s.random(6))
 	default:
 		k.key = s.random(16)
