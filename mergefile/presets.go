@@ -1,7 +1,5 @@
 package mergefile
 
-import "strings"
-
 // Standard is the profile to use where both ends are free to choose: CSV in
 // ASCII without a header, CRLF; a 14-digit time in Japan Standard Time and a
 // 6-digit sequence; MD5 over holder,points,transaction,secret in lower-case
@@ -46,6 +44,9 @@ func JavaDefault() Profile {
 	return p
 }
 
+// zeroIV is the fixed IV that is no other than IVZero.
+const zeroIV = "00000000000000000000000000000000"
+
 // DotNetDefault is what .NET's Aes.Create() gives, in the way it is mostly
 // used: CBC, PKCS#7, and one IV agreed between the two ends, here sixteen
 // zeros; set Cipher.FixedIV to the real one. The hash is BitConverter's upper
@@ -55,7 +56,7 @@ func DotNetDefault() Profile {
 	p.Name = "DotNetDefault"
 	p.Charset = CharsetCP932
 	p.Hash.Text = HashHexUpper
-	p.Cipher.IV, p.Cipher.FixedIV = IVFixed, strings.Repeat("00", blockSize)
+	p.Cipher.IV, p.Cipher.FixedIV = IVFixed, zeroIV
 	return p
 }
 

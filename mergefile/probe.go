@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -29,6 +30,10 @@ type ProbeOptions struct {
 	// KeyID and Associated are for envelopes.
 	KeyID      string
 	Associated string
+	// Iterations are counts to try with KeyPBKDF2, besides 1,000, 10,000 and
+	// 100,000: up to 16, each 1 to 10,000,000. Ten million take seconds for each
+	// way to decrypt.
+	Iterations []int
 	// Progress, if not nil, is told how many ways to decrypt have been tried,
 	// of how many.
 	Progress func(done, total int)
@@ -42,7 +47,8 @@ type Probed struct {
 	// Records is the number of records in the file.
 	Records int64
 	// Distance is the number of axes in which the profile differs from the
-	// nearest preset, which Nearest names. The less, the likelier.
+	// nearest preset, which Nearest names, if its files do: how the key was
+	// spelled does not count. The less, the likelier.
 	Distance int
 	Nearest  string
 }
@@ -64,7 +70,8 @@ func (e *ProbeError) Error() string { return "mergefile: no profile found: " + e
 // second file, or the other end, must decide. MD5 is the judge, so what is
 // found is not found by chance.
 //
-// The error is a [*ProbeError] if nothing verifies. One record is enough, and
+// The error is a [*ProbeError] if nothing verifies, and a [*ProfileError] if the
+// IV or the counts of the options are none. One record is enough, and
 // takes well under a second.
 //
 // This is a tool for the day on which an integrator was given "AES128 and MD5"
@@ -77,6 +84,9 @@ func ProbeForDeveloper(ctx context.Context, file, key, secret []byte, opts *Prob
 	}
 	if len(key) == 0 || len(secret) == 0 {
 		return nil, fmt.Errorf("%w: key and secret are both needed", ErrKey)
+	}
+	if err := p.opts.validate(); err != nil {
+		return nil, err
 	}
 	if err := p.run(); err != nil {
 		return nil, err
@@ -91,6 +101,15 @@ func ProbeForDeveloper(ctx context.Context, file, key, secret []byte, opts *Prob
 			cmp.Compare(fmt.Sprint(a.Profile), fmt.Sprint(b.Profile)))
 	})
 	return out, nil
+}
+
+func (o ProbeOptions) validate() error {
+	v := &validation{}
+	iv, err := hex.DecodeString(o.IV)
+	v.when(o.IV != "" && (err != nil || len(iv) != blockSize), "cipher.fixed_iv", "32 hexadecimal digits are needed")
+	v.when(len(o.Iterations) > 16 || slices.ContainsFunc(o.Iterations, func(n int) bool { return n < 1 || n > maxIterations }),
+		"cipher.iterations", "up to 16 counts of 1 to 10000000 are tried")
+	return errors.Join(v.faults...)
 }
 
 // spellings gives what was handed over, and the same without the line end that
@@ -112,16 +131,24 @@ type prober struct {
 	found   map[string]Probed
 
 	readable string // how the file was decrypted to readable text
+	chained  bool   // in a way in which a wrong IV spoils no more than the beginning
 	parsed   string // and how that divided into fields
 }
 
 func (p *prober) reached() string {
+	iv := ""
+	if p.chained {
+		iv = ", or a fixed IV that was not handed over, without which only the beginning is spoilt (32 hexadecimal digits: ProbeOptions.IV, or mergetool probe -iv)"
+		if p.opts.IV != "" {
+			iv = ", or another IV than the one that was handed over, which spoils only the beginning"
+		}
+	}
 	switch {
 	case p.parsed != "":
 		return "the file decrypts (" + p.readable + ") and reads as " + p.parsed +
-			", but no hash verifies: another secret, or a way of joining that is not among those known"
+			", but no hash verifies: another secret, or a way of joining that is not among those known" + iv
 	case p.readable != "":
-		return "the file decrypts to readable text (" + p.readable + "), but no layout fits it"
+		return "the file decrypts to readable text (" + p.readable + "), but no layout fits it: one that is not among those known" + iv
 	}
 	return "no way of using the key gives readable text: another key, or an IV that must be handed over (32 hexadecimal digits)"
 }
@@ -184,18 +211,28 @@ func (p *prober) outerForms() []probeOuter {
 // cipherForms gives every combination of mode, IV and key form that a profile
 // may have, with the paddings left open.
 func (p *prober) cipherForms() []CipherForm {
-	var out []CipherForm
-	for _, form := range []CipherForm{
+	forms := []CipherForm{
 		{Key: KeyRaw}, {Key: KeyHex}, {Key: KeyBase64}, {Key: KeyMySQL}, {Key: KeyMD5},
 		{Key: KeyEVPMD5}, {Key: KeyEVPSHA256},
 		{Key: KeyPBKDF2, Iterations: 10_000}, {Key: KeyPBKDF2, Iterations: 1000}, {Key: KeyPBKDF2, Iterations: 100_000},
-	} {
+	}
+	for _, n := range p.opts.Iterations {
+		if form := (CipherForm{Key: KeyPBKDF2, Iterations: n}); !slices.Contains(forms, form) {
+			forms = append(forms, form)
+		}
+	}
+	fixed := strings.ToLower(p.opts.IV)
+	if fixed == zeroIV {
+		fixed = "" // IVZero it is
+	}
+	var out []CipherForm
+	for _, form := range forms {
 		for _, mode := range []CipherMode{CipherCBC, CipherECB, CipherCTR, CipherCFB8, CipherCFB128, CipherEnvelope} {
 			for _, iv := range []IVForm{IVPrefixed, IVNone, IVDerived, IVZero, IVKey, IVFixed, IVFileName} {
 				c := form
 				c.Mode, c.IV, c.Padding = mode, iv, PaddingPKCS7
 				if iv == IVFixed {
-					c.FixedIV = p.opts.IV
+					c.FixedIV = fixed
 				}
 				if mode == CipherEnvelope {
 					c.Padding = PaddingNone
@@ -250,6 +287,7 @@ func (p *prober) decrypt(w probeWay) {
 	}
 	if p.readable == "" && sure {
 		p.readable = fmt.Sprintf("%s, IV %s, key %s", c.Mode, c.IV, c.Key)
+		p.chained = (c.Mode == CipherCBC || c.Mode == CipherCFB8 || c.Mode == CipherCFB128) && c.IV != IVDerived
 	}
 	for _, padding := range []Padding{PaddingPKCS7, PaddingNone, PaddingX923, PaddingISO10126, PaddingZero, PaddingSpace} {
 		try := c
@@ -705,11 +743,27 @@ func nearestPreset(p Profile) (int, string) {
 		if p.Holder.Kind == MyKeyID {
 			preset = preset.WithMyKeyID()
 		}
-		if n := differences(axes(p), axes(preset)); n < best {
+		if n := differences(axes(p.sameFiles()), axes(preset.sameFiles())); n < best {
 			best, name = n, preset.Name
 		}
 	}
 	return best, name
+}
+
+// sameFiles gives one and the same profile for all that make the same files of
+// the same key: an IV of zeros has two names, the charset is that of names which
+// are not there, and how the key was spelled is not seen.
+func (p Profile) sameFiles() Profile {
+	if p.Cipher.IV == IVFixed && p.Cipher.FixedIV == zeroIV {
+		p.Cipher.IV, p.Cipher.FixedIV = IVZero, ""
+	}
+	if len(p.Names) == 0 && p.Charset != CharsetUTF8BOM {
+		p.Charset = CharsetASCII
+	}
+	if p.Cipher.Key == KeyHex || p.Cipher.Key == KeyBase64 {
+		p.Cipher.Key = KeyRaw
+	}
+	return p
 }
 
 // axes gives each leaf of the profile's JSON form.
@@ -760,5 +814,10 @@ func likelihood(p Profile) string {
 	if p.Holder.Kind == MyKeyID {
 		kind = 0
 	}
-	return strconv.Itoa(form) + strconv.Itoa(kind)
+	// Sixteen bytes that are folded are the same sixteen.
+	key := 0
+	if p.Cipher.Key == KeyMySQL {
+		key = 1
+	}
+	return strconv.Itoa(form) + strconv.Itoa(kind) + strconv.Itoa(key)
 }

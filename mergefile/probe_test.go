@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -137,5 +138,78 @@ func TestProbeShowsNoData(t *testing.T) {
 			assert.LessOrEqual(t, f.Records, found[0].Records, "the most records first")
 			assert.Empty(t, f.Profile.Names)
 		}
+	}
+}
+
+// A preset's file is that preset's, however its key is spelled.
+func TestProbeNamesPresets(t *testing.T) {
+	hexKey := []byte(hex.EncodeToString(testMaterial) + "\n")
+	for _, tt := range []struct {
+		p    mergefile.Profile
+		key  []byte
+		opts *mergefile.ProbeOptions
+		form mergefile.KeyForm
+	}{
+		{mergefile.Standard(), testMaterial, nil, mergefile.KeyRaw},
+		{mergefile.Standard(), hexKey, nil, mergefile.KeyHex},
+		{mergefile.JavaDefault(), testMaterial, nil, mergefile.KeyRaw},
+		{mergefile.JavaDefault(), hexKey, nil, mergefile.KeyHex},
+		{mergefile.DotNetDefault(), testMaterial, nil, mergefile.KeyRaw},
+		{mergefile.DotNetDefault(), hexKey, &mergefile.ProbeOptions{IV: strings.Repeat("0", 32)}, mergefile.KeyHex},
+		{mergefile.MySQL(), []byte("a passphrase"), nil, mergefile.KeyMySQL},
+		{mergefile.OpenSSLPBKDF2(), []byte("a passphrase"), nil, mergefile.KeyPBKDF2},
+	} {
+		material := tt.key
+		if tt.form == mergefile.KeyHex {
+			material = testMaterial
+		}
+		// Hashes with letters, so that their case shows.
+		file, _ := write(t, tt.p, makeKey(t, "k1", material, testSecret), records(t, tt.p, 5))
+		found, err := mergefile.ProbeForDeveloper(t.Context(), file, tt.key, testSecret, tt.opts)
+		require.NoError(t, err)
+		assert.Equal(t, tt.p.Name, found[0].Nearest)
+		assert.Zero(t, found[0].Distance, tt.p.Name)
+		assert.Equal(t, tt.form, found[0].Profile.Cipher.Key, tt.p.Name)
+	}
+}
+
+// A fixed IV that nobody told of leaves the text readable and spoils its
+// beginning.
+func TestProbeMissesTheIV(t *testing.T) {
+	p := mergefile.DotNetDefault()
+	p.Cipher.FixedIV = "000102030405060708090a0b0c0d0e0f"
+	for _, n := range []int{1, 4} {
+		file, _ := write(t, p, testKey(t), records(t, p, n))
+		_, err := mergefile.ProbeForDeveloper(t.Context(), file, testMaterial, testSecret, nil)
+		require.Error(t, err)
+		assert.Contains(t, err.Error(), "fixed IV that was not handed over")
+		assert.Contains(t, err.Error(), "-iv")
+		_, err = mergefile.ProbeForDeveloper(t.Context(), file, testMaterial, testSecret, &mergefile.ProbeOptions{IV: strings.Repeat("5a", 16)})
+		assert.ErrorContains(t, err, "another IV than the one that was handed over")
+		found, err := mergefile.ProbeForDeveloper(t.Context(), file, testMaterial, testSecret, &mergefile.ProbeOptions{IV: strings.ToUpper(p.Cipher.FixedIV)})
+		require.NoError(t, err)
+		assert.EqualValues(t, n, found[0].Records)
+	}
+	ecb := mergefile.JavaDefault()
+	file, _ := write(t, ecb, testKey(t), records(t, ecb, 1))
+	_, err := mergefile.ProbeForDeveloper(t.Context(), file, testMaterial, []byte("another secret"), nil)
+	require.Error(t, err)
+	assert.NotContains(t, err.Error(), "IV that was")
+}
+
+func TestProbeIterations(t *testing.T) {
+	p := mergefile.OpenSSLPBKDF2()
+	p.Cipher.Iterations = 2048
+	file, _ := write(t, p, testKey(t), records(t, p, 1))
+	_, err := mergefile.ProbeForDeveloper(t.Context(), file, testMaterial, testSecret, nil)
+	require.Error(t, err)
+	found, err := mergefile.ProbeForDeveloper(t.Context(), file, testMaterial, testSecret, &mergefile.ProbeOptions{Iterations: []int{10_000, 2048}})
+	require.NoError(t, err)
+	assert.Equal(t, 2048, found[0].Profile.Cipher.Iterations)
+
+	for _, opts := range []mergefile.ProbeOptions{{Iterations: []int{0}}, {Iterations: []int{10_000_001}}, {Iterations: make([]int, 17)}, {IV: "00"}, {IV: strings.Repeat("x", 32)}} {
+		var pe *mergefile.ProfileError
+		_, err := mergefile.ProbeForDeveloper(t.Context(), file, testMaterial, testSecret, &opts)
+		assert.ErrorAs(t, err, &pe)
 	}
 }

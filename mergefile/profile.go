@@ -273,6 +273,9 @@ const (
 	NameDay         FileNameKind = "day"         // YYYYMMDD/ and the number, then Text
 )
 
+// maxIterations takes seconds.
+const maxIterations = 10_000_000
+
 // ProfileError says which axis of a profile is wrong, and how. Axis is the
 // path in the JSON form, such as "cipher.iv".
 type ProfileError struct {
@@ -417,7 +420,7 @@ func (p Profile) validateCipher(v *validation) {
 	v.when(p.Hash.Text == HashRaw && !p.FinalEOL && (c.Padding == PaddingZero || c.Padding == PaddingSpace),
 		"cipher.padding", "a hash of raw bytes may end like it")
 
-	v.when(c.Key == KeyPBKDF2 && (c.Iterations < 1 || c.Iterations > 10_000_000), "cipher.iterations", "1 to 10000000")
+	v.when(c.Key == KeyPBKDF2 && (c.Iterations < 1 || c.Iterations > maxIterations), "cipher.iterations", "1 to 10000000")
 	v.when(c.Key != KeyPBKDF2 && c.Iterations != 0, "cipher.iterations", "unused")
 	wraps := c.Outer == OuterBase64W || c.Outer == OuterBase64M
 	v.when(wraps && c.OuterEOL == EOLNone, "cipher.outer_eol", "wrapped lines need one")
