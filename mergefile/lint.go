@@ -3,6 +3,7 @@ package mergefile
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Severity ranks a [Finding].
@@ -22,23 +23,24 @@ const (
 type LintCode string
 
 const (
-	LintUnbound       LintCode = "unbound-fields"
-	LintECB           LintCode = "ecb"
-	LintFixedIV       LintCode = "fixed-iv"
-	LintMalleable     LintCode = "malleable-mode"
-	LintTruncation    LintCode = "truncation"
-	LintPadding       LintCode = "loose-padding"
-	LintHashCase      LintCode = "hash-in-two-spellings"
-	LintSecretPrefix  LintCode = "secret-prefix"
-	LintShortSecret   LintCode = "short-secret"
-	LintPassphrase    LintCode = "passphrase"
-	LintFoldedKey     LintCode = "folded-key"
-	LintSequence      LintCode = "sequence-repeats"
-	LintLocalTime     LintCode = "utc"
-	LintNoIntegrity   LintCode = "md5-alone"
-	LintNoAssociation LintCode = "unassociated-envelope"
-	LintLineEnds      LintCode = "line-ends"
-	LintInvalid       LintCode = "invalid"
+	LintUnbound       LintCode = "unbound-fields"        // the hash does not say where a field ends
+	LintECB           LintCode = "ecb"                   // equal blocks show, and can be exchanged
+	LintFixedIV       LintCode = "fixed-iv"              // files that begin alike show
+	LintMalleable     LintCode = "malleable-mode"        // a bit flipped in the file is one flipped in the text
+	LintTruncation    LintCode = "truncation"            // a cut between two records does not show
+	LintPadding       LintCode = "loose-padding"         // bytes of the padding that nothing binds
+	LintHashCase      LintCode = "hash-in-two-spellings" // one record has more than one text
+	LintSecretPrefix  LintCode = "secret-prefix"         // MD5 can be extended
+	LintShortSecret   LintCode = "short-secret"          // a secret that can be tried out, or is in another text form
+	LintPassphrase    LintCode = "passphrase"            // too little work makes the key
+	LintFoldedKey     LintCode = "folded-key"            // MySQL's XOR
+	LintWeakKey       LintCode = "weak-key"              // a key that can be tried out
+	LintSequence      LintCode = "sequence-repeats"      // two records can have one number
+	LintLocalTime     LintCode = "utc"                   // times are not what a receipt shows
+	LintNoIntegrity   LintCode = "md5-alone"             // neither sidecar nor envelope
+	LintNoAssociation LintCode = "unassociated-envelope" // of any sender, for any receiver
+	LintLineEnds      LintCode = "line-ends"             // LF, where CRLF is usual
+	LintInvalid       LintCode = "invalid"               // the profile is not valid, or the key is none of its form
 )
 
 // Finding is one thing that Lint has to say, in words.
@@ -50,6 +52,7 @@ type Finding struct {
 	Text string
 }
 
+// String gives the finding on one line, the code behind it.
 func (f Finding) String() string {
 	return fmt.Sprintf("%s: %s: %s (%s)", f.Severity, f.Axis, f.Text, f.Code)
 }
@@ -58,11 +61,12 @@ func (f Finding) String() string {
 const minSecret = 16
 
 // Lint says what is risky about a profile that is valid, the worst first. With
-// keys it also looks at their secrets. A profile often cannot be changed,
-// because the other end is as it is; the findings then say what else must hold.
+// keys it also looks at them and their secrets, but for keys in a vault. A
+// profile often cannot be changed, because the other end is as it is; the
+// findings then say what else must hold.
 func (p Profile) Lint(keys ...Key) []Finding {
 	if err := p.Validate(); err != nil {
-		return []Finding{{SeverityDanger, LintInvalid, "", err.Error()}}
+		return []Finding{{SeverityDanger, LintInvalid, "", strings.ReplaceAll(err.Error(), "\n", "; ")}}
 	}
 	var out []Finding
 	add := func(s Severity, code LintCode, axis, text string) {
@@ -70,6 +74,11 @@ func (p Profile) Lint(keys ...Key) []Finding {
 	}
 	p.lintHash(add, keys)
 	p.lintCipher(add)
+	for _, k := range keys {
+		if k.m != nil && k.m().vault == nil {
+			p.lintKey(add, k)
+		}
+	}
 
 	t := p.Transaction
 	if t.Reset == ResetSecond && t.Scope != ScopeCloud || t.Scope != ScopeCloud && t.Reset != ResetNever {
@@ -231,6 +240,29 @@ func (p Profile) lintCipher(add func(Severity, LintCode, string, string)) {
 	if c.Mode == CipherEnvelope && p.Associated == "" {
 		add(SeverityNote, LintNoAssociation, "associated",
 			"nothing binds the file to sender and receiver: name both, so that one mall's file cannot be given to another under the same key.")
+	}
+}
+
+// lintKey looks at how a key can be guessed.
+func (p Profile) lintKey(add func(Severity, LintCode, string, string), k Key) {
+	m, text := k.m().material, false
+	switch c := p.Cipher; c.Key {
+	case KeyRaw, KeyHex, KeyBase64:
+		b, err := k.raw(c, nil)
+		if err != nil {
+			add(SeverityDanger, LintInvalid, "cipher.key", fmt.Sprintf("key %q is not in the form that the profile names, or not 16 bytes.", k.ID()))
+			return
+		}
+		m = b
+		text = !slices.ContainsFunc(b, func(c byte) bool { return c < ' ' || c > '~' })
+	}
+	switch {
+	case len(m) < blockSize || distinctBytes(m) < 6:
+		add(SeverityDanger, LintWeakKey, "cipher.key",
+			fmt.Sprintf("key %q is shorter than %d bytes or repeats itself: whoever has one file tries out all keys of that kind.", k.ID(), blockSize))
+	case text:
+		add(SeverityWarning, LintWeakKey, "cipher.key",
+			fmt.Sprintf("key %q is text, of which a byte has few values: take 16 random bytes.", k.ID()))
 	}
 }
 

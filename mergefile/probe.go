@@ -653,7 +653,11 @@ func (p *prober) hashes(body []byte, q Profile, key []byte) {
 		kinds = append(kinds, HashWritten)
 	}
 	var input []byte
+	before := len(p.found)
 	for _, s := range p.secretForms() {
+		if len(s.text) > len(p.secrets[0]) && len(p.found) > before {
+			return // without its line end the secret does as well
+		}
 		c.secret = s.bytes
 		for _, place := range []SecretPlace{SecretSuffix, SecretPrefix, SecretBoth, SecretBetween} {
 			for _, join := range joins() {

@@ -213,3 +213,16 @@ func TestProbeIterations(t *testing.T) {
 		assert.ErrorAs(t, err, &pe)
 	}
 }
+
+// A line end in the hash's input is the profile's, where it can be, and not the
+// secret's, whose file has one anyway.
+func TestProbeLeavesLineEndsToTheProfile(t *testing.T) {
+	p := mergefile.Standard()
+	p.Hash.EOL = mergefile.EOLLF
+	file, _ := write(t, p, testKey(t), records(t, p, 1))
+	found, err := mergefile.ProbeForDeveloper(t.Context(), file, testMaterial, append(testSecret[:len(testSecret):len(testSecret)], '\n'), nil)
+	require.NoError(t, err)
+	for _, f := range found {
+		assert.Equal(t, mergefile.EOLLF, f.Profile.Hash.EOL)
+	}
+}

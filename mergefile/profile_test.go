@@ -149,6 +149,36 @@ func TestLint(t *testing.T) {
 			assert.NotContains(t, f.String(), secret)
 		}
 	}
+	// A key is judged as the profile takes it, and not shown.
+	for _, tt := range []struct {
+		form     mergefile.KeyForm
+		material string
+		want     mergefile.LintCode // or none
+	}{
+		{mergefile.KeyRaw, "\x8f\x1d\x0c\x3a\xb9\x4e\x77\x25\xd6\xa1\xb2\xc3\x01\x02\x03\x04", ""},
+		{mergefile.KeyRaw, "KEYKEYKEYKEYKEYK", mergefile.LintWeakKey},
+		{mergefile.KeyRaw, "KEYk3yfedcba9876", mergefile.LintWeakKey},
+		{mergefile.KeyRaw, "KEY", mergefile.LintInvalid},
+		{mergefile.KeyHex, "8f1d0c3ab94e7725d6a1b2c301020304", ""},
+		{mergefile.KeyHex, "00000000000000000000000000000000", mergefile.LintWeakKey},
+		{mergefile.KeyHex, "KEY", mergefile.LintInvalid},
+		{mergefile.KeyMySQL, "KEY", mergefile.LintWeakKey},
+		{mergefile.KeyMD5, "KEYKEYKEYKEYKEYKEYKEY", mergefile.LintWeakKey},
+		{mergefile.KeyMD5, "8f1d0c3ab94e7725d6", ""},
+	} {
+		p := std()
+		p.Cipher.Key = tt.form
+		findings := p.Lint(makeKey(t, "k", []byte(tt.material), []byte("8f1d0c3ab94e7725d6")))
+		for _, code := range []mergefile.LintCode{mergefile.LintWeakKey, mergefile.LintInvalid} {
+			assert.Equal(t, code == tt.want, hasFinding(findings, code), "%s %q", tt.form, tt.material)
+		}
+		for _, f := range findings {
+			assert.NotContains(t, f.String(), "KEY")
+		}
+	}
+	for _, f := range (mergefile.Profile{}).Lint() {
+		assert.NotContains(t, f.String(), "\n")
+	}
 	var last mergefile.Severity
 	rank := map[mergefile.Severity]int{mergefile.SeverityDanger: 1, mergefile.SeverityWarning: 2, mergefile.SeverityNote: 3}
 	for _, f := range mergefile.JavaDefault().Lint() {
