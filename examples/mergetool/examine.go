@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -11,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/mynakit/mynakit/mergefile"
@@ -69,14 +71,14 @@ func inspect(f *flag.FlagSet) func(context.Context, []string) error {
 }
 
 func lint(f *flag.FlagSet) func(context.Context, []string) error {
-	profile := f.String("profile", "Standard", "a preset's `name`, or a JSON file")
-	secretFile := f.String("secret-file", "", "the `file` that holds the hash secret, to judge it too")
+	var s shared
+	s.add(f) // key and secret are judged if they are given
 	asJSON := f.Bool("json", false, "print the profile as JSON instead")
 	return func(_ context.Context, args []string) error {
 		if len(args) != 0 {
 			return errUsage
 		}
-		p, err := loadProfile(*profile)
+		p, err := loadProfile(s.profile)
 		if err != nil {
 			return err
 		}
@@ -87,18 +89,9 @@ func lint(f *flag.FlagSet) func(context.Context, []string) error {
 			}
 			return err
 		}
-		var keys []mergefile.Key
-		if *secretFile != "" {
-			secret, err := readLine(*secretFile)
-			if err != nil {
-				return err
-			}
-			// Lint looks at the secret alone; the key here is none.
-			k, err := mergefile.NewKey("", make([]byte, 16), secret)
-			if err != nil {
-				return err
-			}
-			keys = append(keys, k)
+		keys, err := s.judged(p)
+		if err != nil {
+			return err
 		}
 		danger := false
 		for _, finding := range p.Lint(keys...) {
@@ -112,29 +105,75 @@ func lint(f *flag.FlagSet) func(context.Context, []string) error {
 	}
 }
 
+// judged gives the key and the secret for Lint to look at. For what is not
+// given there is something that it finds no fault with.
+func (s *shared) judged(p mergefile.Profile) ([]mergefile.Key, error) {
+	if s.keyFile == "" && s.secretFile == "" {
+		return nil, nil
+	}
+	var random [16]byte
+	rand.Read(random[:])
+	secret := fmt.Appendf(nil, "%x", random) // text in each form of a secret
+	var err error
+	if s.secretFile != "" {
+		if secret, err = readSecret(s.secretFile); err != nil {
+			return nil, err
+		}
+	}
+	var k mergefile.Key
+	if s.keyFile == "" {
+		k, err = mergefile.NewVaultKey(s.keyID, unseen{}, secret)
+	} else {
+		var material []byte
+		if material, err = s.loadKey(p.Cipher.Key); err != nil {
+			return nil, err
+		}
+		k, err = mergefile.NewKey(s.keyID, material, secret)
+	}
+	return []mergefile.Key{k}, err
+}
+
+// unseen is a key that cannot be looked at.
+type unseen struct{ mergefile.Vault }
+
 func probe(f *flag.FlagSet) func(context.Context, []string) error {
-	keyFile := f.String("key-file", "", "the `file` that holds the key, in whatever text it was handed over")
-	secretFile := f.String("secret-file", "", "the `file` that holds the hash secret")
+	var s shared
+	s.addKeys(f)
+	f.Lookup("key-format").DefValue = ""
+	s.keyFormat = ""
 	iv := f.String("iv", "", "the IV that was handed over, 32 hexadecimal `digits`")
-	keyID := f.String("key-id", "k1", "the key's identifier, for envelopes")
+	associated := f.String("associated", "", "the associated `text` of an envelope")
+	var iterations []int
+	f.Func("iterations", "a `count` to try with PBKDF2, besides 1000, 10000 and 100000; may be given again", func(text string) error {
+		n, err := strconv.Atoi(text)
+		iterations = append(iterations, n)
+		return err
+	})
 	out := f.String("out", "", "write the likeliest profile to this `file`, as JSON")
 	return func(ctx context.Context, args []string) error {
-		if len(args) != 1 || *keyFile == "" || *secretFile == "" {
+		if len(args) != 1 || s.keyFile == "" || s.secretFile == "" {
 			return errUsage
+		}
+		var key []byte
+		var err error
+		switch s.keyFormat {
+		case "", "raw": // with a line end that counts, or does not
+			key, err = os.ReadFile(s.keyFile)
+		default:
+			key, err = s.loadKey(mergefile.KeyRaw)
+		}
+		if err != nil {
+			return err
+		}
+		secret, err := os.ReadFile(s.secretFile)
+		if err != nil {
+			return err
 		}
 		file, err := readAll(ctx, args[0])
 		if err != nil {
 			return err
 		}
-		key, err := os.ReadFile(*keyFile)
-		if err != nil {
-			return err
-		}
-		secret, err := os.ReadFile(*secretFile)
-		if err != nil {
-			return err
-		}
-		opts := &mergefile.ProbeOptions{Name: filepath.Base(args[0]), IV: *iv, KeyID: *keyID}
+		opts := &mergefile.ProbeOptions{Name: filepath.Base(args[0]), IV: *iv, KeyID: s.keyID, Associated: *associated, Iterations: iterations}
 		bar := newSteps()
 		opts.Progress = func(done, total int) { bar.at(time.Now(), "probing", done, total) }
 		found, err := mergefile.ProbeForDeveloper(ctx, file, key, secret, opts)
@@ -143,11 +182,15 @@ func probe(f *flag.FlagSet) func(context.Context, []string) error {
 			return err
 		}
 		for i, r := range found {
+			choices := "choices"
+			if r.Distance == 1 {
+				choices = "choice"
+			}
 			switch {
 			case r.Distance == 0:
-				fmt.Printf("%d. %s itself, %d records\n", i+1, r.Nearest, r.Records)
+				fmt.Printf("%d. %s itself, %d records%s\n", i+1, r.Nearest, r.Records, s.howToGive(ctx, r, file, opts.Name))
 			default:
-				fmt.Printf("%d. like %s but for %d choices, %d records\n", i+1, r.Nearest, r.Distance, r.Records)
+				fmt.Printf("%d. like %s but for %d %s, %d records%s\n", i+1, r.Nearest, r.Distance, choices, r.Records, s.howToGive(ctx, r, file, opts.Name))
 			}
 			text, err := json.MarshalIndent(r.Profile, "   ", "  ")
 			if err != nil {
@@ -164,6 +207,35 @@ func probe(f *flag.FlagSet) func(context.Context, []string) error {
 		}
 		return writeWhole(ctx, *out, append(text, '\n'))
 	}
+}
+
+// howToGive says under which -key-format the other tasks take the key and the
+// secret as they lie in their files.
+func (s shared) howToGive(ctx context.Context, r mergefile.Probed, file []byte, name string) string {
+	formats := []string{"hex", "base64", "raw"}
+	if s.keyFormat != "" {
+		formats = []string{s.keyFormat}
+	}
+	secret, err := readSecret(s.secretFile)
+	for _, s.keyFormat = range formats {
+		if err != nil {
+			break
+		}
+		material, err := s.loadKey(r.Profile.Cipher.Key)
+		if err != nil {
+			continue
+		}
+		k, err := mergefile.NewKey(s.keyID, material, secret)
+		if err != nil {
+			continue
+		}
+		opened, err := mergefile.NewReaderInPlace(ctx, bytes.Clone(file), r.Profile, k, &mergefile.ReaderOptions{Name: name})
+		if err == nil {
+			opened.Close()
+			return ", -key-format " + s.keyFormat
+		}
+	}
+	return "; no -key-format gives this key and this secret: a line end in one of the files is a part of it"
 }
 
 func vectors(f *flag.FlagSet) func(context.Context, []string) error {

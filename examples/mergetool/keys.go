@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/mynakit/mynakit/mergefile"
 )
@@ -28,7 +29,7 @@ func (s *shared) addKeys(f *flag.FlagSet) {
 	f.StringVar(&s.keyFile, "key-file", "", "the `file` that holds the key")
 	f.StringVar(&s.keyFormat, "key-format", "hex", "how the file spells it: hex, base64, or raw, which leaves it to the profile; a raw file of 16 bytes is an AES key as it is, elsewhere one line end behind does not count")
 	f.StringVar(&s.keyID, "key-id", "k1", "the key's identifier, for envelopes and sidecars")
-	f.StringVar(&s.secretFile, "secret-file", "", "the `file` that holds the hash secret, on one line")
+	f.StringVar(&s.secretFile, "secret-file", "", "the `file` that holds the hash secret, one line; a line end behind it is no part of it, and a second one is refused")
 }
 
 func (s *shared) load() (p mergefile.Profile, k mergefile.Key, err error) {
@@ -42,7 +43,7 @@ func (s *shared) load() (p mergefile.Profile, k mergefile.Key, err error) {
 	if err != nil {
 		return p, k, err
 	}
-	secret, err := readLine(s.secretFile)
+	secret, err := readSecret(s.secretFile)
 	if err != nil {
 		return p, k, err
 	}
@@ -58,7 +59,11 @@ func loadProfile(name string) (mergefile.Profile, error) {
 	if err != nil {
 		return mergefile.Profile{}, fmt.Errorf("no preset and no file is named %q", name)
 	}
-	return mergefile.ParseProfile(data)
+	p, err := mergefile.ParseProfile(data)
+	if err != nil {
+		err = errors.New(strings.ReplaceAll(err.Error(), "\n", "; ")) // a fault each
+	}
+	return p, err
 }
 
 // loadKey reads the key for a profile's key form. No error of it says what is
@@ -72,11 +77,19 @@ func (s *shared) loadKey(form mergefile.KeyForm) ([]byte, error) {
 	switch s.keyFormat {
 	case "hex":
 		if data, err = hex.DecodeString(string(line)); err != nil {
-			return nil, fmt.Errorf("%s is not hexadecimal", s.keyFile)
+			return nil, fmt.Errorf("%s is not hexadecimal: see -key-format", s.keyFile)
+		}
+		if form == mergefile.KeyHex && len(data) == rawKeySize {
+			return line, nil // the profile decodes it
 		}
 	case "base64":
-		if data, err = base64.StdEncoding.DecodeString(string(line)); err != nil {
-			return nil, fmt.Errorf("%s is not base64", s.keyFile)
+		// The decoder would step over line ends.
+		data, err = base64.StdEncoding.Strict().DecodeString(string(line))
+		if err != nil || bytes.ContainsAny(line, "\r\n") {
+			return nil, fmt.Errorf("%s is not base64 on one line: see -key-format", s.keyFile)
+		}
+		if form == mergefile.KeyBase64 && len(data) == rawKeySize {
+			return line, nil
 		}
 	case "raw":
 		if form == mergefile.KeyRaw {
@@ -89,12 +102,13 @@ func (s *shared) loadKey(form mergefile.KeyForm) ([]byte, error) {
 	return data, nil
 }
 
+const rawKeySize = 16
+
 // rawKey takes off the line end behind 16 bytes, and nothing else: a key may
 // itself end in what looks like one. So a file of 16 bytes is the key.
 func rawKey(data []byte) []byte {
-	const size = 16
-	if len(data) > size && len(trimLine(data)) <= size {
-		return data[:size]
+	if len(data) > rawKeySize && len(trimLine(data)) <= rawKeySize {
+		return data[:rawKeySize]
 	}
 	return data
 }
@@ -103,6 +117,16 @@ func rawKey(data []byte) []byte {
 func readLine(name string) ([]byte, error) {
 	data, err := os.ReadFile(name)
 	return trimLine(data), err
+}
+
+// readSecret reads a hash secret. One line end behind it does not count, and one
+// that does would be a mistake that nobody sees.
+func readSecret(name string) ([]byte, error) {
+	secret, err := readLine(name)
+	if err == nil && bytes.ContainsAny(secret, "\r\n") {
+		return nil, fmt.Errorf("%s is more than one line", name)
+	}
+	return secret, err
 }
 
 func trimLine(b []byte) []byte {
