@@ -1,6 +1,7 @@
 package mergefile
 
 import (
+	"bytes"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
@@ -214,7 +215,7 @@ func (k Key) raw(form CipherForm, salt []byte) ([]byte, error) {
 		b, err := hex.DecodeString(string(m))
 		return aes128(b, err)
 	case KeyBase64:
-		b, err := base64.StdEncoding.Strict().DecodeString(string(m))
+		b, err := decodeBase64(m)
 		return aes128(b, err)
 	case KeyMySQL:
 		return foldKey(m), nil
@@ -233,6 +234,15 @@ func (k Key) raw(form CipherForm, salt []byte) ([]byte, error) {
 		return b, nil
 	}
 	return nil, fmt.Errorf("%w: no key form %q", ErrKey, string(form.Key))
+}
+
+// decodeBase64 decodes text of one spelling. The decoder itself would step over
+// line ends.
+func decodeBase64(text []byte) ([]byte, error) {
+	if bytes.ContainsAny(text, "\r\n") {
+		return nil, errors.New("a line end")
+	}
+	return base64.StdEncoding.Strict().DecodeString(string(text))
 }
 
 func aes128(b []byte, err error) ([]byte, error) {
@@ -304,7 +314,7 @@ func (k Key) secretBytes(form SecretForm) ([]byte, error) {
 	case SecretHex:
 		b, err = hex.DecodeString(string(s))
 	case SecretBase64:
-		b, err = base64.StdEncoding.Strict().DecodeString(string(s))
+		b, err = decodeBase64(s)
 	default:
 		b = s
 	}

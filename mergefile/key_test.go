@@ -101,7 +101,7 @@ func TestKeyForms(t *testing.T) {
 	for form, bad := range map[KeyForm][]string{
 		KeyRaw:    {"0123456789abcde", "0123456789abcdef0"},
 		KeyHex:    {"3031", "zz313233343536373839616263646566", "3031323334353637383961626364656"},
-		KeyBase64: {"MDEyMzQ1Njc4OWFiY2RlZg", "MDEyMzQ1Njc4OWFiY2RlZh==", "MDEyMw=="},
+		KeyBase64: {"MDEyMzQ1Njc4OWFiY2RlZg", "MDEyMzQ1Njc4OWFiY2RlZh==", "MDEyMw==", "MDEyMzQ1\nNjc4OWFiY2RlZg==", "MDEyMzQ1Njc4OWFiY2RlZg==\r\n"},
 	} {
 		for _, material := range bad {
 			k, err := NewKey("", []byte(material), secret)
@@ -115,13 +115,15 @@ func TestKeyForms(t *testing.T) {
 			assert.ErrorIs(t, err, ErrKey)
 		}
 	}
-	for form, bad := range map[SecretForm]string{SecretHex: "zz", SecretBase64: "?", SecretCP932: "𠮷野"} {
-		k, err := NewKey("", want, []byte(bad))
-		require.NoError(t, err)
-		p := Standard()
-		p.Hash.Secret = form
-		_, err = NewWriter(t.Context(), &bytes.Buffer{}, p, k, nil)
-		assert.ErrorIs(t, err, ErrKey)
+	for form, bad := range map[SecretForm][]string{SecretHex: {"zz"}, SecretBase64: {"?", "c2Vj\ncmV0"}, SecretCP932: {"𠮷野"}} {
+		for _, secret := range bad {
+			k, err := NewKey("", want, []byte(secret))
+			require.NoError(t, err)
+			p := Standard()
+			p.Hash.Secret = form
+			_, err = NewWriter(t.Context(), &bytes.Buffer{}, p, k, nil)
+			assert.ErrorIs(t, err, ErrKey)
+		}
 	}
 }
 

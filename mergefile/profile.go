@@ -286,10 +286,14 @@ type ProfileError struct {
 func (e *ProfileError) Error() string { return "mergefile: profile: " + e.Axis + ": " + e.Reason }
 
 // ParseProfile reads a profile from JSON and validates it. A name it does not
-// know, or anything behind the object, is an error: an axis that was misspelt
-// would otherwise be silently left at nothing. The errors are those of
-// encoding/json and [Profile.Validate].
+// know or that comes twice, or anything behind the object, is an error: an axis
+// that was misspelt would otherwise be silently left at nothing, and of two
+// values nobody would know which one holds. The errors are those of
+// encoding/json and [Profile.Validate], or say which name it is.
 func ParseProfile(data []byte) (Profile, error) {
+	if err := exactNames(json.NewDecoder(bytes.NewReader(data)), 4); err != nil {
+		return Profile{}, fmt.Errorf("mergefile: profile: %w", err)
+	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	var p Profile
@@ -300,6 +304,44 @@ func ParseProfile(data []byte) (Profile, error) {
 		return Profile{}, errors.New("mergefile: profile: more than one JSON value")
 	}
 	return p, p.Validate()
+}
+
+// exactNames goes over a JSON value and refuses what encoding/json lets pass: a
+// name that comes twice in one object, and one that is not in lower case, as
+// all names of a profile are. No profile is as deep as depth.
+func exactNames(dec *json.Decoder, depth int) error {
+	open, err := dec.Token()
+	if err != nil {
+		return err
+	}
+	if depth == 0 {
+		return errors.New("too deep")
+	}
+	if open != json.Delim('{') && open != json.Delim('[') {
+		return nil
+	}
+	names := map[string]bool{}
+	for dec.More() {
+		if open == json.Delim('{') {
+			token, err := dec.Token()
+			if err != nil {
+				return err
+			}
+			name, _ := token.(string)
+			switch {
+			case names[name]:
+				return fmt.Errorf("%q is there twice", name)
+			case strings.ContainsFunc(name, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }):
+				return fmt.Errorf("unknown field %q", name)
+			}
+			names[name] = true
+		}
+		if err := exactNames(dec, depth-1); err != nil {
+			return err
+		}
+	}
+	_, err = dec.Token() // the end of it
+	return err
 }
 
 // Validate says what is wrong with the profile: every fault, joined, each a

@@ -2,6 +2,7 @@ package mergefile_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -21,7 +22,11 @@ func TestProfilesAsJSON(t *testing.T) {
 	j, err := json.Marshal(mergefile.Standard())
 	require.NoError(t, err)
 	for _, bad := range []string{"", "null x", "{}", "[]", string(j[:len(j)-1]), string(j) + "{}", `{"naem":"x",` + string(j[1:]),
-		`{"holder":{"kind":"third"}}`} {
+		`{"holder":{"kind":"third"}}`,
+		`{"name":"x",` + string(j[1:]), `{"Name":"x",` + string(j[len(`{"name":"Standard",`):]),
+		strings.Replace(string(j), `"points":{`, `"points":{"digits":9,`, 1), strings.Replace(string(j), `"digits"`, `"DIGITS"`, 1),
+		strings.Replace(string(j), `"holder"`, `"hoLder"`, 1), strings.Replace(string(j), `"records"`, `"record\u017f"`, 1),
+		strings.Repeat("[", 20_000), strings.Repeat(`{"a":`, 20_000)} {
 		_, err := mergefile.ParseProfile([]byte(bad))
 		assert.Error(t, err, "%q", bad)
 	}
