@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"flag"
 	"fmt"
@@ -156,7 +155,7 @@ func parseBound(s string) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
-	at, err := time.Parse(time.RFC3339Nano, s)
+	at, err := parseTime(s)
 	if err != nil {
 		return at, errors.New("not a time as in 2017-05-12T09:30:00+09:00")
 	}
@@ -167,8 +166,7 @@ func parseBound(s string) (time.Time, error) {
 // is in it.
 func listRows(in io.Reader, kind mergefile.HolderKind) iter.Seq2[mergefile.Record, error] {
 	return func(yield func(mergefile.Record, error) bool) {
-		rows := csv.NewReader(in)
-		rows.ReuseRecord = true
+		rows := newRows(in)
 		head, err := rows.Read()
 		full := slices.Equal(head, columns())
 		if err != nil || !full && !slices.Equal(head, columns()[2:]) {

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mynakit/mynakit/mergefile"
@@ -86,8 +87,7 @@ func writeWhole(ctx context.Context, name string, data []byte) error {
 }
 
 func sealRows(ctx context.Context, w *mergefile.Writer, in io.Reader, kind mergefile.HolderKind) error {
-	rows := csv.NewReader(in)
-	rows.ReuseRecord = true
+	rows := newRows(in)
 	rows.FieldsPerRecord = len(columns())
 	head, err := rows.Read()
 	if err == nil && !slices.Equal(head, columns()) || errors.Is(err, io.EOF) {
@@ -137,9 +137,37 @@ func parseRow(row []string, kind mergefile.HolderKind) (rec mergefile.Record, er
 	return rec, err
 }
 
+// parseTime reads a time of RFC 3339. What time.Parse takes besides is none: an
+// hour of one digit, a fraction behind a comma, a zone of 24 hours.
+func parseTime(s string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return t, err
+	}
+	zone := "00:00"
+	if s[len(s)-1] != 'Z' {
+		zone = s[len(s)-len(zone):]
+	}
+	if s[len("2017-05-12T09")] != ':' || strings.Contains(s, ",") || zone > "23:59" || zone[3:] > "59" {
+		return t, errors.New("not RFC 3339")
+	}
+	return t, nil
+}
+
+// newRows reads CSV, with the byte order mark in front that Excel puts there.
+func newRows(in io.Reader) *csv.Reader {
+	text := bufio.NewReader(in)
+	if mark, _ := text.Peek(3); string(mark) == "\uFEFF" {
+		_, _ = text.Discard(len(mark))
+	}
+	rows := csv.NewReader(text)
+	rows.ReuseRecord = true
+	return rows
+}
+
 // parseNumber reads the two columns of a transaction number.
 func parseNumber(at, sequence string) (mergefile.Transaction, error) {
-	t, err := time.Parse(time.RFC3339Nano, at)
+	t, err := parseTime(at)
 	if err != nil {
 		return mergefile.Transaction{}, errors.New("transaction_time: not a time as in 2017-05-12T09:30:00+09:00")
 	}
