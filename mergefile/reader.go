@@ -115,6 +115,12 @@ func NewReader(ctx context.Context, src io.Reader, p Profile, keys KeySource, op
 			if _, err := ra.Seek(start, io.SeekStart); err != nil {
 				return nil, fmt.Errorf("mergefile: %w", err)
 			}
+			if size := end - start; size <= 0 || size > o.opts.MaxSize {
+				// What cannot be read at all, such as a directory, has any size.
+				if _, err := ra.ReadAt(make([]byte, 1), start); err != nil && err != io.EOF {
+					return nil, err
+				}
+			}
 			return newReader(ctx, o, io.NewSectionReader(ra, start, end-start), end-start)
 		}
 	}

@@ -550,3 +550,34 @@ func TestNoAllocationPerRecord(t *testing.T) {
 	few, many := allocs(20_000), allocs(60_000)
 	assert.Less(t, (many-few)/40_000, 0.001, fmt.Sprintf("%v for 20,000 and %v for 60,000 records", few, many))
 }
+
+// A directory is no file that somebody made wrong: that it cannot be read is
+// the system's word, whatever size the system gives it.
+func TestDirectoryIsNotInvalid(t *testing.T) {
+	dir, err := os.Open(t.TempDir())
+	require.NoError(t, err)
+	defer dir.Close()
+	_, err = mergefile.NewReader(t.Context(), dir, mergefile.Standard(), testKey(t), nil)
+	assert.Error(t, err)
+	assert.NotErrorIs(t, err, mergefile.ErrInvalid)
+
+	for _, size := range []int64{0, 4096, 1 << 62} {
+		_, err = mergefile.NewReader(t.Context(), unreadable{size}, mergefile.Standard(), testKey(t), nil)
+		assert.ErrorIs(t, err, errUnreadable)
+	}
+}
+
+var errUnreadable = errors.New("is a directory")
+
+// unreadable has a size and no content.
+type unreadable struct{ size int64 }
+
+func (unreadable) Read([]byte) (int, error)          { return 0, errUnreadable }
+func (unreadable) ReadAt([]byte, int64) (int, error) { return 0, errUnreadable }
+
+func (u unreadable) Seek(_ int64, whence int) (int64, error) {
+	if whence == io.SeekEnd {
+		return u.size, nil
+	}
+	return 0, nil
+}

@@ -271,11 +271,13 @@ func requireOneReading(t *testing.T, p Profile, secret []byte) {
 // give their message, and the 144 invalid ones, as files, all give the one
 // error.
 func TestWycheproof(t *testing.T) {
-	path := filepath.Join("..", "..", "shared", "testdata", "wycheproof", "aes_cbc_pkcs5_test.json")
-	data, err := os.ReadFile(path)
-	if os.IsNotExist(err) {
-		t.Skip("the Wycheproof vectors are not beside this checkout: " + path)
+	// The vectors are not ours, and lie beside a checkout where there are any:
+	// where that folder is, they must be in it.
+	shared := filepath.Join("..", "..", "shared")
+	if _, err := os.Stat(shared); os.IsNotExist(err) {
+		t.Skip("the Wycheproof vectors are not beside this checkout: " + shared)
 	}
+	data, err := os.ReadFile(filepath.Join(shared, "testdata", "wycheproof", "aes_cbc_pkcs5_test.json"))
 	require.NoError(t, err)
 	var suite struct {
 		NumberOfTests int

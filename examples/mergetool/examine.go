@@ -284,9 +284,18 @@ func readAll(ctx context.Context, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer in.Close()
+	errLarge := errors.New("the file is too large")
+	if in.size > mergefile.DefaultMaxSize {
+		return nil, errLarge
+	}
+	if in.regular {
+		data := make([]byte, in.size)
+		_, err := io.ReadFull(in, data)
+		return data, err
+	}
 	data, err := io.ReadAll(io.LimitReader(in, mergefile.DefaultMaxSize+1))
 	if err == nil && len(data) > mergefile.DefaultMaxSize {
-		err = errors.New("the file is too large")
+		err = errLarge
 	}
 	return data, err
 }

@@ -13,8 +13,9 @@
 //
 // A profile is the name of a preset or a JSON file; "lint -json" prints one to
 // start from. Keys and secrets come from files and are never an argument, which
-// every other user of the machine could read, and never printed. "-" as a file
-// is standard input or output. The CSV has the header
+// every other user of the machine could read, and never printed. A line end
+// behind one is no part of it, but in a raw file of 16 bytes, which is an AES
+// key as it is. "-" as a file is standard input or output. The CSV has the header
 // holder,points,transaction_time,sequence, with RFC 3339 times.
 //
 // open writes nothing unless the whole file is valid, and seal nothing unless
