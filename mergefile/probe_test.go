@@ -1,8 +1,10 @@
 package mergefile_test
 
 import (
+	"crypto/md5"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -224,5 +226,18 @@ func TestProbeLeavesLineEndsToTheProfile(t *testing.T) {
 	require.NoError(t, err)
 	for _, f := range found {
 		assert.Equal(t, mergefile.EOLLF, f.Profile.Hash.EOL)
+	}
+}
+
+// Nor is a record with a number that cannot exist: its hash gives it away.
+func TestProbeShowsNoWrongRecord(t *testing.T) {
+	good := "520625,100,20170512093000000001"
+	text := "520626,200,20170231093000000001,0123456789abcdef0123456789abcdef\r\n" +
+		fmt.Sprintf("%s,%x\r\n", good, md5.Sum([]byte(good+","+string(testSecret))))
+	for _, hash := range []string{"0123456789abcdef0123456789abcdef", "ASNFZ4mrze8BI0VniavN7w=="} {
+		file := encryptStandard(t, []byte(strings.Replace(text, "0123456789abcdef0123456789abcdef", hash, 1)))
+		_, err := mergefile.ProbeForDeveloper(t.Context(), file, testMaterial, testSecret, nil)
+		var pe *mergefile.ProbeError
+		require.ErrorAs(t, err, &pe)
 	}
 }

@@ -26,7 +26,7 @@ func TestProfilesAsJSON(t *testing.T) {
 		`{"name":"x",` + string(j[1:]), `{"Name":"x",` + string(j[len(`{"name":"Standard",`):]),
 		strings.Replace(string(j), `"points":{`, `"points":{"digits":9,`, 1), strings.Replace(string(j), `"digits"`, `"DIGITS"`, 1),
 		strings.Replace(string(j), `"holder"`, `"hoLder"`, 1), strings.Replace(string(j), `"records"`, `"record\u017f"`, 1),
-		strings.Repeat("[", 20_000), strings.Repeat(`{"a":`, 20_000)} {
+		`{5:1}`, strings.Repeat("[", 20_000), strings.Repeat(`{"a":`, 20_000)} {
 		_, err := mergefile.ParseProfile([]byte(bad))
 		assert.Error(t, err, "%q", bad)
 	}
