@@ -287,6 +287,7 @@ func TestEveryStatementFails(t *testing.T) {
 				seen[like] = true
 				tried++
 				t.Run(fmt.Sprint(i+1), func(t *testing.T) {
+					t.Parallel()
 					got, _ := run(t, i+1)
 					require.Equal(t, want, got, "%d of %d: %s", i+1, len(calls), call)
 				})
