@@ -57,22 +57,25 @@ func Open(ctx context.Context, db *sql.DB, schema Schema, cfg Config) (*DB, erro
 		strings.HasPrefix(prefix, "sqlite_") || strings.HasPrefix(prefix, "pg_") {
 		return nil, fmt.Errorf("%w: %.40q", ErrPrefix, prefix)
 	}
-	d := cfg.Dialect
-	if d == 0 {
-		var err error
-		if d, err = Detect(ctx, db); err != nil {
-			return nil, err
-		}
-	}
 	retryFor := cfg.RetryFor
 	if retryFor == 0 {
 		retryFor = DefaultRetryFor
 	}
-	out := &DB{
-		Queries:  Queries{run: db, dialect: d, prefix: prefix},
-		db:       db,
-		retryFor: retryFor,
+	out := &DB{db: db, retryFor: retryFor}
+	d := cfg.Dialect
+	if d == 0 {
+		// Of several programs that make one SQLite file a WAL at the same
+		// moment, some are told at once that it is locked: there SQLite does
+		// not wait, whatever its busy_timeout.
+		err := out.retry(ctx, IsBusy, func() (err error) {
+			d, err = Detect(ctx, db)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
+	out.Queries = Queries{run: db, dialect: d, prefix: prefix}
 	if d == SQLite {
 		out.writer = make(chan struct{}, 1)
 	}

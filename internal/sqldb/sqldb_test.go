@@ -227,6 +227,22 @@ func TestOpenTogether(t *testing.T) {
 	})
 }
 
+// Programs that begin together on a file that is not there yet.
+func TestOpenTogetherAnew(t *testing.T) {
+	for range 50 {
+		dsn := sqliteDSN(t, 5000)
+		var wg sync.WaitGroup
+		for range 8 {
+			db := open(t, "sqlite", dsn)
+			wg.Go(func() {
+				_, err := sqldb.Open(t.Context(), db, counters, sqldb.Config{})
+				assert.NoError(t, err)
+			})
+		}
+		wg.Wait()
+	}
+}
+
 // Sixty-four read-then-write transactions at once lose no update: on SQLite
 // because each has the lock before it reads, on PostgreSQL by the row lock.
 func TestWriteReadThenWrite(t *testing.T) {
