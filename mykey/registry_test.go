@@ -229,13 +229,10 @@ func TestCandidateSurvivesRestart(t *testing.T) {
 func TestCandidateLapses(t *testing.T) {
 	conform(t, func(w *world) {
 		ctx := w.Context()
-		e, err := w.begin(tap(1)).Enrol(ctx)
-		require.NoError(w, err)
-		_, err = e.Check(ctx, tap(1), id(w, "WANTED22"))
-		require.NoError(w, err)
+		w.candidate(1, "WANTED22")
 		w.pass(24*time.Hour + time.Millisecond)
 		w.enrolled(2, "WANTED22")
-		e, err = w.begin(tap(1)).Enrol(ctx)
+		e, err := w.begin(tap(1)).Enrol(ctx)
 		require.NoError(w, err)
 		_, err = e.Accept(ctx, tap(1))
 		assert.ErrorIs(w, err, mykey.ErrNoCandidate)
@@ -952,17 +949,14 @@ func TestImport(t *testing.T) {
 func TestImportOfALapsedCandidate(t *testing.T) {
 	conform(t, func(w *world) {
 		ctx := w.Context()
-		e, err := w.begin(tap(1)).Enrol(ctx)
-		require.NoError(w, err)
-		_, err = e.Check(ctx, tap(1), id(w, "WANTED22"))
-		require.NoError(w, err)
+		w.candidate(1, "WANTED22")
 		rec := []mykey.Record{{ID: id(w, "WANTED22"), Certificates: []mykey.Certificate{tap(2).Certificate}}}
 		w.pass(24 * time.Hour)
 		require.ErrorIs(w, w.reg.Import(ctx, rec), mykey.ErrDuplicate)
 		w.pass(time.Millisecond)
 		require.NoError(w, w.reg.Import(ctx, rec))
 		assert.Equal(w, "WANTED22", w.lookup(2))
-		e, err = w.begin(tap(1)).Enrol(ctx)
+		e, err := w.begin(tap(1)).Enrol(ctx)
 		require.NoError(w, err)
 		_, err = e.Accept(ctx, tap(1))
 		assert.ErrorIs(w, err, mykey.ErrNoCandidate)

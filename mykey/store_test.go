@@ -165,14 +165,22 @@ func (w *world) begin(tp mykey.Tap) *mykey.Session {
 	return s
 }
 
-// enrolled gives the n-th person's session after registration of an ID.
-func (w *world) enrolled(n int, s string) *mykey.Session {
+// candidate gives the n-th person's session and enrolment, with an ID that is
+// free kept for the card.
+func (w *world) candidate(n int, s string) (*mykey.Session, *mykey.Enrolment) {
 	w.Helper()
 	sess := w.begin(tap(n))
 	e, err := sess.Enrol(w.Context())
 	require.NoError(w, err)
 	_, err = e.Check(w.Context(), tap(n), id(w, s))
 	require.NoError(w, err)
+	return sess, e
+}
+
+// enrolled gives the n-th person's session after registration of an ID.
+func (w *world) enrolled(n int, s string) *mykey.Session {
+	w.Helper()
+	sess, e := w.candidate(n, s)
 	p, err := e.Accept(w.Context(), tap(n))
 	require.NoError(w, err)
 	require.True(w, p.Registered)

@@ -284,20 +284,28 @@ func TestSilentClose(t *testing.T) {
 	assert.Eventually(t, func() bool { return s.open() == 0 }, 10*time.Second, time.Millisecond)
 }
 
-// Close does not wait for a call that never ends; once that call has ended, the
-// card can be closed.
-func TestCloseDuringACall(t *testing.T) {
-	driver, entered := make(chan struct{}), make(chan struct{})
-	s := &service{cards: map[string][]byte{"A": atr}, transmit: func([]byte) ([]byte, error) {
-		close(entered)
+// busy gives a card with a call under way, which ends with first once driver is
+// closed.
+func busy(t *testing.T) (s *service, c *Card, driver chan struct{}, first chan error) {
+	t.Helper()
+	driver, first = make(chan struct{}), make(chan error, 1)
+	entered := make(chan struct{}, 1)
+	s = &service{cards: map[string][]byte{"A": atr}, transmit: func([]byte) ([]byte, error) {
+		entered <- struct{}{}
 		<-driver
 		return []byte{0x90, 0x00}, nil
 	}}
 	c, err := s.stack().open(context.Background(), "A")
 	require.NoError(t, err)
-	first := make(chan error, 1)
 	go func() { _, err := c.Transmit([]byte{0, 0xA4, 0, 0}); first <- err }()
 	<-entered
+	return s, c, driver, first
+}
+
+// Close does not wait for a call that never ends; once that call has ended, the
+// card can be closed.
+func TestCloseDuringACall(t *testing.T) {
+	s, c, driver, first := busy(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
 	assert.ErrorIs(t, c.CloseContext(ctx, Unpower), ErrGivenUp)
@@ -324,20 +332,10 @@ func TestContextBeforeTheExchangeLeavesTheHandleWhole(t *testing.T) {
 
 // Who waits for another call's end honours its own context.
 func TestWaitingForTheTurn(t *testing.T) {
-	driver, entered := make(chan struct{}), make(chan struct{}, 1)
-	s := &service{cards: map[string][]byte{"A": atr}, transmit: func(c []byte) ([]byte, error) {
-		entered <- struct{}{}
-		<-driver
-		return []byte{0x90, 0x00}, nil
-	}}
-	c, err := s.stack().open(context.Background(), "A")
-	require.NoError(t, err)
-	first := make(chan error, 1)
-	go func() { _, err := c.Transmit([]byte{0, 0xA4, 0, 0}); first <- err }()
-	<-entered
+	_, c, driver, first := busy(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
-	_, err = c.TransmitContext(ctx, nil, []byte{0, 0xA4, 0, 0})
+	_, err := c.TransmitContext(ctx, nil, []byte{0, 0xA4, 0, 0})
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
 	assert.NotErrorIs(t, err, ErrGivenUp)
 	close(driver)

@@ -102,30 +102,14 @@ func openDatabase(ctx context.Context, address string) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := reach(ctx, db); err != nil {
+	// That it is locked is left to OpenLedger, which tries again.
+	const locked = 5 // SQLITE_BUSY
+	var lite interface{ Code() int }
+	if err := db.PingContext(ctx); err != nil && !(errors.As(err, &lite) && lite.Code()&0xFF == locked) {
 		db.Close()
 		return nil, fmt.Errorf("-db: %s cannot be used as an SQLite database: %w", address, err)
 	}
 	return &database{db, '?'}, nil
-}
-
-// reach makes the first connection to an SQLite database. Of several programs
-// that turn one new file into a WAL at the same moment, SQLite tells some at
-// once that it is locked, whatever the busy_timeout: they try again for as long.
-func reach(ctx context.Context, db *sql.DB) error {
-	const locked = 5 // SQLITE_BUSY
-	for end := time.Now().Add(10 * time.Second); ; {
-		err := db.PingContext(ctx)
-		var lite interface{ Code() int }
-		if !errors.As(err, &lite) || lite.Code()&0xFF != locked || time.Now().After(end) {
-			return err
-		}
-		select {
-		case <-time.After(10 * time.Millisecond):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }
 
 // most is more points than anybody will ever have, and less than a column can

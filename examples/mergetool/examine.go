@@ -217,10 +217,10 @@ func (s shared) howToGive(ctx context.Context, r mergefile.Probed, file []byte, 
 		formats = []string{s.keyFormat}
 	}
 	secret, err := readSecret(s.secretFile)
+	if err != nil {
+		formats = nil
+	}
 	for _, s.keyFormat = range formats {
-		if err != nil {
-			break
-		}
 		material, err := s.loadKey(r.Profile.Cipher.Key)
 		if err != nil {
 			continue
@@ -229,7 +229,7 @@ func (s shared) howToGive(ctx context.Context, r mergefile.Probed, file []byte, 
 		if err != nil {
 			continue
 		}
-		opened, err := mergefile.NewReaderInPlace(ctx, bytes.Clone(file), r.Profile, k, &mergefile.ReaderOptions{Name: name})
+		opened, err := mergefile.NewReaderAt(ctx, bytes.NewReader(file), int64(len(file)), r.Profile, k, &mergefile.ReaderOptions{Name: name})
 		if err == nil {
 			opened.Close()
 			return ", -key-format " + s.keyFormat

@@ -302,15 +302,22 @@ func plausible(o outcome) bool {
 	return err != nil
 }
 
+// faultySigner gives a key that is ready to sign, and the card between.
+func faultySigner(t *testing.T) (*faulty, *jpki.Card, *jpki.Key) {
+	t.Helper()
+	bad := &faulty{card: newCard(), at: -1}
+	c := open(t, bad)
+	verified(t, c, jpki.AuthPIN, authPIN)
+	k, err := c.Signer(context.Background(), jpki.Auth)
+	require.NoError(t, err)
+	return bad, c, k
+}
+
 // A signature that was damaged on its way is never given out by a Key: every
 // byte of it.
 func TestGarbledSignature(t *testing.T) {
 	ctx := context.Background()
-	bad := &faulty{card: newCard(), at: -1}
-	c := open(t, bad)
-	verified(t, c, jpki.AuthPIN, authPIN)
-	k, err := c.Signer(ctx, jpki.Auth)
-	require.NoError(t, err)
+	bad, _, k := faultySigner(t)
 	step := 16
 	if long {
 		step = 1
@@ -331,14 +338,10 @@ func TestGarbledSignature(t *testing.T) {
 // of key. Card.Sign, which does not know the key, refuses it as such.
 func TestCutSignature(t *testing.T) {
 	ctx := context.Background()
-	bad := &faulty{card: newCard(), at: -1}
-	c := open(t, bad)
-	verified(t, c, jpki.AuthPIN, authPIN)
-	k, err := c.Signer(ctx, jpki.Auth)
-	require.NoError(t, err)
+	bad, c, k := faultySigner(t)
 	bad.fault = fault{reply: func(r []byte) ([]byte, error) { return append(bytes.Clone(r[:96]), 0x90, 0x00), nil }}
 	bad.at = bad.n
-	_, err = k.SignContext(ctx, digest[:], crypto.SHA256)
+	_, err := k.SignContext(ctx, digest[:], crypto.SHA256)
 	require.ErrorIs(t, err, jpki.ErrSignature)
 	bad.at = bad.n
 	_, err = c.Sign(ctx, jpki.Auth, digest[:], crypto.SHA256)
