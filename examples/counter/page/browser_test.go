@@ -151,11 +151,20 @@ func (b *tab) press(keys string) *tab {
 	return b
 }
 
+// send sends keys of which the last leads to another page, and waits until that
+// one is there. What is then looked for is not found on the page before; and a
+// picture of a page that is being left never comes.
+func (b *tab) send(keys string) *tab {
+	b.t.Helper()
+	b.run(`window.left = true`)
+	return b.press(keys).until(`!window.left`, "another page")
+}
+
 // scan is what a keyboard-wedge reader does into a field, in one stroke.
 func (b *tab) scan(text string) *tab {
 	b.t.Helper()
 	b.run(fmt.Sprintf(`document.execCommand("insertText", false, %q)`, text))
-	return b.press(kb.Enter)
+	return b.send(kb.Enter)
 }
 
 // tabTo presses Tab until something has the focus.
@@ -180,9 +189,8 @@ func (b *tab) tabTo(css string) *tab {
 // menu goes to a screen by its digit, from wherever.
 func (b *tab) menu(digit string) *tab {
 	b.t.Helper()
-	b.press(kb.Escape).until(`location.pathname === "/" && document.activeElement === document.body`, "the menu")
-	b.press(digit).until(`location.pathname !== "/"`, "the screen of "+digit)
-	return b
+	b.send(kb.Escape).until(`location.pathname === "/" && document.activeElement === document.body`, "the menu")
+	return b.send(digit).until(`location.pathname !== "/"`, "the screen of "+digit)
 }
 
 // check looks for faults of the page as such, and keeps its picture where
@@ -214,7 +222,9 @@ func (b *tab) picture(name string) {
 		return
 	}
 	b.n++
-	shot, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	ctx, late := context.WithTimeout(b.ctx, 30*time.Second)
+	defer late()
+	shot, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 	require.NoError(b.t, err)
 	require.NoError(b.t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("counter-%s-%02d-%s.png", b.lang, b.n, name)), shot, 0o600))
 }
@@ -274,7 +284,7 @@ func dayInBrowser(t *testing.T, browser context.Context, lang page.Lang, full bo
 	// The first screen is Japanese; the switch is on each.
 	w.sees("カードを置いてください")
 	if lang == page.English {
-		w.tabTo("[name=to]").press(kb.Enter).sees("Put the card on the reader")
+		w.tabTo("[name=to]").send(kb.Enter).sees("Put the card on the reader")
 	}
 	w.check("menu")
 
@@ -304,11 +314,11 @@ func (w *walk) enrol() {
 	w.check("menu-new-card")
 	w.menu("7").focus("#pin").check("enrol-pin")
 	if w.full {
-		w.press("0000" + kb.Enter).sees(w.say("あと2回", "Tries left: 2")).focus("#pin").check("enrol-wrong-pin")
+		w.send("0000" + kb.Enter).sees(w.say("あと2回", "Tries left: 2")).focus("#pin").check("enrol-wrong-pin")
 	}
-	w.press(simcard.DefaultAuthPIN + kb.Enter).focus("[action='/enrol/offer'] button").check("enrol-begin")
-	w.press(kb.Enter).focus("[action='/enrol/accept'] button").check("enrol-candidate")
-	w.press(kb.Enter).sees(w.say("マイキーIDを登録しました", "The MyKey ID is registered")).focus("[action='/enrol/end'] button").check("enrol-done")
+	w.send(simcard.DefaultAuthPIN + kb.Enter).focus("[action='/enrol/offer'] button").check("enrol-begin")
+	w.send(kb.Enter).focus("[action='/enrol/accept'] button").check("enrol-candidate")
+	w.send(kb.Enter).sees(w.say("マイキーIDを登録しました", "The MyKey ID is registered")).focus("[action='/enrol/end'] button").check("enrol-done")
 	text, err := chromedp.Run(w.ctx, chromedp.Text(".big.code"))
 	require.NoError(w.t, err)
 	id := parse(w.t, mykey.ParseID, strings.TrimSpace(text))
@@ -324,7 +334,7 @@ func (w *walk) enrol() {
 func (w *walk) service() {
 	w.menu("1").focus("#customer").check("service")
 	w.scan("180000000011").sees("あおば図書館").focus("[action='/service/register'] button").check("service-check")
-	w.press(kb.Enter).sees(w.say("サービスIDを登録しました", "The service ID is registered")).check("service-done")
+	w.send(kb.Enter).sees(w.say("サービスIDを登録しました", "The service ID is registered")).check("service-done")
 	w.menu("2").sees("180000000011").check("lookup")
 	w.term.slot.Remove()
 	w.sees(w.say("ここに出ます", "show here")).check("lookup-empty")
@@ -336,18 +346,18 @@ func (w *walk) issue() {
 	const shown = `document.images[0]?.complete && document.images[0].naturalWidth > 0`
 	w.menu("3").focus("#points").check("issue")
 	if w.full {
-		w.press("99999" + kb.Enter).sees(w.say("ポイントが足りません", "not enough points")).focus("#points").check("issue-refused")
+		w.send("99999" + kb.Enter).sees(w.say("ポイントが足りません", "not enough points")).focus("#points").check("issue-refused")
 	}
-	w.press("1500" + kb.Enter).focus("[action='/issue/issue'] button").check("issue-check")
-	w.press(kb.Enter).sees(w.say("まだ印刷していません", "not printed yet")).focus("[href='/print/a4']").check("issue-done")
-	w.press(kb.Enter).until(shown, "the ticket").focus("[data-print]").picture("print-a4")
+	w.send("1500" + kb.Enter).focus("[action='/issue/issue'] button").check("issue-check")
+	w.send(kb.Enter).sees(w.say("まだ印刷していません", "not printed yet")).focus("[href='/print/a4']").check("issue-done")
+	w.send(kb.Enter).until(shown, "the ticket").focus("[data-print]").picture("print-a4")
 	assert.Equal(w.t, []string{"210 x 297 mm"}, w.pdf("print-a4"))
-	w.press(kb.Escape).sees(w.say("再発行", "reissue")).tabTo("[href='/print/80mm']").press(kb.Enter).
+	w.send(kb.Escape).sees(w.say("再発行", "reissue")).tabTo("[href='/print/80mm']").send(kb.Enter).
 		until(shown+` && location.pathname.endsWith("80mm")`, "the ticket on a roll").picture("print-80mm")
 	assert.Equal(w.t, []string{"80 x 166 mm"}, w.pdf("print-80mm"))
-	w.press(kb.Escape).sees(w.say("再発行", "reissue")).tabTo("[action='/issue/reprint'] button").press(kb.Enter).
+	w.send(kb.Escape).sees(w.say("再発行", "reissue")).tabTo("[action='/issue/reprint'] button").send(kb.Enter).
 		sees(w.say("再発行の券です", "This is the ticket once more")).check("issue-reprint")
-	w.tabTo("[action='/issue/end'] button").press(kb.Enter).focus("#points")
+	w.tabTo("[action='/issue/end'] button").send(kb.Enter).focus("#points")
 }
 
 func (w *walk) redeem() {
@@ -364,7 +374,7 @@ func (w *walk) redeem() {
 		w.run(`window.then = performance.now()`)
 		w.until(`performance.now() - window.then > 500`, "a moment")
 	}
-	w.press(" ").sees(w.say("500ポイントの券を消し込みました", "A ticket of 500 points is redeemed")).focus("#code").check("redeem-done")
+	w.send(" ").sees(w.say("500ポイントの券を消し込みました", "A ticket of 500 points is redeemed")).focus("#code").check("redeem-done")
 	w.scan(scanned).sees(w.say("このポイント券は使えません", "This ticket cannot be taken")).focus("#code").check("redeem-refused")
 }
 
@@ -374,8 +384,8 @@ func (w *walk) camera(scanned string) {
 	w.tabTo("#camera").press(kb.Enter).sees(w.say("カメラを使えません", "camera cannot be used")).focus("#code").check("redeem-no-camera")
 	w.run(fmt.Sprintf(`BarcodeDetector.getSupportedFormats = async () => ["qr_code"];
 		BarcodeDetector.prototype.detect = async video => video.videoWidth > 0 ? [{ rawValue: %q }] : []`, scanned))
-	w.tabTo("#camera").press(kb.Enter).focus("[action='/redeem/redeem'] button").sees("500")
-	w.tabTo("[action='/redeem/end'] button").press(kb.Enter).focus("#code")
+	w.tabTo("#camera").send(kb.Enter).focus("[action='/redeem/redeem'] button").sees("500")
+	w.tabTo("[action='/redeem/end'] button").send(kb.Enter).focus("#code")
 }
 
 func (w *walk) merge() {
@@ -383,16 +393,16 @@ func (w *walk) merge() {
 	deliver(w.t, w.inbox, "20261120-aoba.dat", file)
 	deliver(w.t, w.inbox, "20261120-aoba-2.dat", file)
 	deliver(w.t, w.inbox, "20261121-aoba.dat", file[:len(file)-16])
-	w.menu("5").focus("[action='/merge/look'] button").press(kb.Enter).
+	w.menu("5").focus("[action='/merge/look'] button").send(kb.Enter).
 		sees(w.say("隔離されたファイルがあります", "Files that were put aside"), w.say("受取済", "received before")).check("merge")
 }
 
 // swap puts another card there between two steps.
 func (w *walk) swap() {
-	w.menu("3").focus("#points").press("100" + kb.Enter).focus("[action='/issue/issue'] button")
+	w.menu("3").focus("#points").send("100" + kb.Enter).focus("[action='/issue/issue'] button")
 	other, _ := enrolled(w.t, w.term.shop, 2, 5000)
 	w.term.slot.Insert(other)
-	w.sees("5,000").press(kb.Enter).sees(w.say("前の手順のカードと違うカードです", "not the card that the procedure began with")).check("issue-swapped")
+	w.sees("5,000").send(kb.Enter).sees(w.say("前の手順のカードと違うカードです", "not the card that the procedure began with")).check("issue-swapped")
 }
 
 // blocked is a card whose PIN is locked; then a sample card is put there by its
@@ -400,7 +410,7 @@ func (w *walk) swap() {
 func (w *walk) blocked() {
 	w.term.slot.Insert(sample(3, simcard.WithTries(simcard.AuthPIN, 0)))
 	w.menu("7").sees(w.say("暗証番号がロックされています", "The PIN is blocked"), w.say("窓口", "municipality")).check("enrol-blocked")
-	w.tabTo("[name=sample]").press(kb.Enter).focus("#pin")
+	w.tabTo("[name=sample]").send(kb.Enter).focus("#pin")
 }
 
 // takeOver opens a second browser. The first one says so by itself.
@@ -408,7 +418,7 @@ func (w *walk) takeOver(browser context.Context) {
 	const taken = "この端末は、別のブラウザーで使われています"
 	second := w.term.tab(w.t, browser, w.lang)
 	second.sees(taken).focus("[action='/take'] button").check("taken")
-	second.press(kb.Enter).sees("カード")
+	second.send(kb.Enter).sees("カード")
 	w.sees(taken)
 	// Each browser complains of the status of that page.
 	for _, b := range []*tab{w.tab, second} {
