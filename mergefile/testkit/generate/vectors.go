@@ -124,6 +124,9 @@ func vectors() map[string][]byte {
 	s.outerText()
 	s.sidecars()
 	s.envelopes()
+	// What came later draws after everything else: the files of before stay as
+	// they were.
+	s.good("key-md5", 2, func(p *mergefile.Profile) { p.Cipher.Key = mergefile.KeyMD5 })
 	return s.out
 }
 
@@ -131,22 +134,25 @@ func japaneseNames() []string {
 	return []string{"商店街ポイントID", "合算ポイント数", "取引済番号", "ハッシュ値"}
 }
 
+// good makes a good file of n records from the Standard profile, changed.
+func (s *set) good(name string, n int, change func(*mergefile.Profile)) {
+	p := mergefile.Standard()
+	change(&p)
+	p.Name = name
+	k := s.kit(p)
+	rs := recs(p, n)
+	v := vector{name: "valid-" + name, verdict: "valid", comment: "a good file", p: p, k: k, records: rs}
+	v.file = k.file(p, prolog(p)+body(p, k.secret, rs...))
+	if p.Integrity == mergefile.IntegritySidecar {
+		v.sidecar = k.sidecar(v.file)
+	}
+	s.add(v)
+}
+
 // valid makes one file for each choice of each axis.
 func (s *set) valid() {
 	type P = mergefile.Profile
-	add := func(name string, n int, change func(*P)) {
-		p := mergefile.Standard()
-		change(&p)
-		p.Name = name
-		k := s.kit(p)
-		rs := recs(p, n)
-		v := vector{name: "valid-" + name, verdict: "valid", comment: "a good file", p: p, k: k, records: rs}
-		v.file = k.file(p, prolog(p)+body(p, k.secret, rs...))
-		if p.Integrity == mergefile.IntegritySidecar {
-			v.sidecar = k.sidecar(v.file)
-		}
-		s.add(v)
-	}
+	add := s.good
 	for _, preset := range mergefile.Presets() {
 		add("preset-"+strings.ToLower(preset.Name), 3, func(p *P) { *p = preset })
 		add("preset-"+strings.ToLower(preset.Name)+"-mykey", 1, func(p *P) { *p = preset.WithMyKeyID() })
