@@ -23,8 +23,8 @@ var (
 
 // Bounds of [Listener.Accept].
 const (
-	// handshakeWait is what a peer gets for its ATR. A phone on a poor network
-	// needs a part of it.
+	// handshakeWait is what a peer gets for its ATR, where a test does not say
+	// otherwise. A phone on a poor network needs a part of it.
 	handshakeWait = 3 * time.Second
 	// headStart is how long a peer has Accept to itself, so that of two cards
 	// that come together the second stays in the kernel's queue for the next
@@ -38,6 +38,7 @@ const (
 type Listener struct {
 	l    *net.TCPListener
 	turn chan struct{} // holds one token: whoever has it accepts
+	wait time.Duration // what a peer gets for its ATR
 }
 
 // A ListenOption changes what [Listen] accepts.
@@ -69,7 +70,7 @@ func Listen(addr string, opts ...ListenOption) (*Listener, error) {
 	}
 	turn := make(chan struct{}, 1)
 	turn <- struct{}{}
-	return &Listener{l, turn}, nil
+	return &Listener{l, turn, handshakeWait}, nil
 }
 
 // Addr gives the address that cards connect to.
@@ -112,7 +113,7 @@ func (l *Listener) Accept(ctx context.Context) (*Remote, error) {
 	)
 	room := make(chan struct{}, maxHandshakes)
 	shake := func(conn net.Conn) {
-		r, err := handshake(waiting, conn)
+		r, err := l.handshake(waiting, conn)
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
@@ -128,7 +129,7 @@ func (l *Listener) Accept(ctx context.Context) (*Remote, error) {
 	}
 	var failed error
 	for {
-		// Whoever is in there leaves after handshakeWait, or when the wait ends.
+		// Whoever is in there leaves after l.wait, or when the wait ends.
 		room <- struct{}{}
 		if failed = context.Cause(waiting); failed != nil {
 			break
@@ -166,8 +167,8 @@ func (l *Listener) Accept(ctx context.Context) (*Remote, error) {
 }
 
 // handshake makes a card of a connection, which it closes where it fails.
-func handshake(ctx context.Context, conn net.Conn) (*Remote, error) {
-	ctx, cancel := context.WithTimeout(ctx, handshakeWait)
+func (l *Listener) handshake(ctx context.Context, conn net.Conn) (*Remote, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.wait)
 	defer cancel()
 	r := &Remote{w: newWire(conn)}
 	if err := r.start(ctx); err != nil {

@@ -282,6 +282,9 @@ func TestAcceptAmongSilentPeers(t *testing.T) {
 				t.Skip("waits three seconds for the first of the silent to be dropped")
 			}
 			l := listen(t)
+			if silent == 1 {
+				l.SetPatience(time.Hour) // the card does not wait for its end
+			}
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
 			var peers []net.Conn
@@ -292,7 +295,6 @@ func TestAcceptAmongSilentPeers(t *testing.T) {
 				peers = append(peers, peer)
 			}
 			slot := make(chan *vpcd.Slot, 1)
-			began := time.Now()
 			go func() {
 				defer close(slot)
 				// The queue is longer than Insert waits.
@@ -306,9 +308,6 @@ func TestAcceptAmongSilentPeers(t *testing.T) {
 			}()
 			r, err := l.Accept(ctx)
 			require.NoError(t, err)
-			if silent == 1 {
-				assert.Less(t, time.Since(began), 2500*time.Millisecond, "before the silent one is given up")
-			}
 			r.Close()
 			for _, peer := range peers {
 				peer.SetReadDeadline(time.Now().Add(20 * time.Second))
