@@ -318,7 +318,7 @@ func TestGone(t *testing.T) {
 		pg.Crash(t)
 		check(t, reg)
 		pg.Restart(t)
-		require.Eventually(t, func() bool { return db.Ping() == nil }, 20*time.Second, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return db.Ping() == nil }, time.Minute, 10*time.Millisecond)
 		_, err = reg.Find(t.Context(), id(t, "MY123456"))
 		require.NoError(t, err, "the acknowledged is there")
 		require.NoError(t, reg.Import(t.Context(), []mykey.Record{{ID: id(t, "KEY34567")}}))

@@ -262,7 +262,7 @@ func TestSilentCard(t *testing.T) {
 	assert.NoError(t, c.Close(), "there is nothing left to close")
 	assert.Equal(t, 1, s.open())
 	close(driver)
-	assert.Eventually(t, func() bool { return s.open() == 0 }, 10*time.Second, time.Millisecond)
+	assert.Eventually(t, func() bool { return s.open() == 0 }, time.Minute, time.Millisecond)
 	assert.Contains(t, s.noted(), "disconnect 0")
 }
 
@@ -281,7 +281,7 @@ func TestSilentClose(t *testing.T) {
 	_, err = c.Transmit([]byte{0, 0xA4, 0, 0})
 	assert.ErrorIs(t, err, ErrClosed)
 	close(driver)
-	assert.Eventually(t, func() bool { return s.open() == 0 }, 10*time.Second, time.Millisecond)
+	assert.Eventually(t, func() bool { return s.open() == 0 }, time.Minute, time.Millisecond)
 }
 
 // busy gives a card with a call under way, which ends with first once driver is
@@ -499,5 +499,5 @@ func TestWatchHangingService(t *testing.T) {
 	_, err := s.stack().waitCard(ctx)
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
 	close(hang)
-	assert.Eventually(t, func() bool { return s.open() == 0 }, 10*time.Second, time.Millisecond)
+	assert.Eventually(t, func() bool { return s.open() == 0 }, time.Minute, time.Millisecond)
 }

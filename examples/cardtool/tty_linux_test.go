@@ -84,6 +84,6 @@ func atPrompt(t *testing.T) *prompted {
 		require.NoError(t, err)
 		p.shown.Write(buf[:n])
 	}
-	require.Eventually(t, func() bool { return !p.echoes() }, 20*time.Second, time.Millisecond, "echo is still on behind the prompt")
+	require.Eventually(t, func() bool { return !p.echoes() }, time.Minute, time.Millisecond, "echo is still on behind the prompt")
 	return p
 }

@@ -115,7 +115,7 @@ func (b *tab) run(js string) {
 // until waits until an expression is true in the page.
 func (b *tab) until(js, what string) *tab {
 	b.t.Helper()
-	for limit := time.Now().Add(15 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for limit := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		// Between two pages there is nothing to ask, which is an error.
 		ok, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](`document.readyState === "complete" && (`+js+`)`))
 		if err == nil && ok {
