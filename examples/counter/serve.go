@@ -42,7 +42,7 @@ func serve(ctx context.Context, o *options, p *place, say speaker) (err error) {
 	}
 	if o.reader == "sim" {
 		cfg.Reader = new(page.Slot)
-		cfg.Samples = samples()
+		cfg.Samples = samples(say)
 	} else {
 		cards, err := o.openReader()
 		if err != nil {
@@ -68,11 +68,11 @@ func serve(ctx context.Context, o *options, p *place, say speaker) (err error) {
 }
 
 // samples are cards to put into the page's reader with a click.
-func samples() []page.Sample {
+func samples(say speaker) []page.Sample {
 	var cards []page.Sample
 	for n := range uint(3) {
 		holder := simcard.SampleHolder(n)
 		cards = append(cards, page.Sample{Name: holder.Name, Card: simcard.New(simcard.WithHolder(holder))})
 	}
-	return cards
+	return append(cards, page.Sample{Name: string(say.Phone), Card: simcard.New(simcard.WithHolder(simcard.SampleHolder(3)), simcard.WithKind(simcard.Android))})
 }

@@ -25,6 +25,7 @@ type lines struct {
 
 	// The names of this make-believe city.
 	Library, Mall, Points phrase
+	Phone                 phrase // a sample card's
 
 	// The steps.
 	Tap      phrase
@@ -86,7 +87,7 @@ func english() lines {
 		Finish:       "A ticket of %d points was paid for and never printed, because the program stopped: it is in %s now.",
 		AddressTaken: "Cannot wait at %s: %v.\n         If another program has the port, name another one, such as -serve 127.0.0.1:8081.",
 
-		Library: "Aoba Library", Mall: "Aoba Mall", Points: "Aoba city points",
+		Library: "Aoba Library", Mall: "Aoba Mall", Points: "Aoba city points", Phone: "A phone",
 
 		Tap:      "A card is tapped",
 		Cost:     "%d exchanges, %d bytes, %.1f ms on the air at 106 kbit/s",
@@ -148,7 +149,7 @@ func japanese() lines {
 		Finish:       "前回、プログラムが止まって印刷できなかった%dポイントの券があります。%s に印刷しました。",
 		AddressTaken: "%s で待ち受けられません: %v\n         ほかのプログラムが使っているときは、-serve 127.0.0.1:8081 のように別の番号を指定してください。",
 
-		Library: "あおば図書館", Mall: "あおば商店街", Points: "あおば市ポイント",
+		Library: "あおば図書館", Mall: "あおば商店街", Points: "あおば市ポイント", Phone: "スマートフォン",
 
 		Tap:      "カードがかざされました",
 		Cost:     "やりとり%d回、%dバイト、106 kbit/sの通信で%.1fミリ秒",

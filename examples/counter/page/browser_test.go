@@ -297,6 +297,7 @@ func dayInBrowser(t *testing.T, browser context.Context, lang page.Lang, full bo
 	if full {
 		assert.Equal(t, []string{"210 x 297 mm"}, w.pdf("settle"))
 		w.swap()
+		w.phone()
 		w.blocked()
 		w.takeOver(browser)
 	}
@@ -403,6 +404,18 @@ func (w *walk) swap() {
 	other, _ := enrolled(w.t, w.term.shop, 2, 5000)
 	w.term.slot.Insert(other)
 	w.sees("5,000").send(kb.Enter).sees(w.say("前の手順のカードと違うカードです", "not the card that the procedure began with")).check("issue-swapped")
+}
+
+// phone is a holder who has no card at hand: the PIN is asked for where the
+// clerk is, on whatever screen, and the phone's MyKey ID is made with it.
+func (w *walk) phone() {
+	w.send(kb.Escape).sees(w.say("消込", "Redeem"))
+	w.term.slot.Insert(sample(8, simcard.WithKind(simcard.Android)))
+	w.sees(w.say("スマートフォンがあります", "A phone is on the reader")).focus("#phone-pin").check("menu-phone")
+	w.send(simcard.DefaultAuthPIN + kb.Enter).sees(w.say("マイキーIDはまだありません", "no MyKey ID yet")).check("menu-phone-new")
+	w.menu("7").focus("#pin").send(simcard.DefaultAuthPIN + kb.Enter).focus("[action='/enrol/offer'] button")
+	w.term.slot.Remove()
+	w.sees(w.say("カードを置いてください", "Put the card on the reader"))
 }
 
 // blocked is a card whose PIN is locked; then a sample card is put there by its

@@ -27,6 +27,13 @@
 // tapped, through server-sent events; without script it shows after a reload,
 // and all else works the same. Every screen is used with the keyboard alone.
 //
+// # A phone as the card
+//
+// A phone with certificates in it (スマートフォン用電子証明書) says nothing without its
+// PIN. It is asked for on whatever screen is shown; then the phone stays in hand
+// for all steps, five minutes at most, until it is taken away or another browser
+// takes the terminal over. A MyKey ID of its own wants the PIN once more.
+//
 // # What is kept apart
 //
 // A PIN is typed here, so the page is for this machine: requests from others,

@@ -62,6 +62,9 @@ func (p *Page) enrolPIN(ctx context.Context, s *session, form url.Values) (*noti
 	defer pin.Clear()
 	var visit *shop.Visit
 	err = p.withCard(ctx, func(card *jpki.Card) (err error) {
+		if p.held != nil {
+			defer func() { err = phoneAdvice(err) }()
+		}
 		visit, err = p.cfg.Shop.BeginWithPIN(ctx, card, pin)
 		if left, err := card.Tries(ctx, jpki.AuthPIN); err == nil {
 			p.setTries(left)

@@ -94,7 +94,9 @@ type Page struct {
 	changes  changes
 	arrivals arrivals
 
-	card sync.Mutex // held while somebody works with the card
+	card  sync.Mutex // held while somebody works with the card
+	held  *held      // a phone that stays in hand; the lock is card
+	ended bool       // Run is over; the lock is card
 
 	mu    sync.Mutex
 	in    inReader
@@ -141,6 +143,8 @@ func (p *Page) Run(ctx context.Context) error {
 	wg.Go(func() { p.watchInbox(ctx) })
 	defer wg.Wait()
 	defer p.sessions.close()
+	p.setEnded(false)
+	defer p.setEnded(true)
 	failed := false
 	for ctx.Err() == nil {
 		t, err := p.cfg.Reader.WaitCard(ctx)
@@ -160,14 +164,24 @@ func (p *Page) Run(ctx context.Context) error {
 		}
 		failed = false
 		p.show(p.recognise(ctx, t))
-		if err = p.cfg.Reader.WaitRemoved(ctx); err != nil {
-			p.show(inReader{err: err})
+		err = p.cfg.Reader.WaitRemoved(ctx)
+		p.show(inReader{err: err})
+		p.card.Lock()
+		p.letGo()
+		p.card.Unlock()
+		if err != nil {
 			rest(ctx, readerRest)
-			continue
 		}
-		p.show(inReader{})
 	}
 	return nil
+}
+
+// setEnded says whether Run is over: then no phone is held.
+func (p *Page) setEnded(ended bool) {
+	p.card.Lock()
+	defer p.card.Unlock()
+	p.ended = ended
+	p.letGo()
 }
 
 func rest(ctx context.Context, d time.Duration) {

@@ -30,6 +30,7 @@ func (p *Page) routes() http.Handler {
 	post := func(path, screen string, do step) { mux.HandleFunc("POST "+path, p.post(screen, do)) }
 	post("/lang", "", p.chooseLang)
 	post("/sample", "", p.putSample)
+	post("/phone/pin", "", p.phonePIN)
 	post("/enrol/pin", "enrol", p.enrolPIN)
 	post("/enrol/offer", "enrol", p.enrolOffer)
 	post("/enrol/choose", "enrol", p.enrolChoose)

@@ -41,6 +41,8 @@ func TestSecretsStay(t *testing.T) {
 	slip, err := s.Slip(live)
 	require.NoError(t, err)
 	p.send("/redeem/redeem").get("/settle").get("/" + number) // a number typed where the address goes
+	p.put(sample(6, simcard.WithKind(simcard.Android), simcard.WithPIN(simcard.AuthPIN, pin)), "phone").get("/")
+	p.send("/phone/pin", "pin", "82640").send("/phone/pin", "pin", pin).sees("マイキーIDはまだありません")
 	mine := p.seen.String()
 
 	stranger := term.open(t)

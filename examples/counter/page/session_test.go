@@ -263,7 +263,6 @@ func TestOtherCards(t *testing.T) {
 	s := newShop(t)
 	p := serve(t, s).open(t)
 	p.put(otherCard{sample(1)}, "wrong").get("/lookup").sees("マイナンバーカードではありません")
-	p.put(sample(1, simcard.WithKind(simcard.Android)), "wrong").get("/lookup").sees("先に暗証番号が必要です")
 	p.put(sample(1, simcard.WithKind(simcard.PINLess)), "new").get("/enrol").sees("暗証番号がロックされています")
 	p.put(sample(1, simcard.WithExpired()), "new").get("/enrol").send("/enrol/pin", "pin", simcard.DefaultAuthPIN).sees("有効期限が切れています")
 	p.put(sample(1), "new").get("/enrol").send("/enrol/pin", "pin", simcard.DefaultAuthPIN).sees("自動生成する")
