@@ -16,6 +16,7 @@ type inReader struct {
 	customer shop.Customer
 	tries    int   // of the PIN, for a card that can enrol and for a phone; -1: not known
 	err      error // why the card, or the reader, cannot be read
+	unlocked bool  // a phone whose PIN was typed
 }
 
 // phone reports whether it is a phone that waits for its PIN.
@@ -165,6 +166,7 @@ type cardPanel struct {
 	Customer shop.Customer
 	What, Do string // of "wrong", and of "phone" where no PIN is asked for
 	Tries    int    // of "phone", -1: not known
+	Phone    bool   // "new" and "known" are a phone's
 }
 
 // panel gives what is in the reader.
@@ -184,7 +186,7 @@ func (p *Page) panel(lang Lang) cardPanel {
 	case !in.there:
 		return cardPanel{Kind: "none"}
 	case !in.customer.Enrolled():
-		return cardPanel{Kind: "new"}
+		return cardPanel{Kind: "new", Phone: in.unlocked}
 	}
-	return cardPanel{Kind: "known", Customer: in.customer}
+	return cardPanel{Kind: "known", Customer: in.customer, Phone: in.unlocked}
 }

@@ -113,7 +113,7 @@ func (p *Page) hold(ctx context.Context, s *session, card *jpki.Card, let func()
 	}
 	in := p.shown()
 	h := &held{card: card, let: let, done: make(chan struct{}), was: in}
-	in.customer, in.err = customer, nil
+	in.customer, in.err, in.unlocked = customer, nil, true
 	h.shown = p.show(in)
 	p.held = h
 	go p.watchHeld(h, s.over)
