@@ -140,7 +140,7 @@ func makeBed() (stop func(), err error) {
 		}
 	}
 	// The daemon being alive is not the reader being there.
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		out, _ := exec.CommandContext(ctx, "opensc-tool", "-l").CombinedOutput()
@@ -206,7 +206,7 @@ func insert(t testing.TB, card vpcd.Card) *vpcd.Slot {
 // waitSlot waits until OpenSC sees a card in the first reader, or none.
 func waitSlot(t testing.TB, card string) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		out := output(t, "opensc-tool", "-l")
 		for line := range strings.Lines(out) {

@@ -28,7 +28,7 @@ func background(t *testing.T, name string, args ...string) (stop func() error) {
 		select {
 		case err := <-ended:
 			return err
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			cmd.Process.Kill()
 			<-ended
 			t.Fatalf("%s did not end: %s", name, out.String())

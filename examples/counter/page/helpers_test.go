@@ -256,7 +256,7 @@ func (p *person) follow(screen string) *stream {
 // until gives the first event whose name and data are as wanted.
 func (s *stream) until(t testing.TB, name, text string) event {
 	t.Helper()
-	for late := time.After(20 * time.Second); ; {
+	for late := time.After(time.Minute); ; {
 		select {
 		case e, open := <-s.events:
 			if !open {
