@@ -58,7 +58,7 @@ func listen(t *testing.T) *vpcd.Listener {
 // pair is a card in a listener's slot.
 func pair(t *testing.T, c vpcd.Card) (*vpcd.Remote, *vpcd.Slot) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	l := listen(t)
 	type inserted struct {
@@ -244,7 +244,7 @@ func TestAcceptPassesOverWhatIsNoCard(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := listen(t)
-			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
 			peer, err := net.Dial("tcp", l.Addr().String())
 			require.NoError(t, err)
@@ -346,7 +346,7 @@ func TestAcceptTellsWhatItDropped(t *testing.T) {
 // Two who accept get a card each, and one that waits for its turn can leave.
 func TestAcceptByTurns(t *testing.T) {
 	l := listen(t)
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	got := make(chan *vpcd.Remote, 2)
 	var wg sync.WaitGroup

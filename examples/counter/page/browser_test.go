@@ -222,7 +222,7 @@ func (b *tab) picture(name string) {
 		return
 	}
 	b.n++
-	ctx, late := context.WithTimeout(b.ctx, 30*time.Second)
+	ctx, late := context.WithTimeout(b.ctx, time.Minute)
 	defer late()
 	shot, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 	require.NoError(b.t, err)
