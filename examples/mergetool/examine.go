@@ -31,24 +31,19 @@ func inspect(f *flag.FlagSet) func(context.Context, []string) error {
 		if err != nil {
 			return err
 		}
+		var r *mergefile.Reader
 		if *diagnose {
-			data, err := readAll(ctx, args[0])
-			if err != nil {
+			if r, err = diagnosed(ctx, args[0], p, k); err != nil {
 				return err
 			}
-			opts, err := readerOptions(args[0], p)
-			if err != nil {
+			defer r.Close()
+		} else {
+			var finish func()
+			if r, _, finish, err = openFile(ctx, args[0], p, k, "inspecting"); err != nil {
 				return err
 			}
-			if err := mergefile.DiagnoseForDeveloper(ctx, data, p, k, opts); err != nil {
-				return err
-			}
+			defer finish()
 		}
-		r, _, finish, err := openFile(ctx, args[0], p, k, "inspecting")
-		if err != nil {
-			return err
-		}
-		defer finish()
 		var points uint64
 		var first, last mergefile.Transaction
 		n := 0
@@ -68,6 +63,23 @@ func inspect(f *flag.FlagSet) func(context.Context, []string) error {
 		fmt.Printf("valid\nprofile  %s\nkey      %s\nrecords  %d\npoints   %d\nfirst    %v\nlast     %v\n", p.Name, r.KeyID(), r.Len(), points, first, last)
 		return nil
 	}
+}
+
+// diagnosed opens a file, and says what is wrong with an invalid one. A stream is
+// there once, so all of it is in memory.
+func diagnosed(ctx context.Context, name string, p mergefile.Profile, k mergefile.Key) (*mergefile.Reader, error) {
+	data, err := readAll(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	opts, err := readerOptions(name, p)
+	if err != nil {
+		return nil, err
+	}
+	if err := mergefile.DiagnoseForDeveloper(ctx, data, p, k, opts); err != nil {
+		return nil, err
+	}
+	return mergefile.NewReaderAt(ctx, bytes.NewReader(data), int64(len(data)), p, k, opts)
 }
 
 func lint(f *flag.FlagSet) func(context.Context, []string) error {
