@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -50,6 +51,9 @@ func receive(f *flag.FlagSet) func(context.Context, []string) error {
 	return func(ctx context.Context, args []string) error {
 		if (r.inbox.Dir == "") == (len(args) == 0) || r.inbox.Dir == "" && (r.once || r.inbox.Done != "" || r.inbox.Quarantine != "") {
 			return errUsage
+		}
+		if streams := slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a != "-" }); len(streams) > 1 {
+			return errUsage // standard input is there once
 		}
 		r.operands = args
 		return r.run(ctx)
