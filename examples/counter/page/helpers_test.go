@@ -271,14 +271,18 @@ func (s *stream) until(t testing.TB, name, text string) event {
 	}
 }
 
-// put puts a card on the reader and waits until the page shows it.
+// put puts a card on the reader and waits until the page shows it, as of the
+// kind that is not "".
 func (p *person) put(card page.Card, kind string) *person {
 	p.t.Helper()
 	p.term.slot.Remove()
 	s := p.follow("menu")
 	s.until(p.t, "card", "none\n")
 	p.term.slot.Insert(card)
-	s.until(p.t, "card", kind+"\n")
+	if kind != "" {
+		kind += "\n"
+	}
+	s.until(p.t, "card", kind)
 	s.stop()
 	return p
 }

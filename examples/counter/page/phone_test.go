@@ -20,6 +20,7 @@ import (
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/simcard"
+	"github.com/mynakit/mynakit/simcard/fault"
 )
 
 // A phone is asked for its PIN once; then it does all that a card does, until it
@@ -112,6 +113,37 @@ func TestPhoneLeaves(t *testing.T) {
 	phone.Remove()
 	phone.Insert() // its power was gone for a moment
 	p.get("/service").send("/service/check", "operator", "000001", "customer", "111").sees("スマートフォンがあります", `action="/phone/pin"`)
+}
+
+// A phone that is lifted at any exchange of any step costs no try and changes
+// nothing by half: put back, it does the steps again.
+func TestPhoneLiftedAtEveryExchange(t *testing.T) {
+	s := newShop(t)
+	p := serve(t, s).open(t)
+	phone := sample(1, simcard.WithKind(simcard.Android))
+	p.put(phone, "phone").get("/enrol").send("/phone/pin", "pin", simcard.DefaultAuthPIN, "back", "enrol").
+		send("/enrol/pin", "pin", simcard.DefaultAuthPIN).send("/enrol/offer").send("/enrol/accept")
+	steps := func() {
+		p.get("/service").force("/phone/pin", "pin", simcard.DefaultAuthPIN, "back", "service")
+		p.force("/service/check", "operator", "000001", "customer", "111").force("/service/register")
+	}
+	for name, do := range map[string]fault.Fault{"before": fault.Remove(), "after": fault.RemoveAfter()} {
+		n := 1
+		for ; ; n++ {
+			card := fault.Wrap(phone, fault.Rule{When: fault.Nth(n), Do: do})
+			p.put(card, "")
+			steps()
+			if card.Applied() == 0 {
+				break // the steps were over before
+			}
+			card.Insert()
+			p.put(card, "phone")
+			steps()
+			p.sees("サービスIDを登録しました")
+			require.Equal(t, 3, phone.Tries(simcard.AuthPIN), "%s, exchange %d", name, n)
+		}
+		assert.Greater(t, n, 10, name)
+	}
 }
 
 // swapReader has a phone, and then, unseen by the page, another card.
