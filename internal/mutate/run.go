@@ -223,6 +223,9 @@ func (b *bench) run(ctx context.Context, m Mutant) (Outcome, error) {
 			continue
 		}
 		o.Noticed++
+		if o.Killed {
+			continue // they are counted all the same
+		}
 		o.By = "every test passes"
 		// The quick ones together, then the others: what starts a database for
 		// its tests starts one for all of them.
@@ -237,7 +240,8 @@ func (b *bench) run(ctx context.Context, m Mutant) (Outcome, error) {
 			names, takes = append(names, t.name), takes+t.takes
 		}
 	}
-	return o, flush()
+	err := flush()
+	return o, err
 }
 
 func firstFailure(out []byte, late bool) string {
