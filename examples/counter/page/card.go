@@ -19,22 +19,33 @@ type inReader struct {
 	unlocked bool  // a phone whose PIN was typed
 }
 
-// phone reports whether it is a phone that waits for its PIN.
-func (in inReader) phone() bool {
-	_, asks := errors.AsType[*jpki.PINRequiredError](in.err)
-	return in.there && asks
+// wantsPIN reports whether err is a phone's that waits for its PIN.
+func wantsPIN(err error) bool {
+	_, yes := errors.AsType[*jpki.PINRequiredError](err)
+	return yes
 }
 
-// show tells every screen what is in the reader, and gives the count of what it
-// has told.
-func (p *Page) show(in inReader) int {
+// show tells every screen what is in the reader.
+func (p *Page) show(in inReader) {
+	p.turn(func(now *inReader) bool {
+		*now = in
+		return true
+	})
+}
+
+// turn is show for what depends on what is shown now: f changes it, or reports
+// that it leaves it as it is. turn reports the same.
+func (p *Page) turn(f func(now *inReader) bool) bool {
 	p.mu.Lock()
-	p.in = in
-	p.shows++
-	count := p.shows
+	turned := f(&p.in)
+	if turned {
+		p.shows++
+	}
 	p.mu.Unlock()
-	p.changes.tell()
-	return count
+	if turned {
+		p.changes.tell()
+	}
+	return turned
 }
 
 // shown gives what is in the reader.
@@ -49,19 +60,21 @@ func (p *Page) shown() inReader {
 func (p *Page) recognise(ctx context.Context, t apdu.Transmitter) inReader {
 	ctx, cancel := context.WithTimeout(ctx, stepTime)
 	defer cancel()
-	in := inReader{there: true}
+	in := inReader{there: true, tries: -1}
 	read := func(card *jpki.Card) (err error) {
 		in.customer, err = p.cfg.Shop.Recognise(ctx, card)
 		switch {
 		case err == nil && !in.customer.Enrolled():
 			in.tries, err = card.Tries(ctx, jpki.AuthPIN)
-		case (inReader{there: true, err: err}).phone():
-			in.tries = triesOf(ctx, card)
+		case wantsPIN(err):
+			if left, err := card.Tries(ctx, jpki.AuthPIN); err == nil {
+				in.tries = left
+			}
 		}
 		return err
 	}
 	p.card.Lock()
-	in.err = withOpen(ctx, t, read)
+	in.err = p.withOpen(ctx, t, read)
 	p.card.Unlock()
 	if errors.Is(in.err, apdu.ErrCardRemoved) {
 		// A step that was just ending may have taken the power from it.
@@ -70,33 +83,13 @@ func (p *Page) recognise(ctx context.Context, t apdu.Transmitter) inReader {
 	return in
 }
 
-// triesOf gives how many tries the PIN has left, -1 where the card does not say.
-func triesOf(ctx context.Context, card *jpki.Card) int {
-	left, err := card.Tries(ctx, jpki.AuthPIN)
-	if err != nil {
-		return -1
-	}
-	return left
-}
-
 // withCard runs f with the card that is in the reader now, or with the phone
 // that is held. The error is f's, or says that there is no card.
 func (p *Page) withCard(ctx context.Context, f func(*jpki.Card) error) error {
-	return p.withContact(ctx, func() (bool, error) {
-		if p.held == nil {
-			return false, nil
-		}
-		return true, p.withHeld(ctx, f)
-	}, func(t apdu.Transmitter) error { return withOpen(ctx, t, f) })
-}
-
-// withContact has the card to itself: it asks first whether there is no need of
-// the reader, and if there is, runs f with what is in it, which f closes.
-func (p *Page) withContact(ctx context.Context, first func() (done bool, err error), f func(apdu.Transmitter) error) error {
 	wait, cancel := context.WithTimeout(ctx, cardWait)
 	defer cancel()
 	for {
-		ran, err := p.tryContact(wait, first, f)
+		ran, err := p.tryCard(ctx, wait, f)
 		switch {
 		case ran || ctx.Err() != nil:
 			return err
@@ -109,28 +102,33 @@ func (p *Page) withContact(ctx context.Context, first func() (done bool, err err
 	}
 }
 
-// tryContact is one try of withContact, and reports whether it came to an end.
-func (p *Page) tryContact(wait context.Context, first func() (bool, error), f func(apdu.Transmitter) error) (ran bool, err error) {
+// tryCard is one try of withCard, and reports whether f has run.
+func (p *Page) tryCard(ctx, wait context.Context, f func(*jpki.Card) error) (ran bool, err error) {
 	p.card.Lock()
 	defer p.card.Unlock()
-	if done, err := first(); done {
-		return true, err
+	if p.held != nil {
+		return true, p.withHeld(f)
 	}
 	t, err := p.cfg.Reader.WaitCard(wait)
 	if err != nil {
 		return false, err
 	}
-	return true, f(t)
+	return true, p.withOpen(ctx, t, f)
 }
 
-// withOpen runs f with an open card and closes it, so that it forgets a PIN.
-func withOpen(ctx context.Context, t apdu.Transmitter, f func(*jpki.Card) error) error {
-	defer closeContact(t)
+// withOpen runs f with an open card and closes it, so that it forgets a PIN,
+// unless f holds it. The lock of the card is held.
+func (p *Page) withOpen(ctx context.Context, t apdu.Transmitter, f func(*jpki.Card) error) error {
 	card, err := jpki.Open(ctx, t)
-	if err != nil {
-		return err
+	if err == nil {
+		err = f(card)
 	}
-	return f(card)
+	if p.held != nil {
+		p.held.contact = t
+	} else {
+		closeContact(t)
+	}
+	return err
 }
 
 // closeContact lets go of what a reader gave.
@@ -173,7 +171,7 @@ type cardPanel struct {
 func (p *Page) panel(lang Lang) cardPanel {
 	in := p.shown()
 	switch {
-	case in.phone():
+	case wantsPIN(in.err):
 		c := cardPanel{Kind: "phone", Tries: in.tries}
 		if locked := phoneLocked(in.tries); locked != nil {
 			n := explain(lang, locked)

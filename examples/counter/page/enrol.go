@@ -54,21 +54,15 @@ func (p *Page) enrolData(_ context.Context, s *session, _ url.Values) (any, erro
 // enrolPIN begins with the PIN (画面15). The PIN is in this request's body and in
 // the command to the card; nothing keeps it.
 func (p *Page) enrolPIN(ctx context.Context, s *session, form url.Values) (*notice, error) {
-	pin, err := jpki.NewPIN(jpki.AuthPIN, form.Get("pin"))
-	form.Del("pin")
+	pin, err := typedPIN(form)
 	if err != nil {
 		return nil, err
 	}
 	defer pin.Clear()
 	var visit *shop.Visit
 	err = p.withCard(ctx, func(card *jpki.Card) (err error) {
-		if p.held != nil {
-			defer func() { err = phoneAdvice(err) }()
-		}
 		visit, err = p.cfg.Shop.BeginWithPIN(ctx, card, pin)
-		if left, err := card.Tries(ctx, jpki.AuthPIN); err == nil {
-			p.setTries(left)
-		}
+		p.showTries(ctx, card)
 		return err
 	})
 	if err != nil {
@@ -85,8 +79,19 @@ func (p *Page) enrolPIN(ctx context.Context, s *session, form url.Values) (*noti
 	return nil, nil
 }
 
-// setTries shows how many tries are left.
-func (p *Page) setTries(left int) {
+// typedPIN takes the PIN out of a form.
+func typedPIN(form url.Values) (jpki.PIN, error) {
+	pin, err := jpki.NewPIN(jpki.AuthPIN, form.Get("pin"))
+	form.Del("pin")
+	return pin, err
+}
+
+// showTries shows how many tries are left, where the card says.
+func (p *Page) showTries(ctx context.Context, card *jpki.Card) {
+	left, err := card.Tries(ctx, jpki.AuthPIN)
+	if err != nil {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.in.tries = left

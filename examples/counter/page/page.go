@@ -94,9 +94,8 @@ type Page struct {
 	changes  changes
 	arrivals arrivals
 
-	card  sync.Mutex // held while somebody works with the card
-	held  *held      // a phone that stays in hand; the lock is card
-	ended bool       // Run is over; the lock is card
+	card sync.Mutex // held while somebody works with the card
+	held *held      // a phone that stays in hand; the lock is card
 
 	mu    sync.Mutex
 	in    inReader
@@ -143,8 +142,7 @@ func (p *Page) Run(ctx context.Context) error {
 	wg.Go(func() { p.watchInbox(ctx) })
 	defer wg.Wait()
 	defer p.sessions.close()
-	p.setEnded(false)
-	defer p.setEnded(true)
+	defer p.release()
 	failed := false
 	for ctx.Err() == nil {
 		t, err := p.cfg.Reader.WaitCard(ctx)
@@ -166,22 +164,12 @@ func (p *Page) Run(ctx context.Context) error {
 		p.show(p.recognise(ctx, t))
 		err = p.cfg.Reader.WaitRemoved(ctx)
 		p.show(inReader{err: err})
-		p.card.Lock()
-		p.letGo()
-		p.card.Unlock()
+		p.release()
 		if err != nil {
 			rest(ctx, readerRest)
 		}
 	}
 	return nil
-}
-
-// setEnded says whether Run is over: then no phone is held.
-func (p *Page) setEnded(ended bool) {
-	p.card.Lock()
-	defer p.card.Unlock()
-	p.ended = ended
-	p.letGo()
 }
 
 func rest(ctx context.Context, d time.Duration) {

@@ -23,37 +23,30 @@ const (
 // power, so the contact stays for all steps, until the phone is taken away, the
 // browser is done, or heldTime is over.
 type held struct {
-	card  *jpki.Card
-	let   func()        // ends the contact
-	done  chan struct{} // closed when it has ended
-	shown int           // which of the shows is this phone's
-	was   inReader      // how it shows without its PIN
+	card    *jpki.Card
+	contact apdu.Transmitter
+	done    chan struct{} // closed when it was let go
 }
 
 // phonePIN is the PIN of the phone in the reader. It is in this request's body
 // and in the command to the phone; the page keeps the contact and not the PIN.
 func (p *Page) phonePIN(ctx context.Context, s *session, form url.Values) (*notice, error) {
-	pin, err := jpki.NewPIN(jpki.AuthPIN, form.Get("pin"))
-	form.Del("pin")
+	pin, err := typedPIN(form)
 	if err != nil {
 		return nil, err
 	}
 	defer pin.Clear()
-	err = p.withContact(ctx, func() (bool, error) {
-		switch {
-		case p.held != nil:
-			return true, nil // sent twice
-		case p.ended || !p.shown().phone():
-			return true, errNoCard // it has left meanwhile
+	err = p.withCard(ctx, func(card *jpki.Card) error {
+		switch in := p.shown(); {
+		case in.unlocked:
+			return nil // sent twice
+		case !wantsPIN(in.err):
+			return errNoCard // it has left meanwhile, and this may be another
 		}
-		return false, nil
-	}, func(t apdu.Transmitter) error {
-		card, err := p.unlockPhone(ctx, t, pin)
-		if err != nil {
-			closeContact(t)
+		if err := p.unlockPhone(ctx, card, pin); err != nil {
 			return err
 		}
-		return p.hold(ctx, s, card, func() { closeContact(t) })
+		return p.hold(ctx, s, card)
 	})
 	return nil, phoneAdvice(err)
 }
@@ -84,39 +77,38 @@ func phoneAdvice(err error) error {
 	return err
 }
 
-// unlockPhone opens the phone and verifies its PIN. A card that has come into
-// its place is not sent a PIN that is not its own.
-func (p *Page) unlockPhone(ctx context.Context, t apdu.Transmitter, pin jpki.PIN) (*jpki.Card, error) {
-	card, err := jpki.Open(ctx, t)
-	if err != nil {
-		return nil, err
-	}
-	_, err = card.Serial(ctx, jpki.Auth)
-	if !(inReader{there: true, err: err}).phone() {
-		if err == nil {
-			err = mykey.ErrWrongCard
-		}
-		return nil, err
-	}
-	err = card.Verify(ctx, pin)
-	p.setTries(triesOf(ctx, card))
-	return card, err
-}
-
-// hold shows whose phone it is and keeps the contact. The lock of the card is
-// held.
-func (p *Page) hold(ctx context.Context, s *session, card *jpki.Card, let func()) error {
-	customer, err := p.cfg.Shop.Recognise(ctx, card)
-	if err != nil {
-		let()
+// unlockPhone verifies the phone's PIN. A card that has come into its place is
+// not sent a PIN that is not its own.
+func (p *Page) unlockPhone(ctx context.Context, card *jpki.Card, pin jpki.PIN) error {
+	switch _, err := card.Serial(ctx, jpki.Auth); {
+	case err == nil:
+		return mykey.ErrWrongCard
+	case !wantsPIN(err):
 		return err
 	}
-	in := p.shown()
-	h := &held{card: card, let: let, done: make(chan struct{}), was: in}
-	in.customer, in.err, in.unlocked = customer, nil, true
-	h.shown = p.show(in)
-	p.held = h
-	go p.watchHeld(h, s.over)
+	err := card.Verify(ctx, pin)
+	p.showTries(ctx, card)
+	return err
+}
+
+// hold shows whose phone it is and keeps it in hand, unless it has left
+// meanwhile. The lock of the card is held.
+func (p *Page) hold(ctx context.Context, s *session, card *jpki.Card) error {
+	customer, err := p.cfg.Shop.Recognise(ctx, card)
+	if err != nil {
+		return err
+	}
+	if !p.turn(func(now *inReader) bool {
+		if !wantsPIN(now.err) {
+			return false
+		}
+		now.customer, now.err, now.unlocked = customer, nil, true
+		return true
+	}) {
+		return errNoCard
+	}
+	p.held = &held{card: card, done: make(chan struct{})}
+	go p.watchHeld(p.held, s.over)
 	return nil
 }
 
@@ -155,17 +147,17 @@ func (h *held) there() bool {
 
 // withHeld runs f with the phone that is held. One that does not answer any
 // more, or wants its PIN again, is let go. The lock of the card is held.
-func (p *Page) withHeld(ctx context.Context, f func(*jpki.Card) error) error {
+func (p *Page) withHeld(f func(*jpki.Card) error) error {
 	h := p.held
 	err := f(h.card)
 	if err != nil && !h.there() {
 		p.letGo()
 	}
-	return err
+	return phoneAdvice(err)
 }
 
 // letGo ends the contact with the phone, if one is held, and asks for its PIN
-// again if it is still there. The lock of the card is held.
+// again if it is still shown. The lock of the card is held.
 func (p *Page) letGo() {
 	h := p.held
 	if h == nil {
@@ -173,12 +165,19 @@ func (p *Page) letGo() {
 	}
 	p.held = nil
 	close(h.done)
-	h.let()
-	p.mu.Lock()
-	now, tries := p.shows, p.in.tries
-	p.mu.Unlock()
-	if now == h.shown {
-		h.was.tries = tries
-		p.show(h.was)
-	}
+	closeContact(h.contact)
+	p.turn(func(now *inReader) bool {
+		if !now.unlocked {
+			return false
+		}
+		*now = inReader{there: true, tries: now.tries, err: &jpki.PINRequiredError{PIN: jpki.AuthPIN}}
+		return true
+	})
+}
+
+// release is letGo for who does not have the lock.
+func (p *Page) release() {
+	p.card.Lock()
+	defer p.card.Unlock()
+	p.letGo()
 }

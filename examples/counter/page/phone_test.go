@@ -146,6 +146,35 @@ func TestPhoneLiftedAtEveryExchange(t *testing.T) {
 	}
 }
 
+// A phone that is taken away as its holder is recognised does not stay on the
+// screen.
+func TestPhoneLeavesWhileItIsRead(t *testing.T) {
+	s := newShop(t)
+	p := serve(t, s).open(t)
+	phone := sample(1, simcard.WithKind(simcard.Android))
+	var events *stream
+	verified := false
+	card := fault.Wrap(phone, fault.Rule{
+		When: func(_ int, command []byte) bool {
+			was := verified && command[1] == 0xB0
+			verified = verified || command[1] == 0x20 && len(command) > 5
+			return was
+		},
+		Do: func(ctx context.Context, x *fault.Exchange) ([]byte, error) {
+			reply, err := x.Pass(ctx)
+			p.term.slot.Remove()
+			events.until(t, "card", "none\n")
+			return reply, err
+		},
+	})
+	p.put(card, "phone").get("/")
+	events = p.follow("menu")
+	p.send("/phone/pin", "pin", simcard.DefaultAuthPIN).sees("カードを置いてください")
+	events.stop()
+	p.put(sample(2), "new").get("/").sees("マイナンバーカードがあります")
+	assert.False(t, phone.Verified(simcard.AuthPIN))
+}
+
 // swapReader has a phone, and then, unseen by the page, another card.
 type swapReader struct {
 	page.Slot
