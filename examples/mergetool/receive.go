@@ -52,7 +52,7 @@ func receive(f *flag.FlagSet) func(context.Context, []string) error {
 		if (r.inbox.Dir == "") == (len(args) == 0) || r.inbox.Dir == "" && (r.once || r.inbox.Done != "" || r.inbox.Quarantine != "") {
 			return errUsage
 		}
-		if streams := slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a != "-" }); len(streams) > 1 {
+		if i := slices.Index(args, "-"); i >= 0 && slices.Contains(args[i+1:], "-") {
 			return errUsage // standard input is there once
 		}
 		r.operands = args
