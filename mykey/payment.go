@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"time"
 )
+
+const redacted = "[redacted]"
 
 // Secret is a text that the holder typed and nobody else is to see: a security
 // code (セキュリティコード), the digits of a telephone number. It prints as
@@ -55,13 +56,6 @@ type Application struct {
 	PaymentServiceID string   // 決済サービスID
 	SecurityCodes    []Secret // セキュリティコード 1 to 3
 	PhoneLast4       Secret   // the last four digits of the telephone number (電話番号下4桁)
-}
-
-// PaymentLink is the service that a person has chosen.
-type PaymentLink struct {
-	Service string
-	ID      string // the payment service ID
-	Applied time.Time
 }
 
 // Chars is a set of half-width characters.

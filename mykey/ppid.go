@@ -102,7 +102,7 @@ func (p *PPID) Scan(src any) error {
 	return scanText(fieldPPID, src, func(s string) error { return p.UnmarshalText([]byte(s)) })
 }
 
-// Key is one of the names that [Registry.Find] finds a person by: an [ID], a
+// Key is one of the names that the registry finds a person by: an [ID], a
 // [ServiceID] or a [PPID].
 type Key interface {
 	isKey()

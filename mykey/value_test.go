@@ -6,10 +6,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	_ "modernc.org/sqlite"
 )
 
 // rules and application are the form that two services ask for.
@@ -338,19 +338,6 @@ func TestFingerprint(t *testing.T) {
 	wantRule(t, err, mykey.RuleLength)
 	_, err = mykey.ParseFingerprint(strings.Repeat("g", 64))
 	wantRule(t, err, mykey.RuleCharacter)
-}
-
-func TestDeviceOf(t *testing.T) {
-	for k, want := range map[jpki.Kind]mykey.Device{jpki.KindPlastic: mykey.DeviceCard, jpki.KindAndroid: mykey.DeviceAndroid, jpki.KindIPhone: mykey.DeviceIPhone} {
-		d, err := mykey.DeviceOf(k)
-		require.NoError(t, err)
-		assert.Equal(t, want, d)
-	}
-	for _, k := range []jpki.Kind{jpki.KindUnknown, jpki.KindJuki} {
-		_, err := mykey.DeviceOf(k)
-		wantRule(t, err, mykey.RuleUnknown)
-	}
-	assert.Equal(t, "Device(9)", mykey.Device(9).String())
 }
 
 // Every typed value survives text, JSON and a database column, refuses what

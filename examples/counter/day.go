@@ -6,7 +6,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/simcard"
 	"github.com/mynakit/mynakit/ticket"

@@ -5,9 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 
-	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/registry"
 )
 
 // enrol gives the holder a MyKey ID, who turns two candidates down.
@@ -38,7 +39,7 @@ func (d *day) enrol(ctx context.Context) error {
 				d.line(d.Candidate, n, p.Candidate)
 				continue
 			}
-			d.line(d.Accepted, mykey.MaxOffers, p.Candidate)
+			d.line(d.Accepted, registry.MaxOffers, p.Candidate)
 			id = p.Candidate
 		}
 		return nil
@@ -74,7 +75,7 @@ func (d *day) register(ctx context.Context) error {
 				return err
 			}
 			back, err := visit.RegisterService(ctx, card, mykey.ServiceID{Operator: s.operator, Customer: customer})
-			if errors.Is(err, mykey.ErrServiceExists) {
+			if errors.Is(err, registry.ErrServiceExists) {
 				continue // by a run that did not come to the second
 			}
 			if err != nil {

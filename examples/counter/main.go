@@ -41,7 +41,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/examples/shop"
 )
 
 func main() {

@@ -22,7 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/mynakit/mynakit/apdu"
-	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/simcard"
 	"github.com/mynakit/mynakit/simcard/fault"

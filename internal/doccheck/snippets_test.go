@@ -26,7 +26,7 @@ var imports = map[string]string{
 	"apdu": own + "apdu", "tlv": own + "apdu/tlv", "pcsc": own + "apdu/pcsc", "vpcd": own + "apdu/vpcd",
 	"jpki": own + "jpki", "cms": own + "jpki/cms", "revoke": own + "jpki/revoke",
 	"simcard": own + "simcard", "fault": own + "simcard/fault", "link": own + "simcard/link", "tape": own + "simcard/tape",
-	"mykey": own + "mykey", "ticket": own + "ticket", "paper": own + "ticket/paper",
+	"mykey": own + "mykey", "registry": own + "mykey/registry", "ticket": own + "ticket", "paper": own + "ticket/paper",
 	"mergefile": own + "mergefile", "inbox": own + "mergefile/inbox",
 }
 

@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mynakit/mynakit/examples/counter/page"
-	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/simcard"

@@ -6,7 +6,7 @@ import (
 	"io"
 
 	"github.com/mynakit/mynakit/apdu"
-	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
 )
 

@@ -45,5 +45,5 @@
 // and pictures come from this program or not at all (Content-Security-Policy).
 //
 // A step that changes something reads the card again. Another card than the one
-// that the screen is about is refused by [mykey.Session], and the visit is over.
+// that the screen is about is refused by [registry.Session], and the visit is over.
 package page

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"net/url"
 
-	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/registry"
 )
 
 // enrolWork is a holder's way to a MyKey ID (システム設計書 I.6).
@@ -15,7 +16,7 @@ type enrolWork struct {
 	visit *shop.Visit
 	// Progress is how far it has come. It is the zero Progress until the first
 	// candidate, drawn or typed.
-	Progress mykey.Progress
+	Progress registry.Progress
 }
 
 func (w *enrolWork) close() {
@@ -35,7 +36,7 @@ type enrolView struct {
 }
 
 func (p *Page) enrolData(_ context.Context, s *session, _ url.Values) (any, error) {
-	v := enrolView{MaxOffers: mykey.MaxOffers, MaxChecks: mykey.MaxDuplicates}
+	v := enrolView{MaxOffers: registry.MaxOffers, MaxChecks: registry.MaxDuplicates}
 	s.look(func(w *work) {
 		if w.enrol != nil {
 			now := *w.enrol
@@ -70,7 +71,7 @@ func (p *Page) enrolPIN(ctx context.Context, s *session, form url.Values) (*noti
 	}
 	if !visit.ID().IsZero() {
 		visit.Close()
-		return nil, mykey.ErrAlreadyEnrolled
+		return nil, registry.ErrAlreadyEnrolled
 	}
 	s.look(func(w *work) {
 		w.enrol.close()
@@ -110,7 +111,7 @@ func (p *Page) enrolChoose(ctx context.Context, s *session, form url.Values) (*n
 			mykey.Text{JA: "マイキーIDは英大文字と数字の8桁です。", EN: "A MyKey ID is eight capital letters or digits."},
 			mykey.Text{JA: "もう一度入力してください。回数には数えません。", EN: "Type it again. This does not count as a try."}}
 	}
-	return p.enrolStep(ctx, s, func(v *shop.Visit, ctx context.Context, card *jpki.Card) (mykey.Progress, error) {
+	return p.enrolStep(ctx, s, func(v *shop.Visit, ctx context.Context, card *jpki.Card) (registry.Progress, error) {
 		return v.Choose(ctx, card, id)
 	})
 }
@@ -120,13 +121,13 @@ func (p *Page) enrolAccept(ctx context.Context, s *session, _ url.Values) (*noti
 	return p.enrolStep(ctx, s, (*shop.Visit).Accept)
 }
 
-func (p *Page) enrolStep(ctx context.Context, s *session, do func(*shop.Visit, context.Context, *jpki.Card) (mykey.Progress, error)) (*notice, error) {
+func (p *Page) enrolStep(ctx context.Context, s *session, do func(*shop.Visit, context.Context, *jpki.Card) (registry.Progress, error)) (*notice, error) {
 	var now *enrolWork
 	s.look(func(w *work) { now = w.enrol })
 	if now == nil {
-		return nil, mykey.ErrSessionOver
+		return nil, registry.ErrSessionOver
 	}
-	var progress mykey.Progress
+	var progress registry.Progress
 	err := p.withCard(ctx, func(card *jpki.Card) (err error) {
 		if progress, err = do(now.visit, ctx, card); err != nil || !progress.Registered {
 			return err
@@ -138,7 +139,7 @@ func (p *Page) enrolStep(ctx context.Context, s *session, do func(*shop.Visit, c
 		p.update(ctx, card)
 		return err
 	})
-	var taken *mykey.DuplicateError
+	var taken *registry.DuplicateError
 	switch {
 	case err == nil:
 		s.look(func(*work) { now.Progress = progress })
@@ -173,8 +174,8 @@ func (p *Page) enrolEnd(_ context.Context, s *session, _ url.Values) (*notice, e
 
 // over tells errors after which a visit is of no more use.
 func over(err error) bool {
-	for _, end := range []error{mykey.ErrWrongCard, mykey.ErrSessionOver, mykey.ErrIDReplaced, mykey.ErrSuperseded,
-		mykey.ErrAlreadyEnrolled, mykey.ErrExpired} {
+	for _, end := range []error{registry.ErrWrongCard, registry.ErrSessionOver, registry.ErrIDReplaced, registry.ErrSuperseded,
+		registry.ErrAlreadyEnrolled, registry.ErrExpired} {
 		if errors.Is(err, end) {
 			return true
 		}

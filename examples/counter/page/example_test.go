@@ -11,7 +11,7 @@ import (
 	"regexp"
 
 	"github.com/mynakit/mynakit/examples/counter/page"
-	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/mykey"
 )
 

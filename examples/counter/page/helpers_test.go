@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mynakit/mynakit/examples/counter/page"
-	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/internal/pgtest"
 	"github.com/mynakit/mynakit/jpki"

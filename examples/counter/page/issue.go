@@ -11,9 +11,10 @@ import (
 
 	"golang.org/x/text/width"
 
-	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/registry"
 	"github.com/mynakit/mynakit/ticket"
 	"github.com/mynakit/mynakit/ticket/paper"
 )
@@ -107,7 +108,7 @@ func (p *Page) issueIssue(ctx context.Context, s *session, _ url.Values) (*notic
 	s.look(func(w *work) { now = w.issue })
 	switch {
 	case now == nil || now.visit == nil:
-		return nil, mykey.ErrSessionOver
+		return nil, registry.ErrSessionOver
 	case now.Issued():
 		return nil, nil // sent twice
 	}
@@ -148,7 +149,7 @@ func (p *Page) issueUnprinted(ctx context.Context, s *session, _ url.Values) (*n
 func (p *Page) issueReprint(ctx context.Context, s *session, _ url.Values) (*notice, error) {
 	now, ok := s.issued()
 	if !ok {
-		return nil, mykey.ErrSessionOver
+		return nil, registry.ErrSessionOver
 	}
 	t, err := p.cfg.Shop.Reprint(ctx, p.at, now.Ticket.Number)
 	if err != nil {
@@ -168,7 +169,7 @@ func (p *Page) issueReprint(ctx context.Context, s *session, _ url.Values) (*not
 func (p *Page) issueReceipt(ctx context.Context, s *session, _ url.Values) (*notice, error) {
 	now, ok := s.issued()
 	if !ok || p.cfg.Printer == nil {
-		return nil, mykey.ErrSessionOver
+		return nil, registry.ErrSessionOver
 	}
 	slip, err := p.cfg.Shop.Slip(now.Ticket)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/ticket"
 )
 

@@ -9,6 +9,7 @@ import (
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/registry"
 )
 
 const (
@@ -82,7 +83,7 @@ func phoneAdvice(err error) error {
 func (p *Page) unlockPhone(ctx context.Context, card *jpki.Card, pin jpki.PIN) error {
 	switch _, err := card.Serial(ctx, jpki.Auth); {
 	case err == nil:
-		return mykey.ErrWrongCard
+		return registry.ErrWrongCard
 	case !wantsPIN(err):
 		return err
 	}

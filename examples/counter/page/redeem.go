@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/registry"
 	"github.com/mynakit/mynakit/ticket"
 )
 
@@ -53,7 +54,7 @@ func (p *Page) redeemRedeem(ctx context.Context, s *session, _ url.Values) (*not
 	var now *redeemWork
 	s.look(func(w *work) { now = w.redeem })
 	if now == nil {
-		return nil, mykey.ErrSessionOver
+		return nil, registry.ErrSessionOver
 	}
 	// Sent twice it is the same attempt, and the same answer.
 	r, err := p.cfg.Shop.Redeem(ctx, p.at, now.code, now.attempt)

@@ -7,9 +7,10 @@ import (
 
 	"golang.org/x/text/width"
 
-	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/registry"
 )
 
 // serviceWork is the registration of a Service ID (システム設計書 II.9): typed
@@ -88,7 +89,7 @@ func (p *Page) serviceRegister(ctx context.Context, s *session, _ url.Values) (*
 	s.look(func(w *work) { now = w.service })
 	switch {
 	case now == nil || now.visit == nil:
-		return nil, mykey.ErrSessionOver
+		return nil, registry.ErrSessionOver
 	case now.Done:
 		return nil, nil // sent twice
 	}

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/mynakit/mynakit/examples/counter/shop"
+	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/ticket"
 )
 

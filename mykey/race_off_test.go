@@ -1,5 +1,0 @@
-//go:build !race
-
-package mykey_test
-
-const raceEnabled = false

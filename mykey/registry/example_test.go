@@ -1,0 +1,244 @@
+package registry_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/registry"
+)
+
+// exampleTap stands for a card in the reader. With package jpki it is:
+//
+//	card, err := jpki.Open(ctx, reader)
+//	err = card.Verify(ctx, pin)
+//	cert, err := card.Certificate(ctx, jpki.Auth)
+//	serial, err := jpki.SerialOf(cert)
+func exampleTap(serialNumber string) registry.Tap {
+	serial, err := jpki.ParseSerial(serialNumber)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return registry.Tap{
+		Certificate: registry.Certificate{
+			Serial:   serial,
+			NotAfter: time.Now().AddDate(5, 0, 0),
+			Device:   registry.DeviceCard,
+		},
+		PINVerified: true,
+	}
+}
+
+func exampleRegistry(ctx context.Context) *registry.Registry {
+	key := []byte("32 random bytes, kept by itself.")
+	reg, err := registry.New(ctx, registry.NewMemory(), registry.Config{Serials: registry.Pseudonyms(key)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return reg
+}
+
+func Example() {
+	ctx := context.Background()
+	reg := exampleRegistry(ctx)
+
+	// A holder comes to the library and gets a MyKey ID.
+	card := exampleTap("030D45")
+	session, err := reg.Begin(ctx, card)
+	if err != nil {
+		log.Fatal(err)
+	}
+	enrolment, err := session.Enrol(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	wish, err := mykey.ParseID("MY123456")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := enrolment.Check(ctx, card, wish); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := enrolment.Accept(ctx, card); err != nil {
+		log.Fatal(err)
+	}
+	// The library card's number becomes the Service ID.
+	library, err := mykey.ParseServiceID("000001:180000000011")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := session.RegisterService(ctx, card, library); err != nil {
+		log.Fatal(err)
+	}
+	session.Close()
+
+	// From now on the card is the library card.
+	service, err := reg.LookupService(ctx, card.Certificate.Serial, library.Operator)
+	fmt.Println(service.Customer, err)
+	person, err := reg.Find(ctx, library)
+	fmt.Println(person.ID, err)
+	// Output:
+	// 180000000011 <nil>
+	// MY123456 <nil>
+}
+
+// A card that was reissued is unknown to a look-up. Begin, which is given the
+// whole certificate, binds it; then the look-up finds its holder.
+func ExampleRegistry_LookupService() {
+	ctx := context.Background()
+	old, card := exampleTap("030D45"), exampleTap("0249FB")
+	reg, err := registry.New(ctx, registry.NewMemory(), registry.Config{
+		Serials: registry.Pseudonyms([]byte("32 random bytes, kept by itself.")),
+		// The verifier's service that knows which certificate replaced which.
+		Former: func(_ context.Context, s jpki.Serial) (jpki.Serial, error) {
+			if s == card.Certificate.Serial {
+				return old.Certificate.Serial, nil
+			}
+			return jpki.Serial{}, nil
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	id, err := mykey.ParseID("MY123456")
+	if err != nil {
+		log.Fatal(err)
+	}
+	library, err := mykey.ParseServiceID("000001:180000000011")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := reg.Import(ctx, []registry.Record{{ID: id, Certificates: []registry.Certificate{old.Certificate},
+		Services: []mykey.ServiceID{library}}}); err != nil {
+		log.Fatal(err)
+	}
+
+	service, err := reg.LookupService(ctx, card.Certificate.Serial, library.Operator)
+	fmt.Println(errors.Is(err, registry.ErrNotEnrolled))
+	if errors.Is(err, registry.ErrNotEnrolled) {
+		session, err := reg.Begin(ctx, registry.Tap{Certificate: card.Certificate}) // no PIN
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer session.Close()
+		fmt.Println(session.Rebound())
+		if !session.ID().IsZero() {
+			service, err = reg.LookupService(ctx, card.Certificate.Serial, library.Operator)
+			if err != nil {
+				log.Fatal(err)
+			}
+		}
+	}
+	fmt.Println(service.Customer)
+	// Output:
+	// true
+	// true
+	// 180000000011
+}
+
+func ExampleOpenSQL() {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "mykey")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	// The driver is the program's choice; here it is modernc.org/sqlite.
+	db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(filepath.Join(dir, "shop.db"))+
+		"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	store, err := registry.OpenSQL(ctx, db, registry.SQLConfig{Prefix: "mall_"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	key := []byte("32 random bytes, kept by itself.")
+	reg, err := registry.New(ctx, store, registry.Config{Serials: registry.Pseudonyms(key)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = reg.Lookup(ctx, exampleTap("030D45").Certificate.Serial)
+	fmt.Println(err)
+	// With another key no card would be found, so the table is refused.
+	_, err = registry.New(ctx, store, registry.Config{Serials: registry.Pseudonyms([]byte("not the key it was begun with..."))})
+	fmt.Println(errors.Is(err, registry.ErrSerialForm))
+	// Output:
+	// registry: no MyKey ID is bound to this card
+	// true
+}
+
+func ExampleEnrolment_Offer() {
+	ctx := context.Background()
+	card := exampleTap("030D45")
+	session, err := exampleRegistry(ctx).Begin(ctx, card)
+	if err != nil {
+		log.Fatal(err)
+	}
+	enrolment, err := session.Enrol(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	// A holder who does not like any candidate.
+	for {
+		p, err := enrolment.Offer(ctx, card)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(p.OffersLeft, p.Registered)
+		if p.Registered {
+			break
+		}
+	}
+	// Output:
+	// 2 false
+	// 1 false
+	// 0 true
+}
+
+func ExampleSession_RegisterService() {
+	ctx := context.Background()
+	reg := exampleRegistry(ctx)
+	id, err := mykey.ParseID("MY123456")
+	if err != nil {
+		log.Fatal(err)
+	}
+	anna, ben := exampleTap("030D45"), exampleTap("030D48")
+	if err := reg.Import(ctx, []registry.Record{{ID: id, Certificates: []registry.Certificate{anna.Certificate}}}); err != nil {
+		log.Fatal(err)
+	}
+	session, err := reg.Begin(ctx, anna)
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Anna leaves, the terminal stays as it is, and Ben puts his card on it.
+	shop, err := mykey.ParseServiceID("000002:520625")
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = session.RegisterService(ctx, ben, shop)
+	fmt.Println(errors.Is(err, registry.ErrWrongCard))
+	_, err = session.RegisterService(ctx, anna, shop)
+	fmt.Println(errors.Is(err, registry.ErrSessionOver))
+	// Output:
+	// true
+	// true
+}
+
+func ExampleCodeOf() {
+	code, ok := registry.CodeOf(registry.ErrExpired)
+	fmt.Println(code, ok)
+	why, _ := mykey.KnownCodes().Explain(code)
+	fmt.Println(why.Remedy.EN, why.Retry)
+	// Output:
+	// MKCZ403E true
+	// Have a new certificate issued at the municipal office. never
+}

@@ -1,0 +1,235 @@
+package registry_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mynakit/mynakit/internal/dbtest"
+	"github.com/mynakit/mynakit/internal/pgtest"
+	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/registry"
+	"github.com/stretchr/testify/require"
+)
+
+var pg pgtest.Server
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	pg.Stop()
+	os.Exit(code)
+}
+
+// long reports whether the runs that measure are wanted. They need -timeout 40m.
+func long() bool { return os.Getenv("MYNAKIT_LONG") == "1" }
+
+// engine is a store that can be opened again, as by a program that was
+// restarted or by another one. A store in memory ends with its program, so
+// opening it again gives the same.
+type engine struct {
+	name   string
+	reopen func(t testing.TB) registry.Store
+	db     *sql.DB // nil in memory
+}
+
+func openSQL(t testing.TB, driver, dsn string, cfg registry.SQLConfig) (*sql.DB, registry.Store) {
+	db := dbtest.Open(t, driver, dsn)
+	if driver == "pgx" {
+		db.SetMaxOpenConns(20)
+	}
+	s, err := registry.OpenSQL(t.Context(), db, cfg)
+	require.NoError(t, err)
+	return db, s
+}
+
+func sqliteEngine(t testing.TB) engine {
+	dsn := dbtest.SQLite(t.TempDir())
+	db, _ := openSQL(t, "sqlite", dsn, registry.SQLConfig{})
+	return engine{"SQLite", func(t testing.TB) registry.Store {
+		_, s := openSQL(t, "sqlite", dsn, registry.SQLConfig{})
+		return s
+	}, db}
+}
+
+func postgresEngine(t testing.TB) engine {
+	dsn := pg.DSN(t)
+	db, _ := openSQL(t, "pgx", dsn, registry.SQLConfig{Prefix: "city_"})
+	return engine{"PostgreSQL", func(t testing.TB) registry.Store {
+		_, s := openSQL(t, "pgx", dsn, registry.SQLConfig{Prefix: "city_"})
+		return s
+	}, db}
+}
+
+func memoryEngine(testing.TB) engine {
+	s := registry.NewMemory()
+	return engine{"memory", func(testing.TB) registry.Store { return s }, nil}
+}
+
+var engines = []struct {
+	name string
+	make func(testing.TB) engine
+}{{"memory", memoryEngine}, {"SQLite", sqliteEngine}, {"PostgreSQL", postgresEngine}}
+
+// epoch is the day on which the tests begin.
+var epoch = time.Date(2026, 4, 1, 9, 0, 0, 0, time.FixedZone("JST", 9*60*60))
+
+// world is a registry on one engine, with a clock of its own.
+type world struct {
+	*testing.T
+	eng   engine
+	cfg   registry.Config
+	reg   *registry.Registry
+	mu    sync.Mutex
+	clock time.Time
+}
+
+func (w *world) now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.clock
+}
+
+func (w *world) pass(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.clock = w.clock.Add(d)
+}
+
+var pseudonymKey = []byte("a key of thirty-two random bytes")
+
+func newWorld(t *testing.T, eng engine, more ...func(*registry.Config)) *world {
+	w := &world{T: t, eng: eng, clock: epoch}
+	w.cfg = registry.Config{Serials: registry.Pseudonyms(pseudonymKey), Now: w.now}
+	for _, f := range more {
+		f(&w.cfg)
+	}
+	w.restart()
+	return w
+}
+
+// restart is what a restart of the program is to the registry.
+func (w *world) restart() {
+	reg, err := registry.New(w.Context(), w.eng.reopen(w.T), w.cfg)
+	require.NoError(w, err)
+	w.reg = reg
+}
+
+// conform runs a test of the registry's behaviour on every engine.
+func conform(t *testing.T, f func(w *world), more ...func(*registry.Config)) {
+	t.Helper()
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) { f(newWorld(t, e.make(t), more...)) })
+	}
+}
+
+func serial(n int) jpki.Serial {
+	s, err := jpki.ParseSerial(fmt.Sprintf("%08X", 0x030D0000+n))
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// tap is the n-th person's card, with the PIN given.
+func tap(n int) registry.Tap { return tapOf(n, registry.DeviceCard) }
+
+func tapOf(n int, d registry.Device) registry.Tap {
+	return registry.Tap{Certificate: registry.Certificate{Serial: serial(n), NotAfter: epoch.AddDate(5, 0, 0), Device: d}, PINVerified: true}
+}
+
+func withoutPIN(t registry.Tap) registry.Tap {
+	t.PINVerified = false
+	return t
+}
+
+func id(t testing.TB, s string) mykey.ID {
+	v, err := mykey.ParseID(s)
+	require.NoError(t, err)
+	return v
+}
+
+func service(t testing.TB, s string) mykey.ServiceID {
+	v, err := mykey.ParseServiceID(s)
+	require.NoError(t, err)
+	return v
+}
+
+// rules and application are the form that two services ask for.
+var rules = mykey.PaymentRules{"waon": paymentRule, "pay": paymentRule}
+
+var paymentRule = mykey.PaymentRule{
+	ID:    mykey.TextRule{Min: 1, Max: 16, Chars: mykey.Digits},
+	Codes: []mykey.TextRule{{Min: 4, Max: 4, Chars: mykey.Digits}},
+	Phone: true,
+}
+
+func application(service, payID string) mykey.Application {
+	return mykey.Application{Service: service, PaymentServiceID: payID,
+		SecurityCodes: []mykey.Secret{mykey.NewSecret("9753")}, PhoneLast4: mykey.NewSecret("2468")}
+}
+
+func (w *world) begin(tp registry.Tap) *registry.Session {
+	w.Helper()
+	s, err := w.reg.Begin(w.Context(), tp)
+	require.NoError(w, err)
+	return s
+}
+
+// candidate gives the n-th person's session and enrolment, with an ID that is
+// free kept for the card.
+func (w *world) candidate(n int, s string) (*registry.Session, *registry.Enrolment) {
+	w.Helper()
+	sess := w.begin(tap(n))
+	e, err := sess.Enrol(w.Context())
+	require.NoError(w, err)
+	_, err = e.Check(w.Context(), tap(n), id(w, s))
+	require.NoError(w, err)
+	return sess, e
+}
+
+// enrolled gives the n-th person's session after registration of an ID.
+func (w *world) enrolled(n int, s string) *registry.Session {
+	w.Helper()
+	sess, e := w.candidate(n, s)
+	p, err := e.Accept(w.Context(), tap(n))
+	require.NoError(w, err)
+	require.True(w, p.Registered)
+	require.Equal(w, s, sess.ID().String())
+	return sess
+}
+
+func (w *world) find(k mykey.Key) registry.Person {
+	w.Helper()
+	p, err := w.reg.Find(w.Context(), k)
+	require.NoError(w, err)
+	return p
+}
+
+// lookup gives the ID of the n-th person's card.
+func (w *world) lookup(n int) string {
+	w.Helper()
+	got, err := w.reg.Lookup(w.Context(), serial(n))
+	require.NoError(w, err)
+	return got.String()
+}
+
+// race lets 64 goroutines loose at the same moment and gives their errors.
+func race(ctx context.Context, f func(ctx context.Context, i int) error) [64]error {
+	var errs [64]error
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	for i := range errs {
+		wg.Go(func() {
+			<-start
+			errs[i] = f(ctx, i)
+		})
+	}
+	close(start)
+	wg.Wait()
+	return errs
+}
