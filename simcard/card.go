@@ -130,6 +130,7 @@ func (c *Card) newPINs(cfg *config) {
 			*p = pin{}
 		}
 	}
+	c.restore(&cfg.saved)
 }
 
 func defaultATR(k Kind) []byte {
@@ -153,7 +154,11 @@ func (cfg *config) issuedOrDefault() time.Time {
 	if !cfg.issued.IsZero() {
 		return cfg.issued
 	}
-	year := time.Now().In(jst).Year()
+	now := time.Now
+	if cfg.clock != nil {
+		now = cfg.clock
+	}
+	year := now().In(jst).Year()
 	if cfg.expired {
 		year -= 11
 	}

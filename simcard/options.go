@@ -94,6 +94,8 @@ type config struct {
 		value *string
 		tries *int
 	}
+	saved              State
+	clock              func() time.Time
 	authEdit, signEdit func(*x509.Certificate)
 }
 

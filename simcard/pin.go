@@ -18,6 +18,8 @@ func secretOf(value []byte) (s secret) {
 	return s
 }
 
+func (s *secret) String() string { return string(s[1 : 1+s[0]]) }
+
 // A pin is the value of a PIN with its retry counter.
 type pin struct {
 	value    secret

@@ -46,28 +46,12 @@ func (s *session) flags(f *flag.FlagSet) {
 	s.outputFlags(f)
 	f.StringVar(&s.readerFlag, "reader", "sim", "`where` the card is: sim, auto, phone, or a reader's name or a part of it")
 	f.StringVar(&s.listen, "listen", "127.0.0.1:35963", "`address` where -reader phone waits; any but loopback sends the PIN in the clear over that network")
-	f.Func("kind", "`kind` of the software card: plastic (the default), android, iphone, juki, child, pinless, expired, revoked (which the card itself does not tell), foreign-resident or next-generation-plan", func(name string) (err error) {
-		s.kind, err = kindOptions(name)
+	f.Func("kind", "`kind` of the software card: "+strings.Join(simcard.SampleNames(), ", "), func(name string) (err error) {
+		s.kind, err = simcard.Sample(name, 0, time.Now())
 		return err
 	})
 	f.BoolVar(&s.trace, "trace", false, "write the exchanges to standard error, secrets masked")
 	f.DurationVar(&s.wait, "wait", 30*time.Second, "how `long` to wait for a card and for each of its answers")
-}
-
-// kindOptions makes the card that -kind names: of one of the simulator's kinds,
-// or a plastic one that something befell, or of another holder.
-func kindOptions(name string) ([]simcard.Option, error) {
-	switch name {
-	case "expired":
-		return []simcard.Option{simcard.WithExpired()}, nil
-	case "revoked":
-		return []simcard.Option{simcard.WithRevoked(time.Now())}, nil
-	case "foreign-resident":
-		return []simcard.Option{simcard.WithHolder(simcard.SampleForeigner(0))}, nil
-	}
-	var kind simcard.Kind
-	err := kind.UnmarshalText([]byte(name))
-	return []simcard.Option{simcard.WithKind(kind)}, err
 }
 
 // open finds the card. A task calls it once its flags are found in order and

@@ -31,6 +31,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -56,7 +57,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := flag.NewFlagSet("vcard", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	addr := f.String("addr", vpcd.DefaultAddr, "`address` where vpcd waits for the card")
-	kind := f.String("kind", "plastic", "`kind` of card: plastic, android, iphone, juki, child, pinless, expired, revoked (see -certs), foreign-resident or next-generation-plan")
+	kind := f.String("kind", "plastic", "`kind` of card: "+strings.Join(simcard.SampleNames(), ", "))
 	holder := f.Uint("holder", 0, "`number` of the invented holder")
 	certs := f.String("certs", "", "write the card's certificates, and the lists of revoked ones, to `DIR`")
 	trace := f.Bool("trace", false, "write the exchanges to standard error, secrets masked")
@@ -70,7 +71,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if f.NArg() > 0 {
 		return errors.New("takes no arguments but flags")
 	}
-	opts, err := cardOptions(*kind, *holder)
+	opts, err := simcard.Sample(*kind, *holder, time.Now())
 	if err != nil {
 		return err
 	}
@@ -99,28 +100,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return nil
 	}
 	return fmt.Errorf("the reader is gone: %w", slot.Err())
-}
-
-// cardOptions makes the card that -kind names, for the holder of that number: of
-// one of the simulator's kinds, or a plastic one that something befell, or that
-// of a foreign resident.
-func cardOptions(name string, holder uint) ([]simcard.Option, error) {
-	var opts []simcard.Option
-	switch {
-	case name == "foreign-resident":
-		return append(opts, simcard.WithHolder(simcard.SampleForeigner(holder))), nil
-	case holder != 0: // 0 is whose the kind usually is: of a child's card, a child
-		opts = append(opts, simcard.WithHolder(simcard.SampleHolder(holder)))
-	}
-	switch name {
-	case "expired":
-		return append(opts, simcard.WithExpired()), nil
-	case "revoked":
-		return append(opts, simcard.WithRevoked(time.Now())), nil
-	}
-	var kind simcard.Kind
-	err := kind.UnmarshalText([]byte(name))
-	return append(opts, simcard.WithKind(kind)), err
 }
 
 // pins may be told to everybody: they protect nobody.

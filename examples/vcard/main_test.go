@@ -105,43 +105,21 @@ func TestEndsWhileItWaits(t *testing.T) {
 	assert.Empty(t, out.String(), "no card was in")
 }
 
-// Each kind that the help names is a card, and each differs in what it is for.
+// The help names each kind of card, and the PINs. That each is the card that its
+// name says, package simcard tests.
 func TestKinds(t *testing.T) {
 	var help bytes.Buffer
 	require.ErrorIs(t, run(context.Background(), []string{"-h"}, io.Discard, &help), flag.ErrHelp)
 	assert.Contains(t, help.String(), "auth 1234, sign ABC123, text 2345, common 3456, juki 4567")
-	now := time.Now()
-	for name, is := range map[string]func(*simcard.Card) bool{
-		"plastic":              func(c *simcard.Card) bool { return c.Holder() == simcard.New().Holder() },
-		"android":              func(c *simcard.Card) bool { return c.Kind() == simcard.Android },
-		"iphone":               func(c *simcard.Card) bool { return c.Kind() == simcard.IPhone },
-		"juki":                 func(c *simcard.Card) bool { return c.Kind() == simcard.Juki },
-		"child":                func(c *simcard.Card) bool { return c.Holder().Birth.AddDate(15, 0, 0).After(now) },
-		"pinless":              func(c *simcard.Card) bool { return c.Tries(simcard.TextPIN) == 0 },
-		"next-generation-plan": func(c *simcard.Card) bool { return c.Kind() == simcard.NextGeneration },
-		"expired":              func(c *simcard.Card) bool { return c.AuthCertificate().NotAfter.Before(now) },
-		"revoked":              func(c *simcard.Card) bool { return len(c.Revocations()) == 2 },
-		"foreign-resident":     func(c *simcard.Card) bool { return c.Holder().Foreign },
-	} {
+	for _, name := range simcard.SampleNames() {
 		assert.Regexp(t, `kind of card: .*\b`+name+`\b`, help.String())
-		opts, err := cardOptions(name, 0)
-		require.NoError(t, err)
-		assert.True(t, is(simcard.New(opts...)), name)
-		if name == "child" {
-			continue // the seventh holder is grown up
-		}
-		opts, err = cardOptions(name, 7)
-		require.NoError(t, err)
-		other := simcard.New(opts...)
-		assert.NotEqual(t, simcard.New().Holder().MyNumber, other.Holder().MyNumber, name)
-		assert.True(t, name == "plastic" || is(other), name)
 	}
 }
 
 // The list of the CA tells what the card does not: that it was revoked.
 func TestRevoked(t *testing.T) {
 	for name, want := range map[string]int{"plastic": 0, "revoked": 1} {
-		opts, err := cardOptions(name, 0)
+		opts, err := simcard.Sample(name, 0, time.Now())
 		require.NoError(t, err)
 		dir := t.TempDir()
 		card := simcard.New(opts...)

@@ -77,6 +77,15 @@ func Wrap(card apdu.Transmitter, rules ...Rule) *Card {
 	return &Card{next: card, rules: slices.Clone(rules), gone: make(chan struct{})}
 }
 
+// SetRules replaces all rules, while the card is in use too. An exchange that a
+// former rule holds up goes on under it. The exchanges are counted on, so
+// [Nth] still counts from [Wrap].
+func (c *Card) SetRules(rules ...Rule) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rules = slices.Clone(rules)
+}
+
 // Exchanges gives how many exchanges there have been, failed ones too.
 func (c *Card) Exchanges() int {
 	c.mu.Lock()

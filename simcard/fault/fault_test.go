@@ -113,6 +113,33 @@ func TestWhen(t *testing.T) {
 	assert.Equal(t, "\x6F\x04", send(t, always, ""))
 }
 
+// Rules are exchanged while the card is in use: by a fault itself, and while an
+// exchange waits under an older one.
+func TestSetRules(t *testing.T) {
+	inner := simcard.New()
+	card := fault.Wrap(inner, fault.Rule{Do: fault.Status(0x6F01), Times: 1})
+	assert.Equal(t, "\x6F\x01", send(t, card, selectJPKI))
+	assert.Equal(t, "\x90\x00", send(t, card, selectJPKI), "spent")
+	card.SetRules(fault.Rule{When: fault.Nth(4), Do: fault.Status(0x6F02)}, fault.Rule{Do: fault.Status(0x6F03), Times: 1})
+	assert.Equal(t, "\x6F\x03", send(t, card, selectJPKI))
+	assert.Equal(t, "\x6F\x02", send(t, card, selectJPKI), "the fourth since Wrap")
+	assert.Equal(t, 3, card.Applied())
+
+	entered := make(chan struct{})
+	card.SetRules(fault.Rule{Do: func(ctx context.Context, x *fault.Exchange) ([]byte, error) {
+		close(entered)
+		return fault.Silence()(ctx, x)
+	}})
+	held := make(chan error, 1)
+	go func() { _, err := card.Transmit([]byte(wrongPIN)); held <- err }()
+	<-entered
+	card.SetRules()
+	assert.Equal(t, "\x90\x00", send(t, card, selectJPKI), "no rule any more")
+	card.Remove()
+	assert.ErrorIs(t, <-held, apdu.ErrCardRemoved, "silent until the card went")
+	assert.Equal(t, 3, inner.Tries(simcard.AuthPIN))
+}
+
 // A reply in pieces is the reply, for a channel that follows them, whatever
 // their size; and GET RESPONSE can fail like anything else.
 func TestPieces(t *testing.T) {
