@@ -12,6 +12,7 @@ import (
 
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/registry"
 )
 
 func serial(t testing.TB, n int) jpki.Serial {
@@ -20,31 +21,31 @@ func serial(t testing.TB, n int) jpki.Serial {
 }
 
 // tap is the n-th person's card, with the PIN given.
-func tap(t testing.TB, n int) mykey.Tap {
+func tap(t testing.TB, n int) registry.Tap {
 	t.Helper()
-	return mykey.Tap{
-		Certificate: mykey.Certificate{Serial: serial(t, n), NotAfter: time.Date(2031, 4, 1, 0, 0, 0, 0, time.UTC), Device: mykey.DeviceCard},
+	return registry.Tap{
+		Certificate: registry.Certificate{Serial: serial(t, n), NotAfter: time.Date(2031, 4, 1, 0, 0, 0, 0, time.UTC), Device: registry.DeviceCard},
 		PINVerified: true,
 	}
 }
 
 func TestRegistry(t *testing.T) {
 	each(t, "keepers", func(t *testing.T, db *sql.DB, w want) {
-		pseudonyms := func() mykey.SerialForm { return mykey.Pseudonyms([]byte("a key of thirty-two random bytes")) }
+		pseudonyms := func() registry.SerialForm { return registry.Pseudonyms([]byte("a key of thirty-two random bytes")) }
 		t.Run("pseudonyms", func(t *testing.T) { testRegistry(t, db, "mykey_", pseudonyms(), w.Offered) })
-		t.Run("plain", func(t *testing.T) { testRegistry(t, db, "plain_", mykey.PlainSerials(), "") })
+		t.Run("plain", func(t *testing.T) { testRegistry(t, db, "plain_", registry.PlainSerials(), "") })
 	})
 }
 
-func openRegistry(ctx context.Context, t *testing.T, db *sql.DB, prefix string, form mykey.SerialForm) (*mykey.Registry, error) {
-	store := must(mykey.OpenSQL(ctx, db, mykey.SQLConfig{Prefix: prefix}))(t)
-	return mykey.New(ctx, store, mykey.Config{Serials: form, Now: clock})
+func openRegistry(ctx context.Context, t *testing.T, db *sql.DB, prefix string, form registry.SerialForm) (*registry.Registry, error) {
+	store := must(registry.OpenSQL(ctx, db, registry.SQLConfig{Prefix: prefix}))(t)
+	return registry.New(ctx, store, registry.Config{Serials: form, Now: clock})
 }
 
-func testRegistry(t *testing.T, db *sql.DB, prefix string, form mykey.SerialForm, offered string) {
+func testRegistry(t *testing.T, db *sql.DB, prefix string, form registry.SerialForm, offered string) {
 	ctx := t.Context()
-	_, err := openRegistry(ctx, t, db, prefix, mykey.Pseudonyms([]byte("a key that the registry is not kept under")))
-	require.ErrorIs(t, err, mykey.ErrSerialForm)
+	_, err := openRegistry(ctx, t, db, prefix, registry.Pseudonyms([]byte("a key that the registry is not kept under")))
+	require.ErrorIs(t, err, registry.ErrSerialForm)
 	r := must(openRegistry(ctx, t, db, prefix, form))(t)
 	id := func(s string) mykey.ID { return must(mykey.ParseID(s))(t) }
 	service := func(s string) mykey.ServiceID { return must(mykey.ParseServiceID(s))(t) }
@@ -52,13 +53,13 @@ func testRegistry(t *testing.T, db *sql.DB, prefix string, form mykey.SerialForm
 	for n, name := range map[int]string{1: "MY123456", 101: "MY123456", 22: "KEY34567", 3: "NEW33333", 6: "IMPORT66"} {
 		assert.Equal(t, name, must(r.Lookup(ctx, serial(t, n)))(t).String())
 	}
-	for n, refusal := range map[int]error{2: mykey.ErrSuperseded, 4: mykey.ErrNotEnrolled, 5: mykey.ErrNotEnrolled} {
+	for n, refusal := range map[int]error{2: registry.ErrSuperseded, 4: registry.ErrNotEnrolled, 5: registry.ErrNotEnrolled} {
 		_, err := r.Lookup(ctx, serial(t, n))
 		assert.ErrorIs(t, err, refusal, "card %d", n)
 	}
 	for _, gone := range []string{"OLD33333", "GONE4444"} {
 		_, err := r.Find(ctx, id(gone))
-		assert.ErrorIs(t, err, mykey.ErrRetired, gone)
+		assert.ErrorIs(t, err, registry.ErrRetired, gone)
 	}
 	for key, name := range map[string]string{"000001:1111111": "MY123456", "000002:520626": "KEY34567", "000001:3333333": "NEW33333", "000002:666666": "IMPORT66"} {
 		assert.Equal(t, name, must(r.Find(ctx, service(key)))(t).ID.String())
@@ -70,7 +71,7 @@ func testRegistry(t *testing.T, db *sql.DB, prefix string, form mykey.SerialForm
 	assert.Equal(t, []mykey.PPID{must(mykey.ParsePPID(operator, "p/1+="))(t)}, p.PPIDs)
 	require.Len(t, p.Certificates, 2)
 	began := time.Date(2026, 11, 1, 1, 0, 0, 0, time.UTC)
-	for i, device := range []mykey.Device{mykey.DeviceCard, mykey.DeviceAndroid} {
+	for i, device := range []registry.Device{registry.DeviceCard, registry.DeviceAndroid} {
 		assert.Equal(t, device, p.Certificates[i].Device)
 		assert.WithinDuration(t, began, p.Certificates[i].Bound, 0)
 		assert.WithinDuration(t, tap(t, 1).Certificate.NotAfter, p.Certificates[i].NotAfter, 0)
@@ -101,7 +102,7 @@ func testRegistry(t *testing.T, db *sql.DB, prefix string, form mykey.SerialForm
 	e = must(s.Enrol(ctx))(t)
 	for _, gone := range []string{"GONE4444", "OLD33333"} {
 		_, err = e.Check(ctx, tap(t, 4), id(gone))
-		assert.ErrorIs(t, err, mykey.ErrDuplicate, gone)
+		assert.ErrorIs(t, err, registry.ErrDuplicate, gone)
 	}
 	must(e.Check(ctx, tap(t, 4), id("AGAIN444")))(t)
 	must(e.Accept(ctx, tap(t, 4)))(t)
