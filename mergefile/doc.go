@@ -1,6 +1,6 @@
 // Package mergefile reads and writes the encrypted merge files (合算ポイント
 // ファイル) that carry points from the municipal point cloud to a shopping
-// mall's own point system, and merges each of them exactly once.
+// mall's own point system.
 //
 // Source: システム設計書(活用マニュアル概要) III.14, III.15 and III.17.
 //
@@ -36,29 +36,9 @@
 //
 // # Merging
 //
-// A [Receiver] brings a file into the program's own database, SQLite or
-// PostgreSQL, so that no point is lost and none is given twice, whatever fails
-// or comes again (III.14 ④ to ⑥). One file is one transaction: the whole file
-// is verified, its numbers are inserted under a unique constraint, the program's
-// Apply credits those that are new, in the same transaction, and all of it is
-// committed or none. A number that is there with the same content is a
-// duplicate and skipped; with other content it is a conflict, and the file is
-// refused whole. Any number of receivers may work on one database: each number
-// has one winner.
-//
-// The [Ledger] is what remembers the numbers. A number is the date and time,
-// the sequence number and the scope: whose numbers they are. All that a
-// profile's Reset promises is covered, since the whole time is part of the
-// number; where each shop or terminal counts for itself (Scope), each has a
-// scope and a Receiver of its own. The ledger remembers contents as digests
-// under a [LedgerKey]. [Ledger.Forget] lets go of what is older than
-// [LedgerConfig.Keep], and what is that old is refused from then on.
-// [Ledger.Export] and [Ledger.Import] move it to another machine, and
-// [Ledger.Reconcile] compares it with a list from the cloud's side.
-//
-// After any error a file can be received again: what had been merged after all
-// is found to be a duplicate. After an error of the disk ([ErrStopped]) nothing
-// more is merged until the database has been opened anew.
+// Package [github.com/mynakit/mynakit/mergefile/ledger] merges each file
+// exactly once into the program's own database, and package
+// [github.com/mynakit/mynakit/mergefile/inbox] watches a folder for files.
 //
 // # How safe it is
 //
@@ -71,8 +51,7 @@
 // [Envelope] (AES-128-GCM). The profile decides which is demanded; a reader
 // never goes by what the file says of itself.
 //
-// Neither a hash nor a MAC stops a file from being sent twice: that is what the
-// Ledger is for.
+// Neither a hash nor a MAC stops a file from being sent twice. The ledger does.
 //
 // # Compatibility
 //

@@ -59,6 +59,9 @@ func (t Transaction) Time() time.Time {
 	return time.UnixMilli(t.milli).In(time.FixedZone("JST", jstOffset))
 }
 
+// UnixMilli returns the instant as milliseconds since 1970 in UTC.
+func (t Transaction) UnixMilli() int64 { return t.milli }
+
 // Sequence gives the sequence number (連番).
 func (t Transaction) Sequence() uint32 { return t.seq }
 
@@ -118,6 +121,9 @@ func ParseTransaction(s string) (Transaction, error) {
 
 // MarshalText gives the fixed spelling, as [Transaction.String] does.
 func (t Transaction) MarshalText() ([]byte, error) { return t.append(nil), nil }
+
+// AppendText appends the fixed spelling to dst. The error is always nil.
+func (t Transaction) AppendText(dst []byte) ([]byte, error) { return t.append(dst), nil }
 
 // UnmarshalText reads what MarshalText wrote. The error is [ErrTransaction].
 func (t *Transaction) UnmarshalText(text []byte) error {

@@ -18,6 +18,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 // storage are the flags of the tasks that have a database.
@@ -31,7 +32,7 @@ func (s *storage) add(f *flag.FlagSet) {
 }
 
 // open opens the database and the ledger in it.
-func (s *storage) open(ctx context.Context, keep time.Duration) (*database, *mergefile.Ledger, error) {
+func (s *storage) open(ctx context.Context, keep time.Duration) (*database, *ledger.Ledger, error) {
 	if s.address == "" || s.ledgerKeyFile == "" {
 		return nil, nil, errUsage
 	}
@@ -39,7 +40,7 @@ func (s *storage) open(ctx context.Context, keep time.Duration) (*database, *mer
 	if err != nil {
 		return nil, nil, err
 	}
-	key, err := mergefile.NewLedgerKey(secret)
+	key, err := ledger.NewKey(secret)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", s.ledgerKeyFile, err)
 	}
@@ -47,12 +48,12 @@ func (s *storage) open(ctx context.Context, keep time.Duration) (*database, *mer
 	if err != nil {
 		return nil, nil, err
 	}
-	ledger, err := mergefile.OpenLedger(ctx, db.DB, mergefile.LedgerConfig{Key: key, Keep: keep})
+	book, err := ledger.Open(ctx, db.DB, ledger.Config{Key: key, Keep: keep})
 	if err != nil {
 		db.Close()
 		return nil, nil, err
 	}
-	return db, ledger, nil
+	return db, book, nil
 }
 
 // database is SQLite or PostgreSQL.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 // ledgerFlags are the choices of the task ledger.
@@ -20,7 +21,7 @@ type ledgerFlags struct {
 	keepDays                 int
 }
 
-func ledger(f *flag.FlagSet) func(context.Context, []string) error {
+func keepLedger(f *flag.FlagSet) func(context.Context, []string) error {
 	var l ledgerFlags
 	l.storage.add(f)
 	f.StringVar(&l.scope, "scope", "", "reconcile: the scope to compare")
@@ -30,7 +31,7 @@ func ledger(f *flag.FlagSet) func(context.Context, []string) error {
 	f.IntVar(&l.keepDays, "keep-days", 0, "forget: keep the numbers of so many days")
 	actions := map[string]struct {
 		operands int
-		do       func(context.Context, *mergefile.Ledger, string) error
+		do       func(context.Context, *ledger.Ledger, string) error
 	}{
 		"show":      {0, l.show},
 		"export":    {1, l.export},
@@ -46,7 +47,7 @@ func ledger(f *flag.FlagSet) func(context.Context, []string) error {
 		if !ok || len(args) != 1+action.operands || l.keepDays < 0 || (args[0] == "forget") != (l.keepDays > 0) {
 			return errUsage
 		}
-		db, ledger, err := l.open(ctx, time.Duration(l.keepDays)*24*time.Hour)
+		db, book, err := l.open(ctx, time.Duration(l.keepDays)*24*time.Hour)
 		if err != nil {
 			return advise(err)
 		}
@@ -55,12 +56,12 @@ func ledger(f *flag.FlagSet) func(context.Context, []string) error {
 		if len(args) > 1 {
 			file = args[1]
 		}
-		return advise(action.do(ctx, ledger, file))
+		return advise(action.do(ctx, book, file))
 	}
 }
 
-func (l *ledgerFlags) show(ctx context.Context, ledger *mergefile.Ledger, _ string) error {
-	scopes, err := ledger.Scopes(ctx)
+func (l *ledgerFlags) show(ctx context.Context, book *ledger.Ledger, _ string) error {
+	scopes, err := book.Scopes(ctx)
 	if err != nil {
 		return err
 	}
@@ -77,19 +78,19 @@ func (l *ledgerFlags) show(ctx context.Context, ledger *mergefile.Ledger, _ stri
 	return nil
 }
 
-func (l *ledgerFlags) export(ctx context.Context, ledger *mergefile.Ledger, name string) error {
+func (l *ledgerFlags) export(ctx context.Context, book *ledger.Ledger, name string) error {
 	out, err := create(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer out.discard()
-	if err := ledger.Export(ctx, out); err != nil {
+	if err := book.Export(ctx, out); err != nil {
 		return err
 	}
 	return out.commit()
 }
 
-func (l *ledgerFlags) take(ctx context.Context, ledger *mergefile.Ledger, name string) error {
+func (l *ledgerFlags) take(ctx context.Context, book *ledger.Ledger, name string) error {
 	in, err := openInput(ctx, name)
 	if err != nil {
 		return err
@@ -98,8 +99,8 @@ func (l *ledgerFlags) take(ctx context.Context, ledger *mergefile.Ledger, name s
 	if !in.regular {
 		return errors.New("an export is read twice: give the file itself")
 	}
-	report, err := ledger.Import(ctx, in.file)
-	if c, ok := errors.AsType[*mergefile.ConflictError](err); ok {
+	report, err := book.Import(ctx, in.file)
+	if c, ok := errors.AsType[*ledger.ConflictError](err); ok {
 		for _, r := range c.Records {
 			fmt.Println("different", r.Transaction)
 		}
@@ -111,13 +112,13 @@ func (l *ledgerFlags) take(ctx context.Context, ledger *mergefile.Ledger, name s
 	return nil
 }
 
-func (l *ledgerFlags) forget(ctx context.Context, ledger *mergefile.Ledger, _ string) error {
-	n, err := ledger.Forget(ctx)
+func (l *ledgerFlags) forget(ctx context.Context, book *ledger.Ledger, _ string) error {
+	n, err := book.Forget(ctx)
 	fmt.Printf("forgotten %d\n", n)
 	return err
 }
 
-func (l *ledgerFlags) reconcile(ctx context.Context, ledger *mergefile.Ledger, name string) error {
+func (l *ledgerFlags) reconcile(ctx context.Context, book *ledger.Ledger, name string) error {
 	p, err := loadProfile(l.profile)
 	if err != nil {
 		return err
@@ -136,7 +137,7 @@ func (l *ledgerFlags) reconcile(ctx context.Context, ledger *mergefile.Ledger, n
 	}
 	defer in.Close()
 	n := 0
-	for d, err := range ledger.Reconcile(ctx, l.scope, from, to, listRows(in, p.Holder.Kind)) {
+	for d, err := range book.Reconcile(ctx, l.scope, from, to, listRows(in, p.Holder.Kind)) {
 		if err != nil {
 			return err
 		}

@@ -131,7 +131,7 @@ func tasks() []task {
 		{"probe", "IN", "find the profile of a merge file", time.Second, probe},
 		{"vectors", "", "run the test vectors, or write them out", time.Second, vectors},
 		{"receive", "[FILE ...]", "merge files into a database, each exactly once", 0, receive},
-		{"ledger", "ACTION [FILE]", "show, export, import, reconcile or forget what was merged", 10 * time.Second, ledger},
+		{"ledger", "ACTION [FILE]", "show, export, import, reconcile or forget what was merged", 10 * time.Second, keepLedger},
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"io"
 	"os"
 
-	"github.com/mynakit/mynakit/mergefile"
 	"github.com/mynakit/mynakit/mergefile/inbox"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 // outcomes tells what becomes of each file, as text or as JSON, and adds up.
@@ -55,18 +55,18 @@ func (o *outcomes) json(v any) {
 	}
 }
 
-func (o *outcomes) count(r mergefile.Report) {
+func (o *outcomes) count(r ledger.Report) {
 	o.Merged += r.Merged
 	o.Duplicates += r.Duplicates
 	o.Points += r.Points
 }
 
-func (o *outcomes) merged(name string, r mergefile.Report) {
+func (o *outcomes) merged(name string, r ledger.Report) {
 	o.count(r)
 	o.tellMerged(name, r)
 }
 
-func (o *outcomes) tellMerged(name string, r mergefile.Report) {
+func (o *outcomes) tellMerged(name string, r ledger.Report) {
 	o.Files++
 	o.print(line{File: name, Outcome: "merged", Records: r.Records, Merged: r.Merged, Duplicates: r.Duplicates, Points: r.Points})
 }
@@ -100,7 +100,7 @@ func (o *outcomes) note(e inbox.Event) {
 }
 
 // alarm says what somebody has to look at: one number for two transactions.
-func (o *outcomes) alarm(_ context.Context, c *mergefile.ConflictError) {
+func (o *outcomes) alarm(_ context.Context, c *ledger.ConflictError) {
 	fmt.Fprintf(os.Stderr, "mergetool: ALARM: %q: %d of its numbers were merged before with other content, and nothing of it is merged. Ask the sender about", c.Name, c.Conflicts)
 	for _, r := range c.Records {
 		fmt.Fprintf(os.Stderr, " %v", r.Transaction)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/mynakit/mynakit/mergefile"
 	"github.com/mynakit/mynakit/mergefile/inbox"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 // receiveFlags are the choices of the task receive.
@@ -28,7 +29,7 @@ type receiveFlags struct {
 	grace        time.Duration
 	operands     []string
 	loaded       mergefile.Profile
-	merge        *mergefile.Receiver
+	merge        *ledger.Receiver
 	out          *outcomes
 	work         context.Context // ends when the file in hand must be given up
 }
@@ -66,7 +67,7 @@ func (r *receiveFlags) run(ctx context.Context) error {
 		return err
 	}
 	r.loaded = p
-	db, ledger, err := r.storage.open(ctx, 0)
+	db, book, err := r.storage.open(ctx, 0)
 	if err != nil {
 		return advise(err)
 	}
@@ -75,8 +76,8 @@ func (r *receiveFlags) run(ctx context.Context) error {
 		return advise(err)
 	}
 	r.out = &outcomes{asJSON: r.asJSON, to: os.Stdout}
-	r.merge, err = mergefile.NewReceiver(mergefile.ReceiverConfig{
-		Ledger: ledger, Profile: p, Keys: k, Scope: r.scope,
+	r.merge, err = ledger.NewReceiver(ledger.ReceiverConfig{
+		Ledger: book, Profile: p, Keys: k, Scope: r.scope,
 		ApplyAll: db.credit,
 		Alarm:    r.out.alarm,
 		Reader:   mergefile.ReaderOptions{MaxSize: r.inbox.MaxSize},
@@ -157,7 +158,7 @@ func (r *receiveFlags) named(ctx context.Context) error {
 			return nil
 		}
 		err := r.file(name, bar)
-		if errors.Is(err, mergefile.ErrStopped) || errors.Is(err, mergefile.ErrKey) {
+		if errors.Is(err, ledger.ErrStopped) || errors.Is(err, mergefile.ErrKey) {
 			return err // the next file would fare no better
 		}
 	}
@@ -190,7 +191,7 @@ func (r *receiveFlags) file(name string, bar progress) error {
 	switch {
 	case err == nil:
 		r.out.merged(name, report)
-	case mergefile.Refused(err):
+	case ledger.Refused(err):
 		r.out.refused(name, err)
 	case r.work.Err() != nil:
 		r.out.left(name, errRolledBack)
@@ -204,7 +205,7 @@ var errRolledBack = errors.New("rolled back, because the program was told to end
 
 // watch receives the files of the inbox.
 func (r *receiveFlags) watch(ctx context.Context) error {
-	reports := make(map[string]mergefile.Report) // of files that are not moved yet
+	reports := make(map[string]ledger.Report) // of files that are not moved yet
 	r.inbox.Receive = func(_ context.Context, d inbox.Delivery) error {
 		bar := newProgress("receiving", 2*d.Content.Size())
 		defer bar.done()
@@ -272,22 +273,22 @@ func (c *countedSection) ReadAt(b []byte, off int64) (int, error) {
 func advise(err error) error {
 	say := func(s string) error { return fmt.Errorf("%w\n%s", err, s) }
 	switch {
-	case errors.Is(err, mergefile.ErrLedgerKey):
+	case errors.Is(err, ledger.ErrOtherKey):
 		return say("Give the -ledger-key-file that the ledger was begun with. If it is lost, a new ledger needs a new database, and files must not be sent again across the change.")
-	case errors.Is(err, mergefile.ErrStopped):
+	case errors.Is(err, ledger.ErrStopped):
 		return say("Look at the disk under the database. Then give the same command again: what was merged is found to be a duplicate.")
-	case errors.Is(err, mergefile.ErrBusy):
+	case errors.Is(err, ledger.ErrBusy):
 		return say("Another program holds the database. Nothing was merged; give the same command again.")
 	case errors.Is(err, mergefile.ErrKey):
 		return say("See whether -profile, -key-file and -key-format go together. Nothing was merged.")
-	case errors.Is(err, mergefile.ErrScope):
+	case errors.Is(err, ledger.ErrScope):
 		return say("Give -scope the name of the shop or terminal whose numbers these are.")
-	case errors.Is(err, mergefile.ErrOrder):
+	case errors.Is(err, ledger.ErrOrder):
 		return say("Sort the list by time, then by sequence, and take out what is there twice.")
-	case errors.Is(err, mergefile.ErrExport):
+	case errors.Is(err, ledger.ErrExport):
 		return say("Export again on the old machine, and compare the sizes after copying. Nothing was taken over.")
 	}
-	if _, ok := errors.AsType[*mergefile.SchemaError](err); ok {
+	if _, ok := errors.AsType[*ledger.SchemaError](err); ok {
 		return say("A newer mergetool made this ledger: use that one.")
 	}
 	return err

@@ -11,6 +11,7 @@ import (
 	"github.com/mynakit/mynakit/apdu/pcsc"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/registry"
 	"github.com/mynakit/mynakit/ticket"
@@ -220,13 +221,13 @@ func advices() []known {
 		one(advice("合算ポイントファイルが正しくありません。", "何も合算していません。ファイルは隔離しました。送信元に再送を依頼してください。",
 			"The merge file is not valid.", "Nothing was merged and the file was put aside. Ask the sender for another."),
 			mergefile.ErrInvalid),
-		typed[*mergefile.ConflictError](advice("合算ポイントファイルの取引済番号が、前に合算した別の内容と重なっています。", "何も合算していません。ファイルは隔離しました。すぐに送信元に確認してください。",
+		typed[*ledger.ConflictError](advice("合算ポイントファイルの取引済番号が、前に合算した別の内容と重なっています。", "何も合算していません。ファイルは隔離しました。すぐに送信元に確認してください。",
 			"The merge file has a number that was merged before with other content.", "Nothing was merged and the file was put aside. Ask the sender at once.")),
-		typed[*mergefile.TooOldError](advice("合算ポイントファイルが古すぎて、合算済みかどうかわかりません。", "何も合算していません。ファイルは隔離しました。送信元に確認してください。",
+		typed[*ledger.TooOldError](advice("合算ポイントファイルが古すぎて、合算済みかどうかわかりません。", "何も合算していません。ファイルは隔離しました。送信元に確認してください。",
 			"The merge file is too old to tell whether it was merged.", "Nothing was merged and the file was put aside. Ask the sender.")),
 		one(advice("ディスクの不具合のため、合算を止めました。", "ディスクを確かめてから、プログラムを起動しなおしてください。",
 			"Merging has stopped because the disk failed.", "Check the disk, then start the program again."),
-			mergefile.ErrStopped),
+			ledger.ErrStopped),
 
 		// The shop's own files.
 		one(advice("鍵ファイルをほかの利用者が読めます。", "chmod 600 で本人だけが読めるようにしてください。読まれた恐れがあれば担当者に知らせてください。",

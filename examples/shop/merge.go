@@ -8,18 +8,19 @@ import (
 
 	"github.com/mynakit/mynakit/mergefile"
 	"github.com/mynakit/mynakit/mergefile/inbox"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 // Profile is the form of the merge files that the shop takes. Agree with the
 // other end; package mergefile says on what.
 func Profile() mergefile.Profile { return mergefile.Standard() }
 
-func (s *Shop) openReceiver(ctx context.Context) (*mergefile.Receiver, error) {
-	secret, err := mergefile.NewLedgerKey(s.cfg.Keys.ledger)
+func (s *Shop) openReceiver(ctx context.Context) (*ledger.Receiver, error) {
+	secret, err := ledger.NewKey(s.cfg.Keys.ledger)
 	if err != nil {
 		return nil, err
 	}
-	ledger, err := mergefile.OpenLedger(ctx, s.db, mergefile.LedgerConfig{Key: secret, RetryFor: s.cfg.RetryFor, Clock: s.cfg.Now})
+	book, err := ledger.Open(ctx, s.db, ledger.Config{Key: secret, RetryFor: s.cfg.RetryFor, Clock: s.cfg.Now})
 	if err != nil {
 		return nil, err
 	}
@@ -27,8 +28,8 @@ func (s *Shop) openReceiver(ctx context.Context) (*mergefile.Receiver, error) {
 	if err != nil {
 		return nil, err
 	}
-	return mergefile.NewReceiver(mergefile.ReceiverConfig{
-		Ledger:  ledger,
+	return ledger.NewReceiver(ledger.ReceiverConfig{
+		Ledger:  book,
 		Profile: Profile(),
 		Keys:    keys,
 		Scope:   string(s.cfg.Scope),
@@ -51,9 +52,9 @@ func (s *Shop) credit(ctx context.Context, tx *sql.Tx, r mergefile.Record) error
 // Receive verifies a merge file and merges it in one transaction
 // (合算ポイント受取). A file that comes again is no error: its records are
 // Report.Duplicates and nothing moves. The errors are those of
-// [mergefile.Receiver.Receive]; [mergefile.Refused] tells which of them are
+// [ledger.Receiver.Receive]; [ledger.Refused] tells which of them are
 // the file's own fault.
-func (s *Shop) Receive(ctx context.Context, file io.Reader, name string) (mergefile.Report, error) {
+func (s *Shop) Receive(ctx context.Context, file io.Reader, name string) (ledger.Report, error) {
 	return s.receiver.Receive(ctx, file, name, nil)
 }
 
@@ -62,7 +63,7 @@ type Arrival struct {
 	Name string // the sender's choice: print it with %q
 	// Report is what Receive gave, the zero Report for a file that was refused
 	// unread, such as a link or one that is too large.
-	Report mergefile.Report
+	Report ledger.Report
 	// Target is the path that the file was moved to, "" if it stays and is
 	// tried again.
 	Target string
@@ -75,7 +76,7 @@ type Arrival struct {
 // dealt with. Files that were merged end in the folder's "done", refused ones in
 // "quarantine".
 func (s *Shop) OpenInbox(dir string, tell func(Arrival)) (*inbox.Inbox, error) {
-	var last mergefile.Report // of the file in hand: there is one at a time
+	var last ledger.Report // of the file in hand: there is one at a time
 	return inbox.Open(inbox.Config{
 		Dir: dir,
 		Receive: func(ctx context.Context, d inbox.Delivery) (err error) {
@@ -88,7 +89,7 @@ func (s *Shop) OpenInbox(dir string, tell func(Arrival)) (*inbox.Inbox, error) {
 				if tell != nil {
 					tell(Arrival{Name: e.Name, Report: last, Target: e.Target, Err: e.Err})
 				}
-				last = mergefile.Report{}
+				last = ledger.Report{}
 			}
 		},
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/ticket"
 )
@@ -91,12 +92,12 @@ func TestMergeInbox(t *testing.T) {
 		bent[len(bent)/2] ^= 1
 		a = arrive("2.dat", bent)
 		assert.ErrorIs(t, a.Err, mergefile.ErrInvalid)
-		assert.True(t, mergefile.Refused(a.Err))
+		assert.True(t, ledger.Refused(a.Err))
 		assert.Contains(t, a.Target, "quarantine")
 
 		record.Points = 900
 		a = arrive("3.dat", sent(t, cfg.Keys, record))
-		assert.True(t, mergefile.Refused(a.Err), "the same number with other points")
+		assert.True(t, ledger.Refused(a.Err), "the same number with other points")
 		assert.Contains(t, shop.Explain(a.Err).What.EN, "merged before with other content")
 		assert.Contains(t, a.Target, "quarantine")
 
@@ -133,7 +134,7 @@ func TestMergeWhileTheDatabaseIsLocked(t *testing.T) {
 	_, err = box.Scan(t.Context())
 	require.NoError(t, err)
 	require.Len(t, came, 1)
-	assert.ErrorIs(t, came[0].Err, mergefile.ErrBusy)
+	assert.ErrorIs(t, came[0].Err, ledger.ErrBusy)
 	assert.Empty(t, came[0].Target, "it stays")
 	require.NoError(t, hold.Rollback())
 

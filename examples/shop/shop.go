@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/mynakit/mynakit/jpki"
-	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/registry"
 	"github.com/mynakit/mynakit/ticket"
@@ -66,7 +66,7 @@ type Shop struct {
 	db       *sql.DB
 	registry *registry.Registry
 	book     *ticket.Book
-	receiver *mergefile.Receiver
+	receiver *ledger.Receiver
 }
 
 // Open creates or upgrades the shop's tables in db and gives the shop. db is

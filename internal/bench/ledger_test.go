@@ -16,13 +16,14 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 // A ledger remembers the numbers of transactions for good: when merge comes
 // back without an error, all of them are on the disk. It gets the records, or
 // the file that has them, and tells how many were new. On a number that they
 // know, all but ours fail, and then they should keep nothing.
-type ledger struct {
+type engine struct {
 	name  string
 	most  int // records at once that it is measured with
 	merge func(records []mergefile.Record, file []byte) (added int, err error)
@@ -31,17 +32,17 @@ type ledger struct {
 // receiver is the library: it opens the file, verifies all of it, remembers
 // numbers and contents, and calls the program's function with the records that
 // are new, in the same transaction. The function does nothing here.
-func receiver(tb testing.TB) ledger {
-	key, err := mergefile.NewLedgerKey([]byte("0123456789abcdef0123456789abcdef"))
+func receiver(tb testing.TB) engine {
+	key, err := ledger.NewKey([]byte("0123456789abcdef0123456789abcdef"))
 	require.NoError(tb, err)
-	l, err := mergefile.OpenLedger(tb.Context(), openSQLite(tb), mergefile.LedgerConfig{Key: key})
+	l, err := ledger.Open(tb.Context(), openSQLite(tb), ledger.Config{Key: key})
 	require.NoError(tb, err)
-	r, err := mergefile.NewReceiver(mergefile.ReceiverConfig{
+	r, err := ledger.NewReceiver(ledger.ReceiverConfig{
 		Ledger: l, Profile: mergefile.Standard(), Keys: mergefileKey(tb), List: -1,
 		ApplyAll: func(context.Context, *sql.Tx, []mergefile.Record) error { return nil },
 	})
 	require.NoError(tb, err)
-	return ledger{"mynakit", 10_000, func(_ []mergefile.Record, file []byte) (int, error) {
+	return engine{"mynakit", 10_000, func(_ []mergefile.Record, file []byte) (int, error) {
 		report, err := r.Receive(context.Background(), bytes.NewReader(file), "", nil)
 		return int(report.Merged), err
 	}}
@@ -60,9 +61,9 @@ func openSQLite(tb testing.TB) *sql.DB {
 
 // rawSQLite is one table, and one transaction with INSERTs of up to 500 rows:
 // what SQLite does without anybody on top.
-func rawSQLite(tb testing.TB) ledger {
+func rawSQLite(tb testing.TB) engine {
 	db := openTable(tb)
-	return ledger{"sqlite-rows", 10_000, func(records []mergefile.Record, _ []byte) (int, error) {
+	return engine{"sqlite-rows", 10_000, func(records []mergefile.Record, _ []byte) (int, error) {
 		all := len(records)
 		tx, err := db.Begin()
 		if err != nil {
@@ -86,9 +87,9 @@ func rawSQLite(tb testing.TB) ledger {
 
 // oneByOne is a transaction for each record. It cannot keep the promise of
 // none or all.
-func oneByOne(tb testing.TB) ledger {
+func oneByOne(tb testing.TB) engine {
 	db := openTable(tb)
-	return ledger{"sqlite-one-by-one", 1000, func(records []mergefile.Record, _ []byte) (int, error) {
+	return engine{"sqlite-one-by-one", 1000, func(records []mergefile.Record, _ []byte) (int, error) {
 		for i, r := range records {
 			if _, err := db.Exec("INSERT INTO seen VALUES (?, ?)", r.Transaction.String(), int64(r.Points)); err != nil {
 				return i, err
@@ -107,7 +108,7 @@ func openTable(tb testing.TB) *sql.DB {
 
 // boltLedger is bbolt, synced at each commit. What else a merge changes would
 // have to be in the same file.
-func boltLedger(tb testing.TB) ledger {
+func boltLedger(tb testing.TB) engine {
 	db, err := bbolt.Open(filepath.Join(tb.TempDir(), "ledger.bolt"), 0o600, nil)
 	require.NoError(tb, err)
 	tb.Cleanup(func() { db.Close() })
@@ -116,7 +117,7 @@ func boltLedger(tb testing.TB) ledger {
 		_, err := tx.CreateBucket(name)
 		return err
 	}))
-	return ledger{"bbolt", 10_000, func(records []mergefile.Record, _ []byte) (int, error) {
+	return engine{"bbolt", 10_000, func(records []mergefile.Record, _ []byte) (int, error) {
 		return len(records), db.Update(func(tx *bbolt.Tx) error {
 			seen := tx.Bucket(name)
 			for _, r := range records {
@@ -133,8 +134,8 @@ func boltLedger(tb testing.TB) ledger {
 	}}
 }
 
-func ledgers(tb testing.TB) []ledger {
-	return []ledger{receiver(tb), rawSQLite(tb), boltLedger(tb), oneByOne(tb)}
+func ledgers(tb testing.TB) []engine {
+	return []engine{receiver(tb), rawSQLite(tb), boltLedger(tb), oneByOne(tb)}
 }
 
 // A supply makes records that nobody has seen.

@@ -27,7 +27,7 @@ var imports = map[string]string{
 	"jpki": own + "jpki", "cms": own + "jpki/cms", "revoke": own + "jpki/revoke",
 	"simcard": own + "simcard", "fault": own + "simcard/fault", "link": own + "simcard/link", "tape": own + "simcard/tape",
 	"mykey": own + "mykey", "registry": own + "mykey/registry", "ticket": own + "ticket", "paper": own + "ticket/paper",
-	"mergefile": own + "mergefile", "inbox": own + "mergefile/inbox",
+	"mergefile": own + "mergefile", "ledger": own + "mergefile/ledger", "inbox": own + "mergefile/inbox",
 }
 
 var prints = regexp.MustCompile(`(?m)^\s*// Output:`)

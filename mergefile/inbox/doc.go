@@ -40,7 +40,7 @@
 // away: the file stays, and is tried again after a second, two, four, and so on
 // up to five minutes. After three such files in a row the others are not even
 // tried until one has gone through. An error that says that the receiver must
-// not go on, [mergefile.ErrStopped] or [ErrStop], ends the inbox.
+// not go on, ledger.ErrStopped or [ErrStop], ends the inbox.
 //
 // # What is not trusted
 //

@@ -40,7 +40,7 @@ const (
 
 var (
 	// ErrStop ends the inbox when Receive's error wraps it, or
-	// [mergefile.ErrStopped]: the receiver must not be used any more. The file
+	// ledger.ErrStopped: the receiver must not be used any more. The file
 	// stays where it is.
 	ErrStop = errors.New("inbox: stopped by the receiver")
 	// ErrRefused sends a file to quarantine when Receive's error wraps it.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mynakit/mynakit/mergefile"
 	"github.com/mynakit/mynakit/mergefile/inbox"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 // A cron job's way: receive what is there, once.
@@ -86,7 +87,7 @@ func ExampleInbox_Run() {
 		Poll:   time.Minute,
 		Receive: func(_ context.Context, d inbox.Delivery) error {
 			fmt.Println("received", d.Name, d.Content.Size(), "bytes")
-			return nil // with a mergefile.Receiver, what Receive said
+			return nil // with a ledger.Receiver, what Receive said
 		},
 		Audit: func(e inbox.Event) {
 			if e.What == inbox.Done {
@@ -115,7 +116,7 @@ func exampleKey() mergefile.Key {
 }
 
 // exampleReceiver credits points in a table of the program's own.
-func exampleReceiver(ctx context.Context, path string) (*mergefile.Receiver, *sql.DB) {
+func exampleReceiver(ctx context.Context, path string) (*ledger.Receiver, *sql.DB) {
 	db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(path)+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)")
 	if err != nil {
 		log.Fatal(err)
@@ -123,16 +124,16 @@ func exampleReceiver(ctx context.Context, path string) (*mergefile.Receiver, *sq
 	if _, err := db.ExecContext(ctx, "CREATE TABLE balance (member TEXT PRIMARY KEY, points INTEGER NOT NULL)"); err != nil {
 		log.Fatal(err)
 	}
-	secret, err := mergefile.NewLedgerKey([]byte("from a safe place, 32 bytes long"))
+	secret, err := ledger.NewKey([]byte("from a safe place, 32 bytes long"))
 	if err != nil {
 		log.Fatal(err)
 	}
-	ledger, err := mergefile.OpenLedger(ctx, db, mergefile.LedgerConfig{Key: secret})
+	book, err := ledger.Open(ctx, db, ledger.Config{Key: secret})
 	if err != nil {
 		log.Fatal(err)
 	}
-	r, err := mergefile.NewReceiver(mergefile.ReceiverConfig{
-		Ledger:  ledger,
+	r, err := ledger.NewReceiver(ledger.ReceiverConfig{
+		Ledger:  book,
 		Profile: mergefile.Standard(),
 		Keys:    exampleKey(),
 		Apply: func(ctx context.Context, tx *sql.Tx, rec mergefile.Record) error {

@@ -40,15 +40,15 @@ type Config struct {
 	// its error wraps decides about the file:
 	//
 	//   - [mergefile.ErrInvalid], [mergefile.ErrName], a
-	//     [*mergefile.ConflictError], a [*mergefile.TooOldError] or
+	//     *ledger.ConflictError, a *ledger.TooOldError or
 	//     [ErrRefused]: quarantine
-	//   - [mergefile.ErrStopped] or [ErrStop]: the file stays, and the inbox
+	//   - ledger.ErrStopped or [ErrStop]: the file stays, and the inbox
 	//     ends
 	//   - anything else, such as a database that is busy or away or an outcome
 	//     that is unknown: the file stays and is tried again later
 	//
 	// The context is the one given to Run or Scan. Receive is not called by
-	// two goroutines at once. [mergefile.Receiver.Receive] fits:
+	// two goroutines at once. ledger.Receiver.Receive fits:
 	//
 	//	func(ctx context.Context, d inbox.Delivery) error {
 	//		_, err := receiver.Receive(ctx, d.Content, d.Name, d.Sidecar)

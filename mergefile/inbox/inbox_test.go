@@ -17,6 +17,7 @@ import (
 
 	"github.com/mynakit/mynakit/mergefile"
 	"github.com/mynakit/mynakit/mergefile/inbox"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 func TestScanTakesFilesInOrder(t *testing.T) {
@@ -47,12 +48,12 @@ func TestVerdicts(t *testing.T) {
 		{"invalid", mergefile.ErrInvalid, inbox.Summary{Quarantined: 1}},
 		{"invalid, wrapped", wrap(mergefile.ErrInvalid), inbox.Summary{Quarantined: 1}},
 		{"name without an IV", mergefile.ErrName, inbox.Summary{Quarantined: 1}},
-		{"conflict", wrap(&mergefile.ConflictError{Conflicts: 1}), inbox.Summary{Quarantined: 1}},
-		{"too old", wrap(&mergefile.TooOldError{Records: 1}), inbox.Summary{Quarantined: 1}},
+		{"conflict", wrap(&ledger.ConflictError{Conflicts: 1}), inbox.Summary{Quarantined: 1}},
+		{"too old", wrap(&ledger.TooOldError{Records: 1}), inbox.Summary{Quarantined: 1}},
 		{"refused", wrap(inbox.ErrRefused), inbox.Summary{Quarantined: 1}},
-		{"busy", wrap(mergefile.ErrBusy), inbox.Summary{Left: 1}},
-		{"outcome unknown", wrap(mergefile.ErrOutcomeUnknown), inbox.Summary{Left: 1}},
-		{"apply", &mergefile.ApplyError{Err: away}, inbox.Summary{Left: 1}},
+		{"busy", wrap(ledger.ErrBusy), inbox.Summary{Left: 1}},
+		{"outcome unknown", wrap(ledger.ErrOutcomeUnknown), inbox.Summary{Left: 1}},
+		{"apply", &ledger.ApplyError{Err: away}, inbox.Summary{Left: 1}},
 		{"key", mergefile.ErrKey, inbox.Summary{Left: 1}},
 		{"anything else", away, inbox.Summary{Left: 1}},
 	} {
@@ -77,7 +78,7 @@ func TestVerdicts(t *testing.T) {
 
 // A receiver that must not go on ends everything, and the files stay.
 func TestStop(t *testing.T) {
-	for _, reason := range []error{inbox.ErrStop, mergefile.ErrStopped} {
+	for _, reason := range []error{inbox.ErrStop, ledger.ErrStopped} {
 		b := newBox(t, nil)
 		b.answer = func(d inbox.Delivery, _ string) error {
 			if d.Name == "2.dat" {
@@ -292,7 +293,7 @@ func TestTriesAgain(t *testing.T) {
 			if len(at) == 11 {
 				return nil
 			}
-			return mergefile.ErrBusy
+			return ledger.ErrBusy
 		}
 		b.put("1.dat", "x")
 		defer b.run(b.Inbox)()
@@ -308,7 +309,7 @@ func TestOthersGoOn(t *testing.T) {
 	b := newBox(t, nil)
 	b.answer = func(d inbox.Delivery, _ string) error {
 		if d.Name == "2.dat" || d.Name == "3.dat" {
-			return &mergefile.ApplyError{Err: errors.New("no such member")}
+			return &ledger.ApplyError{Err: errors.New("no such member")}
 		}
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 // maxSidecar is far more than a sidecar has.
@@ -52,7 +53,7 @@ func (b *Inbox) take(ctx context.Context, root *os.Root, e *entry, name string, 
 	switch {
 	case err == nil:
 		e.verdict = &verdict{What: Done}
-	case errors.Is(err, ErrStop), errors.Is(err, mergefile.ErrStopped):
+	case errors.Is(err, ErrStop), errors.Is(err, ledger.ErrStopped):
 		return fmt.Errorf("%w: %w", ErrStop, err)
 	case isRefusal(err):
 		e.verdict = &verdict{What: Quarantined, err: err}
@@ -77,7 +78,7 @@ func (b *Inbox) take(ctx context.Context, root *os.Root, e *entry, name string, 
 // isRefusal says whether an error of Receive's is about the file, and will be
 // the same next time.
 func isRefusal(err error) bool {
-	return mergefile.Refused(err) || errors.Is(err, mergefile.ErrName) || errors.Is(err, ErrRefused)
+	return ledger.Refused(err) || errors.Is(err, mergefile.ErrName) || errors.Is(err, ErrRefused)
 }
 
 // changed has a file come to rest again.

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/mynakit/mynakit/examples/shop"
-	"github.com/mynakit/mynakit/mergefile"
 	"github.com/mynakit/mynakit/mergefile/inbox"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 const (
@@ -40,7 +40,7 @@ type arrival struct {
 // "partly" for one of both, "refused", or "waiting" for one that is tried again.
 func (a arrival) Outcome() string {
 	switch {
-	case a.Err != nil && mergefile.Refused(a.Err):
+	case a.Err != nil && ledger.Refused(a.Err):
 		return "refused"
 	case a.Err != nil:
 		return "waiting"

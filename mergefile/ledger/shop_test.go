@@ -1,4 +1,4 @@
-package mergefile_test
+package ledger_test
 
 import (
 	"bytes"
@@ -18,6 +18,7 @@ import (
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/internal/pgtest"
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 var pg pgtest.Server
@@ -56,15 +57,15 @@ var engines = []engine{
 // ledger has of using them.
 func eachEngine(t *testing.T, f func(t *testing.T, s *shop)) {
 	for _, e := range engines {
-		t.Run(e.name, func(t *testing.T) { f(t, openShop(t, dbtest.Open(t, e.driver, e.dsn(t)), mergefile.LedgerConfig{})) })
+		t.Run(e.name, func(t *testing.T) { f(t, openShop(t, dbtest.Open(t, e.driver, e.dsn(t)), ledger.Config{})) })
 	}
 	t.Run("PostgreSQL by COPY", func(t *testing.T) {
-		f(t, openShop(t, dbtest.Open(t, "pgx", pg.DSN(t)), mergefile.LedgerConfig{Copy: pgxCopy}))
+		f(t, openShop(t, dbtest.Open(t, "pgx", pg.DSN(t)), ledger.Config{Copy: pgxCopy}))
 	})
 }
 
-func ledgerKey(t testing.TB, secret string) mergefile.LedgerKey {
-	k, err := mergefile.NewLedgerKey([]byte(secret))
+func ledgerKey(t testing.TB, secret string) ledger.Key {
+	k, err := ledger.NewKey([]byte(secret))
 	require.NoError(t, err)
 	return k
 }
@@ -74,13 +75,13 @@ const ledgerSecret = "the ledger's secret of the tests"
 // shop is a shop's system: a ledger, and a table of balances beside it.
 type shop struct {
 	db      *sql.DB
-	ledger  *mergefile.Ledger
+	ledger  *ledger.Ledger
 	profile mergefile.Profile
 }
 
-func openShop(t testing.TB, db *sql.DB, cfg mergefile.LedgerConfig) *shop {
+func openShop(t testing.TB, db *sql.DB, cfg ledger.Config) *shop {
 	cfg.Key = ledgerKey(t, ledgerSecret)
-	l, err := mergefile.OpenLedger(t.Context(), db, cfg)
+	l, err := ledger.Open(t.Context(), db, cfg)
 	require.NoError(t, err)
 	require.NoError(t, createBalances(t.Context(), db))
 	return &shop{db: db, ledger: l, profile: mergefile.Standard()}
@@ -122,12 +123,12 @@ func creditAll(ctx context.Context, tx *sql.Tx, recs []mergefile.Record) error {
 }
 
 // receiver gives one with the shop's ledger and a change.
-func (s *shop) receiver(t testing.TB, change func(*mergefile.ReceiverConfig)) *mergefile.Receiver {
-	cfg := mergefile.ReceiverConfig{Ledger: s.ledger, Profile: s.profile, Keys: testKey(t), Apply: credit}
+func (s *shop) receiver(t testing.TB, change func(*ledger.ReceiverConfig)) *ledger.Receiver {
+	cfg := ledger.ReceiverConfig{Ledger: s.ledger, Profile: s.profile, Keys: testKey(t), Apply: credit}
 	if change != nil {
 		change(&cfg)
 	}
-	r, err := mergefile.NewReceiver(cfg)
+	r, err := ledger.NewReceiver(cfg)
 	require.NoError(t, err)
 	return r
 }

@@ -1,4 +1,4 @@
-package mergefile
+package ledger
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mynakit/mynakit/internal/sqldb"
+	"github.com/mynakit/mynakit/mergefile"
 )
 
 // DefaultList is how many records of each outcome a [Report] lists where
@@ -23,8 +24,8 @@ type ReceiverConfig struct {
 	// to.
 	Ledger *Ledger
 	// Profile and Keys are for reading the files.
-	Profile Profile
-	Keys    KeySource
+	Profile mergefile.Profile
+	Keys    mergefile.KeySource
 	// Scope says whose numbers these are, such as a shop system or an
 	// association: two numbers are the same only within one scope. A profile
 	// under which each shop or each terminal counts for itself needs a scope
@@ -40,14 +41,14 @@ type ReceiverConfig struct {
 	// A file may be applied more than once, as when another writer was in the
 	// way, each time in a new transaction, the one before rolled back. So they
 	// must have no effect outside tx. The slice is valid until ApplyAll returns.
-	Apply    func(ctx context.Context, tx *sql.Tx, rec Record) error
-	ApplyAll func(ctx context.Context, tx *sql.Tx, recs []Record) error
+	Apply    func(ctx context.Context, tx *sql.Tx, rec mergefile.Record) error
+	ApplyAll func(ctx context.Context, tx *sql.Tx, recs []mergefile.Record) error
 
 	// Alarm, if set, is called once for a file with a conflict, after the
 	// rollback and before Receive returns.
 	Alarm func(ctx context.Context, c *ConflictError)
 	// Reader holds the bounds for reading. Its Name and Sidecar are not used.
-	Reader ReaderOptions
+	Reader mergefile.ReaderOptions
 	// List bounds how many records of each outcome a Report lists. Zero means
 	// DefaultList; a negative value means none.
 	List int
@@ -64,11 +65,11 @@ type Receiver struct {
 func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
 	switch {
 	case cfg.Ledger == nil:
-		return nil, errors.New("mergefile: a receiver needs a ledger")
+		return nil, errors.New("ledger: a receiver needs a ledger")
 	case cfg.Keys == nil:
 		return nil, fmt.Errorf("%w: no key source", ErrKey)
 	case (cfg.Apply == nil) == (cfg.ApplyAll == nil):
-		return nil, errors.New("mergefile: a receiver needs one of Apply and ApplyAll")
+		return nil, errors.New("ledger: a receiver needs one of Apply and ApplyAll")
 	}
 	if err := cfg.Profile.Validate(); err != nil {
 		return nil, err
@@ -76,7 +77,7 @@ func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
 	if err := checkScope(cfg.Scope); err != nil {
 		return nil, err
 	}
-	if s := cfg.Profile.Transaction.Scope; cfg.Scope == "" && s != ScopeCloud {
+	if s := cfg.Profile.Transaction.Scope; cfg.Scope == "" && s != mergefile.ScopeCloud {
 		return nil, fmt.Errorf("%w: each %s counts for itself under this profile, and needs a scope of its own", ErrScope, s)
 	}
 	if cfg.List == 0 {
@@ -107,7 +108,7 @@ type Report struct {
 	// The first records of each outcome, in the order of the file, as many as
 	// ReceiverConfig.List says. Whoever wants all merged ones has seen them in
 	// Apply.
-	MergedRecords, DuplicateRecords, ConflictRecords []Record
+	MergedRecords, DuplicateRecords, ConflictRecords []mergefile.Record
 }
 
 // ConflictError says that a file holds numbers that have been merged before
@@ -123,12 +124,12 @@ type ConflictError struct {
 	// Records are the first of them, with the content that was refused. What
 	// was merged under these numbers the program has kept, if it did, where
 	// Apply put it.
-	Records []Record
+	Records []mergefile.Record
 }
 
 // Error tells how many numbers are in conflict, and no name or holder.
 func (e *ConflictError) Error() string {
-	return fmt.Sprintf("mergefile: %d of the file's numbers have been merged with other content; nothing was merged", e.Conflicts)
+	return fmt.Sprintf("ledger: %d of the file's numbers have been merged with other content; nothing was merged", e.Conflicts)
 }
 
 // TooOldError says that a file holds numbers from a time that the ledger has
@@ -139,14 +140,14 @@ type TooOldError struct {
 	// Records is how many of the file's records are too old, and First the
 	// number of the first of them.
 	Records int64
-	First   Transaction
+	First   mergefile.Transaction
 	// Forgotten is the instant before which the ledger may have forgotten.
 	Forgotten time.Time
 }
 
 // Error tells how many records are too old.
 func (e *TooOldError) Error() string {
-	text := "mergefile: the ledger has forgotten the numbers from before " + e.Forgotten.Format("2006-01-02 15:04:05")
+	text := "ledger: the ledger has forgotten the numbers from before " + e.Forgotten.Format("2006-01-02 15:04:05")
 	if e.Records > 0 {
 		text += fmt.Sprintf(", and %d of the file's are; nothing was merged", e.Records)
 	}
@@ -165,9 +166,9 @@ func (e *ApplyError) Unwrap() error { return e.Err }
 
 // Refused reports whether an error of [Receiver.Receive] is about the file and
 // will be the same next time, so that the file belongs into quarantine:
-// [ErrInvalid], a [*ConflictError] or a [*TooOldError].
+// [mergefile.ErrInvalid], a [*ConflictError] or a [*TooOldError].
 func Refused(err error) bool {
-	if errors.Is(err, ErrInvalid) {
+	if errors.Is(err, mergefile.ErrInvalid) {
 		return true
 	}
 	if _, ok := errors.AsType[*ConflictError](err); ok {
@@ -177,7 +178,7 @@ func Refused(err error) bool {
 	return ok
 }
 
-// Receive verifies a whole file, as [NewReader] does, and then merges it in one
+// Receive verifies a whole file, as [mergefile.NewReader] does, and then merges it in one
 // transaction: it inserts the transaction numbers under their unique
 // constraint, applies the records whose numbers are new, and commits
 // (システム設計書 III.14 ④ to ⑥). If it returns nil, the file is merged, and
@@ -191,7 +192,7 @@ func Refused(err error) bool {
 // With an error nothing was merged, unless it is ErrOutcomeUnknown. [Refused]
 // tells which are for quarantine:
 //
-//   - [ErrInvalid], itself: put the file into quarantine.
+//   - [mergefile.ErrInvalid], itself: put the file into quarantine.
 //   - [*ConflictError]: put the file into quarantine; somebody must look. The
 //     Report, empty with any other error, tells how many.
 //   - [*TooOldError]: put the file into quarantine.
@@ -207,9 +208,9 @@ func (r *Receiver) Receive(ctx context.Context, src io.Reader, name string, side
 	}
 	opts := r.cfg.Reader
 	opts.Name, opts.Sidecar = path.Base(name), sidecar
-	file, err := NewReader(ctx, src, r.cfg.Profile, r.cfg.Keys, &opts)
-	if errors.Is(err, ErrName) && name != "" {
-		return Report{}, ErrInvalid // whoever named the file did it, not the program
+	file, err := mergefile.NewReader(ctx, src, r.cfg.Profile, r.cfg.Keys, &opts)
+	if errors.Is(err, mergefile.ErrName) && name != "" {
+		return Report{}, mergefile.ErrInvalid // whoever named the file did it, not the program
 	}
 	if err != nil {
 		return Report{}, err
@@ -225,8 +226,8 @@ func (r *Receiver) Receive(ctx context.Context, src io.Reader, name string, side
 		return m.report, nil
 	}
 	if _, ok := errors.AsType[*ApplyError](err); !ok {
-		if errors.Is(err, ErrInvalid) {
-			return Report{}, ErrInvalid // src is no longer what was verified
+		if errors.Is(err, mergefile.ErrInvalid) {
+			return Report{}, mergefile.ErrInvalid // src is no longer what was verified
 		}
 		if c, ok := errors.AsType[*ConflictError](err); ok {
 			c.Name = name
@@ -239,13 +240,13 @@ func (r *Receiver) Receive(ctx context.Context, src io.Reader, name string, side
 			return Report{}, old
 		}
 	}
-	return Report{}, fmt.Errorf("mergefile: merge: %w", err)
+	return Report{}, fmt.Errorf("ledger: merge: %w", err)
 }
 
-// checkName gives [ErrInvalid] for a file that has not the name that its
+// checkName gives [mergefile.ErrInvalid] for a file that has not the name that its
 // profile gives it.
-func (r *Receiver) checkName(file *Reader, name string) error {
-	if r.cfg.Profile.FileName.Kind == NameAny {
+func (r *Receiver) checkName(file *mergefile.Reader, name string) error {
+	if r.cfg.Profile.FileName.Kind == mergefile.NameAny {
 		return nil
 	}
 	for first, err := range file.Records() {
@@ -254,7 +255,7 @@ func (r *Receiver) checkName(file *Reader, name string) error {
 		}
 		want := r.cfg.Profile.FileNameFor(first.Transaction)
 		if name != want && name != path.Base(want) {
-			return ErrInvalid
+			return mergefile.ErrInvalid
 		}
 		break
 	}
@@ -264,7 +265,7 @@ func (r *Receiver) checkName(file *Reader, name string) error {
 // merge is the merging of one file.
 type merge struct {
 	cfg    *ReceiverConfig
-	file   *Reader
+	file   *mergefile.Reader
 	digest *digester
 	report Report
 
@@ -272,8 +273,8 @@ type merge struct {
 	memory    memory
 	forgotten int64
 	old       TooOldError
-	batch     []Record
-	fresh     []Record
+	batch     []mergefile.Record
+	fresh     []mergefile.Record
 	numbers   []number
 	outcomes  []outcome
 }
@@ -293,34 +294,25 @@ func (m *merge) run(ctx context.Context, tx *sqldb.Tx, memory memory) error {
 	m.memory, m.memory.scope, m.forgotten = memory, id, forgotten
 	defer m.memory.close()
 
-	var failed error
-	err = m.file.again(func(records []Record) bool {
-		for len(records) > 0 {
-			n := min(len(records), batchRows-len(m.batch))
-			m.batch = append(m.batch, records[:n]...)
-			records = records[n:]
-			if len(m.batch) == batchRows {
-				if failed = m.flush(ctx); failed != nil {
-					return false
-				}
+	for rec, err := range m.file.Records() {
+		if err != nil {
+			return err
+		}
+		if m.batch = append(m.batch, rec); len(m.batch) == batchRows {
+			if err := m.flush(ctx); err != nil {
+				return err
 			}
 		}
-		return true
-	})
-	if err == nil {
-		err = failed
 	}
-	if err == nil {
-		err = m.flush(ctx)
+	if err := m.flush(ctx); err != nil {
+		return err
 	}
 	switch {
-	case err != nil:
-		return err
 	case m.report.Conflicts > 0:
 		m.report.Merged, m.report.Points, m.report.MergedRecords = 0, 0, nil
 		return &ConflictError{Scope: m.cfg.Scope, Conflicts: m.report.Conflicts, Records: m.report.ConflictRecords}
 	case m.old.Records > 0:
-		m.old.Forgotten = Transaction{milli: m.forgotten}.Time()
+		m.old.Forgotten = instant(m.forgotten)
 		return &m.old
 	}
 	return nil
@@ -336,7 +328,7 @@ func (m *merge) flush(ctx context.Context) error {
 	kept := m.batch[:0]
 	for _, rec := range m.batch {
 		// What is too old cannot be judged, and may be going this moment.
-		if rec.Transaction.milli < m.forgotten {
+		if rec.Transaction.UnixMilli() < m.forgotten {
 			if m.old.Records == 0 {
 				m.old.First = rec.Transaction
 			}
@@ -344,7 +336,7 @@ func (m *merge) flush(ctx context.Context) error {
 			continue
 		}
 		kept = append(kept, rec)
-		m.numbers = append(m.numbers, number{rec.Transaction, m.digest.sum(&rec)})
+		m.numbers = append(m.numbers, number{rowOf(rec.Transaction), m.digest.sum(&rec)})
 	}
 	m.batch = kept
 	if len(m.batch) == 0 {
@@ -394,7 +386,7 @@ func (m *merge) apply(ctx context.Context) error {
 }
 
 // list keeps the first records of an outcome.
-func (m *merge) list(l []Record, rec Record) []Record {
+func (m *merge) list(l []mergefile.Record, rec mergefile.Record) []mergefile.Record {
 	if len(l) < m.cfg.List {
 		l = append(l, rec)
 	}

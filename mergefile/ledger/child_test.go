@@ -1,4 +1,4 @@
-package mergefile_test
+package ledger_test
 
 import (
 	"bufio"
@@ -21,6 +21,7 @@ import (
 
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 // The test binary runs itself as a second program when childEnv is set, to
@@ -53,15 +54,15 @@ func childWork(ctx context.Context) error {
 		return err
 	}
 	defer db.Close()
-	secret, err := mergefile.NewLedgerKey([]byte(ledgerSecret))
+	secret, err := ledger.NewKey([]byte(ledgerSecret))
 	if err != nil {
 		return err
 	}
-	cfg := mergefile.LedgerConfig{Key: secret}
+	cfg := ledger.Config{Key: secret}
 	if n%2 == 1 {
 		cfg.Copy = pgxCopy // of no use on SQLite
 	}
-	ledger, err := mergefile.OpenLedger(ctx, db, cfg)
+	book, err := ledger.Open(ctx, db, cfg)
 	if err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func childWork(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r, err := mergefile.NewReceiver(mergefile.ReceiverConfig{Ledger: ledger, Profile: mergefile.Standard(), Keys: key, ApplyAll: creditAll})
+	r, err := ledger.NewReceiver(ledger.ReceiverConfig{Ledger: book, Profile: mergefile.Standard(), Keys: key, ApplyAll: creditAll})
 	if err != nil {
 		return err
 	}
@@ -99,10 +100,10 @@ func childWork(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		var rep mergefile.Report
+		var rep ledger.Report
 		for {
 			rep, err = r.Receive(ctx, bytes.NewReader(text), filepath.Base(name), nil)
-			if !errors.Is(err, mergefile.ErrBusy) {
+			if !errors.Is(err, ledger.ErrBusy) {
 				break
 			}
 		}
@@ -172,7 +173,7 @@ func TestStoppedAtEachStep(t *testing.T) {
 	commits := 0
 	for n := 1; ; n++ {
 		dsn := dbtest.SQLite(t.TempDir())
-		s := openShop(t, dbtest.Open(t, "sqlite", dsn), mergefile.LedgerConfig{})
+		s := openShop(t, dbtest.Open(t, "sqlite", dsn), ledger.Config{})
 		cmd, out := start(t, "stop", n, dir, "sqlite", dsn)
 		var stop string
 		done := false
@@ -222,7 +223,7 @@ func TestKill(t *testing.T) {
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) {
 			dsn := e.dsn(t)
-			s := openShop(t, dbtest.Open(t, e.driver, dsn), mergefile.LedgerConfig{})
+			s := openShop(t, dbtest.Open(t, e.driver, dsn), ledger.Config{})
 			if e.driver == "pgx" {
 				rounds = (rounds + 3) / 4 // the server does not die
 			}
@@ -286,7 +287,7 @@ func TestKill(t *testing.T) {
 
 				// Everything is sent again.
 				for _, name := range names {
-					r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
+					r := s.receiver(t, func(c *ledger.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
 					rep, err := r.Receive(t.Context(), s.file(t, files[name]), name, nil)
 					require.NoError(t, err)
 					if rep.Merged > 0 {
@@ -330,7 +331,7 @@ func TestManyReceivers(t *testing.T) {
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) {
 			dsn := e.dsn(t)
-			s := openShop(t, dbtest.Open(t, e.driver, dsn), mergefile.LedgerConfig{})
+			s := openShop(t, dbtest.Open(t, e.driver, dsn), ledger.Config{})
 			dir := t.TempDir()
 			var all []mergefile.Record
 			rng := rand.New(rand.NewPCG(3, 4))

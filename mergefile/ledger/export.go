@@ -1,4 +1,4 @@
-package mergefile
+package ledger
 
 import (
 	"bufio"
@@ -14,11 +14,12 @@ import (
 	"strings"
 
 	"github.com/mynakit/mynakit/internal/sqldb"
+	"github.com/mynakit/mynakit/mergefile"
 )
 
 // ErrExport says that a file is not the export of a ledger, or is damaged, cut
 // short or changed.
-var ErrExport = errors.New("mergefile: not a whole and unchanged export of a ledger")
+var ErrExport = errors.New("ledger: not a whole and unchanged export of a ledger")
 
 // An export is lines of text, each ended by LF:
 //
@@ -59,7 +60,7 @@ func (l *Ledger) Export(ctx context.Context, w io.Writer) error {
 		return out.Flush()
 	})
 	if err != nil {
-		return fmt.Errorf("mergefile: export: %w", err)
+		return fmt.Errorf("ledger: export: %w", err)
 	}
 	return nil
 }
@@ -70,7 +71,7 @@ type exporter struct {
 	count int64
 }
 
-func (e *exporter) all(ctx context.Context, tx *sqldb.Tx, key LedgerKey) error {
+func (e *exporter) all(ctx context.Context, tx *sqldb.Tx, key Key) error {
 	if _, err := io.WriteString(e.w, exportMark+key.check()+"\n"); err != nil {
 		return err
 	}
@@ -102,7 +103,9 @@ func (e *exporter) numbers(ctx context.Context, tx *sqldb.Tx, scope int64) error
 			return err
 		}
 		e.count++
-		e.line = n.appendLine(e.line[:0])
+		if e.line, err = n.appendLine(e.line[:0]); err != nil {
+			return err
+		}
 		if _, err := e.w.Write(e.line); err != nil {
 			return err
 		}
@@ -114,10 +117,17 @@ func scopeLine(name string, forgotten int64) string {
 	return "scope " + strconv.FormatInt(forgotten, 10) + " " + strconv.Quote(name) + "\n"
 }
 
-func (n number) appendLine(dst []byte) []byte {
-	dst = append(n.t.append(dst), ' ')
+func (n number) appendLine(dst []byte) ([]byte, error) {
+	t, err := n.t.transaction()
+	if err != nil {
+		return nil, err
+	}
+	if dst, err = t.AppendText(dst); err != nil {
+		return nil, err
+	}
+	dst = append(dst, ' ')
 	content := strconv.FormatUint(uint64(n.content), 16)
-	return append(append(append(dst, "0000000000000000"[len(content):]...), content...), '\n')
+	return append(append(append(dst, "0000000000000000"[len(content):]...), content...), '\n'), nil
 }
 
 // endLine is the last line up to the HMAC.
@@ -137,14 +147,14 @@ type ImportReport struct {
 // The export is read twice, from its current offset on: it is verified whole
 // before anything else is done. Memory does not grow with it.
 //
-// The errors are [ErrExport]; [ErrLedgerKey] if it was made under another key;
+// The errors are [ErrExport]; [ErrOtherKey] if it was made under another key;
 // a [*ConflictError], whose records have no holder and no points, if a number
 // is known with other content, and then nothing is taken over; r's own; and
 // those of a write, see [Receiver.Receive].
 func (l *Ledger) Import(ctx context.Context, r io.ReadSeeker) (ImportReport, error) {
 	start, err := r.Seek(0, io.SeekCurrent)
 	if err != nil {
-		return ImportReport{}, fmt.Errorf("mergefile: import: %w", err)
+		return ImportReport{}, fmt.Errorf("ledger: import: %w", err)
 	}
 	if err := readExport(ctx, r, l.key, func(string, int64) error { return nil }, func(number) error { return nil }); err != nil {
 		return ImportReport{}, err
@@ -174,7 +184,7 @@ func (l *Ledger) Import(ctx context.Context, r io.ReadSeeker) (ImportReport, err
 	if c, ok := errors.AsType[*ConflictError](err); ok {
 		return ImportReport{}, c
 	}
-	return ImportReport{}, fmt.Errorf("mergefile: import: %w", err)
+	return ImportReport{}, fmt.Errorf("ledger: import: %w", err)
 }
 
 // importer puts what an export holds into the ledger.
@@ -236,7 +246,11 @@ func (m *importer) flush() error {
 			}
 			m.conflict.Conflicts++
 			if len(m.conflict.Records) < DefaultList {
-				m.conflict.Records = append(m.conflict.Records, Record{Transaction: m.batch[i].t})
+				t, err := m.batch[i].t.transaction()
+				if err != nil {
+					return err
+				}
+				m.conflict.Records = append(m.conflict.Records, mergefile.Record{Transaction: t})
 			}
 		}
 	}
@@ -246,7 +260,7 @@ func (m *importer) flush() error {
 
 // readExport goes over an export. Nothing that it gives may be believed before
 // it has returned nil.
-func readExport(ctx context.Context, r io.Reader, key LedgerKey, scope func(name string, forgotten int64) error, each func(number) error) error {
+func readExport(ctx context.Context, r io.Reader, key Key, scope func(name string, forgotten int64) error, each func(number) error) error {
 	in := bufio.NewReaderSize(r, exportLine)
 	next := func() ([]byte, error) {
 		line, err := in.ReadSlice('\n')
@@ -254,7 +268,7 @@ func readExport(ctx context.Context, r io.Reader, key LedgerKey, scope func(name
 			return nil, ErrExport
 		}
 		if err != nil {
-			return nil, fmt.Errorf("mergefile: import: %w", err)
+			return nil, fmt.Errorf("ledger: import: %w", err)
 		}
 		return line, nil
 	}
@@ -267,7 +281,7 @@ func readExport(ctx context.Context, r io.Reader, key LedgerKey, scope func(name
 		return ErrExport
 	}
 	if string(check) != key.check()+"\n" {
-		return ErrLedgerKey
+		return ErrOtherKey
 	}
 	mac := hmac.New(sha256.New, key.k().transfer)
 	mac.Write(line)
@@ -275,7 +289,7 @@ func readExport(ctx context.Context, r io.Reader, key LedgerKey, scope func(name
 		count, lines int64
 		inScope      bool
 		name         string
-		last         Transaction
+		last         rowID
 	)
 	for {
 		if lines++; lines%1024 == 0 && ctx.Err() != nil {
@@ -305,14 +319,14 @@ func readExport(ctx context.Context, r io.Reader, key LedgerKey, scope func(name
 			if !ok || inScope && s <= name {
 				return ErrExport
 			}
-			inScope, name, last = true, s, Transaction{}
+			inScope, name, last = true, s, rowID{}
 			mac.Write(line)
 			if err := scope(name, forgotten); err != nil {
 				return err
 			}
 		default:
 			n, ok := parseNumberLine(line)
-			if !ok || !inScope || last != (Transaction{}) && n.t.Compare(last) <= 0 {
+			if !ok || !inScope || last != (rowID{}) && n.t.compare(last) <= 0 {
 				return ErrExport
 			}
 			last = n.t
@@ -348,7 +362,7 @@ func parseNumberLine(line []byte) (number, bool) {
 	if !ok || len(hexed) != 17 || hexed[16] != '\n' {
 		return number{}, false
 	}
-	t, err := ParseTransaction(text)
+	t, err := mergefile.ParseTransaction(text)
 	if err != nil {
 		return number{}, false
 	}
@@ -364,5 +378,5 @@ func parseNumberLine(line []byte) (number, bool) {
 		}
 		content = content<<4 | uint64(c)
 	}
-	return number{t, int64(content)}, true
+	return number{rowOf(t), int64(content)}, true
 }

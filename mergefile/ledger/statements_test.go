@@ -1,4 +1,4 @@
-package mergefile_test
+package ledger_test
 
 import (
 	"bytes"
@@ -20,6 +20,7 @@ import (
 
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 var errInjected = errors.New("injected: the engine says no")
@@ -29,14 +30,14 @@ var errInjected = errors.New("injected: the engine says no")
 func ledgerStory(t *testing.T, db *sql.DB, copy func(context.Context, *sql.Conn, string, []string, [][]any) error, once func(name string, call func() error)) {
 	ctx := t.Context()
 	now := testStart
-	cfg := mergefile.LedgerConfig{Key: ledgerKey(t, ledgerSecret), Keep: 30 * day, Copy: copy, Clock: func() time.Time { return now }}
+	cfg := ledger.Config{Key: ledgerKey(t, ledgerSecret), Keep: 30 * day, Copy: copy, Clock: func() time.Time { return now }}
 	s := &shop{db: db, profile: mergefile.Standard()}
-	once("open", func() (err error) { s.ledger, err = mergefile.OpenLedger(ctx, db, cfg); return err })
-	once("open again", func() (err error) { s.ledger, err = mergefile.OpenLedger(ctx, db, cfg); return err })
+	once("open", func() (err error) { s.ledger, err = ledger.Open(ctx, db, cfg); return err })
+	once("open again", func() (err error) { s.ledger, err = ledger.Open(ctx, db, cfg); return err })
 
 	rs := records(t, s.profile, 2600)
-	receive := func(name string, rs []mergefile.Record, want mergefile.Report, change func(*mergefile.ReceiverConfig)) {
-		r := s.receiver(t, func(c *mergefile.ReceiverConfig) {
+	receive := func(name string, rs []mergefile.Record, want ledger.Report, change func(*ledger.ReceiverConfig)) {
+		r := s.receiver(t, func(c *ledger.ReceiverConfig) {
 			c.Apply, c.ApplyAll, c.List = nil, creditAll, 2
 			if change != nil {
 				change(c)
@@ -64,20 +65,20 @@ func ledgerStory(t *testing.T, db *sql.DB, copy func(context.Context, *sql.Conn,
 		})
 	}
 	first, second, third := rs[:1250], rs[1250:1375], rs[1375:]
-	receive("one", rs[:1], mergefile.Report{Merged: 1, Points: rs[0].Points}, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = credit, nil })
-	receive("some new", first, mergefile.Report{Merged: 1249, Duplicates: 1, Points: total(first[1:])}, nil)
-	receive("all new", third, mergefile.Report{Merged: 1225, Points: total(third)}, nil)
-	receive("few", second[:25], mergefile.Report{Merged: 25, Points: total(second[:25])}, nil)
-	receive("all old", first, mergefile.Report{Duplicates: 1250}, nil)
-	receive("another scope", second, mergefile.Report{Merged: 125, Points: total(second)}, func(c *mergefile.ReceiverConfig) { c.Scope = "mall" })
+	receive("one", rs[:1], ledger.Report{Merged: 1, Points: rs[0].Points}, func(c *ledger.ReceiverConfig) { c.Apply, c.ApplyAll = credit, nil })
+	receive("some new", first, ledger.Report{Merged: 1249, Duplicates: 1, Points: total(first[1:])}, nil)
+	receive("all new", third, ledger.Report{Merged: 1225, Points: total(third)}, nil)
+	receive("few", second[:25], ledger.Report{Merged: 25, Points: total(second[:25])}, nil)
+	receive("all old", first, ledger.Report{Duplicates: 1250}, nil)
+	receive("another scope", second, ledger.Report{Merged: 125, Points: total(second)}, func(c *ledger.ReceiverConfig) { c.Scope = "mall" })
 
 	changed := slices.Clone(first)
 	changed[0].Points++
 	changed[1249].Points++
 	once("conflict", func() error {
-		r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll, c.List = nil, creditAll, 1 })
+		r := s.receiver(t, func(c *ledger.ReceiverConfig) { c.Apply, c.ApplyAll, c.List = nil, creditAll, 1 })
 		rep, err := r.Receive(ctx, s.file(t, changed), "", nil)
-		var conflict *mergefile.ConflictError
+		var conflict *ledger.ConflictError
 		if !errors.As(err, &conflict) {
 			require.Error(t, err)
 			return err
@@ -105,20 +106,20 @@ func ledgerStory(t *testing.T, db *sql.DB, copy func(context.Context, *sql.Conn,
 	once("reconcile", func() error {
 		there := slices.Clone(first)
 		there[3].Points++
-		var got []mergefile.Difference
+		var got []ledger.Difference
 		for d, err := range s.ledger.Reconcile(ctx, "", time.Time{}, first[1249].Transaction.Time().Add(time.Millisecond), list(there[1:])) {
 			if err != nil {
 				return err
 			}
 			got = append(got, d)
 		}
-		require.Equal(t, []mergefile.Difference{
-			{Kind: mergefile.MissingThere, Transaction: first[0].Transaction},
-			{Kind: mergefile.Different, Transaction: first[3].Transaction},
+		require.Equal(t, []ledger.Difference{
+			{Kind: ledger.MissingThere, Transaction: first[0].Transaction},
+			{Kind: ledger.Different, Transaction: first[3].Transaction},
 		}, got[:2])
 		return nil
 	})
-	receive("a year later", []mergefile.Record{later(t, rs[0], 365*day)}, mergefile.Report{Merged: 1, Points: rs[0].Points}, nil)
+	receive("a year later", []mergefile.Record{later(t, rs[0], 365*day)}, ledger.Report{Merged: 1, Points: rs[0].Points}, nil)
 	now = testStart.Add(365 * day)
 	var copied []byte
 	once("export", func() error {
@@ -147,7 +148,7 @@ func ledgerStory(t *testing.T, db *sql.DB, copy func(context.Context, *sql.Conn,
 	})
 	once("too old", func() error {
 		_, err := s.receiver(t, nil).Receive(ctx, s.file(t, []mergefile.Record{rs[0], later(t, rs[1], 365*day)}), "", nil)
-		var old *mergefile.TooOldError
+		var old *ledger.TooOldError
 		if errors.As(err, &old) {
 			return nil
 		}
@@ -155,8 +156,8 @@ func ledgerStory(t *testing.T, db *sql.DB, copy func(context.Context, *sql.Conn,
 		return err
 	})
 	cfg.Prefix = "second_"
-	var other *mergefile.Ledger
-	once("open another", func() (err error) { other, err = mergefile.OpenLedger(ctx, db, cfg); return err })
+	var other *ledger.Ledger
+	once("open another", func() (err error) { other, err = ledger.Open(ctx, db, cfg); return err })
 	for range 2 {
 		once("import", func() error {
 			rep, err := other.Import(ctx, bytes.NewReader(copied))

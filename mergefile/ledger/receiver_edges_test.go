@@ -1,4 +1,4 @@
-package mergefile_test
+package ledger_test
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 // nothing asserts that a shop has neither a number of rs nor a balance.
@@ -23,7 +24,7 @@ func (s *shop) nothing(t *testing.T, rs []mergefile.Record) {
 }
 
 func liteShop(t *testing.T) *shop {
-	return openShop(t, dbtest.Open(t, "sqlite", dbtest.FastSQLite(t.TempDir())), mergefile.LedgerConfig{})
+	return openShop(t, dbtest.Open(t, "sqlite", dbtest.FastSQLite(t.TempDir())), ledger.Config{})
 }
 
 // The file is verified first and merged in another pass. A disk that fails in
@@ -34,7 +35,7 @@ func TestMergeOfWhatChangesMeanwhile(t *testing.T) {
 		s := liteShop(t)
 		s.profile.Cipher.Mode, s.profile.Cipher.Padding = mergefile.CipherCTR, mergefile.PaddingNone
 		s.profile.Cipher.IV, s.profile.Cipher.FixedIV = mergefile.IVFixed, "000102030405060708090a0b0c0d0e0f"
-		r := s.receiver(t, func(c *mergefile.ReceiverConfig) {
+		r := s.receiver(t, func(c *ledger.ReceiverConfig) {
 			if all {
 				c.Apply, c.ApplyAll = nil, creditAll
 			}
@@ -44,7 +45,7 @@ func TestMergeOfWhatChangesMeanwhile(t *testing.T) {
 		other := append([]mergefile.Record(nil), rs...)
 		other[len(rs)/2].Points ^= 1
 		then, _ := write(t, s.profile, testKey(t), other)
-		receive := func(m *media) (mergefile.Report, error) {
+		receive := func(m *media) (ledger.Report, error) {
 			return r.Receive(t.Context(), io.NewSectionReader(m, 0, int64(len(file))), "", nil)
 		}
 		report, err := receive(&media{content: file, fails: errDisk})
@@ -73,7 +74,7 @@ func TestApplyFailsLate(t *testing.T) {
 		s := liteShop(t)
 		rs := records(t, s.profile, 30_000)
 		n := 0
-		r := s.receiver(t, func(c *mergefile.ReceiverConfig) {
+		r := s.receiver(t, func(c *ledger.ReceiverConfig) {
 			c.Apply, c.ApplyAll = nil, func(ctx context.Context, tx *sql.Tx, recs []mergefile.Record) error {
 				if n += len(recs); n >= at {
 					return errShop
@@ -82,7 +83,7 @@ func TestApplyFailsLate(t *testing.T) {
 			}
 		})
 		report, err := r.Receive(t.Context(), s.file(t, rs), "", nil)
-		var apply *mergefile.ApplyError
+		var apply *ledger.ApplyError
 		require.ErrorAs(t, err, &apply)
 		require.ErrorIs(t, err, errShop)
 		require.NotErrorIs(t, err, mergefile.ErrInvalid)
@@ -127,11 +128,11 @@ func TestScopeOfAProfile(t *testing.T) {
 	}{{mergefile.ScopeCloud, "", true}, {mergefile.ScopeCloud, "a", true}, {mergefile.ScopeTerminal, "", false}, {mergefile.ScopeTerminal, "a", true}} {
 		p := mergefile.Standard()
 		p.Transaction.Scope = tt.counter
-		_, err := mergefile.NewReceiver(mergefile.ReceiverConfig{Ledger: s.ledger, Profile: p, Keys: testKey(t), Apply: credit, Scope: tt.scope})
+		_, err := ledger.NewReceiver(ledger.ReceiverConfig{Ledger: s.ledger, Profile: p, Keys: testKey(t), Apply: credit, Scope: tt.scope})
 		if tt.ok {
 			assert.NoError(t, err, "%+v", tt)
 		} else {
-			assert.ErrorIs(t, err, mergefile.ErrScope, "%+v", tt)
+			assert.ErrorIs(t, err, ledger.ErrScope, "%+v", tt)
 		}
 	}
 }
@@ -144,7 +145,7 @@ func TestDiskFailsWhileTheNameIsLookedAt(t *testing.T) {
 	require.NoError(t, s.profile.Validate())
 	rs := records(t, s.profile, 40_000)
 	file, _ := write(t, s.profile, testKey(t), rs)
-	r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
+	r := s.receiver(t, func(c *ledger.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
 	name := s.profile.FileNameFor(rs[0].Transaction)
 	receive := func(m *media, name string) error {
 		_, err := r.Receive(t.Context(), io.NewSectionReader(m, 0, int64(len(file))), name, nil)

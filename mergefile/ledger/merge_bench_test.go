@@ -1,4 +1,4 @@
-package mergefile_test
+package ledger_test
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 // inserter inserts records in the fastest way that database/sql has by itself:
@@ -126,25 +127,16 @@ func raw(ctx context.Context, db *sql.DB, e engine, recs []mergefile.Record) err
 }
 
 // figureShop has the tables of both sides.
-func figureShop(b testing.TB, e engine) (*shop, *mergefile.Receiver) {
+func figureShop(b testing.TB, e engine) (*shop, *ledger.Receiver) {
 	db := dbtest.Open(b, e.driver, e.dsn(b))
-	s := openShop(b, db, mergefile.LedgerConfig{Copy: e.copy})
-	_, err := mergefile.OpenLedger(b.Context(), db, mergefile.LedgerConfig{Key: ledgerKey(b, ledgerSecret), Prefix: "raw_"})
+	s := openShop(b, db, ledger.Config{Copy: e.copy})
+	_, err := ledger.Open(b.Context(), db, ledger.Config{Key: ledgerKey(b, ledgerSecret), Prefix: "raw_"})
 	require.NoError(b, err)
 	for _, table := range []string{"credit", "raw_credit"} {
 		_, err := db.Exec("CREATE TABLE " + table + " (holder VARCHAR(32) NOT NULL, points BIGINT NOT NULL)")
 		require.NoError(b, err)
 	}
-	return s, s.receiver(b, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditRows(e) })
-}
-
-// from gives n records whose numbers follow on the first i.
-func from(t testing.TB, p mergefile.Profile, i, n int) []mergefile.Record {
-	rs := make([]mergefile.Record, n)
-	for j := range rs {
-		rs[j] = record(t, p, i+j)
-	}
-	return rs
+	return s, s.receiver(b, func(c *ledger.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditRows(e) })
 }
 
 func median(d []time.Duration) float64 {
@@ -253,7 +245,7 @@ func TestGrowth(t *testing.T) {
 		t.Run(e.name, func(t *testing.T) {
 			type side struct {
 				s               *shop
-				r               *mergefile.Receiver
+				r               *ledger.Receiver
 				size, filled    int
 				merges, repeats []time.Duration
 			}
@@ -263,7 +255,7 @@ func TestGrowth(t *testing.T) {
 			for _, size := range sizes {
 				s, _ := figureShop(t, e)
 				s.db.SetMaxIdleConns(1)
-				r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll, c.List = nil, creditAll, -1 })
+				r := s.receiver(t, func(c *ledger.ReceiverConfig) { c.Apply, c.ApplyAll, c.List = nil, creditAll, -1 })
 				_, err := r.Receive(ctx, s.file(t, first), "", nil)
 				require.NoError(t, err)
 				a := &side{s: s, r: r, size: size, filled: n}

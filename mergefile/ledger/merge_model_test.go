@@ -1,4 +1,4 @@
-package mergefile_test
+package ledger_test
 
 import (
 	"bytes"
@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 // modelMachine is a shop's PC in the hands of chance, and beside it the model
@@ -27,12 +28,12 @@ type modelMachine struct {
 	dir     string
 	profile mergefile.Profile
 	key     mergefile.Key
-	secret  mergefile.LedgerKey
+	secret  ledger.Key
 
 	now    time.Time
 	path   string // of the database
 	db     *sql.DB
-	ledger *mergefile.Ledger
+	ledger *ledger.Ledger
 	crash  int // how many more records Apply takes until the power goes
 	copies int
 
@@ -54,7 +55,7 @@ func (m *modelMachine) open() {
 	db.SetMaxOpenConns(1)
 	require.NoError(m.t, createBalances(context.Background(), db))
 	m.db = db
-	m.ledger, err = mergefile.OpenLedger(context.Background(), db, mergefile.LedgerConfig{Key: m.secret, Keep: modelKeep,
+	m.ledger, err = ledger.Open(context.Background(), db, ledger.Config{Key: m.secret, Keep: modelKeep,
 		Clock: func() time.Time { return m.now }})
 	require.NoError(m.t, err)
 }
@@ -77,7 +78,7 @@ func (m *modelMachine) powerCut() {
 
 // receive delivers a file and holds the outcome against the model.
 func (m *modelMachine) receive(rt *rapid.T, rs []mergefile.Record, crash int) {
-	var want mergefile.Report
+	var want ledger.Report
 	tooOld := false
 	for _, r := range rs {
 		was, known := m.kept[r.Transaction]
@@ -95,7 +96,7 @@ func (m *modelMachine) receive(rt *rapid.T, rs []mergefile.Record, crash int) {
 	}
 	m.crash = crash
 	before := m.db
-	r, err := mergefile.NewReceiver(mergefile.ReceiverConfig{Ledger: m.ledger, Profile: m.profile, Keys: m.key,
+	r, err := ledger.NewReceiver(ledger.ReceiverConfig{Ledger: m.ledger, Profile: m.profile, Keys: m.key,
 		Apply: func(ctx context.Context, tx *sql.Tx, rec mergefile.Record) error {
 			if err := credit(ctx, tx, rec); err != nil {
 				return err
@@ -106,7 +107,7 @@ func (m *modelMachine) receive(rt *rapid.T, rs []mergefile.Record, crash int) {
 			}
 			return nil
 		},
-		Alarm: func(context.Context, *mergefile.ConflictError) { m.alarms++ }})
+		Alarm: func(context.Context, *ledger.ConflictError) { m.alarms++ }})
 	require.NoError(m.t, err)
 	var file bytes.Buffer
 	w, err := mergefile.NewWriter(context.Background(), &file, m.profile, m.key, nil)
@@ -118,8 +119,8 @@ func (m *modelMachine) receive(rt *rapid.T, rs []mergefile.Record, crash int) {
 	alarms := m.alarms
 	rep, err := r.Receive(context.Background(), bytes.NewReader(file.Bytes()), "", nil)
 
-	var conflict *mergefile.ConflictError
-	var old *mergefile.TooOldError
+	var conflict *ledger.ConflictError
+	var old *ledger.TooOldError
 	switch {
 	case want.Conflicts > 0:
 		if !errors.As(err, &conflict) || rep.Conflicts != want.Conflicts || m.alarms != alarms+1 {

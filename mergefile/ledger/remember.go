@@ -1,13 +1,16 @@
-package mergefile
+package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mynakit/mynakit/internal/sqldb"
+	"github.com/mynakit/mynakit/mergefile"
 )
 
 const (
@@ -20,9 +23,26 @@ const (
 	copyRows = 100
 )
 
+// rowID is a transaction number as {number} holds it.
+type rowID struct {
+	milli int64 // since 1970 in UTC
+	seq   uint32
+}
+
+func rowOf(t mergefile.Transaction) rowID { return rowID{t.UnixMilli(), t.Sequence()} }
+
+// transaction fails for a row that no ledger wrote.
+func (id rowID) transaction() (mergefile.Transaction, error) {
+	return mergefile.NewTransaction(time.UnixMilli(id.milli), id.seq)
+}
+
+func (id rowID) compare(other rowID) int {
+	return cmp.Or(cmp.Compare(id.milli, other.milli), cmp.Compare(id.seq, other.seq))
+}
+
 // number is a row of {number}: what is remembered of a record.
 type number struct {
-	t       Transaction
+	t       rowID
 	content int64
 }
 
@@ -48,12 +68,12 @@ type memory struct {
 
 	full  *sql.Stmt // inserts insertRows rows
 	args  []any
-	found map[Transaction]int64
+	found map[rowID]int64
 }
 
 // errSomeNew says that a batch was neither all new nor all old, so that the
 // transaction must be done again with told.
-var errSomeNew = errors.New("mergefile: some numbers are new")
+var errSomeNew = errors.New("ledger: some numbers are new")
 
 // remember stores up to batchRows different numbers and tells what came of
 // each. It never looks first: the unique constraint decides, whoever else is at
@@ -212,7 +232,7 @@ func (m *memory) insertTold(ctx context.Context, ns []number, out []outcome) (st
 
 // errNumberGone says that a number was there when it was inserted and was not a
 // moment later, which nothing that goes through a Ledger can bring about.
-var errNumberGone = errors.New("mergefile: a number vanished from the ledger meanwhile")
+var errNumberGone = errors.New("ledger: a number vanished from the ledger meanwhile")
 
 // compare tells duplicates from conflicts among the numbers that were there.
 func (m *memory) compare(ctx context.Context, ns []number, out []outcome) error {
@@ -253,7 +273,7 @@ func (m *memory) compare(ctx context.Context, ns []number, out []outcome) error 
 // query gathers rows of time, sequence and content in found.
 func (m *memory) query(ctx context.Context, part []number, query string, args ...any) error {
 	if m.found == nil {
-		m.found = make(map[Transaction]int64, len(part))
+		m.found = make(map[rowID]int64, len(part))
 	}
 	clear(m.found)
 	rows, err := m.tx.Query(ctx, query, args...)
@@ -262,7 +282,7 @@ func (m *memory) query(ctx context.Context, part []number, query string, args ..
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var t Transaction
+		var t rowID
 		var content int64
 		if err := rows.Scan(&t.milli, &t.seq, &content); err != nil {
 			return err

@@ -1,4 +1,4 @@
-package mergefile_test
+package ledger_test
 
 import (
 	"database/sql"
@@ -16,24 +16,25 @@ import (
 
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 func TestLedgerKey(t *testing.T) {
 	for _, bad := range []int{0, 15, 4097} {
-		_, err := mergefile.NewLedgerKey(make([]byte, bad))
-		assert.ErrorIs(t, err, mergefile.ErrKey, bad)
+		_, err := ledger.NewKey(make([]byte, bad))
+		assert.ErrorIs(t, err, ledger.ErrKey, bad)
 	}
 	for _, good := range []int{16, 4096} {
-		_, err := mergefile.NewLedgerKey(make([]byte, good))
+		_, err := ledger.NewKey(make([]byte, good))
 		assert.NoError(t, err, good)
 	}
 	secret := "a secret that must not be seen anywhere"
 	k := ledgerKey(t, secret)
-	j, err := json.Marshal(struct{ K mergefile.LedgerKey }{k})
+	j, err := json.Marshal(struct{ K ledger.Key }{k})
 	require.NoError(t, err)
 	var log strings.Builder
-	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "key", k, "cfg", mergefile.LedgerConfig{Key: k})
-	out := fmt.Sprintf("%v %+v %#v %s %x %q %d", k, k, k, k, k, k, k) + fmt.Sprintf("%+v %#v", mergefile.LedgerConfig{Key: k}, struct{ k mergefile.LedgerKey }{k}) + string(j) + log.String()
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "key", k, "cfg", ledger.Config{Key: k})
+	out := fmt.Sprintf("%v %+v %#v %s %x %q %d", k, k, k, k, k, k, k) + fmt.Sprintf("%+v %#v", ledger.Config{Key: k}, struct{ k ledger.Key }{k}) + string(j) + log.String()
 	assert.NotContains(t, out, secret)
 	assert.NotContains(t, out, fmt.Sprintf("%x", secret))
 	assert.Contains(t, out, "[redacted]")
@@ -41,16 +42,16 @@ func TestLedgerKey(t *testing.T) {
 
 func TestOpenLedger(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *shop) {
-		_, err := mergefile.OpenLedger(t.Context(), s.db, mergefile.LedgerConfig{})
-		assert.ErrorIs(t, err, mergefile.ErrKey)
-		_, err = mergefile.OpenLedger(t.Context(), s.db, mergefile.LedgerConfig{Key: ledgerKey(t, "another secret altogether")})
-		assert.ErrorIs(t, err, mergefile.ErrLedgerKey)
-		_, err = mergefile.OpenLedger(t.Context(), s.db, mergefile.LedgerConfig{Key: ledgerKey(t, ledgerSecret), Prefix: "No!"})
+		_, err := ledger.Open(t.Context(), s.db, ledger.Config{})
+		assert.ErrorIs(t, err, ledger.ErrKey)
+		_, err = ledger.Open(t.Context(), s.db, ledger.Config{Key: ledgerKey(t, "another secret altogether")})
+		assert.ErrorIs(t, err, ledger.ErrOtherKey)
+		_, err = ledger.Open(t.Context(), s.db, ledger.Config{Key: ledgerKey(t, ledgerSecret), Prefix: "No!"})
 		assert.Error(t, err)
 		// Another ledger in the same database, under another key.
-		_, err = mergefile.OpenLedger(t.Context(), s.db, mergefile.LedgerConfig{Key: ledgerKey(t, "another secret altogether"), Prefix: "mall_"})
+		_, err = ledger.Open(t.Context(), s.db, ledger.Config{Key: ledgerKey(t, "another secret altogether"), Prefix: "mall_"})
 		assert.NoError(t, err)
-		_, err = mergefile.OpenLedger(t.Context(), s.db, mergefile.LedgerConfig{Key: ledgerKey(t, ledgerSecret)})
+		_, err = ledger.Open(t.Context(), s.db, ledger.Config{Key: ledgerKey(t, ledgerSecret)})
 		assert.NoError(t, err)
 	})
 }
@@ -90,7 +91,7 @@ func TestLedgerKeepsNoHolder(t *testing.T) {
 		require.NoError(t, err)
 		_, err = s.db.Exec("DELETE FROM mergefile_ledger")
 		require.NoError(t, err)
-		s.ledger, err = mergefile.OpenLedger(t.Context(), s.db, mergefile.LedgerConfig{Key: ledgerKey(t, "another secret altogether")})
+		s.ledger, err = ledger.Open(t.Context(), s.db, ledger.Config{Key: ledgerKey(t, "another secret altogether")})
 		require.NoError(t, err)
 		_, err = s.receiver(t, nil).Receive(t.Context(), s.file(t, rs), "", nil)
 		require.NoError(t, err)
@@ -107,7 +108,7 @@ func TestForget(t *testing.T) {
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) {
 			now := testStart
-			s := openShop(t, dbtest.Open(t, e.driver, e.dsn(t)), mergefile.LedgerConfig{Keep: 30 * day, Clock: func() time.Time { return now }})
+			s := openShop(t, dbtest.Open(t, e.driver, e.dsn(t)), ledger.Config{Keep: 30 * day, Clock: func() time.Time { return now }})
 			forget := func() int64 {
 				t.Helper()
 				n, err := s.ledger.Forget(t.Context())
@@ -116,7 +117,7 @@ func TestForget(t *testing.T) {
 			}
 			assert.Zero(t, forget(), "nothing there")
 			old := records(t, s.profile, 2100) // more than is forgotten at a time
-			r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
+			r := s.receiver(t, func(c *ledger.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
 			_, err := r.Receive(t.Context(), s.file(t, old), "", nil)
 			require.NoError(t, err)
 			assert.Zero(t, forget(), "all is young")
@@ -143,9 +144,9 @@ func TestForget(t *testing.T) {
 			balances := s.balances(t)
 			fresh := later(t, old[0], 36*day)
 			rep, err := r.Receive(t.Context(), s.file(t, []mergefile.Record{fresh, old[3], old[4]}), "", nil)
-			want := &mergefile.TooOldError{Records: 2, First: old[3].Transaction, Forgotten: border}
+			want := &ledger.TooOldError{Records: 2, First: old[3].Transaction, Forgotten: border}
 			require.Equal(t, want, err)
-			assert.Equal(t, "mergefile: the ledger has forgotten the numbers from before 2017-05-17 09:30:00, and 2 of the file's are; nothing was merged", err.Error())
+			assert.Equal(t, "ledger: the ledger has forgotten the numbers from before 2017-05-17 09:30:00, and 2 of the file's are; nothing was merged", err.Error())
 			assert.Zero(t, rep)
 			assert.Equal(t, balances, s.balances(t))
 			assert.Zero(t, s.has(t, []mergefile.Record{fresh}))
@@ -155,9 +156,9 @@ func TestForget(t *testing.T) {
 			other := young[0]
 			other.Points++
 			rep, err = r.Receive(t.Context(), s.file(t, []mergefile.Record{old[3], other, young[1]}), "", nil)
-			var conflict *mergefile.ConflictError
+			var conflict *ledger.ConflictError
 			require.ErrorAs(t, err, &conflict)
-			assert.Equal(t, mergefile.Report{KeyID: "k1", Records: 3, Duplicates: 1, Conflicts: 1,
+			assert.Equal(t, ledger.Report{KeyID: "k1", Records: 3, Duplicates: 1, Conflicts: 1,
 				DuplicateRecords: young[1:], ConflictRecords: []mergefile.Record{other}}, rep)
 
 			// Just on the border is remembered, so it is a duplicate or new.
@@ -174,10 +175,10 @@ func TestForget(t *testing.T) {
 
 			scopes, err := s.ledger.Scopes(t.Context())
 			require.NoError(t, err)
-			assert.Equal(t, []mergefile.ScopeInfo{{Numbers: 3, Oldest: edge.Transaction, Newest: young[1].Transaction, Forgotten: border}}, scopes)
+			assert.Equal(t, []ledger.ScopeInfo{{Numbers: 3, Oldest: edge.Transaction, Newest: young[1].Transaction, Forgotten: border}}, scopes)
 
 			// Without Keep nothing is ever forgotten.
-			ever, err := mergefile.OpenLedger(t.Context(), s.db, mergefile.LedgerConfig{Key: ledgerKey(t, ledgerSecret)})
+			ever, err := ledger.Open(t.Context(), s.db, ledger.Config{Key: ledgerKey(t, ledgerSecret)})
 			require.NoError(t, err)
 			n, err := ever.Forget(t.Context())
 			require.NoError(t, err)
@@ -188,7 +189,7 @@ func TestForget(t *testing.T) {
 
 // A number just on the border stays, wherever a step of forgetting ends.
 func TestForgetBorder(t *testing.T) {
-	s := openShop(t, dbtest.Open(t, "sqlite", dbtest.FastSQLite(t.TempDir())), mergefile.LedgerConfig{Keep: 30 * day, Clock: func() time.Time { return testStart.Add(90 * day) }})
+	s := openShop(t, dbtest.Open(t, "sqlite", dbtest.FastSQLite(t.TempDir())), ledger.Config{Keep: 30 * day, Clock: func() time.Time { return testStart.Add(90 * day) }})
 	rs := records(t, s.profile, 2001)
 	for i := range rs {
 		at, sequence := testStart, uint32(i+1)
@@ -202,7 +203,7 @@ func TestForgetBorder(t *testing.T) {
 		rs[i].Transaction, err = mergefile.NewTransaction(at, sequence)
 		require.NoError(t, err)
 	}
-	r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
+	r := s.receiver(t, func(c *ledger.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
 	_, err := r.Receive(t.Context(), s.file(t, rs), "", nil)
 	require.NoError(t, err)
 	// A scope without a number is in nobody's way.
@@ -215,9 +216,9 @@ func TestForgetBorder(t *testing.T) {
 	scopes, err := s.ledger.Scopes(t.Context())
 	require.NoError(t, err)
 	require.Len(t, scopes, 2)
-	assert.Equal(t, mergefile.ScopeInfo{Name: "empty"}, scopes[1])
+	assert.Equal(t, ledger.ScopeInfo{Name: "empty"}, scopes[1])
 	_, err = s.ledger.Has(t.Context(), "\x00", rs[0].Transaction)
-	assert.ErrorIs(t, err, mergefile.ErrScope)
+	assert.ErrorIs(t, err, ledger.ErrScope)
 	// What somebody else has written into the tables is no row passed over.
 	_, err = s.db.Exec("UPDATE mergefile_scope SET forgotten = 'never' WHERE name = 'empty'")
 	require.NoError(t, err)
@@ -230,10 +231,10 @@ func TestForgetHalfway(t *testing.T) {
 	h := &dbtest.Hooked{DSN: dbtest.FastSQLite(t.TempDir())}
 	db := sql.OpenDB(h)
 	t.Cleanup(func() { assert.NoError(t, db.Close()) })
-	s := openShop(t, db, mergefile.LedgerConfig{Keep: 30 * day, Clock: func() time.Time { return testStart.Add(90 * day) }})
+	s := openShop(t, db, ledger.Config{Keep: 30 * day, Clock: func() time.Time { return testStart.Add(90 * day) }})
 	rs := records(t, s.profile, 2100)
 	rs = append(rs, later(t, rs[0], 60*day))
-	r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
+	r := s.receiver(t, func(c *ledger.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
 	_, err := r.Receive(t.Context(), s.file(t, rs), "", nil)
 	require.NoError(t, err)
 	failed := errors.New("no commit today")
@@ -264,7 +265,7 @@ func TestForgetHalfway(t *testing.T) {
 
 // A row of the ledger that somebody else has written into ends the merge.
 func TestLedgerDamaged(t *testing.T) {
-	s := openShop(t, dbtest.Open(t, "sqlite", dbtest.FastSQLite(t.TempDir())), mergefile.LedgerConfig{})
+	s := openShop(t, dbtest.Open(t, "sqlite", dbtest.FastSQLite(t.TempDir())), ledger.Config{})
 	rs := records(t, s.profile, 5)
 	r := s.receiver(t, nil)
 	_, err := r.Receive(t.Context(), s.file(t, rs[:3]), "", nil)
@@ -295,7 +296,7 @@ func TestLedgerDamaged(t *testing.T) {
 func TestForgetBesideMerges(t *testing.T) {
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) {
-			s := openShop(t, dbtest.Open(t, e.driver, e.dsn(t)), mergefile.LedgerConfig{Keep: day, Clock: func() time.Time { return testStart.Add(300 * day) }})
+			s := openShop(t, dbtest.Open(t, e.driver, e.dsn(t)), ledger.Config{Keep: day, Clock: func() time.Time { return testStart.Add(300 * day) }})
 			r := s.receiver(t, nil)
 			var merged []mergefile.Record
 			for i := range 15 {
@@ -311,7 +312,7 @@ func TestForgetBesideMerges(t *testing.T) {
 				again := s.file(t, merged[max(0, i-1):i+1])
 				go func() {
 					_, err := r.Receive(t.Context(), again, "", nil)
-					if _, tooOld := err.(*mergefile.TooOldError); tooOld {
+					if _, tooOld := err.(*ledger.TooOldError); tooOld {
 						err = nil
 					}
 					done <- err

@@ -1,4 +1,4 @@
-package mergefile_test
+package ledger_test
 
 import (
 	"context"
@@ -16,15 +16,16 @@ import (
 
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 // The server goes down when all is done but the commit. Nobody knows what
 // became of it, and receiving once more tells.
 func TestOutcomeUnknown(t *testing.T) {
-	s := openShop(t, dbtest.Open(t, "pgx", pg.DSN(t)), mergefile.LedgerConfig{})
+	s := openShop(t, dbtest.Open(t, "pgx", pg.DSN(t)), ledger.Config{})
 	rs := records(t, s.profile, 5)
 	crash := true
-	r := s.receiver(t, func(c *mergefile.ReceiverConfig) {
+	r := s.receiver(t, func(c *ledger.ReceiverConfig) {
 		c.Apply = nil
 		c.ApplyAll = func(ctx context.Context, tx *sql.Tx, recs []mergefile.Record) error {
 			err := creditAll(ctx, tx, recs)
@@ -36,10 +37,10 @@ func TestOutcomeUnknown(t *testing.T) {
 		}
 	})
 	_, err := r.Receive(t.Context(), s.file(t, rs), "", nil)
-	require.ErrorIs(t, err, mergefile.ErrOutcomeUnknown)
-	require.NotErrorIs(t, err, mergefile.ErrStopped, "it is the connection that broke")
+	require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)
+	require.NotErrorIs(t, err, ledger.ErrStopped, "it is the connection that broke")
 	pg.Restart(t)
-	var rep mergefile.Report
+	var rep ledger.Report
 	// A first try may meet the connection that died.
 	require.Eventually(t, func() bool {
 		rep, err = r.Receive(t.Context(), s.file(t, rs), "", nil)
@@ -52,7 +53,7 @@ func TestOutcomeUnknown(t *testing.T) {
 // Another program keeps the database to itself for too long.
 func TestBusy(t *testing.T) {
 	dsn := dbtest.ImpatientSQLite(t.TempDir())
-	s := openShop(t, dbtest.Open(t, "sqlite", dsn), mergefile.LedgerConfig{RetryFor: time.Millisecond})
+	s := openShop(t, dbtest.Open(t, "sqlite", dsn), ledger.Config{RetryFor: time.Millisecond})
 	rs := records(t, s.profile, 5)
 	r := s.receiver(t, nil)
 	other, err := dbtest.Open(t, "sqlite", dsn).BeginTx(t.Context(), nil)
@@ -60,7 +61,7 @@ func TestBusy(t *testing.T) {
 	_, err = other.Exec("DELETE FROM balance")
 	require.NoError(t, err)
 	rep, err := r.Receive(t.Context(), s.file(t, rs), "", nil)
-	assert.ErrorIs(t, err, mergefile.ErrBusy)
+	assert.ErrorIs(t, err, ledger.ErrBusy)
 	assert.Zero(t, rep)
 	require.NoError(t, other.Rollback())
 	_, err = r.Receive(t.Context(), s.file(t, rs), "", nil)
@@ -72,7 +73,7 @@ func TestBusy(t *testing.T) {
 func TestAtTheSameTime(t *testing.T) {
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) {
-			s := openShop(t, dbtest.Open(t, e.driver, e.dsn(t)), mergefile.LedgerConfig{})
+			s := openShop(t, dbtest.Open(t, e.driver, e.dsn(t)), ledger.Config{})
 			rs := records(t, s.profile, 30)
 			other := slices.Clone(rs)
 			slices.Reverse(other)
@@ -82,7 +83,7 @@ func TestAtTheSameTime(t *testing.T) {
 					rs[i] = later(t, rs[i], day)
 					other[i] = later(t, other[i], day)
 				}
-				one, two := s.receiver(t, nil), s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Scope = "two" })
+				one, two := s.receiver(t, nil), s.receiver(t, func(c *ledger.ReceiverConfig) { c.Scope = "two" })
 				var wg sync.WaitGroup
 				var mu sync.Mutex
 				var errs error
@@ -112,7 +113,7 @@ func TestAtTheSameTime(t *testing.T) {
 
 // Reports and errors go into logs.
 func TestReportsTellNoHolder(t *testing.T) {
-	s := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), mergefile.LedgerConfig{})
+	s := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), ledger.Config{})
 	rs := records(t, s.profile, 3)
 	const holder = "HOLDERWHOMNOBODYMAYSEE"
 	for i := range rs {
@@ -121,8 +122,8 @@ func TestReportsTellNoHolder(t *testing.T) {
 		require.NoError(t, err)
 	}
 	var out strings.Builder
-	r := s.receiver(t, func(c *mergefile.ReceiverConfig) {
-		c.Alarm = func(_ context.Context, e *mergefile.ConflictError) { fmt.Fprintf(&out, "%v %+v %#v\n", e, *e, *e) }
+	r := s.receiver(t, func(c *ledger.ReceiverConfig) {
+		c.Alarm = func(_ context.Context, e *ledger.ConflictError) { fmt.Fprintf(&out, "%v %+v %#v\n", e, *e, *e) }
 	})
 	for range 2 {
 		rep, err := r.Receive(t.Context(), s.file(t, rs), "", nil)

@@ -1,4 +1,4 @@
-package mergefile_test
+package ledger_test
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 var errDiskIO = errors.New("disk I/O error (10)") // SQLite's own words
@@ -23,7 +24,7 @@ func hookedShop(t *testing.T) (*dbtest.Hooked, *shop) {
 	h := &dbtest.Hooked{DSN: dbtest.FastSQLite(t.TempDir())}
 	db := sql.OpenDB(h)
 	t.Cleanup(func() { assert.NoError(t, db.Close()) })
-	return h, openShop(t, db, mergefile.LedgerConfig{})
+	return h, openShop(t, db, ledger.Config{})
 }
 
 // told is a file that tells when it is first read.
@@ -47,7 +48,7 @@ func TestTold(t *testing.T) {
 		return nil
 	})
 	_, err := s.receiver(t, nil).Receive(t.Context(), s.file(t, records(t, s.profile, 1)), "", nil)
-	assert.EqualError(t, err, "mergefile: merge: "+errInjected.Error())
+	assert.EqualError(t, err, "ledger: merge: "+errInjected.Error())
 }
 
 // A merge that waits its turn while the disk fails under another does not
@@ -56,7 +57,7 @@ func TestStoppedWhileWaiting(t *testing.T) {
 	h, s := hookedShop(t)
 	reading := make(chan struct{})
 	applied := 0
-	r := s.receiver(t, func(c *mergefile.ReceiverConfig) {
+	r := s.receiver(t, func(c *ledger.ReceiverConfig) {
 		c.Apply = func(ctx context.Context, tx *sql.Tx, rec mergefile.Record) error {
 			applied++
 			<-reading // the other has begun, and can only wait
@@ -80,8 +81,8 @@ func TestStoppedWhileWaiting(t *testing.T) {
 	<-begun
 	other := &told{s.file(t, rs[1:]), sync.OnceFunc(func() { close(reading) })}
 	_, err := r.Receive(t.Context(), other, "", nil)
-	assert.ErrorIs(t, err, mergefile.ErrStopped)
-	assert.ErrorIs(t, <-first, mergefile.ErrStopped)
+	assert.ErrorIs(t, err, ledger.ErrStopped)
+	assert.ErrorIs(t, <-first, ledger.ErrStopped)
 	assert.Equal(t, 1, applied)
 	h.Set(nil)
 	assert.Empty(t, s.balances(t))
@@ -93,7 +94,7 @@ func TestInterrupted(t *testing.T) {
 	h, s := hookedShop(t)
 	r := s.receiver(t, nil)
 	rs := records(t, s.profile, 3)
-	receive := func(at func(dbtest.Step) bool, then error) (mergefile.Report, error) {
+	receive := func(at func(dbtest.Step) bool, then error) (ledger.Report, error) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		h.Set(func(s dbtest.Step) error {
@@ -112,9 +113,9 @@ func TestInterrupted(t *testing.T) {
 	require.ErrorIs(t, err, errInterrupted)
 	require.Zero(t, rep)
 	_, err = receive(func(s dbtest.Step) bool { return s.After && strings.HasPrefix(s.What, "INSERT INTO balance") }, nil)
-	require.EqualError(t, err, "mergefile: merge: apply: context canceled")
+	require.EqualError(t, err, "ledger: merge: apply: context canceled")
 	_, err = receive(func(s dbtest.Step) bool { return s.After && s.What == "begin" }, nil)
-	require.EqualError(t, err, "mergefile: merge: context canceled")
+	require.EqualError(t, err, "ledger: merge: context canceled")
 	rep, err = receive(func(s dbtest.Step) bool { return s.After && s.What == "commit" }, nil)
 	require.NoError(t, err)
 	require.EqualValues(t, 3, rep.Merged)

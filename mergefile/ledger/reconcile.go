@@ -1,4 +1,4 @@
-package mergefile
+package ledger
 
 import (
 	"context"
@@ -8,10 +8,12 @@ import (
 	"iter"
 	"math"
 	"time"
+
+	"github.com/mynakit/mynakit/mergefile"
 )
 
 // ErrOrder says that a list does not rise from each number to the next.
-var ErrOrder = errors.New("mergefile: the list is not in the rising order of its numbers, or has one twice")
+var ErrOrder = errors.New("ledger: the list is not in the rising order of its numbers, or has one twice")
 
 // DifferenceKind says how the ledger and a list differ in a number.
 type DifferenceKind uint8
@@ -42,7 +44,7 @@ func (k DifferenceKind) String() string {
 // Difference is a number in which the ledger and a list differ.
 type Difference struct {
 	Kind        DifferenceKind
-	Transaction Transaction
+	Transaction mergefile.Transaction
 }
 
 // pageRows is how many numbers are read at a time.
@@ -52,7 +54,7 @@ const pageRows = 1000
 // cloud's side, and gives the differences in the order of their numbers. Memory
 // does not grow with either.
 //
-// The list is in rising order ([Transaction.Compare]). A Record in it that has
+// The list is in rising order ([mergefile.Transaction.Compare]). A Record in it that has
 // only its Transaction is compared by that; one with holder and points is
 // compared in full.
 //
@@ -63,7 +65,7 @@ const pageRows = 1000
 // The last pair has the error, if there is one: [ErrScope], [ErrOrder], a
 // [*TooOldError] if the ledger has forgotten part of the period, the list's
 // own, or the driver's, wrapped.
-func (l *Ledger) Reconcile(ctx context.Context, scope string, from, to time.Time, list iter.Seq2[Record, error]) iter.Seq2[Difference, error] {
+func (l *Ledger) Reconcile(ctx context.Context, scope string, from, to time.Time, list iter.Seq2[mergefile.Record, error]) iter.Seq2[Difference, error] {
 	return func(yield func(Difference, error) bool) {
 		r := &reconciliation{l: l, yield: yield, digest: l.key.digester()}
 		if err := r.run(ctx, scope, from, to, list); err != nil && !r.stopped {
@@ -81,12 +83,12 @@ type reconciliation struct {
 
 	scope int64
 	to    int64
-	page  []number    // what is left of the page
-	after Transaction // the last number of the page
-	end   bool        // there is no further page
+	page  []number // what is left of the page
+	after rowID    // the last number of the page
+	end   bool     // there is no further page
 }
 
-func (r *reconciliation) run(ctx context.Context, name string, from, to time.Time, list iter.Seq2[Record, error]) error {
+func (r *reconciliation) run(ctx context.Context, name string, from, to time.Time, list iter.Seq2[mergefile.Record, error]) error {
 	if err := checkScope(name); err != nil {
 		return err
 	}
@@ -94,37 +96,37 @@ func (r *reconciliation) run(ctx context.Context, name string, from, to time.Tim
 	if err != nil {
 		return err
 	}
-	var last Transaction
+	var last mergefile.Transaction
 	for rec, err := range list {
 		t := rec.Transaction
 		switch {
 		case err != nil:
 			return err
-		case last != Transaction{} && t.Compare(last) <= 0:
+		case last != mergefile.Transaction{} && t.Compare(last) <= 0:
 			return ErrOrder
 		}
 		last = t
-		if t.milli < start {
+		if t.UnixMilli() < start {
 			continue
 		}
-		if t.milli >= r.to {
+		if t.UnixMilli() >= r.to {
 			continue // and not the end, so that the order of all is seen
 		}
-		n, ok, err := r.upTo(ctx, t)
+		n, ok, err := r.upTo(ctx, rowOf(t))
 		if err != nil || r.stopped {
 			return err
 		}
 		switch {
 		case !ok:
 			r.give(MissingHere, t)
-		case (rec.Points != 0 || rec.Holder != Holder{}) && r.digest.sum(&rec) != n.content:
+		case (rec.Points != 0 || rec.Holder != mergefile.Holder{}) && r.digest.sum(&rec) != n.content:
 			r.give(Different, t)
 		}
 		if r.stopped {
 			return nil
 		}
 	}
-	if _, _, err := r.upTo(ctx, Transaction{milli: math.MaxInt64}); err != nil || r.stopped {
+	if _, _, err := r.upTo(ctx, rowID{milli: math.MaxInt64}); err != nil || r.stopped {
 		return err
 	}
 	// What was forgotten meanwhile may have been given as missing.
@@ -142,7 +144,7 @@ func (r *reconciliation) begin(ctx context.Context, name string, from, to time.T
 	if errors.Is(err, sql.ErrNoRows) {
 		r.end = true // nothing has ever been merged
 	} else if err != nil {
-		return 0, fmt.Errorf("mergefile: reconcile: %w", err)
+		return 0, fmt.Errorf("ledger: reconcile: %w", err)
 	}
 	start, r.to = forgotten, math.MaxInt64
 	if !from.IsZero() {
@@ -153,7 +155,7 @@ func (r *reconciliation) begin(ctx context.Context, name string, from, to time.T
 	if !to.IsZero() {
 		r.to = ceilMilli(to)
 	}
-	r.after = Transaction{milli: start - 1, seq: math.MaxUint32}
+	r.after = rowID{milli: start - 1, seq: math.MaxUint32}
 	return start, nil
 }
 
@@ -168,19 +170,19 @@ func ceilMilli(t time.Time) int64 {
 
 // upTo goes along the ledger's numbers up to t, gives those before it as
 // missing there, and t itself if it is there.
-func (r *reconciliation) upTo(ctx context.Context, t Transaction) (number, bool, error) {
+func (r *reconciliation) upTo(ctx context.Context, t rowID) (number, bool, error) {
 	for {
 		if len(r.page) == 0 {
 			if r.end {
 				return number{}, false, nil
 			}
 			if err := r.next(ctx); err != nil {
-				return number{}, false, fmt.Errorf("mergefile: reconcile: %w", err)
+				return number{}, false, fmt.Errorf("ledger: reconcile: %w", err)
 			}
 			continue
 		}
 		n := r.page[0]
-		order := n.t.Compare(t)
+		order := n.t.compare(t)
 		if order > 0 {
 			return number{}, false, nil
 		}
@@ -188,13 +190,17 @@ func (r *reconciliation) upTo(ctx context.Context, t Transaction) (number, bool,
 		if order == 0 {
 			return n, true, nil
 		}
-		if r.give(MissingThere, n.t); r.stopped {
+		there, err := n.t.transaction()
+		if err != nil {
+			return number{}, false, fmt.Errorf("ledger: reconcile: %w", err)
+		}
+		if r.give(MissingThere, there); r.stopped {
 			return number{}, false, nil
 		}
 	}
 }
 
-func (r *reconciliation) give(k DifferenceKind, t Transaction) {
+func (r *reconciliation) give(k DifferenceKind, t mergefile.Transaction) {
 	r.stopped = !r.yield(Difference{k, t}, nil)
 }
 

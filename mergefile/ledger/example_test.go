@@ -1,4 +1,4 @@
-package mergefile_test
+package ledger_test
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 // exampleDB stands for the program's own database, with a table of balances.
@@ -24,16 +25,16 @@ func exampleDB(ctx context.Context) *sql.DB {
 	return db
 }
 
-func exampleLedger(ctx context.Context, db *sql.DB) *mergefile.Ledger {
-	key, err := mergefile.NewLedgerKey([]byte("32 random bytes from a safe place")) // never changes
+func exampleLedger(ctx context.Context, db *sql.DB) *ledger.Ledger {
+	key, err := ledger.NewKey([]byte("32 random bytes from a safe place")) // never changes
 	if err != nil {
 		log.Fatal(err)
 	}
-	ledger, err := mergefile.OpenLedger(ctx, db, mergefile.LedgerConfig{Key: key, Keep: 400 * 24 * time.Hour})
+	book, err := ledger.Open(ctx, db, ledger.Config{Key: key, Keep: 400 * 24 * time.Hour})
 	if err != nil {
 		log.Fatal(err)
 	}
-	return ledger
+	return book
 }
 
 // exampleCredit adds a record's points to a balance.
@@ -44,9 +45,9 @@ func exampleCredit(ctx context.Context, tx *sql.Tx, rec mergefile.Record) error 
 	return err
 }
 
-func exampleReceiver(ledger *mergefile.Ledger) *mergefile.Receiver {
-	r, err := mergefile.NewReceiver(mergefile.ReceiverConfig{
-		Ledger: ledger, Profile: mergefile.Standard(), Keys: exampleKey(), Apply: exampleCredit,
+func exampleReceiver(book *ledger.Ledger) *ledger.Receiver {
+	r, err := ledger.NewReceiver(ledger.ReceiverConfig{
+		Ledger: book, Profile: mergefile.Standard(), Keys: exampleKey(), Apply: exampleCredit,
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -81,9 +82,9 @@ func ExampleConflictError() {
 	ctx := context.Background()
 	db := exampleDB(ctx)
 	defer db.Close()
-	r, err := mergefile.NewReceiver(mergefile.ReceiverConfig{
+	r, err := ledger.NewReceiver(ledger.ReceiverConfig{
 		Ledger: exampleLedger(ctx, db), Profile: mergefile.Standard(), Keys: exampleKey(), Apply: exampleCredit,
-		Alarm: func(_ context.Context, c *mergefile.ConflictError) {
+		Alarm: func(_ context.Context, c *ledger.ConflictError) {
 			fmt.Println("call the manager:", c.Records[0].Transaction)
 		},
 	})
@@ -116,7 +117,7 @@ func ExampleConflictError() {
 	// Output:
 	// <nil>
 	// call the manager: 20170512093000-000001
-	// mergefile: 1 of the file's numbers have been merged with other content; nothing was merged
+	// ledger: 1 of the file's numbers have been merged with other content; nothing was merged
 }
 
 // A shop gets a new PC: what the old one has merged is not merged again.
@@ -133,12 +134,12 @@ func ExampleLedger_Import() {
 		log.Fatal(err)
 	}
 
-	ledger := exampleLedger(ctx, after)
-	moved, err := ledger.Import(ctx, bytes.NewReader(stick.Bytes()))
+	book := exampleLedger(ctx, after)
+	moved, err := book.Import(ctx, bytes.NewReader(stick.Bytes()))
 	if err != nil {
 		log.Fatal(err)
 	}
-	rep, err := exampleReceiver(ledger).Receive(ctx, bytes.NewReader(exampleFile()), "points.dat", nil)
+	rep, err := exampleReceiver(book).Receive(ctx, bytes.NewReader(exampleFile()), "points.dat", nil)
 	fmt.Println(moved.New, "numbers moved;", rep.Duplicates, "duplicates", err)
 	// Output: 2 numbers moved; 2 duplicates <nil>
 }
@@ -148,8 +149,8 @@ func ExampleLedger_Reconcile() {
 	ctx := context.Background()
 	db := exampleDB(ctx)
 	defer db.Close()
-	ledger := exampleLedger(ctx, db)
-	if _, err := exampleReceiver(ledger).Receive(ctx, bytes.NewReader(exampleFile()), "points.dat", nil); err != nil {
+	book := exampleLedger(ctx, db)
+	if _, err := exampleReceiver(book).Receive(ctx, bytes.NewReader(exampleFile()), "points.dat", nil); err != nil {
 		log.Fatal(err)
 	}
 	sent := func(yield func(mergefile.Record, error) bool) {
@@ -160,7 +161,7 @@ func ExampleLedger_Reconcile() {
 			}
 		}
 	}
-	for d, err := range ledger.Reconcile(ctx, "", time.Time{}, time.Time{}, sent) {
+	for d, err := range book.Reconcile(ctx, "", time.Time{}, time.Time{}, sent) {
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -176,18 +177,53 @@ func ExampleLedger_Forget() {
 	ctx := context.Background()
 	db := exampleDB(ctx)
 	defer db.Close()
-	ledger := exampleLedger(ctx, db)
-	if _, err := exampleReceiver(ledger).Receive(ctx, bytes.NewReader(exampleFile()), "points.dat", nil); err != nil {
+	book := exampleLedger(ctx, db)
+	if _, err := exampleReceiver(book).Receive(ctx, bytes.NewReader(exampleFile()), "points.dat", nil); err != nil {
 		log.Fatal(err)
 	}
-	n, err := ledger.Forget(ctx)
+	n, err := book.Forget(ctx)
 	if err != nil {
 		log.Fatal(err)
 	}
-	scopes, err := ledger.Scopes(ctx)
+	scopes, err := book.Scopes(ctx)
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(n, "forgotten,", scopes[0].Numbers, "remembered, the newest", scopes[0].Newest)
 	// Output: 0 forgotten, 2 remembered, the newest 20170512093000-000002
+}
+
+func exampleKey() mergefile.Key {
+	k, err := mergefile.NewKey("2026-04", []byte("0123456789abcdef"), []byte("8f1d0c3ab94e7725d6a1b2c3"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	return k
+}
+
+// exampleFile is a merge file of two records.
+func exampleFile() []byte {
+	var file bytes.Buffer
+	w, err := mergefile.NewWriter(context.Background(), &file, mergefile.Standard(), exampleKey(), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	at := time.Date(2017, 5, 12, 9, 30, 0, 0, time.FixedZone("JST", 9*60*60))
+	for i, id := range []string{"520625", "180000000011"} {
+		h, err := mergefile.NewMallHolder(id)
+		if err != nil {
+			log.Fatal(err)
+		}
+		tx, err := mergefile.NewTransaction(at, uint32(i+1))
+		if err != nil {
+			log.Fatal(err)
+		}
+		if err := w.Write(mergefile.Record{Holder: h, Points: 100, Transaction: tx}); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		log.Fatal(err)
+	}
+	return file.Bytes()
 }

@@ -1,4 +1,4 @@
-package mergefile_test
+package ledger_test
 
 import (
 	"errors"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 func list(rs []mergefile.Record) iter.Seq2[mergefile.Record, error] {
@@ -31,7 +32,7 @@ func numbersOf(rs []mergefile.Record) (out []mergefile.Record) {
 	return out
 }
 
-func differences(t testing.TB, seq iter.Seq2[mergefile.Difference, error]) (out []mergefile.Difference, err error) {
+func differences(t testing.TB, seq iter.Seq2[ledger.Difference, error]) (out []ledger.Difference, err error) {
 	for d, e := range seq {
 		require.NoError(t, err, "nothing comes behind an error")
 		if err = e; e == nil {
@@ -47,27 +48,27 @@ func TestReconcile(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *shop) {
 		all := records(t, s.profile, 3500)
 		var here, there []mergefile.Record
-		var want, wantNumbers []mergefile.Difference
+		var want, wantNumbers []ledger.Difference
 		for i, r := range all {
 			switch {
 			case i%1000 == 3:
 				there = append(there, r)
-				want = append(want, mergefile.Difference{Kind: mergefile.MissingHere, Transaction: r.Transaction})
+				want = append(want, ledger.Difference{Kind: ledger.MissingHere, Transaction: r.Transaction})
 				wantNumbers = append(wantNumbers, want[len(want)-1])
 			case i%1000 == 500, i > 3490:
 				here = append(here, r)
-				want = append(want, mergefile.Difference{Kind: mergefile.MissingThere, Transaction: r.Transaction})
+				want = append(want, ledger.Difference{Kind: ledger.MissingThere, Transaction: r.Transaction})
 				wantNumbers = append(wantNumbers, want[len(want)-1])
 			case i%1000 == 700:
 				here = append(here, r)
 				r.Points++
 				there = append(there, r)
-				want = append(want, mergefile.Difference{Kind: mergefile.Different, Transaction: r.Transaction})
+				want = append(want, ledger.Difference{Kind: ledger.Different, Transaction: r.Transaction})
 			default:
 				here, there = append(here, r), append(there, r)
 			}
 		}
-		r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
+		r := s.receiver(t, func(c *ledger.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
 		_, err := r.Receive(t.Context(), s.file(t, here), "", nil)
 		require.NoError(t, err)
 		ctx := t.Context()
@@ -91,7 +92,7 @@ func TestReconcile(t *testing.T) {
 
 		// A period, to the second.
 		from, to := all[700].Transaction.Time(), all[1703].Transaction.Time()
-		var inside []mergefile.Difference
+		var inside []ledger.Difference
 		for _, d := range want {
 			if at := d.Transaction.Time(); !at.Before(from) && at.Before(to) {
 				inside = append(inside, d)
@@ -107,7 +108,7 @@ func TestReconcile(t *testing.T) {
 		swapped[9], swapped[10] = swapped[10], swapped[9]
 		for _, bad := range [][]mergefile.Record{swapped, {all[0], all[0]}} {
 			_, err = differences(t, s.ledger.Reconcile(ctx, "", always, always, list(bad)))
-			assert.ErrorIs(t, err, mergefile.ErrOrder)
+			assert.ErrorIs(t, err, ledger.ErrOrder)
 		}
 		boom := errors.New("boom")
 		_, err = differences(t, s.ledger.Reconcile(ctx, "", always, always, func(yield func(mergefile.Record, error) bool) {
@@ -115,7 +116,7 @@ func TestReconcile(t *testing.T) {
 		}))
 		assert.ErrorIs(t, err, boom)
 		_, err = differences(t, s.ledger.Reconcile(ctx, "\x00", always, always, list(nil)))
-		assert.ErrorIs(t, err, mergefile.ErrScope)
+		assert.ErrorIs(t, err, ledger.ErrScope)
 
 		// The caller may stop anywhere, and ask again meanwhile.
 		for i := range len(want) {
@@ -133,7 +134,7 @@ func TestReconcile(t *testing.T) {
 }
 
 func TestReconcileWhatIsForgotten(t *testing.T) {
-	s := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), mergefile.LedgerConfig{Keep: day})
+	s := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), ledger.Config{Keep: day})
 	rs := records(t, s.profile, 5)
 	for i := range rs {
 		rs[i] = later(t, rs[i], time.Duration(i)*day)
@@ -147,11 +148,11 @@ func TestReconcileWhatIsForgotten(t *testing.T) {
 	got, err := differences(t, s.ledger.Reconcile(t.Context(), "", always, always, list(rs)))
 	require.NoError(t, err)
 	assert.Empty(t, got, "what was forgotten is not missing")
-	var old *mergefile.TooOldError
+	var old *ledger.TooOldError
 	_, err = differences(t, s.ledger.Reconcile(t.Context(), "", testStart, always, list(rs)))
 	require.ErrorAs(t, err, &old)
-	assert.Equal(t, "mergefile: the ledger has forgotten the numbers from before 2017-05-15 09:30:00", err.Error())
-	assert.Equal(t, "missing here", mergefile.MissingHere.String())
-	assert.Equal(t, "missing there", mergefile.MissingThere.String())
-	assert.Equal(t, "different", mergefile.Different.String())
+	assert.Equal(t, "ledger: the ledger has forgotten the numbers from before 2017-05-15 09:30:00", err.Error())
+	assert.Equal(t, "missing here", ledger.MissingHere.String())
+	assert.Equal(t, "missing there", ledger.MissingThere.String())
+	assert.Equal(t, "different", ledger.Different.String())
 }

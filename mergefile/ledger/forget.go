@@ -1,20 +1,22 @@
-package mergefile
+package ledger
 
 import (
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/mynakit/mynakit/internal/sqldb"
+	"github.com/mynakit/mynakit/mergefile"
 )
 
 // forgetRows is how many numbers are forgotten in one transaction, so that
 // merges need not wait long.
 const forgetRows = 2000
 
-// Forget forgets the numbers whose own date is more than [LedgerConfig.Keep]
+// Forget forgets the numbers whose own date is more than [Config.Keep]
 // ago, in all scopes, and tells how many those were. It never forgets a younger
 // one. If Keep is zero it does nothing.
 //
@@ -30,14 +32,14 @@ func (l *Ledger) Forget(ctx context.Context) (int64, error) {
 	}
 	scopes, err := scopeRows(ctx, l.db.Queries)
 	if err != nil {
-		return 0, fmt.Errorf("mergefile: forget: %w", err)
+		return 0, fmt.Errorf("ledger: forget: %w", err)
 	}
 	var forgotten int64
 	for _, s := range scopes {
 		n, err := l.forgetScope(ctx, s.id)
 		forgotten += n
 		if err != nil {
-			return forgotten, fmt.Errorf("mergefile: forget: %w", err)
+			return forgotten, fmt.Errorf("ledger: forget: %w", err)
 		}
 	}
 	return forgotten, nil
@@ -68,7 +70,7 @@ func (l *Ledger) forgetScope(ctx context.Context, id int64) (forgotten int64, er
 	for err == nil && before > 0 {
 		var n int64
 		err = l.write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-			last := Transaction{milli: before - 1, seq: maxSequence}
+			last := rowID{milli: before - 1, seq: math.MaxUint32}
 			err := tx.QueryRow(ctx, `SELECT at, sequence FROM {number} WHERE scope = ? AND at < ?
 				ORDER BY at, sequence LIMIT 1 OFFSET ?`, id, before, forgetRows-1).Scan(&last.milli, &last.seq)
 			if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -88,13 +90,21 @@ func (l *Ledger) forgetScope(ctx context.Context, id int64) (forgotten int64, er
 }
 
 // edge gives a scope's oldest (ASC) or newest (DESC) number.
-func edge(ctx context.Context, q sqldb.Queries, scope int64, order string) (t Transaction, ok bool, err error) {
+func edge(ctx context.Context, q sqldb.Queries, scope int64, order string) (t rowID, ok bool, err error) {
 	err = q.QueryRow(ctx, "SELECT at, sequence FROM {number} WHERE scope = ? ORDER BY at "+order+", sequence "+order+" LIMIT 1", scope).
 		Scan(&t.milli, &t.seq)
 	if errors.Is(err, sql.ErrNoRows) {
 		return t, false, nil
 	}
 	return t, err == nil, err
+}
+
+func edgeNumber(ctx context.Context, q sqldb.Queries, scope int64, order string) (mergefile.Transaction, error) {
+	t, _, err := edge(ctx, q, scope, order)
+	if err != nil {
+		return mergefile.Transaction{}, err
+	}
+	return t.transaction()
 }
 
 // scopeRow is a row of {scope}.
@@ -127,7 +137,7 @@ type ScopeInfo struct {
 	// Numbers is how many numbers are remembered; Oldest and Newest are zero if
 	// there is none.
 	Numbers        int64
-	Oldest, Newest Transaction
+	Oldest, Newest mergefile.Transaction
 	// Forgotten is the instant before which numbers may have been forgotten and
 	// are refused. It is the zero time if nothing has been forgotten.
 	Forgotten time.Time
@@ -149,26 +159,31 @@ func (l *Ledger) Scopes(ctx context.Context) ([]ScopeInfo, error) {
 			if err := tx.QueryRow(ctx, "SELECT count(*) FROM {number} WHERE scope = ?", s.id).Scan(&info.Numbers); err != nil {
 				return err
 			}
-			if info.Oldest, _, err = edge(ctx, tx.Queries, s.id, "ASC"); err != nil {
-				return err
-			}
-			if info.Newest, _, err = edge(ctx, tx.Queries, s.id, "DESC"); err != nil {
-				return err
+			if info.Numbers > 0 {
+				if info.Oldest, err = edgeNumber(ctx, tx.Queries, s.id, "ASC"); err != nil {
+					return err
+				}
+				if info.Newest, err = edgeNumber(ctx, tx.Queries, s.id, "DESC"); err != nil {
+					return err
+				}
 			}
 			out = append(out, info)
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("mergefile: list the scopes: %w", err)
+		return nil, fmt.Errorf("ledger: list the scopes: %w", err)
 	}
 	return out, nil
 }
+
+// jst is Japan Standard Time. Japan has had no summer time since 1951.
+var jst = time.FixedZone("JST", 9*60*60)
 
 // instant gives the time for a column of it, where 0 stands for never.
 func instant(milli int64) time.Time {
 	if milli == 0 {
 		return time.Time{}
 	}
-	return Transaction{milli: milli}.Time()
+	return time.UnixMilli(milli).In(jst)
 }

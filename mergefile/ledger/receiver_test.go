@@ -1,4 +1,4 @@
-package mergefile_test
+package ledger_test
 
 import (
 	"context"
@@ -13,23 +13,24 @@ import (
 
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 	"github.com/mynakit/mynakit/mykey"
 )
 
 func TestReceive(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *shop) {
-		r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
+		r := s.receiver(t, func(c *ledger.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
 		first := records(t, s.profile, 2500)
 		rep, err := r.Receive(t.Context(), s.file(t, first), "a.dat", nil)
 		require.NoError(t, err)
-		assert.Equal(t, mergefile.Report{KeyID: "k1", Records: 2500, Merged: 2500, Points: total(first), MergedRecords: first[:mergefile.DefaultList]}, rep)
+		assert.Equal(t, ledger.Report{KeyID: "k1", Records: 2500, Merged: 2500, Points: total(first), MergedRecords: first[:ledger.DefaultList]}, rep)
 		assert.Equal(t, sum(first), s.balances(t))
 		assert.Equal(t, 2500, s.has(t, first))
 
 		// The same file again, under whatever name.
 		rep, err = r.Receive(t.Context(), s.file(t, first), "b.dat", nil)
 		require.NoError(t, err)
-		assert.Equal(t, mergefile.Report{KeyID: "k1", Records: 2500, Duplicates: 2500, DuplicateRecords: first[:mergefile.DefaultList]}, rep)
+		assert.Equal(t, ledger.Report{KeyID: "k1", Records: 2500, Duplicates: 2500, DuplicateRecords: first[:ledger.DefaultList]}, rep)
 		assert.Equal(t, sum(first), s.balances(t))
 
 		// A file that repeats some of it, here and there.
@@ -58,7 +59,7 @@ func TestCopy(t *testing.T) {
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) {
 			var copied []int
-			s := openShop(t, dbtest.Open(t, e.driver, e.dsn(t)), mergefile.LedgerConfig{
+			s := openShop(t, dbtest.Open(t, e.driver, e.dsn(t)), ledger.Config{
 				Copy: func(ctx context.Context, conn *sql.Conn, table string, columns []string, rows [][]any) error {
 					copied = append(copied, len(rows))
 					return pgxCopy(ctx, conn, table, columns, rows)
@@ -82,17 +83,17 @@ func TestCopy(t *testing.T) {
 
 func TestReceiveOneRecord(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *shop) {
-		r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.List = -1 })
+		r := s.receiver(t, func(c *ledger.ReceiverConfig) { c.List = -1 })
 		one := records(t, s.profile, 1)
 		for i := range int64(2) {
 			rep, err := r.Receive(t.Context(), s.file(t, one), "", nil)
 			require.NoError(t, err)
-			assert.Equal(t, mergefile.Report{KeyID: "k1", Records: 1, Merged: 1 - i, Duplicates: i, Points: one[0].Points * uint64(1-i)}, rep)
+			assert.Equal(t, ledger.Report{KeyID: "k1", Records: 1, Merged: 1 - i, Duplicates: i, Points: one[0].Points * uint64(1-i)}, rep)
 		}
 		other := one[0]
 		other.Points++
 		rep, err := r.Receive(t.Context(), s.file(t, []mergefile.Record{other}), "", nil)
-		var c *mergefile.ConflictError
+		var c *ledger.ConflictError
 		require.ErrorAs(t, err, &c)
 		assert.EqualValues(t, 1, rep.Conflicts)
 		assert.Equal(t, sum(one), s.balances(t))
@@ -104,10 +105,10 @@ func TestConflict(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *shop) {
 		all := records(t, s.profile, 4000)
 		first, second := all[:1500], append([]mergefile.Record(nil), all[1000:]...)
-		var alarms []*mergefile.ConflictError
+		var alarms []*ledger.ConflictError
 		var seen int
-		r := s.receiver(t, func(c *mergefile.ReceiverConfig) {
-			c.Alarm = func(_ context.Context, c *mergefile.ConflictError) { alarms = append(alarms, c) }
+		r := s.receiver(t, func(c *ledger.ReceiverConfig) {
+			c.Alarm = func(_ context.Context, c *ledger.ConflictError) { alarms = append(alarms, c) }
 			c.ApplyAll = func(ctx context.Context, tx *sql.Tx, recs []mergefile.Record) error {
 				seen += len(recs)
 				return creditAll(ctx, tx, recs)
@@ -122,10 +123,10 @@ func TestConflict(t *testing.T) {
 		second[9].Holder = second[8].Holder // the same number, somebody else
 		second[2999].Points++               // a new number, which is nobody's business
 		rep, err := r.Receive(t.Context(), s.file(t, second), "2.dat", nil)
-		want := &mergefile.ConflictError{Name: "2.dat", Conflicts: 2, Records: []mergefile.Record{second[7], second[9]}}
+		want := &ledger.ConflictError{Name: "2.dat", Conflicts: 2, Records: []mergefile.Record{second[7], second[9]}}
 		require.Equal(t, want, err)
-		assert.Equal(t, []*mergefile.ConflictError{want}, alarms)
-		assert.Equal(t, "mergefile: 2 of the file's numbers have been merged with other content; nothing was merged", err.Error())
+		assert.Equal(t, []*ledger.ConflictError{want}, alarms)
+		assert.Equal(t, "ledger: 2 of the file's numbers have been merged with other content; nothing was merged", err.Error())
 		assert.EqualValues(t, 3000, rep.Records)
 		assert.EqualValues(t, 498, rep.Duplicates)
 		assert.EqualValues(t, 2, rep.Conflicts)
@@ -154,7 +155,7 @@ func TestConflictOfKinds(t *testing.T) {
 	require.NoError(t, err)
 	s.profile.Holder.Kind = mergefile.MyKeyID
 	_, err = s.receiver(t, nil).Receive(t.Context(), s.file(t, rs), "", nil)
-	var conflict *mergefile.ConflictError
+	var conflict *ledger.ConflictError
 	require.ErrorAs(t, err, &conflict)
 }
 
@@ -174,11 +175,11 @@ func TestReceiveInvalid(t *testing.T) {
 
 // If Apply fails, in whatever way, nothing of the file remains.
 func TestRefused(t *testing.T) {
-	for _, err := range []error{mergefile.ErrInvalid, &mergefile.ConflictError{}, &mergefile.TooOldError{}, fmt.Errorf("inbox: %w", &mergefile.TooOldError{})} {
-		assert.True(t, mergefile.Refused(err), "%T", err)
+	for _, err := range []error{mergefile.ErrInvalid, &ledger.ConflictError{}, &ledger.TooOldError{}, fmt.Errorf("inbox: %w", &ledger.TooOldError{})} {
+		assert.True(t, ledger.Refused(err), "%T", err)
 	}
-	for _, err := range []error{nil, mergefile.ErrBusy, mergefile.ErrStopped, mergefile.ErrOutcomeUnknown, &mergefile.ApplyError{Err: errors.New("no")}} {
-		assert.False(t, mergefile.Refused(err), "%T", err)
+	for _, err := range []error{nil, ledger.ErrBusy, ledger.ErrStopped, ledger.ErrOutcomeUnknown, &ledger.ApplyError{Err: errors.New("no")}} {
+		assert.False(t, ledger.Refused(err), "%T", err)
 	}
 }
 
@@ -187,7 +188,7 @@ func TestApplyFails(t *testing.T) {
 		rs := records(t, s.profile, 150)
 		boom := errors.New("boom")
 		var fail func() error
-		r := s.receiver(t, func(c *mergefile.ReceiverConfig) {
+		r := s.receiver(t, func(c *ledger.ReceiverConfig) {
 			c.Apply = func(ctx context.Context, tx *sql.Tx, rec mergefile.Record) error {
 				if err := credit(ctx, tx, rec); err != nil {
 					return err
@@ -210,7 +211,7 @@ func TestApplyFails(t *testing.T) {
 
 		fail = func() error { return boom }
 		err := receive(t.Context())
-		var ae *mergefile.ApplyError
+		var ae *ledger.ApplyError
 		require.ErrorAs(t, err, &ae)
 		assert.ErrorIs(t, err, boom)
 		none()
@@ -238,26 +239,26 @@ func TestApplyFails(t *testing.T) {
 }
 
 func TestNewReceiver(t *testing.T) {
-	s := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), mergefile.LedgerConfig{})
-	good := mergefile.ReceiverConfig{Ledger: s.ledger, Profile: s.profile, Keys: testKey(t), Apply: credit}
+	s := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), ledger.Config{})
+	good := ledger.ReceiverConfig{Ledger: s.ledger, Profile: s.profile, Keys: testKey(t), Apply: credit}
 	for _, tc := range []struct {
 		name   string
-		change func(*mergefile.ReceiverConfig)
+		change func(*ledger.ReceiverConfig)
 		want   error
 	}{
-		{"no ledger", func(c *mergefile.ReceiverConfig) { c.Ledger = nil }, nil},
-		{"no keys", func(c *mergefile.ReceiverConfig) { c.Keys = nil }, mergefile.ErrKey},
-		{"no Apply", func(c *mergefile.ReceiverConfig) { c.Apply = nil }, nil},
-		{"both", func(c *mergefile.ReceiverConfig) { c.ApplyAll = creditAll }, nil},
-		{"a shop's numbers without a scope", func(c *mergefile.ReceiverConfig) { c.Profile.Transaction.Scope = mergefile.ScopeShop }, mergefile.ErrScope},
-		{"a long scope", func(c *mergefile.ReceiverConfig) { c.Scope = strings.Repeat("a", mergefile.MaxScopeLen+1) }, mergefile.ErrScope},
-		{"a scope with a DEL", func(c *mergefile.ReceiverConfig) { c.Scope = "a\x7F" }, mergefile.ErrScope},
-		{"a scope that is not text", func(c *mergefile.ReceiverConfig) { c.Scope = "a\x00" }, mergefile.ErrScope},
-		{"a scope in no encoding", func(c *mergefile.ReceiverConfig) { c.Scope = "\xff" }, mergefile.ErrScope},
+		{"no ledger", func(c *ledger.ReceiverConfig) { c.Ledger = nil }, nil},
+		{"no keys", func(c *ledger.ReceiverConfig) { c.Keys = nil }, ledger.ErrKey},
+		{"no Apply", func(c *ledger.ReceiverConfig) { c.Apply = nil }, nil},
+		{"both", func(c *ledger.ReceiverConfig) { c.ApplyAll = creditAll }, nil},
+		{"a shop's numbers without a scope", func(c *ledger.ReceiverConfig) { c.Profile.Transaction.Scope = mergefile.ScopeShop }, ledger.ErrScope},
+		{"a long scope", func(c *ledger.ReceiverConfig) { c.Scope = strings.Repeat("a", ledger.MaxScopeLen+1) }, ledger.ErrScope},
+		{"a scope with a DEL", func(c *ledger.ReceiverConfig) { c.Scope = "a\x7F" }, ledger.ErrScope},
+		{"a scope that is not text", func(c *ledger.ReceiverConfig) { c.Scope = "a\x00" }, ledger.ErrScope},
+		{"a scope in no encoding", func(c *ledger.ReceiverConfig) { c.Scope = "\xff" }, ledger.ErrScope},
 	} {
 		cfg := good
 		tc.change(&cfg)
-		_, err := mergefile.NewReceiver(cfg)
+		_, err := ledger.NewReceiver(cfg)
 		require.Error(t, err, tc.name)
 		if tc.want != nil {
 			assert.ErrorIs(t, err, tc.want, tc.name)
@@ -265,7 +266,7 @@ func TestNewReceiver(t *testing.T) {
 	}
 	good.Profile.Layout = "?"
 	var pe *mergefile.ProfileError
-	_, err := mergefile.NewReceiver(good)
+	_, err := ledger.NewReceiver(good)
 	assert.ErrorAs(t, err, &pe)
 }
 
@@ -274,7 +275,7 @@ func TestScopes(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *shop) {
 		rs := records(t, s.profile, 10)
 		for _, scope := range []string{"", "mall 1", strings.Repeat("商店街", 14) + "ab"} {
-			r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Scope = scope })
+			r := s.receiver(t, func(c *ledger.ReceiverConfig) { c.Scope = scope })
 			for i := range int64(2) {
 				rep, err := r.Receive(t.Context(), s.file(t, rs), "", nil)
 				require.NoError(t, err)
@@ -288,7 +289,7 @@ func TestScopes(t *testing.T) {
 
 // Where the profile names files, a file under another name is refused.
 func TestReceiveByName(t *testing.T) {
-	s := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), mergefile.LedgerConfig{})
+	s := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), ledger.Config{})
 	rs := records(t, s.profile, 3)
 	for _, tc := range []struct {
 		form  mergefile.FileNameForm

@@ -1,4 +1,4 @@
-package mergefile_test
+package ledger_test
 
 import (
 	"bytes"
@@ -16,9 +16,10 @@ import (
 
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
-func export(t testing.TB, l *mergefile.Ledger) []byte {
+func export(t testing.TB, l *ledger.Ledger) []byte {
 	var buf bytes.Buffer
 	require.NoError(t, l.Export(t.Context(), &buf))
 	return buf.Bytes()
@@ -29,13 +30,13 @@ func TestTransfer(t *testing.T) {
 	for _, from := range engines {
 		for _, to := range engines {
 			t.Run(from.name+" to "+to.name, func(t *testing.T) {
-				s := openShop(t, dbtest.Open(t, from.driver, from.dsn(t)), mergefile.LedgerConfig{Keep: day})
+				s := openShop(t, dbtest.Open(t, from.driver, from.dsn(t)), ledger.Config{Keep: day})
 				rs := records(t, s.profile, 1200)
 				for i := 1000; i < len(rs); i++ {
 					rs[i] = later(t, rs[i], 3*day)
 				}
 				for _, scope := range []string{"", "商店街 \"1\"", "mall"} {
-					r := s.receiver(t, func(c *mergefile.ReceiverConfig) {
+					r := s.receiver(t, func(c *ledger.ReceiverConfig) {
 						c.Scope, c.Apply, c.ApplyAll = scope, nil, creditAll
 					})
 					_, err := r.Receive(t.Context(), s.file(t, rs), "", nil)
@@ -49,23 +50,23 @@ func TestTransfer(t *testing.T) {
 				assert.True(t, strings.HasPrefix(string(text), "mynakit-ledger 1 "))
 				assert.NotContains(t, string(text), rs[0].Holder.Reveal())
 
-				d := openShop(t, dbtest.Open(t, to.driver, to.dsn(t)), mergefile.LedgerConfig{Keep: day})
+				d := openShop(t, dbtest.Open(t, to.driver, to.dsn(t)), ledger.Config{Keep: day})
 				rep, err := d.ledger.Import(t.Context(), bytes.NewReader(text))
 				require.NoError(t, err)
-				assert.Equal(t, mergefile.ImportReport{Numbers: 2600, New: 2600}, rep)
+				assert.Equal(t, ledger.ImportReport{Numbers: 2600, New: 2600}, rep)
 				assert.Equal(t, string(text), string(export(t, d.ledger)), "all of it is there, and reads the same")
 				rep, err = d.ledger.Import(t.Context(), bytes.NewReader(text))
 				require.NoError(t, err)
-				assert.Equal(t, mergefile.ImportReport{Numbers: 2600}, rep, "once more changes nothing")
+				assert.Equal(t, ledger.ImportReport{Numbers: 2600}, rep, "once more changes nothing")
 				assert.Equal(t, string(text), string(export(t, d.ledger)))
 
 				// On the new machine the old files are what they were.
-				r := d.receiver(t, func(c *mergefile.ReceiverConfig) { c.Scope = "mall" })
+				r := d.receiver(t, func(c *ledger.ReceiverConfig) { c.Scope = "mall" })
 				got, err := r.Receive(t.Context(), d.file(t, rs), "", nil)
 				require.NoError(t, err)
 				assert.EqualValues(t, 1200, got.Duplicates)
 				_, err = d.receiver(t, nil).Receive(t.Context(), d.file(t, rs), "", nil)
-				var old *mergefile.TooOldError
+				var old *ledger.TooOldError
 				assert.ErrorAs(t, err, &old)
 
 				// What each side has merged since comes together.
@@ -74,7 +75,7 @@ func TestTransfer(t *testing.T) {
 				require.NoError(t, err)
 				rep, err = s.ledger.Import(t.Context(), bytes.NewReader(export(t, d.ledger)))
 				require.NoError(t, err)
-				assert.Equal(t, mergefile.ImportReport{Numbers: 2601, New: 1}, rep)
+				assert.Equal(t, ledger.ImportReport{Numbers: 2601, New: 1}, rep)
 				assert.Equal(t, string(export(t, d.ledger)), string(export(t, s.ledger)))
 			})
 		}
@@ -91,7 +92,7 @@ func TestImportOfWhatIsForgotten(t *testing.T) {
 		require.NoError(t, err)
 		copied := export(t, s.ledger)
 
-		d := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), mergefile.LedgerConfig{Keep: day})
+		d := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), ledger.Config{Keep: day})
 		_, err = d.receiver(t, nil).Receive(t.Context(), d.file(t, young), "", nil)
 		require.NoError(t, err)
 		_, err = d.ledger.Forget(t.Context())
@@ -99,14 +100,14 @@ func TestImportOfWhatIsForgotten(t *testing.T) {
 		before := export(t, d.ledger)
 		rep, err := d.ledger.Import(t.Context(), bytes.NewReader(copied))
 		require.NoError(t, err)
-		assert.Equal(t, mergefile.ImportReport{Numbers: 4}, rep)
+		assert.Equal(t, ledger.ImportReport{Numbers: 4}, rep)
 		assert.Equal(t, string(before), string(export(t, d.ledger)))
 
 		// And the other way: what was forgotten there is refused here too.
 		_, err = s.ledger.Import(t.Context(), bytes.NewReader(before))
 		require.NoError(t, err)
 		_, err = s.receiver(t, nil).Receive(t.Context(), s.file(t, old), "", nil)
-		var tooOld *mergefile.TooOldError
+		var tooOld *ledger.TooOldError
 		assert.ErrorAs(t, err, &tooOld)
 	})
 }
@@ -114,10 +115,10 @@ func TestImportOfWhatIsForgotten(t *testing.T) {
 func TestImportConflict(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *shop) {
 		rs := records(t, s.profile, 1200)
-		all := func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll }
+		all := func(c *ledger.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll }
 		_, err := s.receiver(t, all).Receive(t.Context(), s.file(t, rs), "", nil)
 		require.NoError(t, err)
-		other := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), mergefile.LedgerConfig{})
+		other := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), ledger.Config{})
 		changed := append([]mergefile.Record(nil), rs...)
 		changed[1100].Points++
 		changed = append(changed, later(t, rs[0], day))
@@ -125,7 +126,7 @@ func TestImportConflict(t *testing.T) {
 		require.NoError(t, err)
 		before := export(t, s.ledger)
 		rep, err := s.ledger.Import(t.Context(), bytes.NewReader(export(t, other.ledger)))
-		require.Equal(t, &mergefile.ConflictError{Conflicts: 1, Records: numbersOf(rs[1100:1101])}, err)
+		require.Equal(t, &ledger.ConflictError{Conflicts: 1, Records: numbersOf(rs[1100:1101])}, err)
 		assert.Zero(t, rep)
 		assert.Equal(t, string(before), string(export(t, s.ledger)), "nothing was taken over")
 	})
@@ -133,7 +134,7 @@ func TestImportConflict(t *testing.T) {
 
 // small is a ledger whose export the tests take apart.
 func small(t testing.TB) *shop {
-	s := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), mergefile.LedgerConfig{})
+	s := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), ledger.Config{})
 	_, err := s.receiver(t, nil).Receive(t.Context(), s.file(t, records(t, s.profile, 3)), "", nil)
 	require.NoError(t, err)
 	return s
@@ -143,11 +144,11 @@ func small(t testing.TB) *shop {
 func TestImportDamaged(t *testing.T) {
 	s := small(t)
 	good := export(t, s.ledger)
-	d := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), mergefile.LedgerConfig{})
+	d := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), ledger.Config{})
 	refused := func(text []byte, about ...any) {
 		t.Helper()
 		rep, err := d.ledger.Import(t.Context(), bytes.NewReader(text))
-		if err == nil || !errors.Is(err, mergefile.ErrExport) && !errors.Is(err, mergefile.ErrLedgerKey) {
+		if err == nil || !errors.Is(err, ledger.ErrExport) && !errors.Is(err, ledger.ErrOtherKey) {
 			t.Errorf("%v: %v", fmt.Sprint(about...), err)
 		}
 		assert.Zero(t, rep)
@@ -176,10 +177,10 @@ func TestImportDamaged(t *testing.T) {
 	assert.Empty(t, scopes)
 
 	// Another key: it says so, since somebody has to find the right one.
-	stranger, err := mergefile.OpenLedger(t.Context(), dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), mergefile.LedgerConfig{Key: ledgerKey(t, "another secret altogether")})
+	stranger, err := ledger.Open(t.Context(), dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())), ledger.Config{Key: ledgerKey(t, "another secret altogether")})
 	require.NoError(t, err)
 	_, err = stranger.Import(t.Context(), bytes.NewReader(good))
-	assert.ErrorIs(t, err, mergefile.ErrLedgerKey)
+	assert.ErrorIs(t, err, ledger.ErrOtherKey)
 }
 
 type seeker struct{ *bytes.Reader }
@@ -193,7 +194,7 @@ func TestTransferErrors(t *testing.T) {
 	good := export(t, s.ledger)
 	_, err := s.ledger.Import(t.Context(), seeker{bytes.NewReader(good)})
 	assert.ErrorIs(t, err, errStick, "a failure to read is not a bad export")
-	assert.NotErrorIs(t, err, mergefile.ErrExport)
+	assert.NotErrorIs(t, err, ledger.ErrExport)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = s.ledger.Import(ctx, bytes.NewReader(good))
@@ -224,7 +225,7 @@ func FuzzImport(f *testing.F) {
 	f.Add(bytes.Repeat([]byte("x"), 2000))
 	db := dbtest.Open(f, "sqlite", ":memory:")
 	db.SetMaxOpenConns(1)
-	l, err := mergefile.OpenLedger(f.Context(), db, mergefile.LedgerConfig{Key: ledgerKey(f, ledgerSecret), Clock: time.Now})
+	l, err := ledger.Open(f.Context(), db, ledger.Config{Key: ledgerKey(f, ledgerSecret), Clock: time.Now})
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, in []byte) {
 		in = in[:len(in):len(in)]
@@ -239,7 +240,7 @@ func FuzzImport(f *testing.F) {
 			if got := export(t, l); !bytes.Equal(got, in) && !bytes.Equal(in, good) {
 				t.Fatalf("%q was taken over as %q", in, got)
 			}
-		} else if !errors.Is(err, mergefile.ErrExport) && !errors.Is(err, mergefile.ErrLedgerKey) {
+		} else if !errors.Is(err, ledger.ErrExport) && !errors.Is(err, ledger.ErrOtherKey) {
 			t.Fatal(err)
 		}
 	})

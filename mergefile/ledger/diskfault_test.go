@@ -1,6 +1,6 @@
 //go:build linux && (amd64 || arm64)
 
-package mergefile_test
+package ledger_test
 
 import (
 	"errors"
@@ -18,6 +18,7 @@ import (
 
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 // disk is a file system under SQLite, a layer above its own, that fails one
@@ -252,7 +253,7 @@ func TestDiskFails(t *testing.T) {
 				if broken != nil {
 					stopped++
 				}
-				if errors.Is(broken, mergefile.ErrOutcomeUnknown) {
+				if errors.Is(broken, ledger.ErrOutcomeUnknown) {
 					unknown++
 				}
 			}
@@ -274,24 +275,24 @@ func diskFails(t *testing.T, files [][]mergefile.Record, kind string, failAt int
 	theDisk.arm("", 0, false)
 	db := dbtest.Open(t, "sqlite", diskDSN(t, dir)+"&_pragma=wal_autocheckpoint(8)")
 	db.SetMaxOpenConns(1)
-	s := openShop(t, db, mergefile.LedgerConfig{RetryFor: -1})
-	r := s.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
+	s := openShop(t, db, ledger.Config{RetryFor: -1})
+	r := s.receiver(t, func(c *ledger.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
 	theDisk.arm(kind, failAt, full)
 	defer theDisk.arm("", 0, false)
 	acknowledged := map[int]bool{}
 	for i, rs := range files {
 		_, err := r.Receive(t.Context(), s.file(t, rs), "", nil)
 		if broken != nil {
-			require.ErrorIs(t, err, mergefile.ErrStopped, "it goes on after %v", broken)
-			require.NotErrorIs(t, err, mergefile.ErrOutcomeUnknown, "this one was not begun")
+			require.ErrorIs(t, err, ledger.ErrStopped, "it goes on after %v", broken)
+			require.NotErrorIs(t, err, ledger.ErrOutcomeUnknown, "this one was not begun")
 			continue
 		}
 		if err == nil {
 			acknowledged[i] = true
 		} else if !full {
-			require.ErrorIs(t, err, mergefile.ErrStopped)
+			require.ErrorIs(t, err, ledger.ErrStopped)
 		}
-		if errors.Is(err, mergefile.ErrStopped) {
+		if errors.Is(err, ledger.ErrStopped) {
 			broken = err
 		}
 	}
@@ -303,7 +304,7 @@ func diskFails(t *testing.T, files [][]mergefile.Record, kind string, failAt int
 		about := fmt.Sprintf("%s %d, full %v, power cut %v", kind, failAt, full, powerCut)
 		after := t.TempDir()
 		theDisk.image(t, dir, after, powerCut)
-		again := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(after)), mergefile.LedgerConfig{})
+		again := openShop(t, dbtest.Open(t, "sqlite", dbtest.SQLite(after)), ledger.Config{})
 		balances := map[string]uint64{}
 		for i, rs := range files {
 			there := again.remembered(t, rs)
@@ -318,7 +319,7 @@ func diskFails(t *testing.T, files [][]mergefile.Record, kind string, failAt int
 			}
 		}
 		require.Equal(t, balances, again.balances(t), about)
-		r := again.receiver(t, func(c *mergefile.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
+		r := again.receiver(t, func(c *ledger.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
 		for _, rs := range files {
 			_, err := r.Receive(t.Context(), again.file(t, rs), "", nil)
 			require.NoError(t, err)
