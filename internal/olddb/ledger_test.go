@@ -12,17 +12,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 func TestLedger(t *testing.T) {
 	each(t, "keepers", func(t *testing.T, db *sql.DB, _ want) {
 		ctx := t.Context()
-		open := func(secret string) (*mergefile.Ledger, error) {
-			key := must(mergefile.NewLedgerKey([]byte(secret)))(t)
-			return mergefile.OpenLedger(ctx, db, mergefile.LedgerConfig{Key: key, Keep: 60 * 24 * time.Hour, Clock: clock})
+		open := func(secret string) (*ledger.Ledger, error) {
+			key := must(ledger.NewKey([]byte(secret)))(t)
+			return ledger.Open(ctx, db, ledger.Config{Key: key, Keep: 60 * 24 * time.Hour, Clock: clock})
 		}
 		_, err := open("another secret than that of the fixture")
-		require.ErrorIs(t, err, mergefile.ErrLedgerKey)
+		require.ErrorIs(t, err, ledger.ErrOtherKey)
 		l := must(open("the ledger secret of this old fixture"))(t)
 
 		number := func(s string) mergefile.Transaction { return must(mergefile.ParseTransaction(s))(t) }
@@ -54,8 +55,8 @@ func TestLedger(t *testing.T) {
 		assert.Equal(t, number("20261103100000-000003").Time().AddDate(0, 0, -60), forgotten)
 
 		key := must(mergefile.NewKey("K1", []byte("0123456789abcdef"), []byte("the secret text")))(t)
-		receive := func(scope, name string) (mergefile.Report, error) {
-			r := must(mergefile.NewReceiver(mergefile.ReceiverConfig{Ledger: l, Profile: mergefile.Standard(), Keys: key, Scope: scope,
+		receive := func(scope, name string) (ledger.Report, error) {
+			r := must(ledger.NewReceiver(ledger.ReceiverConfig{Ledger: l, Profile: mergefile.Standard(), Keys: key, Scope: scope,
 				Apply: func(ctx context.Context, tx *sql.Tx, rec mergefile.Record) error {
 					_, err := tx.ExecContext(ctx, `INSERT INTO balance (holder, points) VALUES ($1, $2)
 						ON CONFLICT (holder) DO UPDATE SET points = balance.points + excluded.points`, rec.Holder.Reveal(), int64(rec.Points))
@@ -72,10 +73,10 @@ func TestLedger(t *testing.T) {
 			assert.EqualValues(t, 0, report.Merged)
 		}
 		_, err = receive("shop-1", "shop-1-conflict.dat")
-		var conflict *mergefile.ConflictError
+		var conflict *ledger.ConflictError
 		assert.ErrorAs(t, err, &conflict)
 		_, err = receive("shop-1", "shop-1-a.dat")
-		var old *mergefile.TooOldError
+		var old *ledger.TooOldError
 		assert.ErrorAs(t, err, &old)
 
 		record := func(holder string, points uint64, n string) mergefile.Record {
@@ -92,15 +93,15 @@ func TestLedger(t *testing.T) {
 				}
 			}
 		}
-		var differences []mergefile.Difference
+		var differences []ledger.Difference
 		for d, err := range l.Reconcile(ctx, "shop-1", time.Time{}, time.Time{}, list) {
 			require.NoError(t, err)
 			differences = append(differences, d)
 		}
-		assert.Equal(t, []mergefile.Difference{
-			{Kind: mergefile.Different, Transaction: number("20261102100000-000002")},
-			{Kind: mergefile.MissingHere, Transaction: number("20261102100000-000003")},
-			{Kind: mergefile.MissingThere, Transaction: number("20261103100000-000003")},
+		assert.Equal(t, []ledger.Difference{
+			{Kind: ledger.Different, Transaction: number("20261102100000-000002")},
+			{Kind: ledger.MissingHere, Transaction: number("20261102100000-000003")},
+			{Kind: ledger.MissingThere, Transaction: number("20261103100000-000003")},
 		}, differences)
 
 		points := func() (out []int64) {
