@@ -1,5 +1,5 @@
-// Package doccheck keeps the Markdown of this repository true. It holds tests
-// alone:
+// Package doccheck keeps the Markdown of this repository true, and the walls
+// between its packages. It holds tests alone:
 //
 //   - Go code compiles, and what ends in "// Output:" prints that.
 //   - Sessions (code blocks marked console) are run and their output compared;
@@ -8,6 +8,7 @@
 //   - Links between files lead somewhere, to a heading where they name one.
 //   - README.md and README.ja.md have the same code, commands and tables.
 //   - The table of dependencies is that of go.mod.
+//   - Packages import what their room may: see the table in imports_test.go.
 //   - Workflows pin what they use, and ask for no rights that they do not need.
 //
 // # Snippets
