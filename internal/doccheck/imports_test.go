@@ -32,7 +32,7 @@ var rooms = []struct{ pkg, imports string }{
 	{"ticket/paper", "ticket mykey golang.org/x/text github.com/boombuler/barcode"},
 	{"mergefile", "mykey golang.org/x/text"},
 	{"mergefile/ledger", "mergefile mykey internal/sqldb"},
-	{"mergefile/inbox", "mergefile github.com/fsnotify/fsnotify"},
+	{"mergefile/inbox", "mergefile mergefile/ledger github.com/fsnotify/fsnotify"},
 	{"mergefile/outbox", "mergefile mergefile/ledger mykey internal/sqldb github.com/fsnotify/fsnotify"},
 	{"mergefile/testkit/...", "mergefile mykey golang.org/x/text"},
 	{"internal/secret", ""},
