@@ -13,7 +13,7 @@
 // An [ID] is a MyKey ID: eight half-width upper-case letters or digits. A
 // [ServiceID] is an operator and the number by which that operator knows the
 // holder. A [PPID] is the newer identifier that differs from system to system.
-// Each of the three is a [Key] by which a person can be found. [Municipality],
+// Each of the three is an [Identifier] by which a person can be found. [Municipality],
 // [Fingerprint] and [Code] are a local government's code, a terminal's
 // fingerprint and an error code. [PaymentRules] checks the [Application] for a
 // payment service.

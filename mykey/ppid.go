@@ -102,13 +102,13 @@ func (p *PPID) Scan(src any) error {
 	return scanText(fieldPPID, src, func(s string) error { return p.UnmarshalText([]byte(s)) })
 }
 
-// Key is one of the names that the registry finds a person by: an [ID], a
-// [ServiceID] or a [PPID].
-type Key interface {
-	isKey()
+// An Identifier is a value by which a person can be found: an [ID], a [ServiceID]
+// or a [PPID].
+type Identifier interface {
+	isIdentifier()
 	IsZero() bool
 }
 
-func (ID) isKey()        {}
-func (ServiceID) isKey() {}
-func (PPID) isKey()      {}
+func (ID) isIdentifier()        {}
+func (ServiceID) isIdentifier() {}
+func (PPID) isIdentifier()      {}

@@ -85,13 +85,11 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Shop, error) {
 	}
 	s := &Shop{cfg: cfg, db: db}
 
-	people, err := registry.OpenSQL(ctx, db, registry.SQLConfig{RetryFor: cfg.RetryFor})
-	if err != nil {
-		return nil, err
-	}
-	s.registry, err = registry.New(ctx, people, registry.Config{
-		Serials: registry.Pseudonyms(cfg.Keys.pseudonym),
-		Now:     cfg.Now,
+	var err error
+	s.registry, err = registry.Open(ctx, db, registry.Config{
+		Serials:  registry.Pseudonyms(cfg.Keys.pseudonym),
+		RetryFor: cfg.RetryFor,
+		Clock:    cfg.Now,
 	})
 	if err != nil {
 		return nil, err

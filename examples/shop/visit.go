@@ -55,7 +55,7 @@ func (s *Shop) Recognise(ctx context.Context, card *jpki.Card) (Customer, error)
 // Find gives the customer who has a MyKey ID or a Service ID, without the card:
 // the mall's point card on a keyboard-wedge reader, say (システム設計書 III.15). The
 // errors are those of [registry.Registry.Find].
-func (s *Shop) Find(ctx context.Context, key mykey.Key) (Customer, error) {
+func (s *Shop) Find(ctx context.Context, key mykey.Identifier) (Customer, error) {
 	p, err := s.registry.Find(ctx, key)
 	if err != nil {
 		return Customer{}, err

@@ -37,16 +37,15 @@ func TestRegistry(t *testing.T) {
 	})
 }
 
-func openRegistry(ctx context.Context, t *testing.T, db *sql.DB, prefix string, form registry.SerialForm) (*registry.Registry, error) {
-	store := must(registry.OpenSQL(ctx, db, registry.SQLConfig{Prefix: prefix}))(t)
-	return registry.New(ctx, store, registry.Config{Serials: form, Now: clock})
+func openRegistry(ctx context.Context, db *sql.DB, prefix string, form registry.SerialForm) (*registry.Registry, error) {
+	return registry.Open(ctx, db, registry.Config{Prefix: prefix, Serials: form, Clock: clock})
 }
 
 func testRegistry(t *testing.T, db *sql.DB, prefix string, form registry.SerialForm, offered string) {
 	ctx := t.Context()
-	_, err := openRegistry(ctx, t, db, prefix, registry.Pseudonyms([]byte("a key that the registry is not kept under")))
+	_, err := openRegistry(ctx, db, prefix, registry.Pseudonyms([]byte("a key that the registry is not kept under")))
 	require.ErrorIs(t, err, registry.ErrSerialForm)
-	r := must(openRegistry(ctx, t, db, prefix, form))(t)
+	r := must(openRegistry(ctx, db, prefix, form))(t)
 	id := func(s string) mykey.ID { return must(mykey.ParseID(s))(t) }
 	service := func(s string) mykey.ServiceID { return must(mykey.ParseServiceID(s))(t) }
 

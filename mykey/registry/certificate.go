@@ -121,7 +121,7 @@ const redacted = "[redacted]"
 
 // SerialForm says in which form a registry keeps serial numbers. Make one with
 // [Pseudonyms] or [PlainSerials]; the choice cannot be changed for a table
-// that exists. The zero SerialForm is refused by [New].
+// that exists. The zero SerialForm is refused by [Open].
 type SerialForm struct {
 	// Functions, because fmt prints a key held in a field and of a function
 	// shows only the address.
@@ -137,7 +137,7 @@ const MinPseudonymKey = 16
 // hold of the table without the key can neither read a number nor try one.
 // The key should be 32 random bytes kept apart from the database; if it is
 // lost, so is every binding. A key shorter than [MinPseudonymKey] gives a form
-// that [New] refuses.
+// that [Open] refuses.
 func Pseudonyms(key []byte) SerialForm {
 	if len(key) < MinPseudonymKey {
 		return SerialForm{}

@@ -36,7 +36,7 @@ import (
 //	[jpki.ErrSignature], [jpki.ErrNotAuthentic],
 //	[jpki.ErrNotJPKI]                                    CodeCardRead
 //	a [*jpki.StepError] whose time ran out               CodeCardRead
-//	[*StoreError], another timeout, a [net.Error]        CodeNetwork
+//	the database's, another timeout, a [net.Error]        CodeNetwork
 //	[jpki.ErrRevocationUnknown]                          CodeNetwork for such a cause, or none
 //
 // Errors of package pcsc have the code of what they wrap: a card that was taken
@@ -112,7 +112,7 @@ func isCard(err error) bool {
 }
 
 func isNetwork(err error) bool {
-	if _, ok := errors.AsType[*StoreError](err); ok {
+	if _, ok := errors.AsType[*storeError](err); ok {
 		return true
 	}
 	if e, ok := errors.AsType[net.Error](err); ok {

@@ -1,22 +1,21 @@
 // Package registry keeps the user table (利用者テーブル) of the MyKey platform in the
 // operator's own database. The table ties a person's Individual Number Card to
 // the numbers by which libraries, shops and cities know the person. Most
-// programs need [New], [Registry.Lookup] and [Registry.Begin].
+// programs need [Open], [Registry.Lookup] and [Registry.Begin].
 //
 // # The table
 //
-// A [Registry] works on a [Store]: [NewMemory], or [OpenSQL] with SQLite or
-// PostgreSQL. It keeps each certificate's serial number as a keyed pseudonym
-// ([Pseudonyms]) or in plain ([PlainSerials]); the caller chooses.
+// [Open] creates the tables in the program's own database, SQLite or PostgreSQL.
+// It keeps each certificate's serial number as a keyed pseudonym ([Pseudonyms])
+// or in plain ([PlainSerials]); the caller chooses.
 //
 //	db, err := sql.Open("sqlite", "file:shop.db?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)")
-//	store, err := registry.OpenSQL(ctx, db, registry.SQLConfig{})
-//	reg, err := registry.New(ctx, store, registry.Config{Serials: registry.Pseudonyms(key)})
+//	reg, err := registry.Open(ctx, db, registry.Config{Serials: registry.Pseudonyms(key)})
 //
 // At a counter, [Registry.Lookup] or [Registry.LookupService] finds the holder
 // of a card in one query. If the error is [ErrNotEnrolled], the card may be a
 // reissued one; [Registry.Begin] binds it. [Registry.Find] finds a person by
-// any [mykey.Key].
+// any [mykey.Identifier].
 //
 // # Sessions
 //
@@ -27,7 +26,7 @@
 //
 // [Session.Enrol] and [Session.ChangeID] return an [Enrolment]: three automatic
 // candidates, the third registered without asking, or candidates of the
-// holder's own until three were taken. Its counts are in the store and belong
+// holder's own until three were taken. Its counts are in the database and belong
 // to the card. A reissued card replaces the former one at its first use
 // ([Config.Former]) or by [Session.Rebind]. Revoked and abandoned IDs stay on
 // record and are never issued again.
@@ -35,8 +34,8 @@
 // # Errors
 //
 // A refusal is one of the Err values, a [*DuplicateError] or a
-// [*mykey.FormError], and leaves the table as it was. A [*StoreError] wraps the
-// driver's error when the database is gone, full or locked; nothing is half
+// [*mykey.FormError], and leaves the table as it was. An error of a
+// database that is gone, full or locked names the act and wraps the driver's; nothing is half
 // written, and the same call can be repeated, even if it was carried out and
 // only its answer was lost. Two calls count again: [Enrolment.Offer], and
 // [Enrolment.Check] of an ID that is taken. Read [Enrolment.Progress] first.

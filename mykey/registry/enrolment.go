@@ -62,7 +62,7 @@ func progress(c cardRow) Progress {
 // Enrol begins, or takes up again, the registration of a first MyKey ID
 // (マイキーIDの作成・登録). The session must have begun with the PIN
 // (システム設計書 I.6③). Errors: [ErrSessionOver], [ErrPINRequired],
-// [ErrAlreadyEnrolled], or a [*StoreError].
+// [ErrAlreadyEnrolled], or the database's, wrapped.
 func (s *Session) Enrol(ctx context.Context) (*Enrolment, error) {
 	return s.enrolment(ctx, &Enrolment{s: s})
 }
@@ -71,7 +71,7 @@ func (s *Session) Enrol(ctx context.Context) (*Enrolment, error) {
 // session must have begun with the PIN (システム設計書 IV(8)). What is bound to the
 // holder stays bound; the old ID is never given to anybody again. Errors:
 // [ErrSessionOver], [ErrPINRequired], [ErrNotEnrolled], [ErrIDReplaced],
-// [ErrSuperseded], or a [*StoreError].
+// [ErrSuperseded], or the database's, wrapped.
 func (s *Session) ChangeID(ctx context.Context) (*Enrolment, error) {
 	return s.enrolment(ctx, &Enrolment{s: s, changing: true})
 }
@@ -149,7 +149,7 @@ func (e *Enrolment) check(ctx context.Context, tx tx) error {
 }
 
 // Progress gives the state of the procedure. Errors: [ErrSessionOver] or a
-// [*StoreError].
+// the database's, wrapped.
 func (e *Enrolment) Progress(ctx context.Context) (Progress, error) {
 	e.s.mu.Lock()
 	defer e.s.mu.Unlock()
@@ -180,7 +180,7 @@ func (e *Enrolment) Progress(ctx context.Context) (Progress, error) {
 //
 // Errors: the refusals of a session ([ErrSessionOver], [ErrWrongCard],
 // [ErrExpired], [ErrIDReplaced], [ErrSuperseded], [ErrAlreadyEnrolled]),
-// [ErrNoFreeID], or a [*StoreError].
+// [ErrNoFreeID], or the database's, wrapped.
 func (e *Enrolment) Offer(ctx context.Context, confirm Tap) (Progress, error) {
 	return e.step(ctx, "offer MyKey ID", confirm, func(ctx context.Context, tx tx, c *cardRow) error {
 		id, err := e.draw(ctx, tx)
@@ -240,7 +240,7 @@ func (e *Enrolment) keep(ctx context.Context, tx tx, c *cardRow, id mykey.ID) er
 // that is free may be asked for again.
 //
 // Other errors: [ErrSameID], not counted; the refusals of a session as of
-// Offer; a [*mykey.FormError] for the zero ID; or a [*StoreError].
+// Offer; a [*mykey.FormError] for the zero ID; or the database's, wrapped.
 func (e *Enrolment) Check(ctx context.Context, confirm Tap, id mykey.ID) (Progress, error) {
 	if id.IsZero() {
 		return Progress{}, missing(fieldID)
@@ -275,7 +275,7 @@ func (e *Enrolment) Check(ctx context.Context, confirm Tap, id mykey.ID) (Progre
 
 // Accept registers the present candidate, with the certificate and its expiry
 // (システム設計書 I.6④). It may be repeated when an answer was lost. Errors:
-// [ErrNoCandidate]; the refusals of a session as of Offer; or a [*StoreError].
+// [ErrNoCandidate]; the refusals of a session as of Offer; or the database's, wrapped.
 func (e *Enrolment) Accept(ctx context.Context, confirm Tap) (Progress, error) {
 	var answer error
 	p, err := e.step(ctx, "register MyKey ID", confirm, func(ctx context.Context, tx tx, c *cardRow) error {

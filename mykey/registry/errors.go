@@ -112,20 +112,25 @@ func (e *ImportError) Error() string { return fmt.Sprintf("registry: record %d: 
 // Unwrap gives the cause.
 func (e *ImportError) Unwrap() error { return e.Err }
 
-// StoreError says that the database could not do its part: gone, full,
-// locked, or damaged. It wraps the driver's error, or says which value in a
-// table is not of its form, and does not tell the value. Nothing is half
-// written, and the same call may be made again.
-type StoreError struct {
-	Op  string // what was being done, such as "register service"
-	Err error
+// storeError is the error of a call that the database could not carry out. It
+// wraps the driver's error, or names the value in a table that is not of its
+// form without showing it.
+type storeError struct {
+	op  string
+	err error
 }
 
-// Error gives what was being done, and the cause.
-func (e *StoreError) Error() string { return "registry: " + e.Op + ": " + e.Err.Error() }
+func (e *storeError) Error() string { return "registry: " + e.op + ": " + e.err.Error() }
+func (e *storeError) Unwrap() error { return e.err }
 
-// Unwrap gives the cause.
-func (e *StoreError) Unwrap() error { return e.Err }
+// failed returns the error of a call: a rule's as it is, and one of the
+// database with the name of the act.
+func failed(op string, err error) error {
+	if err == nil || refused(err) {
+		return err
+	}
+	return &storeError{op, err}
+}
 
 // refused reports whether err states a rule.
 func refused(err error) bool {

@@ -36,9 +36,20 @@ func exampleTap(serialNumber string) registry.Tap {
 	}
 }
 
-func exampleRegistry(ctx context.Context) *registry.Registry {
+// exampleDB stands for the program's own database, opened with a driver of its
+// choice; here it is modernc.org/sqlite.
+func exampleDB() *sql.DB {
+	db, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		log.Fatal(err)
+	}
+	db.SetMaxOpenConns(1) // each connection would have a memory of its own
+	return db
+}
+
+func exampleRegistry(ctx context.Context, db *sql.DB) *registry.Registry {
 	key := []byte("32 random bytes, kept by itself.")
-	reg, err := registry.New(ctx, registry.NewMemory(), registry.Config{Serials: registry.Pseudonyms(key)})
+	reg, err := registry.Open(ctx, db, registry.Config{Serials: registry.Pseudonyms(key)})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -47,7 +58,9 @@ func exampleRegistry(ctx context.Context) *registry.Registry {
 
 func Example() {
 	ctx := context.Background()
-	reg := exampleRegistry(ctx)
+	db := exampleDB()
+	defer db.Close()
+	reg := exampleRegistry(ctx, db)
 
 	// A holder comes to the library and gets a MyKey ID.
 	card := exampleTap("030D45")
@@ -93,8 +106,10 @@ func Example() {
 // whole certificate, binds it; then the look-up finds its holder.
 func ExampleRegistry_LookupService() {
 	ctx := context.Background()
+	db := exampleDB()
+	defer db.Close()
 	old, card := exampleTap("030D45"), exampleTap("0249FB")
-	reg, err := registry.New(ctx, registry.NewMemory(), registry.Config{
+	reg, err := registry.Open(ctx, db, registry.Config{
 		Serials: registry.Pseudonyms([]byte("32 random bytes, kept by itself.")),
 		// The verifier's service that knows which certificate replaced which.
 		Former: func(_ context.Context, s jpki.Serial) (jpki.Serial, error) {
@@ -115,7 +130,7 @@ func ExampleRegistry_LookupService() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := reg.Import(ctx, []registry.Record{{ID: id, Certificates: []registry.Certificate{old.Certificate},
+	if err := reg.Import(ctx, []registry.ImportRow{{ID: id, Certificates: []registry.Certificate{old.Certificate},
 		Services: []mykey.ServiceID{library}}}); err != nil {
 		log.Fatal(err)
 	}
@@ -143,7 +158,7 @@ func ExampleRegistry_LookupService() {
 	// 180000000011
 }
 
-func ExampleOpenSQL() {
+func ExampleOpen() {
 	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "mykey")
 	if err != nil {
@@ -157,19 +172,15 @@ func ExampleOpenSQL() {
 		log.Fatal(err)
 	}
 	defer db.Close()
-	store, err := registry.OpenSQL(ctx, db, registry.SQLConfig{Prefix: "mall_"})
-	if err != nil {
-		log.Fatal(err)
-	}
 	key := []byte("32 random bytes, kept by itself.")
-	reg, err := registry.New(ctx, store, registry.Config{Serials: registry.Pseudonyms(key)})
+	reg, err := registry.Open(ctx, db, registry.Config{Prefix: "mall_", Serials: registry.Pseudonyms(key)})
 	if err != nil {
 		log.Fatal(err)
 	}
 	_, err = reg.Lookup(ctx, exampleTap("030D45").Certificate.Serial)
 	fmt.Println(err)
 	// With another key no card would be found, so the table is refused.
-	_, err = registry.New(ctx, store, registry.Config{Serials: registry.Pseudonyms([]byte("not the key it was begun with..."))})
+	_, err = registry.Open(ctx, db, registry.Config{Prefix: "mall_", Serials: registry.Pseudonyms([]byte("not the key it was begun with..."))})
 	fmt.Println(errors.Is(err, registry.ErrSerialForm))
 	// Output:
 	// registry: no MyKey ID is bound to this card
@@ -178,8 +189,10 @@ func ExampleOpenSQL() {
 
 func ExampleEnrolment_Offer() {
 	ctx := context.Background()
+	db := exampleDB()
+	defer db.Close()
 	card := exampleTap("030D45")
-	session, err := exampleRegistry(ctx).Begin(ctx, card)
+	session, err := exampleRegistry(ctx, db).Begin(ctx, card)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -206,13 +219,15 @@ func ExampleEnrolment_Offer() {
 
 func ExampleSession_RegisterService() {
 	ctx := context.Background()
-	reg := exampleRegistry(ctx)
+	db := exampleDB()
+	defer db.Close()
+	reg := exampleRegistry(ctx, db)
 	id, err := mykey.ParseID("MY123456")
 	if err != nil {
 		log.Fatal(err)
 	}
 	anna, ben := exampleTap("030D45"), exampleTap("030D48")
-	if err := reg.Import(ctx, []registry.Record{{ID: id, Certificates: []registry.Certificate{anna.Certificate}}}); err != nil {
+	if err := reg.Import(ctx, []registry.ImportRow{{ID: id, Certificates: []registry.Certificate{anna.Certificate}}}); err != nil {
 		log.Fatal(err)
 	}
 	session, err := reg.Begin(ctx, anna)

@@ -14,5 +14,11 @@ func OpenVersion(ctx context.Context, db *sql.DB, prefix string, n int) error {
 	return err
 }
 
+// StoreError is the type of the errors of the database.
+type StoreError = storeError
+
+// Failed makes one.
+var Failed = failed
+
 // SetGenerate makes the registry draw its automatic candidates from f.
 func SetGenerate(r *Registry, f func() mykey.ID) { r.generate = f }

@@ -27,8 +27,8 @@ func TestMillion(t *testing.T) {
 	} else if long() {
 		sizes = []int{10_000, 100_000, 1_000_000}
 	}
-	db, store := openSQL(t, "sqlite", dbtest.SQLite(t.TempDir()), registry.SQLConfig{})
-	reg, err := registry.New(t.Context(), store, registry.Config{Serials: registry.Pseudonyms(pseudonymKey)})
+	db := openDB(t, "sqlite", dbtest.SQLite(t.TempDir()))
+	reg, err := registry.Open(t.Context(), db, registry.Config{Serials: registry.Pseudonyms(pseudonymKey)})
 	require.NoError(t, err)
 
 	const batch = 5000
@@ -37,9 +37,9 @@ func TestMillion(t *testing.T) {
 		began := time.Now()
 		from := n
 		for n < size {
-			recs := make([]registry.Record, min(batch, size-n))
+			recs := make([]registry.ImportRow, min(batch, size-n))
 			for i := range recs {
-				recs[i] = registry.Record{ID: mykey.GenerateID(mykey.ClearAlphabet), Certificates: []registry.Certificate{tap(n + i).Certificate}}
+				recs[i] = registry.ImportRow{ID: mykey.GenerateID(mykey.ClearAlphabet), Certificates: []registry.Certificate{tap(n + i).Certificate}}
 			}
 			for {
 				err := reg.Import(t.Context(), recs)
@@ -79,8 +79,8 @@ func TestMillion(t *testing.T) {
 // A look-up is a search in a tree on every step of its way, never a walk
 // through a table. That is what keeps its cost at the logarithm.
 func TestLookupPlan(t *testing.T) {
-	db, store := openSQL(t, "sqlite", dbtest.SQLite(t.TempDir()), registry.SQLConfig{})
-	_, err := registry.New(t.Context(), store, registry.Config{Serials: registry.PlainSerials()})
+	db := openDB(t, "sqlite", dbtest.SQLite(t.TempDir()))
+	_, err := registry.Open(t.Context(), db, registry.Config{Serials: registry.PlainSerials()})
 	require.NoError(t, err)
 	for _, q := range []string{
 		"SELECT p.mykey_id FROM mykey_certificate c JOIN mykey_person p ON p.person = c.person WHERE c.holder = 'x'",
@@ -106,11 +106,11 @@ func TestLookupPlan(t *testing.T) {
 func BenchmarkLookup(b *testing.B) {
 	for _, e := range engines {
 		b.Run(e.name, func(b *testing.B) {
-			reg, err := registry.New(b.Context(), e.make(b).reopen(b), registry.Config{Serials: registry.Pseudonyms(pseudonymKey)})
+			reg, err := e.make(b).open(b, registry.Config{Serials: registry.Pseudonyms(pseudonymKey)})
 			require.NoError(b, err)
-			var recs []registry.Record
+			var recs []registry.ImportRow
 			for i := range 1000 {
-				recs = append(recs, registry.Record{ID: id(b, fmt.Sprintf("B%07d", i)), Certificates: []registry.Certificate{tap(i).Certificate},
+				recs = append(recs, registry.ImportRow{ID: id(b, fmt.Sprintf("B%07d", i)), Certificates: []registry.Certificate{tap(i).Certificate},
 					Services: []mykey.ServiceID{service(b, fmt.Sprintf("000001:%d", i))}})
 			}
 			require.NoError(b, reg.Import(b.Context(), recs))

@@ -102,7 +102,7 @@ func TestOverIsOver(t *testing.T) {
 // without one the session is over.
 func TestClockPutBack(t *testing.T) {
 	t.Run("wall clock alone", func(t *testing.T) {
-		w := newWorld(t, memoryEngine(t))
+		w := newWorld(t, sqliteEngine(t))
 		s := w.enrolled(1, "MY123456")
 		w.pass(-time.Millisecond)
 		_, err := s.Person(t.Context())
@@ -111,8 +111,8 @@ func TestClockPutBack(t *testing.T) {
 	t.Run("monotonic", func(t *testing.T) {
 		began := time.Now()
 		now := began
-		reg, err := registry.New(t.Context(), registry.NewMemory(),
-			registry.Config{Serials: registry.PlainSerials(), Now: func() time.Time { return now }})
+		reg, err := registry.Open(t.Context(), openDB(t, "sqlite", dbtest.SQLite(t.TempDir())),
+			registry.Config{Serials: registry.PlainSerials(), Clock: func() time.Time { return now }})
 		require.NoError(t, err)
 		s, err := reg.Begin(t.Context(), tap(1))
 		require.NoError(t, err)
@@ -167,7 +167,7 @@ func TestExpiryOfAnImport(t *testing.T) {
 		ctx := w.Context()
 		told := tap(1).Certificate
 		told.NotAfter = epoch.Add(time.Hour)
-		require.NoError(w, w.reg.Import(ctx, []registry.Record{{ID: id(w, "MY123456"), Certificates: []registry.Certificate{told}}}))
+		require.NoError(w, w.reg.Import(ctx, []registry.ImportRow{{ID: id(w, "MY123456"), Certificates: []registry.Certificate{told}}}))
 		s, err := w.reg.Begin(ctx, tap(1))
 		require.NoError(w, err)
 		require.NotNil(w, s)
@@ -250,13 +250,11 @@ func TestBeginFailsWhole(t *testing.T) {
 	f := newFaulty(t.TempDir())
 	db := sql.OpenDB(f)
 	defer db.Close()
-	store, err := registry.OpenSQL(t.Context(), db, registry.SQLConfig{})
-	require.NoError(t, err)
-	reg, err := registry.New(t.Context(), store, registry.Config{Serials: registry.PlainSerials(), Now: func() time.Time { return epoch }})
+	reg, err := registry.Open(t.Context(), db, registry.Config{Serials: registry.PlainSerials(), Clock: func() time.Time { return epoch }})
 	require.NoError(t, err)
 	told := tap(1).Certificate
 	told.NotAfter = epoch.Add(time.Hour)
-	require.NoError(t, reg.Import(t.Context(), []registry.Record{{ID: id(t, "MY123456"), Certificates: []registry.Certificate{told}}}))
+	require.NoError(t, reg.Import(t.Context(), []registry.ImportRow{{ID: id(t, "MY123456"), Certificates: []registry.Certificate{told}}}))
 	failed := 0
 	for n := 1; ; n++ {
 		require.Less(t, n, 20)
@@ -354,16 +352,14 @@ func TestRepeatsAndRefusalsFailWhole(t *testing.T) {
 			f := newFaulty(t.TempDir())
 			db := sql.OpenDB(f)
 			defer db.Close()
-			store, err := registry.OpenSQL(ctx, db, registry.SQLConfig{})
-			require.NoError(t, err)
-			reg, err := registry.New(ctx, store, registry.Config{Serials: registry.PlainSerials(), Now: func() time.Time { return epoch }})
+			reg, err := registry.Open(ctx, db, registry.Config{Serials: registry.PlainSerials(), Clock: func() time.Time { return epoch }})
 			require.NoError(t, err)
 			begin := func(n int) *registry.Session {
 				s, err := reg.Begin(ctx, tap(n))
 				require.NoError(t, err)
 				return s
 			}
-			require.NoError(t, reg.Import(ctx, []registry.Record{
+			require.NoError(t, reg.Import(ctx, []registry.ImportRow{
 				{ID: id(t, "MY123456"), Certificates: []registry.Certificate{tap(1).Certificate}, Services: []mykey.ServiceID{service(t, "000001:1")}},
 				{ID: id(t, "KEY34567"), Certificates: []registry.Certificate{tap(2).Certificate}}}))
 			v := &visit{reg: reg, one: begin(1), a: begin(3), late: begin(3)}
@@ -383,7 +379,7 @@ func TestRepeatsAndRefusalsFailWhole(t *testing.T) {
 			require.NoError(t, err)
 			_, err = v.change.Offer(ctx, tap(1))
 			require.NoError(t, err)
-			require.NoError(t, reg.Import(ctx, []registry.Record{{ID: id(t, "GONE2222"), Certificates: []registry.Certificate{tap(6).Certificate}}}))
+			require.NoError(t, reg.Import(ctx, []registry.ImportRow{{ID: id(t, "GONE2222"), Certificates: []registry.Certificate{tap(6).Certificate}}}))
 			v.gone = begin(6)
 			left, err := v.gone.ChangeID(ctx)
 			require.NoError(t, err)
@@ -434,9 +430,7 @@ func TestRevokedInTheMomentBetween(t *testing.T) {
 	open := func(h *dbtest.Hooked) *registry.Registry {
 		db := sql.OpenDB(h)
 		t.Cleanup(func() { db.Close() })
-		store, err := registry.OpenSQL(ctx, db, registry.SQLConfig{})
-		require.NoError(t, err)
-		reg, err := registry.New(ctx, store, registry.Config{Serials: registry.PlainSerials(), Now: func() time.Time { return epoch },
+		reg, err := registry.Open(ctx, db, registry.Config{Serials: registry.PlainSerials(), Clock: func() time.Time { return epoch },
 			Former: func(_ context.Context, s jpki.Serial) (jpki.Serial, error) {
 				if s == serial(2) {
 					return serial(1), nil
@@ -448,7 +442,7 @@ func TestRevokedInTheMomentBetween(t *testing.T) {
 	}
 	meddled := &dbtest.Hooked{DSN: dsn}
 	reg, other := open(meddled), open(&dbtest.Hooked{DSN: dsn})
-	require.NoError(t, reg.Import(ctx, []registry.Record{{ID: id(t, "MY123456"), Certificates: []registry.Certificate{tap(1).Certificate}}}))
+	require.NoError(t, reg.Import(ctx, []registry.ImportRow{{ID: id(t, "MY123456"), Certificates: []registry.Certificate{tap(1).Certificate}}}))
 	happened := false
 	meddled.Set(func(s dbtest.Step) error {
 		if s.What == "begin" && !s.After && !happened {

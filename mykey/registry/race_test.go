@@ -113,7 +113,7 @@ func TestRaces(t *testing.T) {
 				for r := range rounds() {
 					old := 3_000_000 + r
 					name := fmt.Sprintf("RB%06d", r)
-					require.NoError(t, w.reg.Import(ctx, []registry.Record{{ID: id(t, name), Certificates: []registry.Certificate{tap(old).Certificate}}}))
+					require.NoError(t, w.reg.Import(ctx, []registry.ImportRow{{ID: id(t, name), Certificates: []registry.Certificate{tap(old).Certificate}}}))
 					ref := w.find(id(t, name)).Certificates[0].Ref
 					base := 4_000_000 + r*64
 					won := winner(t, race(ctx, func(ctx context.Context, i int) error {

@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -16,9 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The same random visits to two stores have the same outcome at every step:
-// what the constraints of a database do, the maps do too.
-func TestStoresAgree(t *testing.T) {
+// The same random visits on two engines have the same outcome at every step.
+func TestEnginesAgree(t *testing.T) {
 	steps, seeds := 300, 4
 	if long() {
 		steps, seeds = 1000, 20
@@ -27,9 +27,10 @@ func TestStoresAgree(t *testing.T) {
 	}
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			dsn := dbtest.FastSQLite(t.TempDir())
-			_, store := openSQL(t, "sqlite", dsn, registry.SQLConfig{})
-			sides := [2]*side{newSide(t, registry.NewMemory()), newSide(t, store)}
+			sides := [2]*side{
+				newSide(t, openDB(t, "sqlite", dbtest.FastSQLite(t.TempDir()))),
+				newSide(t, openDB(t, "pgx", pg.DSN(t))),
+			}
 			rng := rand.New(rand.NewPCG(uint64(seed), 20170512))
 			for n := range steps {
 				v := visit{op: rng.IntN(17), card: rng.IntN(5), other: rng.IntN(5), id: rng.IntN(8), n: rng.IntN(3), wait: rng.IntN(30)}
@@ -55,11 +56,11 @@ type side struct {
 	refs  []registry.CertificateRef
 }
 
-func newSide(t *testing.T, store registry.Store) *side {
+func newSide(t *testing.T, db *sql.DB) *side {
 	s := &side{clock: epoch}
-	reg, err := registry.New(t.Context(), store, registry.Config{
+	reg, err := registry.Open(t.Context(), db, registry.Config{
 		Serials: registry.PlainSerials(),
-		Now:     func() time.Time { return s.clock },
+		Clock:   func() time.Time { return s.clock },
 		// Every third card follows the one before it.
 		Former: func(_ context.Context, c jpki.Serial) (jpki.Serial, error) {
 			for n := range 5 {
@@ -142,7 +143,7 @@ func (s *side) do(t *testing.T, v visit) string {
 				err = sess.WithdrawConsent(ctx, confirm)
 			}
 		case 16:
-			err = s.reg.Import(ctx, []registry.Record{{ID: want, Certificates: []registry.Certificate{tap(v.other).Certificate}, Services: []mykey.ServiceID{sid}}})
+			err = s.reg.Import(ctx, []registry.ImportRow{{ID: want, Certificates: []registry.Certificate{tap(v.other).Certificate}, Services: []mykey.ServiceID{sid}}})
 		}
 		var se *registry.StoreError
 		if errors.As(err, &se) {

@@ -2,9 +2,11 @@ package registry
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 
+	"github.com/mynakit/mynakit/internal/sqldb"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
 )
@@ -48,24 +50,56 @@ type Config struct {
 	// ends the tap.
 	Former func(ctx context.Context, serial jpki.Serial) (jpki.Serial, error)
 
-	// Now gives the time. Nil means time.Now.
-	Now func() time.Time
+	// Prefix goes before the name of every table, so that they can live in a
+	// database with others: a lower-case letter, then lower-case letters,
+	// digits and underscores, at most 24 bytes. Empty means "mykey_".
+	Prefix string
+	// RetryFor bounds how long a write is tried again while another is in its
+	// way; then the error wraps [ErrBusy]. Zero means ten seconds; a negative
+	// value means one try.
+	RetryFor time.Duration
+
+	// Clock returns the time. Nil means the system's. Another is for tests.
+	Clock func() time.Time
 }
 
 // Registry is the user table (利用者のテーブル, システム設計書 II.9③) with its
 // rules. It is safe for use by several goroutines, and by several programs on
 // one database.
 type Registry struct {
-	store    Store
+	db       *sqldb.DB
 	cfg      Config
 	generate func() mykey.ID
 }
 
-// New gives a registry on a store. It refuses, with [ErrSerialForm], a Config
-// without a form of serial numbers, and a store that was begun with another
-// form or another key: in such a store no card would be found. Other errors
-// are a [*StoreError].
-func New(ctx context.Context, store Store, cfg Config) (*Registry, error) {
+var (
+	// ErrBusy is wrapped by an error of a call that writes, when other writers
+	// were in the way for all of [Config.RetryFor]. Nothing was written.
+	ErrBusy = sqldb.ErrBusy
+	// ErrOutcomeUnknown is wrapped by an error of a call that writes, when the
+	// connection broke during COMMIT. Repeat the call: if the first was carried
+	// out, the second finds that and changes nothing.
+	ErrOutcomeUnknown = sqldb.ErrOutcomeUnknown
+)
+
+// SchemaError is wrapped by the error of [Open] for a database that a newer
+// version of this package made. The database is left as it was.
+type SchemaError = sqldb.SchemaError
+
+// Open opens the user table in db, after it has created the tables or brought
+// older ones up to date. db is SQLite through any driver, or PostgreSQL through
+// pgx (github.com/jackc/pgx/v5/stdlib); Open finds out which. It stays the
+// caller's to close.
+//
+// Open SQLite with journal_mode(WAL), synchronous(FULL) and a busy_timeout, so
+// that an acknowledged registration survives a power cut and readers do not
+// wait.
+//
+// Open returns [ErrSerialForm] if cfg has no form of serial numbers, or if the
+// table was made with another form or another key: in such a table no card
+// would be found. It returns a wrapped [*SchemaError] if a newer program made
+// the tables. Other errors are the database's, wrapped.
+func Open(ctx context.Context, db *sql.DB, cfg Config) (*Registry, error) {
 	if cfg.Serials.keep == nil {
 		return nil, ErrSerialForm
 	}
@@ -77,43 +111,43 @@ func New(ctx context.Context, store Store, cfg Config) (*Registry, error) {
 			*d.v = d.def
 		}
 	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
 	}
-	mark, err := store.setting(ctx, "serials", cfg.Serials.mark)
+	d, err := sqldb.Open(ctx, db, schema, sqldb.Config{Prefix: cfg.Prefix, RetryFor: cfg.RetryFor})
 	if err != nil {
-		return nil, &StoreError{Op: "open registry", Err: err}
+		return nil, &storeError{"open", err}
+	}
+	r := &Registry{db: d, cfg: cfg, generate: func() mykey.ID { return mykey.GenerateID(cfg.Alphabet) }}
+	var mark string
+	err = r.update(ctx, "open", func(ctx context.Context, tx tx) (err error) {
+		mark, err = tx.setting(ctx, "serials", cfg.Serials.mark)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	if mark != cfg.Serials.mark {
 		return nil, ErrSerialForm
 	}
-	return &Registry{
-		store:    store,
-		cfg:      cfg,
-		generate: func() mykey.ID { return mykey.GenerateID(cfg.Alphabet) },
-	}, nil
+	return r, nil
 }
 
 // Format prints only the type, whatever the verb: a registry leads to a key.
 func (r *Registry) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("registry.Registry")) }
 
-// now gives the time as the stores keep it.
-func (r *Registry) now() time.Time { return r.cfg.Now().Truncate(time.Millisecond).In(jst) }
+// now returns the time as the tables keep it.
+func (r *Registry) now() time.Time { return r.cfg.Clock().Truncate(time.Millisecond).In(jst) }
 
+// update runs fn in a durable transaction, from its start again when another
+// was in the way.
 func (r *Registry) update(ctx context.Context, op string, fn func(ctx context.Context, tx tx) error) error {
-	return storeError(op, r.store.update(ctx, fn))
+	return failed(op, r.db.Write(ctx, func(ctx context.Context, t *sqldb.Tx) error { return fn(ctx, tx{t.Queries}) }))
 }
 
+// view runs fn on one consistent state. fn does not write.
 func (r *Registry) view(ctx context.Context, op string, fn func(ctx context.Context, tx tx) error) error {
-	return storeError(op, r.store.view(ctx, fn))
-}
-
-// storeError wraps what is not a rule.
-func storeError(op string, err error) error {
-	if err == nil || refused(err) {
-		return err
-	}
-	return &StoreError{Op: op, Err: err}
+	return failed(op, r.db.Read(ctx, func(ctx context.Context, t *sqldb.Tx) error { return fn(ctx, tx{t.Queries}) }))
 }
 
 // Person is what the registry knows of a holder.
@@ -163,7 +197,7 @@ type PaymentLink struct {
 
 // Lookup gives the MyKey ID that a certificate is bound to: the tap at a
 // counter, one query. Errors: [ErrNotEnrolled], [ErrSuperseded], [ErrExpired],
-// or a [*StoreError].
+// or the database's, wrapped.
 //
 // A reissued certificate is ErrNotEnrolled here, with [Config.Former] too: its
 // expiry and its device are stored with it (システム設計書 I.6④), and a serial
@@ -171,9 +205,9 @@ type PaymentLink struct {
 // it and call [Registry.Begin], which needs no PIN for this. If the session has
 // an ID, look up again. A card that is known costs one query as before.
 func (r *Registry) Lookup(ctx context.Context, serial jpki.Serial) (mykey.ID, error) {
-	row, found, err := r.store.holder(ctx, r.cfg.Serials.keep(serial))
+	row, found, err := r.holder(ctx, r.cfg.Serials.keep(serial))
 	if err != nil {
-		return mykey.ID{}, storeError("look up card", err)
+		return mykey.ID{}, failed("look up card", err)
 	}
 	return row.id, r.usable(row, found)
 }
@@ -183,9 +217,9 @@ func (r *Registry) Lookup(ctx context.Context, serial jpki.Serial) (mykey.ID, er
 // is the zero ServiceID when the holder has none. Errors as of Lookup, and what
 // is said there of a reissued certificate.
 func (r *Registry) LookupService(ctx context.Context, serial jpki.Serial, op mykey.OperatorID) (mykey.ServiceID, error) {
-	customer, row, found, err := r.store.customer(ctx, r.cfg.Serials.keep(serial), op)
+	customer, row, found, err := r.customer(ctx, r.cfg.Serials.keep(serial), op)
 	if err != nil {
-		return mykey.ServiceID{}, storeError("look up service", err)
+		return mykey.ServiceID{}, failed("look up service", err)
 	}
 	if err := r.usable(row, found); err != nil || customer.IsZero() {
 		return mykey.ServiceID{}, err
@@ -208,8 +242,8 @@ func (r *Registry) usable(row holderRow, found bool) error {
 
 // Find gives the person that has a key: an [mykey.ID], a [mykey.ServiceID] or a [mykey.PPID].
 // Errors: [ErrNotFound]; [ErrRetired] for an ID that was somebody's; or a
-// [*StoreError].
-func (r *Registry) Find(ctx context.Context, key mykey.Key) (Person, error) {
+// the database's, wrapped.
+func (r *Registry) Find(ctx context.Context, key mykey.Identifier) (Person, error) {
 	if key == nil || key.IsZero() {
 		return Person{}, ErrNotFound
 	}
@@ -231,7 +265,7 @@ func (r *Registry) Find(ctx context.Context, key mykey.Key) (Person, error) {
 	return out, nil
 }
 
-func notFound(ctx context.Context, tx tx, key mykey.Key) error {
+func notFound(ctx context.Context, tx tx, key mykey.Identifier) error {
 	if id, ok := key.(mykey.ID); ok {
 		state, err := tx.idState(ctx, id)
 		if err != nil {
@@ -286,7 +320,7 @@ func readPerson(ctx context.Context, tx tx, person int64, id mykey.ID) (Person, 
 //
 // Revoking a revoked ID changes nothing and is no error. Errors:
 // [ErrNotFound]; [ErrRetired] for an ID given up in a change; or a
-// [*StoreError].
+// the database's, wrapped.
 func (r *Registry) Revoke(ctx context.Context, id mykey.ID) error {
 	if id.IsZero() {
 		return ErrNotFound
@@ -328,8 +362,8 @@ func revoke(ctx context.Context, tx tx, person int64, id mykey.ID, now time.Time
 	return tx.retireID(ctx, id, idRevoked, now)
 }
 
-// Record is one person of a table that is taken over from elsewhere.
-type Record struct {
+// ImportRow is one person of a table that is taken over from elsewhere.
+type ImportRow struct {
 	ID           mykey.ID
 	Certificates []Certificate
 	Services     []mykey.ServiceID
@@ -344,8 +378,8 @@ type Record struct {
 //
 // The error is an [*ImportError] that names the record, wrapping a
 // [*mykey.FormError], [ErrDuplicate], [ErrCertificateTaken], [ErrCustomerTaken],
-// [ErrServiceExists] or [ErrPPIDTaken]; or a [*StoreError].
-func (r *Registry) Import(ctx context.Context, records []Record) error {
+// [ErrServiceExists] or [ErrPPIDTaken]; or the database's, wrapped.
+func (r *Registry) Import(ctx context.Context, records []ImportRow) error {
 	for i, rec := range records {
 		if err := rec.check(); err != nil {
 			return &ImportError{i, err}
@@ -364,7 +398,7 @@ func (r *Registry) Import(ctx context.Context, records []Record) error {
 	})
 }
 
-func (rec Record) check() error {
+func (rec ImportRow) check() error {
 	if rec.ID.IsZero() {
 		return missing(fieldID)
 	}
@@ -390,7 +424,7 @@ func (rec Record) check() error {
 // this form.
 const importer = "import"
 
-func (r *Registry) importOne(ctx context.Context, tx tx, rec Record, now time.Time) error {
+func (r *Registry) importOne(ctx context.Context, tx tx, rec ImportRow, now time.Time) error {
 	if ok, err := tx.claimID(ctx, rec.ID, importer, now, now.Add(-r.cfg.ClaimLife)); err != nil {
 		return err
 	} else if !ok {

@@ -327,7 +327,7 @@ func TestRevoke(t *testing.T) {
 		assert.ErrorIs(w, err, registry.ErrNotEnrolled)
 		_, err = w.reg.Find(ctx, id(w, "FIRST222"))
 		assert.ErrorIs(w, err, registry.ErrRetired)
-		for _, k := range []mykey.Key{service(w, "000001:1111111"), ppid} {
+		for _, k := range []mykey.Identifier{service(w, "000001:1111111"), ppid} {
 			_, err = w.reg.Find(ctx, k)
 			assert.ErrorIs(w, err, registry.ErrNotFound)
 		}
@@ -487,7 +487,7 @@ func TestWrongCardAtConfirm(t *testing.T) {
 	}
 	for name, step := range steps {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, memoryEngine(t))
+			w := newWorld(t, sqliteEngine(t))
 			w.enrolled(1, "MY123456")
 			w.enrolled(2, "KEY34567")
 			before := [2]registry.Person{w.find(id(t, "MY123456")), w.find(id(t, "KEY34567"))}
@@ -507,7 +507,7 @@ func TestWrongCardAtConfirm(t *testing.T) {
 }
 
 func TestSessionLife(t *testing.T) {
-	w := newWorld(t, memoryEngine(t))
+	w := newWorld(t, sqliteEngine(t))
 	sess := w.enrolled(1, "MY123456")
 	w.pass(5 * time.Minute)
 	_, err := sess.Person(t.Context())
@@ -529,7 +529,7 @@ func TestSessionLife(t *testing.T) {
 }
 
 func TestPINRequired(t *testing.T) {
-	w := newWorld(t, memoryEngine(t))
+	w := newWorld(t, sqliteEngine(t))
 	ctx := t.Context()
 	_, err := w.begin(withoutPIN(tap(1))).Enrol(ctx)
 	assert.ErrorIs(t, err, registry.ErrPINRequired)
@@ -792,7 +792,7 @@ func TestPPIDs(t *testing.T) {
 		assert.ErrorIs(w, b.RegisterPPID(ctx, tap(2), ppid(op2, "q")), registry.ErrPPIDTaken)
 		assert.ErrorIs(w, b.RegisterPPID(ctx, tap(2), ppid(op1, "other")), registry.ErrPPIDTaken)
 		assert.ErrorIs(w, b.RegisterPPID(ctx, tap(2), mykey.PPID{}), mykey.ErrForm)
-		for _, k := range []mykey.Key{nil, mykey.ID{}, mykey.PPID{}, mykey.ServiceID{}, ppid(op1, "nobody")} {
+		for _, k := range []mykey.Identifier{nil, mykey.ID{}, mykey.PPID{}, mykey.ServiceID{}, ppid(op1, "nobody")} {
 			_, err := w.reg.Find(ctx, k)
 			assert.ErrorIs(w, err, registry.ErrNotFound)
 		}
@@ -901,8 +901,8 @@ func TestTwoKeptApplications(t *testing.T) {
 func TestImport(t *testing.T) {
 	conform(t, func(w *world) {
 		ctx := w.Context()
-		rec := func(n int, s string, services ...string) registry.Record {
-			r := registry.Record{ID: id(w, s), Certificates: []registry.Certificate{tap(n).Certificate}}
+		rec := func(n int, s string, services ...string) registry.ImportRow {
+			r := registry.ImportRow{ID: id(w, s), Certificates: []registry.Certificate{tap(n).Certificate}}
 			for _, v := range services {
 				r.Services = append(r.Services, service(w, v))
 			}
@@ -914,14 +914,14 @@ func TestImport(t *testing.T) {
 		full := rec(1, "MY123456", "000001:1111111", "000002:5")
 		full.Certificates = append(full.Certificates, tapOf(101, registry.DeviceIPhone).Certificate)
 		full.PPIDs = []mykey.PPID{ppid}
-		require.NoError(w, w.reg.Import(ctx, []registry.Record{full, {ID: id(w, "NOCARD22")}}))
+		require.NoError(w, w.reg.Import(ctx, []registry.ImportRow{full, {ID: id(w, "NOCARD22")}}))
 		assert.Equal(w, "MY123456", w.lookup(1))
 		assert.Equal(w, "MY123456", w.lookup(101))
 		assert.Equal(w, "MY123456", w.find(ppid).ID.String())
 		assert.Equal(w, "NOCARD22", w.find(id(w, "NOCARD22")).ID.String())
 
 		for name, tc := range map[string]struct {
-			bad  registry.Record
+			bad  registry.ImportRow
 			want error
 		}{
 			"ID taken":          {rec(20, "MY123456"), registry.ErrDuplicate},
@@ -929,18 +929,18 @@ func TestImport(t *testing.T) {
 			"certificate taken": {rec(1, "GOOD3333"), registry.ErrCertificateTaken},
 			"customer taken":    {rec(20, "GOOD3333", "000001:1111111"), registry.ErrCustomerTaken},
 			"operator twice":    {rec(20, "GOOD3333", "000001:7", "000001:8"), registry.ErrServiceExists},
-			"PPID taken":        {registry.Record{ID: id(w, "GOOD3333"), PPIDs: []mykey.PPID{ppid}}, registry.ErrPPIDTaken},
-			"no ID":             {registry.Record{}, mykey.ErrForm},
-			"no serial":         {registry.Record{ID: id(w, "GOOD3333"), Certificates: make([]registry.Certificate, 1)}, mykey.ErrForm},
-			"half a service":    {registry.Record{ID: id(w, "GOOD3333"), Services: make([]mykey.ServiceID, 1)}, mykey.ErrForm},
-			"no PPID":           {registry.Record{ID: id(w, "GOOD3333"), PPIDs: make([]mykey.PPID, 1)}, mykey.ErrForm},
+			"PPID taken":        {registry.ImportRow{ID: id(w, "GOOD3333"), PPIDs: []mykey.PPID{ppid}}, registry.ErrPPIDTaken},
+			"no ID":             {registry.ImportRow{}, mykey.ErrForm},
+			"no serial":         {registry.ImportRow{ID: id(w, "GOOD3333"), Certificates: make([]registry.Certificate, 1)}, mykey.ErrForm},
+			"half a service":    {registry.ImportRow{ID: id(w, "GOOD3333"), Services: make([]mykey.ServiceID, 1)}, mykey.ErrForm},
+			"no PPID":           {registry.ImportRow{ID: id(w, "GOOD3333"), PPIDs: make([]mykey.PPID, 1)}, mykey.ErrForm},
 		} {
-			err := w.reg.Import(ctx, []registry.Record{rec(10, "GOOD2222", "000003:1"), tc.bad})
+			err := w.reg.Import(ctx, []registry.ImportRow{rec(10, "GOOD2222", "000003:1"), tc.bad})
 			require.ErrorIs(w, err, tc.want, name)
 			var ie *registry.ImportError
 			require.ErrorAs(w, err, &ie, name)
 			assert.Equal(w, 1, ie.Index, name)
-			for _, k := range []mykey.Key{id(w, "GOOD2222"), id(w, "GOOD3333"), service(w, "000003:1")} {
+			for _, k := range []mykey.Identifier{id(w, "GOOD2222"), id(w, "GOOD3333"), service(w, "000003:1")} {
 				_, err = w.reg.Find(ctx, k)
 				assert.ErrorIs(w, err, registry.ErrNotFound, "%s: all or none", name)
 			}
@@ -955,7 +955,7 @@ func TestImportOfALapsedCandidate(t *testing.T) {
 	conform(t, func(w *world) {
 		ctx := w.Context()
 		w.candidate(1, "WANTED22")
-		rec := []registry.Record{{ID: id(w, "WANTED22"), Certificates: []registry.Certificate{tap(2).Certificate}}}
+		rec := []registry.ImportRow{{ID: id(w, "WANTED22"), Certificates: []registry.Certificate{tap(2).Certificate}}}
 		w.pass(24 * time.Hour)
 		require.ErrorIs(w, w.reg.Import(ctx, rec), registry.ErrDuplicate)
 		w.pass(time.Millisecond)
@@ -980,7 +980,7 @@ func TestSerialForm(t *testing.T) {
 			"no key":      registry.Pseudonyms(nil),
 			"key's start": registry.Pseudonyms(pseudonymKey[:16]),
 		} {
-			_, err := registry.New(w.Context(), w.eng.reopen(w.T), registry.Config{Serials: f})
+			_, err := w.eng.open(w.T, registry.Config{Serials: f})
 			assert.ErrorIs(w, err, registry.ErrSerialForm, name)
 		}
 		w.restart()
@@ -1021,7 +1021,7 @@ func TestNothingLeaks(t *testing.T) {
 	log := slog.New(slog.NewTextHandler(&out, nil))
 	person := w.find(id(t, "MY123456"))
 	for _, v := range []any{sess, *w.reg, w.reg, w.cfg, e, tap(1), tap(901).Certificate, person, person.Certificates[0].Ref, *person.Notice,
-		app, app.SecurityCodes[0], registry.Record{Certificates: []registry.Certificate{tap(1).Certificate}}} {
+		app, app.SecurityCodes[0], registry.ImportRow{Certificates: []registry.Certificate{tap(1).Certificate}}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
 			fmt.Fprintf(&out, verb+"\n", v)
 			fmt.Fprintf(&out, verb+"\n", []any{v})
@@ -1056,17 +1056,17 @@ func TestNothingLeaks(t *testing.T) {
 
 func TestStoreTwoPrefixes(t *testing.T) {
 	dsn := dbtest.SQLite(t.TempDir())
-	_, one := openSQL(t, "sqlite", dsn, registry.SQLConfig{Prefix: "one_"})
-	_, two := openSQL(t, "sqlite", dsn, registry.SQLConfig{Prefix: "two_"})
-	cfg := registry.Config{Serials: registry.PlainSerials()}
-	a, err := registry.New(t.Context(), one, cfg)
+	open := func(prefix string) (*registry.Registry, error) {
+		return registry.Open(t.Context(), openDB(t, "sqlite", dsn), registry.Config{Serials: registry.PlainSerials(), Prefix: prefix})
+	}
+	a, err := open("one_")
 	require.NoError(t, err)
-	b, err := registry.New(t.Context(), two, cfg)
+	b, err := open("two_")
 	require.NoError(t, err)
-	require.NoError(t, a.Import(t.Context(), []registry.Record{{ID: id(t, "MY123456")}}))
+	require.NoError(t, a.Import(t.Context(), []registry.ImportRow{{ID: id(t, "MY123456")}}))
 	_, err = b.Find(t.Context(), id(t, "MY123456"))
 	assert.ErrorIs(t, err, registry.ErrNotFound)
-	_, err = registry.OpenSQL(t.Context(), dbtest.Open(t, "sqlite", dsn), registry.SQLConfig{Prefix: "x; DROP TABLE one_person"})
+	_, err = open("x; DROP TABLE one_person")
 	var se *registry.StoreError
 	require.ErrorAs(t, err, &se)
 }

@@ -53,7 +53,7 @@ type Session struct {
 // another device, nothing is changed and the error is [ErrWrongDevice].
 //
 // Errors: a [*mykey.FormError] for an incomplete tap; [ErrExpired]; [ErrSuperseded];
-// ErrWrongDevice; the error of Config.Former, wrapped; or a [*StoreError].
+// ErrWrongDevice; the error of Config.Former, wrapped; or the database's, wrapped.
 func (r *Registry) Begin(ctx context.Context, tap Tap) (*Session, error) {
 	if err := tap.Certificate.check(); err != nil {
 		return nil, err
@@ -63,14 +63,14 @@ func (r *Registry) Begin(ctx context.Context, tap Tap) (*Session, error) {
 		card:    refOf(r.cfg.Serials.keep(tap.Certificate.Serial)),
 		cert:    tap.Certificate,
 		pin:     tap.PINVerified,
-		started: r.cfg.Now(), // as it is, with its monotonic reading
+		started: r.cfg.Clock(), // as it is, with its monotonic reading
 	}
 	if r.now().After(tap.Certificate.NotAfter) {
 		return nil, ErrExpired
 	}
-	row, found, err := r.store.holder(ctx, s.card.stored())
+	row, found, err := r.holder(ctx, s.card.stored())
 	if err != nil {
-		return nil, storeError("begin session", err)
+		return nil, failed("begin session", err)
 	}
 	if !found && r.cfg.Former != nil {
 		row, found, err = s.succeed(ctx, tap.Certificate)
@@ -113,8 +113,8 @@ func (s *Session) succeed(ctx context.Context, c Certificate) (row holderRow, fo
 			return row, false, nil
 		}
 		old = s.r.cfg.Serials.keep(serial)
-		if _, found, err = s.r.store.holder(ctx, old); err != nil {
-			return row, false, storeError("begin session", err)
+		if _, found, err = s.r.holder(ctx, old); err != nil {
+			return row, false, failed("begin session", err)
 		}
 		if found {
 			break
@@ -218,7 +218,7 @@ func (s *Session) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("registry.
 // open refuses a session that is over. Where the clock has no monotonic reading
 // and was put back, nobody knows how long it has lasted.
 func (s *Session) open() error {
-	lasted := s.r.cfg.Now().Sub(s.started)
+	lasted := s.r.cfg.Clock().Sub(s.started)
 	if s.closed || lasted < 0 || lasted > s.r.cfg.SessionLife {
 		s.closed = true
 		return ErrSessionOver
@@ -294,7 +294,7 @@ func (s *Session) bound(ctx context.Context, tx tx) error {
 
 // Person gives all that the registry knows of the session's holder. Errors:
 // [ErrSessionOver], [ErrNotEnrolled], [ErrIDReplaced], [ErrSuperseded], or a
-// [*StoreError].
+// the database's, wrapped.
 func (s *Session) Person(ctx context.Context) (Person, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -333,7 +333,7 @@ func (s *Session) Person(ctx context.Context) (Person, error) {
 // holder has another customer ID with this operator, which only
 // [Session.ReplaceService] overwrites; [ErrCustomerTaken]; the refusals of a
 // session ([ErrSessionOver], [ErrWrongCard], [ErrExpired], [ErrNotEnrolled],
-// [ErrIDReplaced], [ErrSuperseded]); a [*mykey.FormError]; or a [*StoreError].
+// [ErrIDReplaced], [ErrSuperseded]); a [*mykey.FormError]; or the database's, wrapped.
 func (s *Session) RegisterService(ctx context.Context, confirm Tap, service mykey.ServiceID) (mykey.ServiceID, error) {
 	return s.putService(ctx, confirm, service, false)
 }
@@ -365,7 +365,7 @@ func (s *Session) putService(ctx context.Context, confirm Tap, service mykey.Ser
 
 // RemoveService deletes the Service ID that the holder has with an operator,
 // and reports whether there was one. The customer ID is free for others
-// afterwards. Errors: the refusals of a session, or a [*StoreError].
+// afterwards. Errors: the refusals of a session, or the database's, wrapped.
 func (s *Session) RemoveService(ctx context.Context, confirm Tap, op mykey.OperatorID) (removed bool, err error) {
 	err = s.change(ctx, "remove service", confirm, func(ctx context.Context, tx tx) (err error) {
 		removed, err = tx.removeService(ctx, s.person, op)
@@ -377,7 +377,7 @@ func (s *Session) RemoveService(ctx context.Context, confirm Tap, op mykey.Opera
 // RegisterPPID records the PPID that the platform gave a linked system for the
 // holder. A PPID is never overwritten: the platform gives a system one for a
 // person. Errors: [ErrPPIDTaken], the refusals of a session, a [*mykey.FormError],
-// or a [*StoreError].
+// or the database's, wrapped.
 func (s *Session) RegisterPPID(ctx context.Context, confirm Tap, p mykey.PPID) error {
 	if p.IsZero() {
 		return missing(fieldPPID)
@@ -400,7 +400,7 @@ func (s *Session) RegisterPPID(ctx context.Context, confirm Tap, p mykey.PPID) e
 //
 // Errors: [ErrPINRequired] unless the session began with the PIN;
 // [ErrCertificateTaken]; [ErrExpired]; the refusals of a session; a
-// [*mykey.FormError]; or a [*StoreError].
+// [*mykey.FormError]; or the database's, wrapped.
 func (s *Session) AddCertificate(ctx context.Context, confirm Tap, c Certificate) error {
 	if err := c.check(); err != nil {
 		return err
@@ -426,7 +426,7 @@ func (s *Session) AddCertificate(ctx context.Context, confirm Tap, c Certificate
 // Errors: [ErrAlreadyEnrolled]; [ErrPINRequired] unless the session began with
 // the PIN; [ErrNotFound] when former is not known; [ErrWrongDevice] when it is
 // of another device, a phone's and not a card's, say; [ErrSuperseded];
-// [ErrCertificateTaken]; the refusals of a session; or a [*StoreError].
+// [ErrCertificateTaken]; the refusals of a session; or the database's, wrapped.
 func (s *Session) Rebind(ctx context.Context, confirm Tap, former CertificateRef) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -472,7 +472,7 @@ func (s *Session) Rebind(ctx context.Context, confirm Tap, former CertificateRef
 // second consent replaces the first: with a reissued card, say.
 //
 // Errors: [ErrConsent] without an explanation; [ErrSignTaken]; [ErrExpired];
-// the refusals of a session; a [*mykey.FormError]; or a [*StoreError].
+// the refusals of a session; a [*mykey.FormError]; or the database's, wrapped.
 func (s *Session) ConsentToNotice(ctx context.Context, confirm Tap, sign Certificate, explanation string) error {
 	if explanation == "" {
 		return ErrConsent
@@ -534,7 +534,7 @@ func (s *Session) UpdateSign(ctx context.Context, confirm Tap, sign Certificate)
 }
 
 // WithdrawConsent deletes the sign certificate's serial number and the record
-// of the consent. Errors: the refusals of a session, or a [*StoreError].
+// of the consent. Errors: the refusals of a session, or the database's, wrapped.
 func (s *Session) WithdrawConsent(ctx context.Context, confirm Tap) error {
 	return s.change(ctx, "withdraw consent", confirm, func(ctx context.Context, tx tx) error {
 		return tx.removeNotice(ctx, s.person)
@@ -555,7 +555,7 @@ func (s *Session) WithdrawConsent(ctx context.Context, confirm Tap) error {
 // Applying the same again is no error. Errors: a [*mykey.FormError];
 // [ErrPINRequired] unless the PIN was verified in the confirming tap, for the
 // platform asks for it a second time here; [ErrAlreadyApplied];
-// [ErrPaymentTaken]; the refusals of a session; or a [*StoreError].
+// [ErrPaymentTaken]; the refusals of a session; or the database's, wrapped.
 func (s *Session) Apply(ctx context.Context, confirm Tap, rules mykey.PaymentRules, a mykey.Application) error {
 	if err := rules.Check(a); err != nil {
 		return err
@@ -588,7 +588,7 @@ func (s *Session) Apply(ctx context.Context, confirm Tap, rules mykey.PaymentRul
 // the PIN (システム設計書 IV(2), IV(9)).
 //
 // It may be repeated when an answer was lost. Errors: [ErrPINRequired]; the
-// refusals of a session; or a [*StoreError].
+// refusals of a session; or the database's, wrapped.
 func (s *Session) Revoke(ctx context.Context, confirm Tap) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -28,52 +28,44 @@ func TestMain(m *testing.M) {
 // long reports whether the runs that measure are wanted. They need -timeout 40m.
 func long() bool { return os.Getenv("MYNAKIT_LONG") == "1" }
 
-// engine is a store that can be opened again, as by a program that was
-// restarted or by another one. A store in memory ends with its program, so
-// opening it again gives the same.
+// engine is a database that can be opened again, as by a program that was
+// restarted or by another one.
 type engine struct {
-	name   string
-	reopen func(t testing.TB) registry.Store
-	db     *sql.DB // nil in memory
+	name, prefix string
+	driver, dsn  string
+	db           *sql.DB // one that is open throughout
 }
 
-func openSQL(t testing.TB, driver, dsn string, cfg registry.SQLConfig) (*sql.DB, registry.Store) {
+// open opens a registry on a handle of its own.
+func (e engine) open(t testing.TB, cfg registry.Config) (*registry.Registry, error) {
+	cfg.Prefix = e.prefix
+	return registry.Open(t.Context(), openDB(t, e.driver, e.dsn), cfg)
+}
+
+func openDB(t testing.TB, driver, dsn string) *sql.DB {
 	db := dbtest.Open(t, driver, dsn)
 	if driver == "pgx" {
 		db.SetMaxOpenConns(20)
 	}
-	s, err := registry.OpenSQL(t.Context(), db, cfg)
-	require.NoError(t, err)
-	return db, s
+	return db
+}
+
+func newEngine(t testing.TB, name, prefix, driver, dsn string) engine {
+	return engine{name: name, prefix: prefix, driver: driver, dsn: dsn, db: openDB(t, driver, dsn)}
 }
 
 func sqliteEngine(t testing.TB) engine {
-	dsn := dbtest.SQLite(t.TempDir())
-	db, _ := openSQL(t, "sqlite", dsn, registry.SQLConfig{})
-	return engine{"SQLite", func(t testing.TB) registry.Store {
-		_, s := openSQL(t, "sqlite", dsn, registry.SQLConfig{})
-		return s
-	}, db}
+	return newEngine(t, "SQLite", "mykey_", "sqlite", dbtest.FastSQLite(t.TempDir()))
 }
 
 func postgresEngine(t testing.TB) engine {
-	dsn := pg.DSN(t)
-	db, _ := openSQL(t, "pgx", dsn, registry.SQLConfig{Prefix: "city_"})
-	return engine{"PostgreSQL", func(t testing.TB) registry.Store {
-		_, s := openSQL(t, "pgx", dsn, registry.SQLConfig{Prefix: "city_"})
-		return s
-	}, db}
-}
-
-func memoryEngine(testing.TB) engine {
-	s := registry.NewMemory()
-	return engine{"memory", func(testing.TB) registry.Store { return s }, nil}
+	return newEngine(t, "PostgreSQL", "city_", "pgx", pg.DSN(t))
 }
 
 var engines = []struct {
 	name string
 	make func(testing.TB) engine
-}{{"memory", memoryEngine}, {"SQLite", sqliteEngine}, {"PostgreSQL", postgresEngine}}
+}{{"SQLite", sqliteEngine}, {"PostgreSQL", postgresEngine}}
 
 // epoch is the day on which the tests begin.
 var epoch = time.Date(2026, 4, 1, 9, 0, 0, 0, time.FixedZone("JST", 9*60*60))
@@ -104,7 +96,7 @@ var pseudonymKey = []byte("a key of thirty-two random bytes")
 
 func newWorld(t *testing.T, eng engine, more ...func(*registry.Config)) *world {
 	w := &world{T: t, eng: eng, clock: epoch}
-	w.cfg = registry.Config{Serials: registry.Pseudonyms(pseudonymKey), Now: w.now}
+	w.cfg = registry.Config{Serials: registry.Pseudonyms(pseudonymKey), Clock: w.now}
 	for _, f := range more {
 		f(&w.cfg)
 	}
@@ -114,7 +106,7 @@ func newWorld(t *testing.T, eng engine, more ...func(*registry.Config)) *world {
 
 // restart is what a restart of the program is to the registry.
 func (w *world) restart() {
-	reg, err := registry.New(w.Context(), w.eng.reopen(w.T), w.cfg)
+	reg, err := w.eng.open(w.T, w.cfg)
 	require.NoError(w, err)
 	w.reg = reg
 }
@@ -203,7 +195,7 @@ func (w *world) enrolled(n int, s string) *registry.Session {
 	return sess
 }
 
-func (w *world) find(k mykey.Key) registry.Person {
+func (w *world) find(k mykey.Identifier) registry.Person {
 	w.Helper()
 	p, err := w.reg.Find(w.Context(), k)
 	require.NoError(w, err)

@@ -1,0 +1,96 @@
+package registry
+
+import "github.com/mynakit/mynakit/internal/sqldb"
+
+// schema is the tables. Times are milliseconds since 1970 UTC.
+//
+// mykey_id holds every MyKey ID ever given out, and is never deleted from but
+// for claims that came to nothing; that is what keeps an ID from being given
+// out twice.
+var schema = sqldb.Schema{Name: "mykey", Steps: [][]string{{
+	`CREATE TABLE {mykey_id} (
+		id      {:text} NOT NULL PRIMARY KEY,
+		state   BIGINT NOT NULL,
+		claimer {:text},
+		at      BIGINT NOT NULL
+	) {:withoutrowid}`,
+	`CREATE TABLE {person} (
+		person   {:serial},
+		mykey_id {:text} NOT NULL UNIQUE REFERENCES {mykey_id} (id),
+		created  BIGINT NOT NULL
+	)`,
+	`CREATE TABLE {certificate} (
+		holder     {:text} NOT NULL PRIMARY KEY,
+		person     BIGINT NOT NULL REFERENCES {person} (person),
+		device     BIGINT NOT NULL,
+		not_after  BIGINT NOT NULL,
+		bound      BIGINT NOT NULL,
+		superseded BIGINT
+	) {:withoutrowid}`,
+	`CREATE INDEX {certificate_person} ON {certificate} (person)`,
+	`CREATE UNIQUE INDEX {certificate_current} ON {certificate} (person, device) WHERE superseded IS NULL`,
+	`CREATE TABLE {service} (
+		person     BIGINT NOT NULL REFERENCES {person} (person),
+		operator   {:text} NOT NULL,
+		customer   {:text} NOT NULL,
+		registered BIGINT NOT NULL,
+		PRIMARY KEY (person, operator),
+		UNIQUE (operator, customer)
+	) {:withoutrowid}`,
+	`CREATE TABLE {ppid} (
+		person     BIGINT NOT NULL REFERENCES {person} (person),
+		operator   {:text} NOT NULL,
+		ppid       {:text} NOT NULL,
+		registered BIGINT NOT NULL,
+		PRIMARY KEY (person, operator),
+		UNIQUE (operator, ppid)
+	) {:withoutrowid}`,
+	`CREATE TABLE {notice} (
+		person      BIGINT NOT NULL PRIMARY KEY REFERENCES {person} (person),
+		holder      {:text} NOT NULL UNIQUE,
+		not_after   BIGINT NOT NULL,
+		explanation {:text} NOT NULL,
+		consented   BIGINT NOT NULL
+	)`,
+	`CREATE TABLE {payment} (
+		person     BIGINT NOT NULL PRIMARY KEY REFERENCES {person} (person),
+		service    {:text} NOT NULL,
+		payment_id {:text} NOT NULL,
+		applied    BIGINT NOT NULL,
+		UNIQUE (service, payment_id)
+	)`,
+	`CREATE TABLE {card} (
+		holder       {:text} NOT NULL PRIMARY KEY,
+		offers       BIGINT NOT NULL,
+		duplicates   BIGINT NOT NULL,
+		duplicate_at BIGINT NOT NULL,
+		candidate    {:text},
+		finished     BIGINT NOT NULL
+	) {:withoutrowid}`,
+	`CREATE TABLE {setting} (
+		name  {:text} NOT NULL PRIMARY KEY,
+		value {:text} NOT NULL
+	)`,
+}, {
+	// The choice of a payment service outlives the person: application has it
+	// once for all, and applicant for each certificate of a person who is gone.
+	`CREATE TABLE {application} (
+		service    {:text} NOT NULL,
+		payment_id {:text} NOT NULL,
+		person     BIGINT UNIQUE REFERENCES {person} (person),
+		applied    BIGINT NOT NULL,
+		PRIMARY KEY (service, payment_id)
+	) {:withoutrowid}`,
+	`CREATE TABLE {applicant} (
+		holder     {:text} NOT NULL PRIMARY KEY,
+		service    {:text} NOT NULL,
+		payment_id {:text} NOT NULL,
+		FOREIGN KEY (service, payment_id) REFERENCES {application} (service, payment_id)
+	) {:withoutrowid}`,
+	`INSERT INTO {application} (service, payment_id, person, applied)
+		SELECT service, payment_id, person, applied FROM {payment}`,
+	`DROP TABLE {payment}`,
+	// Which ID a card's procedure is to replace. What was left off before this
+	// step counts as a first registration.
+	`ALTER TABLE {card} ADD COLUMN replaces {:text}`,
+}}}
