@@ -1,0 +1,227 @@
+package point
+
+import (
+	"context"
+	"errors"
+
+	"github.com/mynakit/mynakit/internal/sqldb"
+	"github.com/mynakit/mynakit/mykey"
+)
+
+// At is where and how something is done at a till.
+type At struct {
+	Terminal string // 端末ID; may be empty
+	Place    string // 端末設置場所; may be empty
+}
+
+// Cancel undoes a request by its name alone, for a till that does not know
+// whether the request arrived. It is final in every order of arrival: a request
+// that has not come is void and will be refused; a use is given back, as much
+// as is left of it; a ticket or a merge is taken back by [Config.Undo].
+// Anything else cannot be undone: Cancel returns an [*UndoError] with the
+// stored receipt. Cancel can be repeated.
+//
+// The errors are [ErrRequest] and an [*UndoError].
+func (l *Ledger) Cancel(ctx context.Context, r Request, at At) (Receipt, error) {
+	if err := errors.Join(r.check(), checkPlace(at.Terminal), checkPlace(at.Place)); err != nil {
+		return Receipt{}, err
+	}
+	var out Receipt
+	err := l.write(ctx, "cancel", func(ctx context.Context, tx *sqldb.Tx) (err error) {
+		out, err = l.cancel(ctx, tx, r, at)
+		return err
+	})
+	return out, err
+}
+
+func (l *Ledger) cancel(ctx context.Context, tx *sqldb.Tx, r Request, at At) (Receipt, error) {
+	n, err := tx.Exec(ctx, "INSERT INTO {request} (scope, name) VALUES (?, ?) ON CONFLICT (scope, name) DO NOTHING", r.Scope, r.Name)
+	if err != nil {
+		return Receipt{}, err
+	}
+	void := Receipt{Request: r, Void: true, Repeated: n == 0, Training: l.cfg.Training}
+	if n == 1 {
+		return void, nil
+	}
+	s, err := findRequest(ctx, tx, r)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if !s.operation.Valid {
+		return void, nil
+	}
+	now, err := l.lock(ctx, tx, s.holder.Int64)
+	if err != nil {
+		return Receipt{}, err
+	}
+	paid, err := l.find(ctx, tx, s.holder.Int64, s.operation.Int64)
+	switch {
+	case err != nil:
+		return Receipt{}, err
+	case !paid.Kind.spends():
+		return Receipt{}, &UndoError{Receipt: paid}
+	case paid.Undone == paid.Points:
+		// Given back before, or nothing was taken.
+		paid.Repeated = true
+		return paid, nil
+	case paid.Kind != OpUse:
+		if l.cfg.Undo == nil {
+			return Receipt{}, &UndoError{Receipt: paid}
+		}
+		if err := l.cfg.Undo(ctx, tx.SQL(), paid); err != nil {
+			return Receipt{}, &UndoError{Receipt: paid, Err: err}
+		}
+	}
+	op := operation{id: newID(), kind: OpRefund, points: paid.Points - paid.Undone, at: now, terminal: at.Terminal, place: at.Place}
+	out, err := l.giveBack(ctx, tx, op, s.holder.Int64, s.operation.Int64, paid)
+	out.Request = r
+	return out, err
+}
+
+// Refund is what a till asks for to give points of a use back, whole or in
+// parts.
+type Refund struct {
+	Request  Request // of the refund itself
+	Of       Request // of the use
+	Points   int64   // at most what is left of the use
+	Terminal string
+	Place    string
+}
+
+// Refund gives points back into the lots that they came from, latest expiry
+// first. A lot that has lapsed meanwhile takes its points and they lapse; the
+// receipt says how many. Holders who are stopped, renamed, revoked or joined to
+// another take refunds too. A refund is dated at its own time.
+//
+// The errors are [ErrPoints], [ErrRequest] and a [*mykey.FormError];
+// [ErrRequestReused] and [ErrRequestVoid]; [ErrNoRequest] if the use is unknown
+// or void; and [ErrRefund].
+func (l *Ledger) Refund(ctx context.Context, f Refund) (Receipt, error) {
+	if f.Points <= 0 || f.Points > MaxPoints {
+		return Receipt{}, ErrPoints
+	}
+	if err := errors.Join(f.Request.check(), f.Of.check(), checkPlace(f.Terminal), checkPlace(f.Place)); err != nil {
+		return Receipt{}, err
+	}
+	defer l.flight.enter(f.Request)()
+	var out Receipt
+	err := l.write(ctx, "refund", func(ctx context.Context, tx *sqldb.Tx) (err error) {
+		out, err = l.refund(ctx, tx, f)
+		return err
+	})
+	return out, err
+}
+
+func (l *Ledger) refund(ctx context.Context, tx *sqldb.Tx, f Refund) (Receipt, error) {
+	use, err := findRequest(ctx, tx, f.Of)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if !use.operation.Valid {
+		return Receipt{}, ErrNoRequest
+	}
+	sum := digest(OpRefund, []string{f.Of.Scope, f.Of.Name}, f.Points)
+	op := operation{id: newID(), kind: OpRefund, points: f.Points, terminal: f.Terminal, place: f.Place, request: f.Request}
+	n, err := tx.Exec(ctx, "INSERT INTO {request} (scope, name, holder, digest, operation) VALUES (?, ?, ?, ?, ?) ON CONFLICT (scope, name) DO NOTHING",
+		f.Request.Scope, f.Request.Name, use.holder.Int64, sum, op.id)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if n == 0 {
+		s, err := findRequest(ctx, tx, f.Request)
+		if err == nil {
+			err = s.agrees(use.holder.Int64, sum)
+		}
+		if err != nil {
+			return Receipt{}, err
+		}
+		r, err := l.find(ctx, tx, s.holder.Int64, s.operation.Int64)
+		r.Repeated = true
+		return r, err
+	}
+	op.at, err = l.lock(ctx, tx, use.holder.Int64)
+	if err != nil {
+		return Receipt{}, err
+	}
+	paid, err := l.find(ctx, tx, use.holder.Int64, use.operation.Int64)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if paid.Kind != OpUse || f.Points > paid.Points-paid.Undone {
+		return Receipt{}, ErrRefund
+	}
+	return l.giveBack(ctx, tx, op, use.holder.Int64, use.operation.Int64, paid)
+}
+
+// lock locks a holder by number and returns the time after that.
+func (l *Ledger) lock(ctx context.Context, tx *sqldb.Tx, holder int64) (now int64, err error) {
+	var found int64
+	err = tx.QueryRow(ctx, "SELECT id FROM {holder} WHERE id = ? {:forupdate}", holder).Scan(&found)
+	if err == nil {
+		err = tx.QueryRow(ctx, "SELECT "+clock(tx), l.now(tx)).Scan(&now)
+	}
+	return now, err
+}
+
+// giveBack writes the refund op of the operation paid, whose holder is locked.
+func (l *Ledger) giveBack(ctx context.Context, tx *sqldb.Tx, op operation, holder, of int64, paid Receipt) (Receipt, error) {
+	op.holder, op.reverses = holder, of
+	today := dayNumber(mykey.DateOf(instantOf(op.at)))
+	p, list, balance, err := lots(ctx, tx, holder, paid.Account, today)
+	if err != nil {
+		return Receipt{}, err
+	}
+	op.programme = p.id
+	var changes []change
+	if p.expiry.Rule == Rolling {
+		// The lots have moved with each movement since.
+		changes = roll(p, list, []change{{p.id, p.lastDay(instantOf(op.at)), op.points}}, op.at)
+	} else if changes, err = l.original(ctx, tx, op, p.id); err != nil {
+		return Receipt{}, err
+	}
+	var lapsed int64
+	for _, c := range changes {
+		if c.expires < today {
+			lapsed += c.delta
+		}
+	}
+	if err := l.post(ctx, tx, op, changes, map[int64]int64{p.id: balance}); err != nil {
+		return Receipt{}, err
+	}
+	r := l.receipt(op, paid.Account, balance+op.points-lapsed)
+	r.Lapsed = lapsed
+	return r, nil
+}
+
+// original returns the changes that put op.points into the lots that the
+// reversed operation took them from, latest expiry first, as far as earlier
+// refunds have not.
+func (l *Ledger) original(ctx context.Context, tx *sqldb.Tx, op operation, programme int64) ([]change, error) {
+	rows, err := tx.Query(ctx, `SELECT e.expires, CAST(-sum(e.delta) AS BIGINT) FROM {entry} e
+		WHERE e.holder = ? AND e.programme = ? AND (e.operation = ? OR e.operation IN (SELECT o.id FROM {operation} o WHERE o.holder = ? AND o.reverses = ?))
+		GROUP BY e.expires ORDER BY e.expires DESC`, op.holder, programme, op.reverses, op.holder, op.reverses)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []change
+	left := op.points
+	for rows.Next() && left > 0 {
+		var expires, taken int64
+		if err := rows.Scan(&expires, &taken); err != nil {
+			return nil, err
+		}
+		if n := min(taken, left); n > 0 {
+			out = append(out, change{programme, expires, n})
+			left -= n
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	if left > 0 {
+		return nil, errors.New("the entries of a use do not sum up to it")
+	}
+	sortChanges(out)
+	return out, nil
+}

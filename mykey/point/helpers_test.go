@@ -1,0 +1,134 @@
+package point_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/mynakit/mynakit/internal/dbtest"
+	"github.com/mynakit/mynakit/internal/pgtest"
+	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/point"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+var pg pgtest.Server
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	pg.Stop()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, "goroutines left behind:", err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// engines runs f on each engine.
+func engines(t *testing.T, f func(t *testing.T, db *sql.DB)) {
+	t.Run("SQLite", func(t *testing.T) { f(t, dbtest.Open(t, "sqlite", dbtest.FastSQLite(t.TempDir()))) })
+	t.Run("PostgreSQL", func(t *testing.T) { f(t, dbtest.Open(t, "pgx", pg.DSN(t))) })
+}
+
+// clock is a clock that a test sets.
+type clock struct{ us atomic.Int64 }
+
+func (c *clock) Now() time.Time      { return time.UnixMicro(c.us.Load()) }
+func (c *clock) Set(at time.Time)    { c.us.Store(at.UnixMicro()) }
+func (c *clock) Add(d time.Duration) { c.us.Add(d.Microseconds()) }
+func (c *clock) Days(n int)          { c.Add(time.Duration(n) * 24 * time.Hour) }
+func id(t testing.TB, s string) mykey.ID {
+	t.Helper()
+	v, err := mykey.ParseID(s)
+	require.NoError(t, err)
+	return v
+}
+
+// bench is a ledger with three programmes, one partner and a holder.
+type bench struct {
+	*point.Ledger
+	db    *sql.DB
+	clock *clock
+	cfg   point.Config
+	n     atomic.Int64
+}
+
+const (
+	hanako = "HANAKO01"
+	taro   = "TAROTA02"
+)
+
+var noReserved = point.Programme{Account: "reserved", Kind: point.Reserved, Name: "留保ポイント"}
+
+func open(t testing.TB, db *sql.DB, cfg point.Config) *bench {
+	t.Helper()
+	b := &bench{db: db, clock: &clock{}, cfg: cfg}
+	b.clock.Set(japan(t, "2026-11-28 10:00:00"))
+	b.cfg.Clock = b.clock.Now
+	var err error
+	b.Ledger, err = point.Open(t.Context(), db, b.cfg)
+	require.NoError(t, err)
+	for _, p := range []point.Programme{city(t), festival(t), noReserved} {
+		require.NoError(t, b.SetProgramme(t.Context(), p))
+	}
+	require.NoError(t, b.SetPartner(t.Context(), point.Partner{Code: "card-a", Name: "カード会社A", Link: point.LinkCoupon}))
+	require.NoError(t, b.Enrol(t.Context(), id(t, hanako), point.Profile{Base: "aoba"}))
+	return b
+}
+
+// request is a request that has not been made.
+func (b *bench) request() point.Request {
+	return point.Request{Scope: "000002", Name: fmt.Sprintf("r%d", b.n.Add(1))}
+}
+
+// grant gives points to hanako.
+func (b *bench) grant(t testing.TB, a point.Account, points int64) point.Request {
+	t.Helper()
+	r := b.request()
+	_, err := b.Credit(t.Context(), point.Credit{Request: r, Holder: id(t, hanako), Account: a, Points: points, Kind: point.OpGrant})
+	require.NoError(t, err)
+	return r
+}
+
+// reserve transfers points of a partner to hanako.
+func (b *bench) reserve(t testing.TB, points int64) {
+	t.Helper()
+	ref, err := point.ParseReference(fmt.Sprintf("coupon-%d", b.n.Add(1)))
+	require.NoError(t, err)
+	_, err = b.Credit(t.Context(), point.Credit{Request: b.request(), Holder: id(t, hanako), Account: "reserved", Points: points,
+		Kind: point.OpPartner, Partner: "card-a", Reference: ref})
+	require.NoError(t, err)
+}
+
+func (b *bench) use(t testing.TB, points int64) point.Use {
+	return point.Use{Request: b.request(), Holder: id(t, hanako), Account: "aoba", Points: points, Terminal: "000002", Place: "あおば美術館", Proved: true}
+}
+
+// balance is what hanako has in an account.
+func (b *bench) balance(t testing.TB, a point.Account) int64 {
+	t.Helper()
+	all, err := b.Balances(t.Context(), id(t, hanako))
+	require.NoError(t, err)
+	for _, x := range all {
+		if x.Account == a {
+			return x.Points
+		}
+	}
+	return 0
+}
+
+// whole checks the books.
+func (b *bench) whole(t testing.TB) point.Books {
+	t.Helper()
+	books, err := b.Books(context.WithoutCancel(t.Context()))
+	require.NoError(t, err)
+	require.Empty(t, books.Faults)
+	return books
+}

@@ -1,0 +1,157 @@
+package point
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/mynakit/mynakit/internal/sqldb"
+	"github.com/mynakit/mynakit/mykey"
+)
+
+// Enrol opens accounts for a MyKey ID, with what the holder has chosen. If the
+// ID has accounts, Enrol changes nothing and returns nil. The errors are those
+// of [Profile.Check].
+func (l *Ledger) Enrol(ctx context.Context, id mykey.ID, p Profile) error {
+	if id.IsZero() {
+		return ErrNoHolder
+	}
+	return l.write(ctx, "enrol", func(ctx context.Context, tx *sqldb.Tx) error {
+		base, err := checkProfile(ctx, tx, p)
+		if err != nil {
+			return err
+		}
+		holder := newID()
+		n, err := tx.Exec(ctx, "INSERT INTO {alias} (mykey, holder) VALUES (?, ?) ON CONFLICT (mykey) DO NOTHING", id.String(), holder)
+		if err != nil || n == 0 {
+			return err
+		}
+		_, err = tx.Exec(ctx, "INSERT INTO {holder} (id, state, base, mail, notices) VALUES (?, ?, ?, ?, ?)",
+			holder, int64(live), orNull(base), orNull(p.Mail.Reveal()), int64(p.Notices))
+		return err
+	})
+}
+
+func checkProfile(ctx context.Context, tx *sqldb.Tx, p Profile) (base int64, err error) {
+	all, err := programmes(ctx, tx)
+	if err != nil {
+		return 0, err
+	}
+	if err := p.Check(all); err != nil {
+		return 0, err
+	}
+	if p.Base != "" {
+		base = programmeID(p.Base)
+	}
+	return base, nil
+}
+
+// Profile returns what a holder has chosen. The error is [ErrNoHolder].
+func (l *Ledger) Profile(ctx context.Context, id mykey.ID) (Profile, error) {
+	var p Profile
+	err := l.read(ctx, "read a profile", func(ctx context.Context, tx *sqldb.Tx) error {
+		var base, mail sql.NullString
+		err := tx.QueryRow(ctx, `SELECT p.code, h.mail, h.notices FROM {alias} a JOIN {holder} h ON h.id = a.holder
+			LEFT JOIN {programme} p ON p.id = h.base WHERE a.mykey = ?`, id.String()).Scan(&base, &mail, &p.Notices)
+		if errors.Is(err, sql.ErrNoRows) {
+			err = ErrNoHolder
+		}
+		if err == nil && mail.Valid {
+			p.Mail, err = ParseMailAddress(mail.String)
+		}
+		p.Base = Account(base.String)
+		return err
+	})
+	return p, err
+}
+
+// SetProfile stores what a holder has chosen (システム設計書 IV(7)). The errors are
+// those of [Profile.Check] and [ErrNoHolder].
+func (l *Ledger) SetProfile(ctx context.Context, id mykey.ID, p Profile) error {
+	return l.write(ctx, "set a profile", func(ctx context.Context, tx *sqldb.Tx) error {
+		base, err := checkProfile(ctx, tx, p)
+		if err != nil {
+			return err
+		}
+		holder, _, err := lockHolder(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, "UPDATE {holder} SET base = ?, mail = ?, notices = ? WHERE id = ?",
+			orNull(base), orNull(p.Mail.Reveal()), int64(p.Notices), holder)
+		return err
+	})
+}
+
+// lockHolder locks the holder of a MyKey ID.
+func lockHolder(ctx context.Context, tx *sqldb.Tx, id mykey.ID) (holder int64, s state, err error) {
+	err = tx.QueryRow(ctx, "SELECT h.id, h.state FROM {alias} a JOIN {holder} h ON h.id = a.holder WHERE a.mykey = ? {:forupdate}", id.String()).
+		Scan(&holder, &s)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNoHolder
+	}
+	return holder, s, err
+}
+
+// Stop stops a holder's accounts, or opens them again. While they are stopped
+// nothing is spent or credited; refunds are accepted. A revoked MyKey ID stays
+// revoked. The error is [ErrNoHolder].
+func (l *Ledger) Stop(ctx context.Context, id mykey.ID, stop bool) error {
+	return l.write(ctx, "stop", func(ctx context.Context, tx *sqldb.Tx) error {
+		holder, was, err := lockHolder(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		to := live
+		if stop {
+			to = stopped
+		}
+		if was > stopped {
+			return ErrStopped
+		}
+		_, err = tx.Exec(ctx, "UPDATE {holder} SET state = ? WHERE id = ?", int64(to), holder)
+		return err
+	})
+}
+
+// Rename gives a holder another MyKey ID (マイキーIDの変更, システム設計書 IV(8)). The
+// old ID stays an alias, so that a till that looks up a request under it finds
+// its answer. The errors are [ErrNoHolder] and [ErrIDTaken].
+func (l *Ledger) Rename(ctx context.Context, old, new mykey.ID) error {
+	return l.write(ctx, "rename", func(ctx context.Context, tx *sqldb.Tx) error { return rename(ctx, tx, old, new) })
+}
+
+func rename(ctx context.Context, tx *sqldb.Tx, old, new mykey.ID) error {
+	holder, _, err := lockHolder(ctx, tx, old)
+	if err != nil {
+		return err
+	}
+	n, err := tx.Exec(ctx, "INSERT INTO {alias} (mykey, holder) VALUES (?, ?) ON CONFLICT (mykey) DO NOTHING", new.String(), holder)
+	if err != nil || n == 1 {
+		return err
+	}
+	other, _, err := findHolder(ctx, tx, new)
+	if err == nil && other != holder {
+		err = ErrIDTaken
+	}
+	return err
+}
+
+// Revoke ends a holder's accounts with the MyKey ID (マイキーIDの失効, システム設計書
+// IV(9)). The points stay where they are and lapse in their time; refunds are
+// accepted. If the ID has no accounts, Revoke returns nil.
+func (l *Ledger) Revoke(ctx context.Context, id mykey.ID) error {
+	return l.write(ctx, "revoke", func(ctx context.Context, tx *sqldb.Tx) error { return revoke(ctx, tx, id) })
+}
+
+func revoke(ctx context.Context, tx *sqldb.Tx, id mykey.ID) error {
+	holder, was, err := lockHolder(ctx, tx, id)
+	switch {
+	case errors.Is(err, ErrNoHolder):
+		return nil
+	case err != nil || was >= revoked:
+		return err
+	}
+	_, err = tx.Exec(ctx, "UPDATE {holder} SET state = ? WHERE id = ?", int64(revoked), holder)
+	return err
+}

@@ -1,0 +1,338 @@
+package point
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mynakit/mynakit/internal/sqldb"
+	"github.com/mynakit/mynakit/mykey"
+)
+
+// MaxPoints is the greatest number of points of one operation, and the greatest
+// balance of a holder in one programme. A million of such balances sum up
+// without leaving 63 bits.
+const MaxPoints = 999_999_999_999
+
+// Config is how a ledger behaves. The zero Config is usable.
+type Config struct {
+	// Prefix is put before the name of every table, so that the tables can be
+	// in the program's own database: a lower-case letter, then lower-case
+	// letters, digits and underscores, at most 24. Empty means "point_", and
+	// "training_point_" with Training.
+	Prefix string
+	// RetryFor is how long a transaction is tried again while another is in its
+	// way. Then the call returns [ErrBusy]. Zero means ten seconds; a negative
+	// value means one try.
+	RetryFor time.Duration
+	// Clock is for tests. Nil is the database's clock on PostgreSQL, read after
+	// the locks, and the system's clock on SQLite.
+	Clock func() time.Time
+	// Reserve is how long reserved points can be steered.
+	Reserve Reserve
+	// Unproved is how many points a holder can spend on a day in Japan without
+	// having proved himself: with a card whose PIN was not asked for, or with
+	// a point card. A copy of a card spends this sum. Zero allows none.
+	Unproved int64
+	// Training keeps everything in tables of their own, for clerks to practise.
+	// Receipts say so, and other keepers refuse to work with such a ledger's
+	// operations.
+	Training bool
+	// Undo, if not nil, is called by [Ledger.Cancel], in its transaction and
+	// with the holder locked, for an operation that paid for something: a
+	// ticket or a merge (合算). It takes the thing back, or returns an error
+	// if that is not possible any more. If Undo is nil, those operations
+	// cannot be cancelled.
+	Undo func(ctx context.Context, tx *sql.Tx, paid Receipt) error
+}
+
+// Ledger keeps the points of holders in a database. It is safe for use by
+// several goroutines, and several programs may share one database.
+type Ledger struct {
+	db     *sqldb.DB
+	cfg    Config
+	flight *flight
+}
+
+// flight is the set of requests that this process carries out now.
+type flight struct {
+	mu  sync.Mutex
+	now map[Request]int
+}
+
+func (f *flight) enter(r Request) (leave func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.now[r]++
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.now[r]--; f.now[r] == 0 {
+			delete(f.now, r)
+		}
+	}
+}
+
+func (f *flight) has(r Request) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.now[r] > 0
+}
+
+// Open creates or upgrades the tables in db and returns the ledger. The engine
+// is SQLite 3.35 or later or PostgreSQL 12 or later. Open SQLite with
+// journal_mode=WAL and synchronous=FULL: with less, a use that the till was told
+// of may be gone after a power cut. Open does not take over db.
+//
+// The errors are [ErrPoints] for a negative Unproved, a [*SchemaError], and the
+// driver's, wrapped.
+func Open(ctx context.Context, db *sql.DB, cfg Config) (*Ledger, error) {
+	if cfg.Unproved < 0 || cfg.Reserve.Days < 0 {
+		return nil, ErrPoints
+	}
+	if cfg.Prefix == "" && cfg.Training {
+		cfg.Prefix = "training_point_"
+	}
+	d, err := sqldb.Open(ctx, db, schema, sqldb.Config{Prefix: cfg.Prefix, RetryFor: cfg.RetryFor})
+	if err != nil {
+		return nil, fmt.Errorf("point: open: %w", err)
+	}
+	return &Ledger{db: d, cfg: cfg, flight: &flight{now: map[Request]int{}}}, nil
+}
+
+// Op is the kind of an operation.
+type Op string
+
+// The kinds of operations.
+const (
+	OpUse      Op = "use"      // ポイント利用
+	OpTicket   Op = "ticket"   // ポイント券発行
+	OpMerge    Op = "merge"    // 商店街ポイント合算
+	OpRefund   Op = "refund"   // points given back
+	OpGrant    Op = "grant"    // ポイント付与
+	OpPartner  Op = "partner"  // 地域経済応援ポイントの移行
+	OpOpening  Op = "opening"  // balance taken over from another system
+	OpSteer    Op = "steer"    // 留保ポイントの移行, by the holder
+	OpDue      Op = "due"      // 留保ポイントの移行, to the base account by itself
+	OpLapse    Op = "lapse"    // 失効
+	OpRestore  Op = "restore"  // a lapse that was written too early, put back
+	OpClawback Op = "clawback" // a grant taken back
+	OpJoin     Op = "join"     // points of one ID moved to another of the same person
+)
+
+// spends reports whether k takes points from its holder for something that the
+// holder gets, which is what can be refunded.
+func (k Op) spends() bool { return k == OpUse || k == OpTicket || k == OpMerge }
+
+// Receipt is what the ledger answers to a call that moved points.
+type Receipt struct {
+	Request   Request // zero for what the ledger does by itself
+	Operation string  // identifies the operation in the ledger: 16 hexadecimal digits
+	Kind      Op
+	Account   Account
+	Points    int64     // how many points were moved
+	Balance   int64     // of the account, right after the operation
+	At        time.Time // in Japan Standard Time
+	Terminal  string
+	Place     string // 端末設置場所 at the time
+	Proved    bool   // whether the holder proved himself
+	Undone    int64  // how many points have been given back since
+	Lapsed    int64  // of a refund: how many points went to lots that have lapsed
+	Void      bool   // of [Ledger.Cancel]: the request never came and never will be carried out
+	Repeated  bool   // the request had been carried out before
+	Training  bool
+}
+
+// state is the state of a holder's accounts.
+type state int64
+
+const (
+	live    state = 1 + iota
+	stopped       // by the issuer
+	revoked       // the MyKey ID was revoked
+	joined        // the points were moved to another holder
+)
+
+// write runs f in a durable transaction. act is for the error's text.
+func (l *Ledger) write(ctx context.Context, act string, f func(ctx context.Context, tx *sqldb.Tx) error) error {
+	return acted(act, l.db.Write(ctx, f))
+}
+
+// read runs f on one snapshot.
+func (l *Ledger) read(ctx context.Context, act string, f func(ctx context.Context, tx *sqldb.Tx) error) error {
+	return acted(act, l.db.Read(ctx, f))
+}
+
+// refusals are the errors that are the ledger's own answers.
+var refusals = [...]error{ErrPoints, ErrRequest, ErrRequestReused, ErrRequestVoid, ErrInFlight, ErrNoRequest, ErrNoHolder, ErrIDTaken,
+	ErrStopped, ErrClosed, ErrKind, ErrNotUndoable, ErrRefund, ErrProof, ErrClaimed, ErrClock, ErrOverflow, ErrProgrammeChanged,
+	ErrShort, ErrNoProgramme, ErrBaseKind, mykey.ErrForm}
+
+// acted adds package and act to an error of the store. The ledger's own answers
+// have theirs.
+func acted(act string, err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, r := range refusals {
+		if errors.Is(err, r) {
+			return err
+		}
+	}
+	return fmt.Errorf("point: %s: %w", act, err)
+}
+
+// now is what a query takes for the time: nothing where the database's clock
+// decides.
+func (l *Ledger) now(tx *sqldb.Tx) any {
+	switch {
+	case l.cfg.Clock != nil:
+		return l.cfg.Clock().UnixMicro()
+	case tx.Dialect() == sqldb.PostgreSQL:
+		return nil
+	}
+	return time.Now().UnixMicro()
+}
+
+// clock is the expression of the time in a query, for a parameter of now. It is
+// in the output of a statement, which the engine works out after the statement
+// has its locks.
+func clock(tx *sqldb.Tx) string {
+	if tx.Dialect() == sqldb.PostgreSQL {
+		return "coalesce(?::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)"
+	}
+	return "?"
+}
+
+// newID draws an identifier of a holder or an operation.
+func newID() int64 { return rand.Int64N(1<<63-1) + 1 }
+
+// operation is a row of {operation} before it is written.
+type operation struct {
+	holder, id int64
+	kind       Op
+	programme  int64
+	points     int64
+	at         int64
+	terminal   string
+	place      string
+	proved     bool
+	partner    string
+	reverses   int64
+	reserved   int64 // the programme of reserved points, if it is changed; its lots count whatever their day
+	request    Request
+}
+
+// change is what an operation does to one lot.
+type change struct {
+	programme, expires, delta int64
+}
+
+// post writes the operation: lots first, relatively, then the operation and its
+// entries. The holder is locked. balances holds the balance of each programme
+// that is changed, before the operation; only lots that count are in it.
+func (l *Ledger) post(ctx context.Context, tx *sqldb.Tx, op operation, changes []change, balances map[int64]int64) error {
+	today := dayNumber(mykey.DateOf(instantOf(op.at)))
+	after := make([]int64, len(changes))
+	for i, c := range changes {
+		var err error
+		if c.delta < 0 {
+			err = tx.QueryRow(ctx, `UPDATE {lot} SET points = points - ? WHERE holder = ? AND programme = ? AND expires = ? AND points >= ? RETURNING points`,
+				-c.delta, op.holder, c.programme, c.expires, -c.delta).Scan(&after[i])
+			if errors.Is(err, sql.ErrNoRows) {
+				err = errors.New("a lot changed although its holder was locked")
+			}
+		} else {
+			err = tx.QueryRow(ctx, `INSERT INTO {lot} (holder, programme, expires, points) VALUES (?, ?, ?, ?)
+				ON CONFLICT (holder, programme, expires) DO UPDATE SET points = {lot}.points + excluded.points RETURNING points`,
+				op.holder, c.programme, c.expires, c.delta).Scan(&after[i])
+		}
+		if err != nil {
+			return err
+		}
+		if c.expires >= today || c.programme == op.reserved {
+			balances[c.programme] += c.delta
+		}
+		if after[i] > MaxPoints || balances[c.programme] > MaxPoints {
+			return ErrOverflow
+		}
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO {operation} (holder, id, kind, programme, points, at, terminal, place, proved, partner, reverses, scope, name)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		op.holder, op.id, string(op.kind), op.programme, op.points, op.at, op.terminal, op.place, number(op.proved),
+		orNull(op.partner), orNull(op.reverses), orNull(op.request.Scope), orNull(op.request.Name))
+	if err != nil {
+		return err
+	}
+	for i, c := range changes {
+		_, err := tx.Exec(ctx, `INSERT INTO {entry} (holder, operation, programme, expires, delta, after, balance) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+			op.holder, op.id, c.programme, c.expires, c.delta, after[i], balances[c.programme])
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func number(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// orNull stores the zero value as NULL.
+func orNull[T comparable](v T) any {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return v
+}
+
+// lot is a row of {lot}.
+type lot struct{ expires, points int64 }
+
+// lots returns the programme of an account and the holder's lots in it that
+// count on the day, soonest first, with their sum. Reserved points count until
+// they are moved.
+func lots(ctx context.Context, tx *sqldb.Tx, holder int64, a Account, today int64) (p programme, list []lot, sum int64, err error) {
+	rows, err := tx.Query(ctx, `SELECT p.id, p.kind, p.expiry, p.service_from, p.service_to, p.closed, l.expires, l.points
+		FROM {programme} p LEFT JOIN {lot} l ON l.holder = ? AND l.programme = p.id AND (l.expires >= ? OR p.kind = 3) AND l.points > 0
+		WHERE p.code = ? ORDER BY l.expires`, holder, today, string(a))
+	if err != nil {
+		return programme{}, nil, 0, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var expires, points sql.NullInt64
+		if err := p.scan(rows, &expires, &points); err != nil {
+			return programme{}, nil, 0, err
+		}
+		if points.Valid {
+			list = append(list, lot{expires.Int64, points.Int64})
+			sum += points.Int64
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return programme{}, nil, 0, err
+	}
+	if p.id == 0 {
+		return programme{}, nil, 0, ErrNoProgramme
+	}
+	return p, list, sum, nil
+}
+
+// sortChanges orders the changes by programme and day, which is the order in
+// which lots are locked.
+func sortChanges(changes []change) {
+	slices.SortFunc(changes, func(a, b change) int {
+		return cmp.Or(cmp.Compare(a.programme, b.programme), cmp.Compare(a.expires, b.expires))
+	})
+}
