@@ -2,13 +2,11 @@ package jpki
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"log/slog"
 	"unicode/utf8"
 
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/apdu/tlv"
+	"github.com/mynakit/mynakit/internal/secret"
 )
 
 // The files of the text application.
@@ -27,7 +25,8 @@ const (
 // Attributes print as [redacted] through fmt, log/slog and encoding/json; the
 // values come out of the methods only. The zero value has none.
 type Attributes struct {
-	open func() *attributes // a function for the reason that PIN has one
+	hidden
+	kept secret.Box[attributes]
 }
 
 type attributes struct {
@@ -36,44 +35,22 @@ type attributes struct {
 	sex           Sex
 }
 
-func (a Attributes) get() *attributes {
-	if a.open == nil {
-		return &attributes{}
-	}
-	return a.open()
-}
-
 // Name gives the name, UTF-8. Family and given name are parted by an
 // ideographic space (U+3000). A character that the card's set does not have is
 // written as another.
-func (a Attributes) Name() string { return a.get().name }
+func (a Attributes) Name() string { return a.kept.Reveal().name }
 
 // Address gives the address, UTF-8, usually with full-width digits.
-func (a Attributes) Address() string { return a.get().address }
+func (a Attributes) Address() string { return a.kept.Reveal().address }
 
 // Birth gives the birth date, the zero Date where it is not known.
-func (a Attributes) Birth() Date { return a.get().birth }
+func (a Attributes) Birth() Date { return a.kept.Reveal().birth }
 
 // Sex gives the sex.
-func (a Attributes) Sex() Sex { return a.get().sex }
+func (a Attributes) Sex() Sex { return a.kept.Reveal().sex }
 
 // IsZero reports whether a is the zero value, which has no attributes.
-func (a Attributes) IsZero() bool { return a.open == nil }
-
-// Format prints [redacted] for every verb.
-func (a Attributes) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
-
-// String gives [redacted].
-func (a Attributes) String() string { return redacted }
-
-// GoString gives [redacted].
-func (a Attributes) GoString() string { return redacted }
-
-// LogValue gives [redacted].
-func (a Attributes) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalText gives [redacted].
-func (a Attributes) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (a Attributes) IsZero() bool { return a.kept.IsZero() }
 
 // MyNumber reads the holder's My Number, in one exchange. [TextPIN] or
 // [TextNumberA] has to be verified before.
@@ -146,8 +123,8 @@ func parseAttributes(b []byte) (a Attributes, signed []byte, err error) {
 		return Attributes{}, nil, ErrCardData
 	}
 	_, content, _, _ := tlv.Next(b)
-	kept := &attributes{string(p[1].value), string(p[2].value), birth, sex}
-	return Attributes{func() *attributes { return kept }}, content[len(p[0].whole):], nil
+	kept := secret.New(attributes{string(p[1].value), string(p[2].value), birth, sex})
+	return Attributes{kept: kept}, content[len(p[0].whole):], nil
 }
 
 // parseCardBirth reads a birth date, which may be wholly unknown: eight zeros, the

@@ -70,17 +70,17 @@ func checkChange(old, to PIN) (pinRule, error) {
 	kind := old.Kind()
 	rule, ok := kind.rule()
 	switch {
-	case !ok || len(old.open().text) == 0:
+	case !ok || len(old.text()) == 0:
 		return rule, &FormatError{PIN: kind, Reason: NoPIN}
 	case kind > CommonPIN:
 		return rule, &UnsupportedError{"to change the " + rule.name}
-	case to.Kind() != kind || len(to.open().text) == 0:
+	case to.Kind() != kind || len(to.text()) == 0:
 		return rule, &FormatError{PIN: kind, Reason: NoPIN}
-	case subtle.ConstantTimeCompare(old.open().text, to.open().text) == 1:
+	case subtle.ConstantTimeCompare(old.text(), to.text()) == 1:
 		return rule, &FormatError{PIN: kind, Reason: SameAsOld}
 	}
 	const digits = "0123456789"
-	if text := to.open().text; rule.letters {
+	if text := to.text(); rule.letters {
 		letter := bytes.ContainsFunc(text, func(r rune) bool { return r >= 'A' })
 		if !letter || !bytes.ContainsAny(text, digits) {
 			return rule, &FormatError{PIN: kind, Reason: LetterAndDigit}
@@ -92,10 +92,10 @@ func checkChange(old, to PIN) (pinRule, error) {
 // set sends the new PIN for the current file, once.
 func (c *Card) set(ctx context.Context, to PIN, rule pinRule) error {
 	// CHANGE REFERENCE DATA with new data only, ISO/IEC 7816-4 section 11.6.7.
-	cmd := apdu.Command{INS: apdu.InsChangeReferenceData, P1: 0x01, P2: 0x80, Data: to.open().text}
+	cmd := apdu.Command{INS: apdu.InsChangeReferenceData, P1: 0x01, P2: 0x80, Data: to.text()}
 	if app := rule.file.app(); app == CommonApp || app == JukiApp {
 		// CHANGE KEY of JICSAP, which these applications follow.
-		cmd = apdu.Command{CLA: 0x80, INS: apdu.InsChangeKey, P2: 0x80, Data: to.open().text}
+		cmd = apdu.Command{CLA: 0x80, INS: apdu.InsChangeKey, P2: 0x80, Data: to.text()}
 	}
 	before := c.channel.Stats().Exchanges
 	r, err := c.transmit(ctx, &cmd)

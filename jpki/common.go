@@ -2,11 +2,9 @@ package jpki
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"log/slog"
 
 	"github.com/mynakit/mynakit/apdu"
+	"github.com/mynakit/mynakit/internal/secret"
 )
 
 const commonData = inCommon | 0x01
@@ -15,7 +13,8 @@ const commonData = inCommon | 0x01
 // prints as [redacted], for the number tells a card, and so a person, from every
 // other; the values come out of the methods only. The zero value has none.
 type CommonData struct {
-	open func() *commonRecord
+	hidden
+	kept secret.Box[commonRecord]
 }
 
 type commonRecord struct {
@@ -23,21 +22,14 @@ type commonRecord struct {
 	expiry               Date
 }
 
-func (d CommonData) get() *commonRecord {
-	if d.open == nil {
-		return &commonRecord{}
-	}
-	return d.open()
-}
-
 // Number gives the number of the card, 15 digits as they are recorded; "" for
 // the zero value.
-func (d CommonData) Number() string { return d.get().number }
+func (d CommonData) Number() string { return d.kept.Reveal().number }
 
 // ManufacturingNumber gives the manufacturing number (製造番号), the last 13
 // digits of Number; "" for the zero value.
 func (d CommonData) ManufacturingNumber() string {
-	if n := d.get().number; n != "" {
+	if n := d.kept.Reveal().number; n != "" {
 		return n[2:]
 	}
 	return ""
@@ -45,29 +37,14 @@ func (d CommonData) ManufacturingNumber() string {
 
 // Municipality gives the code of the municipality that issued the card
 // (全国地方公共団体コード), 5 digits without the check digit.
-func (d CommonData) Municipality() string { return d.get().municipality }
+func (d CommonData) Municipality() string { return d.kept.Reveal().municipality }
 
 // Expiry gives the last day of the card's validity. Certificates on it end by
 // themselves, often before.
-func (d CommonData) Expiry() Date { return d.get().expiry }
+func (d CommonData) Expiry() Date { return d.kept.Reveal().expiry }
 
 // IsZero reports whether d is the zero value.
-func (d CommonData) IsZero() bool { return d.open == nil }
-
-// Format prints [redacted] for every verb.
-func (d CommonData) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
-
-// String gives [redacted].
-func (d CommonData) String() string { return redacted }
-
-// GoString gives [redacted].
-func (d CommonData) GoString() string { return redacted }
-
-// LogValue gives [redacted].
-func (d CommonData) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalText gives [redacted].
-func (d CommonData) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (d CommonData) IsZero() bool { return d.kept.IsZero() }
 
 // CommonData reads number, municipality and expiry of the card, without a PIN
 // and in one exchange. Nothing vouches for them.
@@ -110,6 +87,5 @@ func parseCommon(b []byte) (CommonData, error) {
 	if err != nil || !expiry.Complete() {
 		return CommonData{}, ErrCardData
 	}
-	kept := &commonRecord{string(b[:15]), string(b[15:20]), expiry}
-	return CommonData{func() *commonRecord { return kept }}, nil
+	return CommonData{kept: secret.New(commonRecord{string(b[:15]), string(b[15:20]), expiry})}, nil
 }

@@ -43,7 +43,7 @@
 //
 // Each [PINKind] has its counter. A wrong PIN costs a try; three wrong tries lock
 // a PIN of digits, five the sign PIN, and the holder has to have it reset:
-// [UnlockWays] says where. So:
+// package jpki/unlock tells where. So:
 //
 //   - [NewPIN] refuses a malformed PIN before any card sees it.
 //   - [Card.Verify] reads the counter first. It keeps the last remaining try

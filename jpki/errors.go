@@ -52,7 +52,7 @@ func (e *StepError) Unwrap() error { return e.Err }
 type PINError struct {
 	PIN     PINKind
 	Left    int  // tries that are left
-	Blocked bool // none is left: [UnlockWays] says where the PIN can be reset
+	Blocked bool // none is left: package jpki/unlock tells where the PIN can be reset
 }
 
 // Error names the PIN and the tries left.

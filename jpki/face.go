@@ -3,9 +3,8 @@ package jpki
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"io"
-	"log/slog"
+
+	"github.com/mynakit/mynakit/internal/secret"
 )
 
 // The files of the visual application.
@@ -24,7 +23,8 @@ const (
 // values come out of the methods only, pictures in new memory. The zero value
 // has none.
 type Face struct {
-	open func() *face
+	hidden
+	kept secret.Box[face]
 }
 
 type face struct {
@@ -33,54 +33,32 @@ type face struct {
 	name, address, photo, code []byte
 }
 
-func (f Face) get() *face {
-	if f.open == nil {
-		return &face{}
-	}
-	return f.open()
-}
-
 // Birth gives the birth date, the zero Date where it is not known.
-func (f Face) Birth() Date { return f.get().birth }
+func (f Face) Birth() Date { return f.kept.Reveal().birth }
 
 // Sex gives the sex.
-func (f Face) Sex() Sex { return f.get().sex }
+func (f Face) Sex() Sex { return f.kept.Reveal().sex }
 
 // NamePicture gives the printed name, a PNG.
-func (f Face) NamePicture() []byte { return bytes.Clone(f.get().name) }
+func (f Face) NamePicture() []byte { return bytes.Clone(f.kept.Reveal().name) }
 
 // AddressPicture gives the printed address, a PNG.
-func (f Face) AddressPicture() []byte { return bytes.Clone(f.get().address) }
+func (f Face) AddressPicture() []byte { return bytes.Clone(f.kept.Reveal().address) }
 
 // Photo gives the holder's photo, a JPEG 2000 file (JP2), as it is on the card.
 // The standard library does not decode it.
-func (f Face) Photo() []byte { return bytes.Clone(f.get().photo) }
+func (f Face) Photo() []byte { return bytes.Clone(f.kept.Reveal().photo) }
 
 // UnsignedExpiry gives the last day of the card's validity. The card's
 // signature does not cover it, in a verified Face neither.
-func (f Face) UnsignedExpiry() Date { return f.get().expiry }
+func (f Face) UnsignedExpiry() Date { return f.kept.Reveal().expiry }
 
 // UnsignedSecurityCodePicture gives the printed security code, a PNG. The
 // card's signature does not cover it, in a verified Face neither.
-func (f Face) UnsignedSecurityCodePicture() []byte { return bytes.Clone(f.get().code) }
+func (f Face) UnsignedSecurityCodePicture() []byte { return bytes.Clone(f.kept.Reveal().code) }
 
 // IsZero reports whether f is the zero value.
-func (f Face) IsZero() bool { return f.open == nil }
-
-// Format prints [redacted] for every verb.
-func (f Face) Format(s fmt.State, _ rune) { io.WriteString(s, redacted) }
-
-// String gives [redacted].
-func (f Face) String() string { return redacted }
-
-// GoString gives [redacted].
-func (f Face) GoString() string { return redacted }
-
-// LogValue gives [redacted].
-func (f Face) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalText gives [redacted].
-func (f Face) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (f Face) IsZero() bool { return f.kept.IsZero() }
 
 // Face reads the face of the card, in one exchange for each 256 bytes; the
 // photo makes most of them. [VisualNumberA] or [VisualNumberB] has to be
@@ -130,9 +108,9 @@ func parseFace(b []byte) (Face, signedFace, error) {
 	if err != nil || !ok {
 		return Face{}, signedFace{}, ErrCardData
 	}
-	kept := &face{birth: birth, sex: sex, expiry: expiry,
-		name: p[4].value, address: p[5].value, photo: p[6].value, code: p[9].value}
-	return Face{func() *face { return kept }}, signedFace{
+	kept := secret.New(face{birth: birth, sex: sex, expiry: expiry,
+		name: p[4].value, address: p[5].value, photo: p[6].value, code: p[9].value})
+	return Face{kept: kept}, signedFace{
 		data:      join(p[1], p[2], p[3]),
 		texts:     join(p[4], p[5]),
 		photo:     p[6].whole,
@@ -180,31 +158,14 @@ func (c *Card) readAge(ctx context.Context) (birth Date, signed, signature []byt
 // A Picture is a picture of a secret. It prints as [redacted]; the bytes come
 // out of [Picture.PNG] only. The zero value is none.
 type Picture struct {
-	open func() []byte
+	hidden
+	png secret.Box[[]byte]
 }
 
 // PNG gives the picture in new memory.
 func (p Picture) PNG() []byte {
-	if p.open == nil {
-		return nil
-	}
-	return bytes.Clone(p.open())
+	return bytes.Clone(p.png.Reveal())
 }
-
-// Format prints [redacted] for every verb.
-func (p Picture) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
-
-// String gives [redacted].
-func (p Picture) String() string { return redacted }
-
-// GoString gives [redacted].
-func (p Picture) GoString() string { return redacted }
-
-// LogValue gives [redacted].
-func (p Picture) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalText gives [redacted].
-func (p Picture) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // MyNumberPicture reads the printed My Number, a PNG, in one exchange for each
 // 256 bytes. [VisualNumberA] has to be verified before; VisualNumberB does not
@@ -229,7 +190,7 @@ func (c *Card) readMyNumberPicture(ctx context.Context) (pic Picture, signed, si
 	if err != nil {
 		return Picture{}, nil, nil, err
 	}
-	return Picture{func() []byte { return p[0].value }}, join(p[0], p[1]), p[2].value, nil
+	return Picture{png: secret.New(p[0].value)}, join(p[0], p[1]), p[2].value, nil
 }
 
 // A VisualInfo describes the visual application of a card

@@ -5,12 +5,12 @@ import (
 	"encoding/asn1"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/mynakit/mynakit/internal/secret"
 )
 
 // ErrNoHolderData says that a certificate names no holder. Certificates for
@@ -72,7 +72,8 @@ func (e *HolderDataError) Error() string {
 // prints as [redacted] through fmt, log/slog and encoding/json. The zero value
 // is nobody.
 type HolderData struct {
-	open func() *holder // a function for the reason that PIN has one
+	hidden
+	kept secret.Box[holder]
 }
 
 type holder struct {
@@ -83,65 +84,42 @@ type holder struct {
 	era                              Era
 }
 
-func (h HolderData) get() *holder {
-	if h.open == nil {
-		return &holder{}
-	}
-	return h.open()
-}
-
 // IsZero reports whether h is the zero value, which is nobody.
-func (h HolderData) IsZero() bool { return h.open == nil }
+func (h HolderData) IsZero() bool { return h.kept.IsZero() }
 
 // Name gives the name (氏名), usually family name, U+3000, given name.
-func (h HolderData) Name() string { return h.get().name }
+func (h HolderData) Name() string { return h.kept.Reveal().name }
 
 // Address gives the address (住所).
-func (h HolderData) Address() string { return h.get().address }
+func (h HolderData) Address() string { return h.kept.Reveal().address }
 
 // Sex gives the sex (性別).
-func (h HolderData) Sex() Sex { return h.get().sex }
+func (h HolderData) Sex() Sex { return h.kept.Reveal().sex }
 
 // Birth gives the date of birth (生年月日), in the Gregorian calendar. Where the
 // certificate has zeros for all of it, it is the zero Date.
-func (h HolderData) Birth() Date { return h.get().birth }
+func (h HolderData) Birth() Date { return h.kept.Reveal().birth }
 
 // BirthEra gives the era (元号) that stands with the date of birth; 0 where the
 // certificate does not say.
-func (h HolderData) BirthEra() Era { return h.get().era }
+func (h HolderData) BirthEra() Era { return h.kept.Reveal().era }
 
 // NameSubstitutes tells for each character of Name whether it stands in for one
 // that the certificate could not hold (代替文字), such as a variant of a kanji.
 // A name to be printed in law needs the right one from elsewhere. It is empty
 // where the certificate does not say, and new memory.
 func (h HolderData) NameSubstitutes() []bool {
-	return append([]bool(nil), h.get().nameSubstitutes...)
+	return append([]bool(nil), h.kept.Reveal().nameSubstitutes...)
 }
 
 // AddressSubstitutes is to Address what NameSubstitutes is to Name.
 func (h HolderData) AddressSubstitutes() []bool {
-	return append([]bool(nil), h.get().addrSubstitutes...)
+	return append([]bool(nil), h.kept.Reveal().addrSubstitutes...)
 }
-
-// Format prints [redacted] for every verb.
-func (h HolderData) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
-
-// String gives [redacted].
-func (h HolderData) String() string { return redacted }
-
-// GoString gives [redacted].
-func (h HolderData) GoString() string { return redacted }
-
-// LogValue gives [redacted].
-func (h HolderData) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalText gives [redacted], so that holder data in a JSON document does not
-// leave the program.
-func (h HolderData) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // HolderData gives what a certificate for digital signature says about its
 // holder. It is [HolderDataOf] the certificate, whose errors it has.
-func (v *VerifiedCertificate) HolderData() (HolderData, error) { return HolderDataOf(v.Certificate) }
+func (v *VerifiedCertificate) HolderData() (HolderData, error) { return HolderDataOf(v.Certificate()) }
 
 // HolderDataOf takes the holder data out of a certificate for digital
 // signature. It stands in the subject alternative name (RFC 5280 section
@@ -245,7 +223,7 @@ func newHolderData(values *[holderFields + 1]cryptobyte.String) (HolderData, err
 	case missing != 0:
 		return HolderData{}, &HolderDataError{missing, "missing"}
 	}
-	h := &holder{name: string(values[HolderName]), address: string(values[HolderAddress])}
+	h := holder{name: string(values[HolderName]), address: string(values[HolderAddress])}
 	var ok bool
 	if h.sex, ok = parseSex(values[HolderSex]); !ok {
 		return HolderData{}, &HolderDataError{HolderSex, "malformed"}
@@ -259,7 +237,7 @@ func newHolderData(values *[holderFields + 1]cryptobyte.String) (HolderData, err
 	if h.addrSubstitutes, ok = parseFlags(values[HolderAddressSubstitutes]); !ok {
 		return HolderData{}, &HolderDataError{HolderAddressSubstitutes, "malformed"}
 	}
-	return HolderData{func() *holder { return h }}, nil
+	return HolderData{kept: secret.New(h)}, nil
 }
 
 // parseBirth reads EYYYYMMDD: a digit for the era, 1 Meiji to 5 Reiwa or 0 for

@@ -9,11 +9,10 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"math/big"
 
 	"github.com/mynakit/mynakit/apdu/tlv"
+	"github.com/mynakit/mynakit/internal/secret"
 )
 
 // Errors of the calls that verify card-face data; find them with [errors.Is].
@@ -239,39 +238,21 @@ func signsFace(key *rsa.PublicKey, f signedFace) bool {
 // mean that the card is no copy, that it is valid today, or that who holds it
 // is the holder.
 type Verified[T any] struct {
-	value  func() T
+	hidden
+	value  secret.Box[T]
 	signer FaceID
 }
 
 // Value gives the value, or the zero T from the zero Verified.
 func (v Verified[T]) Value() T {
-	if v.value == nil {
-		var none T
-		return none
-	}
-	return v.value()
+	return v.value.Reveal()
 }
 
 // Signer names the key that signed the value.
 func (v Verified[T]) Signer() FaceID { return v.signer }
 
 // IsZero reports whether v is the zero value, which holds nothing.
-func (v Verified[T]) IsZero() bool { return v.value == nil }
-
-// Format prints [redacted] for every verb.
-func (v Verified[T]) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
-
-// String gives [redacted].
-func (v Verified[T]) String() string { return redacted }
-
-// GoString gives [redacted].
-func (v Verified[T]) GoString() string { return redacted }
-
-// LogValue gives [redacted].
-func (v Verified[T]) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalText gives [redacted].
-func (v Verified[T]) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (v Verified[T]) IsZero() bool { return v.value.IsZero() }
 
 // verified makes a Verified of what read gives, where it verifies: read gives
 // a value and a function that checks it under the key of the certificate in f.
@@ -297,7 +278,7 @@ func verified[T any](ctx context.Context, c *Card, step string, anchors *FaceAnc
 		if !check(cert.PublicKey) {
 			return Verified[T]{}, ErrNotAuthentic
 		}
-		return Verified[T]{func() T { return value }, cert.Subject}, nil
+		return Verified[T]{value: secret.New(value), signer: cert.Subject}, nil
 	})
 }
 

@@ -7,6 +7,8 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+
+	"github.com/mynakit/mynakit/internal/secret"
 )
 
 // A Key is a private key on a card, with its certificate. It is a
@@ -18,9 +20,10 @@ import (
 // tls.Config.MaxVersion at TLS 1.2. crypto/tls passes the text of an error of
 // Sign on, not the error: verify the PIN before the handshake.
 type Key struct {
+	hidden
 	card *Card
 	slot Slot
-	cert *x509.Certificate
+	cert secret.Box[*x509.Certificate]
 	rsa  *rsa.PublicKey
 	ctx  context.Context // for Sign, whose form is given; nil is the background
 }
@@ -45,11 +48,11 @@ func (c *Card) Signer(ctx context.Context, slot Slot) (*Key, error) {
 		return nil, &StepError{"find " + slot.String() + " key",
 			&UnsupportedError{fmt.Sprintf("a key of type %s", cert.PublicKeyAlgorithm)}}
 	}
-	return &Key{card: c, slot: slot, cert: cert, rsa: public}, nil
+	return &Key{card: c, slot: slot, cert: secret.New(cert), rsa: public}, nil
 }
 
 // Certificate gives the certificate, as it was read and not verified.
-func (k *Key) Certificate() *x509.Certificate { return k.cert }
+func (k *Key) Certificate() *x509.Certificate { return k.cert.Reveal() }
 
 // Public gives the public key of the certificate, an [*rsa.PublicKey].
 func (k *Key) Public() crypto.PublicKey { return k.rsa }

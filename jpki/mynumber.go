@@ -3,10 +3,8 @@ package jpki
 import (
 	"crypto/subtle"
 	"errors"
-	"fmt"
-	"io"
-	"log/slog"
-	"unique"
+
+	"github.com/mynakit/mynakit/internal/secret"
 )
 
 // ErrMyNumber says that a text is not a My Number: not twelve digits, or the
@@ -22,7 +20,8 @@ var ErrMyNumber = errors.New("jpki: not a My Number")
 // be keys of a map; use [MyNumber.Equal] where an attacker can measure time. The
 // zero value is no number.
 type MyNumber struct {
-	digits unique.Handle[string] // as in Serial
+	hidden
+	digits secret.String
 }
 
 // ParseMyNumber reads twelve digits and checks the last one. It fails with
@@ -39,7 +38,8 @@ func ParseMyNumber[S ~string | ~[]byte](s S) (MyNumber, error) {
 	if s[11] != myNumberCheck(s[:11]) {
 		return MyNumber{}, ErrMyNumber
 	}
-	return MyNumber{unique.Make(string(s))}, nil
+	digits, _ := secret.Mask(s) // 12 bytes fit
+	return MyNumber{digits: digits}, nil
 }
 
 // myNumberCheck gives the check digit of eleven digits: weights 2 to 7 from the
@@ -63,10 +63,7 @@ func myNumberCheck[S ~string | ~[]byte](digits S) byte {
 
 // Digits gives the twelve digits; "" for the zero value.
 func (n MyNumber) Digits() string {
-	if n.IsZero() {
-		return ""
-	}
-	return n.digits.Value()
+	return n.digits.Reveal()
 }
 
 // IsZero reports whether n is the zero value, which is no number.
@@ -76,19 +73,3 @@ func (n MyNumber) IsZero() bool { return n == MyNumber{} }
 func (n MyNumber) Equal(m MyNumber) bool {
 	return subtle.ConstantTimeCompare([]byte(n.Digits()), []byte(m.Digits())) == 1
 }
-
-// Format prints [redacted] for every verb.
-func (n MyNumber) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
-
-// String gives [redacted].
-func (n MyNumber) String() string { return redacted }
-
-// GoString gives [redacted].
-func (n MyNumber) GoString() string { return redacted }
-
-// LogValue gives [redacted].
-func (n MyNumber) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalText gives [redacted], so that a MyNumber in a JSON document does not
-// leave the program.
-func (n MyNumber) MarshalText() ([]byte, error) { return []byte(redacted), nil }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mynakit/mynakit/internal/secret"
 )
 
 // Numbers that are published as examples, and one of each kind of remainder.
@@ -77,11 +79,11 @@ func TestNumberB(t *testing.T) {
 	for _, kind := range []PINKind{TextNumberB, VisualNumberB} {
 		p, err := NewNumberB(kind, birth, expiry, "2285", JapaneseCalendar)
 		require.NoError(t, err)
-		assert.Equal(t, "55021720352285", string(p.open().text), "measured on a card")
+		assert.Equal(t, "55021720352285", string(p.text()), "measured on a card")
 		assert.Equal(t, kind, p.Kind())
 		p, err = NewNumberB(kind, birth, expiry, []byte("2285"), GregorianCalendar)
 		require.NoError(t, err)
-		assert.Equal(t, "80021720352285", string(p.open().text))
+		assert.Equal(t, "80021720352285", string(p.text()))
 	}
 	for _, tt := range []struct {
 		name          string
@@ -107,11 +109,11 @@ func TestNumberB(t *testing.T) {
 			p, err := NewNumberB(TextNumberB, mustDate(t, tt.birth), mustDate(t, tt.expiry), tt.code, tt.calendar)
 			if tt.why == 0 {
 				require.NoError(t, err)
-				assert.Len(t, p.open().text, 14)
+				assert.Len(t, p.text(), 14)
 				return
 			}
 			requireFormat(t, err, TextNumberB, tt.why)
-			assert.Nil(t, p.open)
+			assert.Zero(t, p.Kind())
 		})
 	}
 	for _, kind := range []PINKind{0, AuthPIN, TextPIN, TextNumberA, BirthDateKey} {
@@ -137,7 +139,7 @@ func TestNumberA(t *testing.T) {
 	for _, kind := range []PINKind{TextNumberA, VisualNumberA} {
 		p, err := NewNumberA(kind, n)
 		require.NoError(t, err)
-		assert.Equal(t, sampleMyNumber, string(p.open().text))
+		assert.Equal(t, sampleMyNumber, string(p.text()))
 		_, err = NewNumberA(kind, MyNumber{})
 		requireFormat(t, err, kind, WrongLength)
 		_, err = NewPIN(kind, "537686677189")
@@ -159,7 +161,7 @@ func TestBirthDateKey(t *testing.T) {
 	} {
 		p, err := NewBirthDateKey(mustDate(t, tt.birth), tt.calendar)
 		require.NoError(t, err)
-		assert.Equal(t, tt.want, string(p.open().text))
+		assert.Equal(t, tt.want, string(p.text()))
 	}
 	_, err := NewBirthDateKey(Date{}, JapaneseCalendar)
 	requireFormat(t, err, BirthDateKey, WrongDate)
@@ -178,19 +180,13 @@ func TestBirthDateKey(t *testing.T) {
 func TestValuesAreNeverPrinted(t *testing.T) {
 	n, err := ParseMyNumber(sampleMyNumber)
 	require.NoError(t, err)
-	attributes := Attributes{func() *attributes {
-		return &attributes{"番号　花子", "千葉県印西市大森２３６４番地２", mustDate(t, "19800217"), Female}
-	}}
-	face := Face{func() *face {
-		return &face{birth: mustDate(t, "19800217"), name: []byte("PNGNAME"), photo: []byte("JP2PHOTO")}
-	}}
-	common := CommonData{func() *commonRecord {
-		return &commonRecord{"012345678901234", "13221", mustDate(t, "20350217")}
-	}}
-	picture := Picture{func() []byte { return []byte("PNGNUMBER") }}
-	checked := Verified[Attributes]{func() Attributes { return attributes }, FaceID{}}
-	number := Verified[MyNumber]{func() MyNumber { return n }, FaceID{}}
-	identity := Identity{n.digits, bySerial}
+	attributes := Attributes{kept: secret.New(attributes{"番号　花子", "千葉県印西市大森２３６４番地２", mustDate(t, "19800217"), Female})}
+	face := Face{kept: secret.New(face{birth: mustDate(t, "19800217"), name: []byte("PNGNAME"), photo: []byte("JP2PHOTO")})}
+	common := CommonData{kept: secret.New(commonRecord{"012345678901234", "13221", mustDate(t, "20350217")})}
+	picture := Picture{png: secret.New([]byte("PNGNUMBER"))}
+	checked := Verified[Attributes]{value: secret.New(attributes)}
+	number := Verified[MyNumber]{value: secret.New(n)}
+	identity := Identity{value: n.digits, by: bySerial}
 
 	values := []any{n, attributes, face, common, picture, checked, number, identity}
 	type inside struct {
@@ -208,24 +204,23 @@ func TestValuesAreNeverPrinted(t *testing.T) {
 	var out bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%b", "%c", "%U", "%t", "%e"} {
 		for _, v := range values {
-			assert.Equal(t, redacted, fmt.Sprintf(verb, v), "%T", v)
+			assert.Equal(t, secret.Redacted, fmt.Sprintf(verb, v), "%T", v)
 		}
 		fmt.Fprintf(&out, verb+"\n"+verb+"\n", all, &all)
 	}
 	for _, v := range values {
-		assert.Equal(t, redacted, v.(fmt.Stringer).String())
-		assert.Equal(t, redacted, v.(fmt.GoStringer).GoString())
-		assert.Equal(t, redacted, v.(slog.LogValuer).LogValue().String())
+		assert.Equal(t, secret.Redacted, v.(fmt.Stringer).String())
+		assert.Equal(t, secret.Redacted, v.(slog.LogValuer).LogValue().String())
 		b, err := json.Marshal(v)
 		require.NoError(t, err)
-		assert.Equal(t, `"`+redacted+`"`, string(b))
+		assert.Equal(t, `"`+secret.Redacted+`"`, string(b))
 	}
 	for _, h := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
 		slog.New(h).Info("all", "all", all, "values", values)
 	}
 	s := strings.ToUpper(out.String())
-	for _, secret := range []string{sampleMyNumber, "番号", "花子", "印西", "PNGNAME", "JP2PHOTO", "PNGNUMBER", "1980", "19800217", "1980-02-17", "234567", "13221"} {
-		for _, form := range []string{secret, fmt.Sprintf("%X", secret), strings.Trim(fmt.Sprint([]byte(secret)), "[]"), base64Of(secret)} {
+	for _, hidden := range []string{sampleMyNumber, "番号", "花子", "印西", "PNGNAME", "JP2PHOTO", "PNGNUMBER", "1980", "19800217", "1980-02-17", "234567", "13221"} {
+		for _, form := range []string{hidden, fmt.Sprintf("%X", hidden), strings.Trim(fmt.Sprint([]byte(hidden)), "[]"), base64Of(hidden)} {
 			found := strings.Contains(s, strings.ToUpper(form))
 			if len(form) < 8 && strings.Trim(form, "0123456789") == "" {
 				// An address that some verb prints holds any few digits.

@@ -2,8 +2,8 @@ package jpki
 
 import (
 	"fmt"
-	"io"
-	"log/slog"
+
+	"github.com/mynakit/mynakit/internal/secret"
 )
 
 // A PINKind is one of the card's PINs, or another key that opens something and
@@ -111,10 +111,8 @@ func (k PINKind) Application() Application {
 // within other structs. Copies share one secret, and [PIN.Clear] wipes it for
 // all of them.
 type PIN struct {
-	// A function: fmt prints the unexported fields of other people's structs
-	// without asking, and for some verbs looks through pointers. Nothing looks
-	// into a function.
-	open func() *pinSecret
+	hidden
+	kept secret.Box[*pinSecret]
 }
 
 type pinSecret struct {
@@ -130,7 +128,7 @@ type pinSecret struct {
 // [NewBirthDateKey] do the spelling.
 //
 // A secret given as []byte stays the caller's, to be cleared by the caller.
-func NewPIN[S ~string | ~[]byte](kind PINKind, secret S) (PIN, error) {
+func NewPIN[S ~string | ~[]byte](kind PINKind, typed S) (PIN, error) {
 	rule, ok := kind.rule()
 	if !ok {
 		return PIN{}, &FormatError{PIN: kind, Reason: UnknownPIN}
@@ -140,13 +138,13 @@ func NewPIN[S ~string | ~[]byte](kind PINKind, secret S) (PIN, error) {
 		clear(text[:cap(text)])
 		return PIN{}, &FormatError{PIN: kind, Reason: why}
 	}
-	for i := range len(secret) {
-		b := secret[i]
+	for i := range len(typed) {
+		b := typed[i]
 		switch {
 		case b >= '0' && b <= '9', rule.letters && b >= 'A' && b <= 'Z':
 		case rule.letters && b >= 'a' && b <= 'z':
 			b -= 'a' - 'A'
-		case fullWidth([]byte(secret[i:min(i+3, len(secret))])):
+		case fullWidth([]byte(typed[i:min(i+3, len(typed))])):
 			return fail(FullWidth)
 		default:
 			return fail(WrongCharacter)
@@ -162,8 +160,7 @@ func NewPIN[S ~string | ~[]byte](kind PINKind, secret S) (PIN, error) {
 	if why := malformedNumber(kind, text); why != 0 {
 		return fail(why)
 	}
-	kept := &pinSecret{kind, text}
-	return PIN{func() *pinSecret { return kept }}, nil
+	return PIN{kept: secret.New(&pinSecret{kind, text})}, nil
 }
 
 // fullWidth reports whether b starts with the UTF-8 form of one of the letters,
@@ -175,35 +172,29 @@ func fullWidth(b []byte) bool {
 
 // Kind tells which PIN it is, 0 for the zero value.
 func (p PIN) Kind() PINKind {
-	if p.open == nil {
+	if p.kept.IsZero() {
 		return 0
 	}
-	return p.open().kind
+	return p.kept.Reveal().kind
+}
+
+// text returns the PIN itself, in the memory that Clear wipes. It is empty for
+// the zero PIN and for one that was cleared.
+func (p PIN) text() []byte {
+	if p.kept.IsZero() {
+		return nil
+	}
+	return p.kept.Reveal().text
 }
 
 // Clear wipes the secret in p and in every copy of p. Do not call it while a
 // card works with the PIN. After it, [Card.Verify] refuses p.
 func (p PIN) Clear() {
-	if p.open != nil {
-		clear(p.open().text)
-		p.open().text = nil
+	if !p.kept.IsZero() {
+		clear(p.text())
+		p.kept.Reveal().text = nil
 	}
 }
-
-// Format prints [redacted] for every verb.
-func (p PIN) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
-
-// String gives [redacted].
-func (p PIN) String() string { return redacted }
-
-// GoString gives [redacted].
-func (p PIN) GoString() string { return redacted }
-
-// LogValue gives [redacted].
-func (p PIN) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalText gives [redacted].
-func (p PIN) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // A FormatError says that a text cannot be the PIN, so that no card was asked.
 // It does not quote the text.

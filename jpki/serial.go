@@ -8,10 +8,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"math/big"
-	"unique"
+
+	"github.com/mynakit/mynakit/internal/secret"
 )
 
 // MaxSerial is the longest certificate serial number, in bytes: RFC 5280
@@ -31,9 +30,8 @@ var ErrSerial = errors.New("jpki: not a certificate serial number")
 // Serials can be compared with == and be keys of a map; use [Serial.Equal]
 // where an attacker can measure time. The zero value is no serial.
 type Serial struct {
-	// A handle and not the bytes: fmt prints the unexported fields of other
-	// people's structs without asking, and shows a pointer here.
-	octets unique.Handle[string]
+	hidden
+	octets secret.String
 }
 
 // SerialFromBytes makes a Serial of a positive big-endian number, leading
@@ -45,7 +43,8 @@ func SerialFromBytes(b []byte) (Serial, error) {
 	if len(b) == 0 || len(b) > MaxSerial {
 		return Serial{}, ErrSerial
 	}
-	return Serial{unique.Make(string(b))}, nil
+	octets, _ := secret.Mask(b) // MaxSerial bytes fit
+	return Serial{octets: octets}, nil
 }
 
 // ParseSerial reads the hexadecimal form that [Serial.Hex] writes. Either case
@@ -64,12 +63,7 @@ func ParseSerial(s string) (Serial, error) {
 	return SerialFromBytes(b)
 }
 
-func (s Serial) value() string {
-	if s.IsZero() {
-		return ""
-	}
-	return s.octets.Value()
-}
+func (s Serial) value() string { return s.octets.Reveal() }
 
 // IsZero reports whether s is the zero value, which is no serial.
 func (s Serial) IsZero() bool { return s == Serial{} }
@@ -89,24 +83,8 @@ func (s Serial) Equal(t Serial) bool {
 	return subtle.ConstantTimeCompare([]byte(s.value()), []byte(t.value())) == 1
 }
 
-// Format prints [redacted] for every verb.
-func (s Serial) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
-
-// String gives [redacted].
-func (s Serial) String() string { return redacted }
-
-// GoString gives [redacted].
-func (s Serial) GoString() string { return redacted }
-
-// LogValue gives [redacted].
-func (s Serial) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalText gives [redacted], so that a Serial in a JSON document does not
-// leave the program.
-func (s Serial) MarshalText() ([]byte, error) { return []byte(redacted), nil }
-
-// redacted stands for every secret of this package.
-const redacted = "[redacted]"
+// A hidden struct shows as [redacted] wherever it is printed, logged or encoded.
+type hidden = secret.Hidden
 
 // A Pseudonym is the form of a [Serial] to store and to look up by:
 // HMAC-SHA-256 of the number under a key of the integrator's. Without the key

@@ -2,13 +2,13 @@ package jpki
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"unique"
 
 	"github.com/mynakit/mynakit/apdu"
+	"github.com/mynakit/mynakit/internal/secret"
 )
 
 // ErrCardChanged says that the card at hand is not the one that it was, or that
@@ -22,7 +22,8 @@ var ErrCardChanged = errors.New("jpki: not the same card any more")
 // compared with == and be keys of a map. It prints as [redacted]; keep it for
 // as long as the card lies there and store a [Pseudonym] otherwise.
 type Identity struct {
-	value unique.Handle[string]
+	hidden
+	value secret.String
 	by    identifiedBy
 }
 
@@ -37,21 +38,6 @@ const (
 // Weak reports whether the identity tells kinds of cards apart and not cards:
 // a phone whose PIN is not verified shows its token information alone.
 func (i Identity) Weak() bool { return i.by == byToken }
-
-// Format prints [redacted] for every verb.
-func (i Identity) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
-
-// String gives [redacted].
-func (i Identity) String() string { return redacted }
-
-// GoString gives [redacted].
-func (i Identity) GoString() string { return redacted }
-
-// LogValue gives [redacted].
-func (i Identity) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalText gives [redacted].
-func (i Identity) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // Identity reads what tells this card from others: the serial number of the
 // certificate for user authentication, in one exchange. A card without that
@@ -107,9 +93,11 @@ func (c *Card) identityBy(ctx context.Context, by identifiedBy) (Identity, error
 		if err != nil {
 			return Identity{}, err
 		}
-		value = string(b)
+		digest := sha256.Sum256(b)
+		value = string(digest[:])
 	}
-	return Identity{unique.Make(value), by}, nil
+	masked, _ := secret.Mask(value) // a digest, a serial number or 15 digits
+	return Identity{value: masked, by: by}, nil
 }
 
 // A PINOrder says when the holder gives which PIN in a [Tap]. Make one with
@@ -218,7 +206,7 @@ func (o PINOrder) check() error {
 	if !o.given {
 		return nil
 	}
-	if _, ok := o.kind.rule(); !ok || o.ask == nil && (o.pin.open == nil || len(o.pin.open().text) == 0) {
+	if _, ok := o.kind.rule(); !ok || o.ask == nil && len(o.pin.text()) == 0 {
 		return &FormatError{PIN: o.kind, Reason: NoPIN}
 	}
 	return nil

@@ -228,8 +228,8 @@ func TestTapClearsWhatWasTyped(t *testing.T) {
 		s := &script{t: t, steps: append(steps, step{verifyAuth, ""})}
 		require.ErrorIs(t, Tap(context.Background(), func(context.Context) (apdu.Transmitter, error) { return s, nil }, order, run), ErrOutcomeUnknown)
 	}
-	assert.Empty(t, typed.open().text)
-	assert.NotEmpty(t, brought.open().text)
+	assert.Empty(t, typed.text())
+	assert.NotEmpty(t, brought.text())
 }
 
 // A phone shows no certificate before its PIN. Until then it is told by its

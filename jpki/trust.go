@@ -10,10 +10,10 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"slices"
 	"time"
+
+	"github.com/mynakit/mynakit/internal/secret"
 )
 
 // Certificate policies (証明書ポリシー) of JPKI, dotted. They say for which use
@@ -233,13 +233,15 @@ func checkRoot(root *x509.Certificate) error {
 	return nil
 }
 
-// A VerifiedCertificate is one that a [Verifier] verified. It prints without
-// what the certificate says.
+// A VerifiedCertificate is a certificate that a [Verifier] verified. It prints
+// as [redacted]; the fields hold nothing about the holder.
 type VerifiedCertificate struct {
-	Slot        Slot              // what it was verified for: Auth or Sign
-	Certificate *x509.Certificate // the holder's
-	Issuer      *x509.Certificate // the root
-	At          time.Time         // the time at which both are valid
+	hidden
+	cert secret.Box[*x509.Certificate]
+
+	Slot   Slot              // what it was verified for: Auth or Sign
+	Issuer *x509.Certificate // the root
+	At     time.Time         // the time at which both are valid
 
 	// Revocation says what is known about revocation: good, or less where
 	// there is no checker or the verifier was told to accept less.
@@ -248,22 +250,12 @@ type VerifiedCertificate struct {
 	RevocationErr error
 }
 
-// Serial gives the certificate's serial number.
-func (v *VerifiedCertificate) Serial() (Serial, error) { return SerialOf(v.Certificate) }
+// Certificate returns the holder's certificate.
+func (v *VerifiedCertificate) Certificate() *x509.Certificate { return v.cert.Reveal() }
 
-func (v VerifiedCertificate) describe() string {
-	return "verified " + v.Slot.String() + " certificate, revocation " + v.Revocation.String()
-}
-
-// Format prints use and revocation status for every verb, nothing of the
-// certificate.
-func (v VerifiedCertificate) Format(f fmt.State, _ rune) { io.WriteString(f, v.describe()) }
-
-// LogValue gives what Format prints.
-func (v VerifiedCertificate) LogValue() slog.Value { return slog.StringValue(v.describe()) }
-
-// MarshalText gives what Format prints.
-func (v VerifiedCertificate) MarshalText() ([]byte, error) { return []byte(v.describe()), nil }
+// Serial returns the certificate's serial number. It fails with [ErrSerial] for
+// the zero VerifiedCertificate.
+func (v *VerifiedCertificate) Serial() (Serial, error) { return SerialOf(v.Certificate()) }
 
 // Verify verifies that cert is, now, a certificate for user authentication
 // ([Auth]) or for digital signature ([Sign]).
@@ -337,7 +329,7 @@ func (v *Verifier) verify(ctx context.Context, cert *x509.Certificate, slot Slot
 	}); err != nil {
 		return nil, ErrConstraint
 	}
-	verified := &VerifiedCertificate{Slot: slot, Certificate: cert, Issuer: issuer, At: at}
+	verified := &VerifiedCertificate{cert: secret.New(cert), Slot: slot, Issuer: issuer, At: at}
 	verified.Revocation, verified.RevocationErr, err = v.checkRevocation(ctx, cert, issuer)
 	if err != nil {
 		return nil, err

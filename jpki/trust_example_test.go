@@ -55,12 +55,12 @@ func ExampleVerifier() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	key, ok := verified.Certificate.PublicKey.(*rsa.PublicKey)
+	key, ok := verified.Certificate().PublicKey.(*rsa.PublicKey)
 	fmt.Println(ok && rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], signature) == nil)
-	fmt.Println(verified)
+	fmt.Println(verified.Slot, verified.Revocation)
 	// Output:
 	// true
-	// verified auth certificate, revocation not checked
+	// auth not checked
 }
 
 // Somebody else's CA has the same name and another key.

@@ -64,8 +64,8 @@ type VerifyOption func(*verification)
 type verification struct{ lastTry bool }
 
 // AllowLastTry lets [Card.Verify] spend the last remaining try. Ask the holder
-// before: a wrong PIN then is blocked, and the holder has to have it reset; see
-// [UnlockWays].
+// before: a wrong PIN then is blocked, and the holder has to have it reset. Package
+// jpki/unlock tells where.
 func AllowLastTry() VerifyOption { return func(v *verification) { v.lastTry = true } }
 
 // Verify presents a PIN to the card: two exchanges, the counter and VERIFY.
@@ -86,7 +86,7 @@ func AllowLastTry() VerifyOption { return func(v *verification) { v.lastTry = tr
 func (c *Card) Verify(ctx context.Context, pin PIN, opts ...VerifyOption) error {
 	step := "verify " + pin.Kind().String()
 	rule, ok := pin.Kind().rule()
-	if !ok || len(pin.open().text) == 0 {
+	if !ok || len(pin.text()) == 0 {
 		return &StepError{"verify PIN", &FormatError{PIN: pin.Kind(), Reason: NoPIN}}
 	}
 	if err := c.begin(ctx); err != nil {
@@ -121,7 +121,7 @@ func (c *Card) verifyCurrent(ctx context.Context, pin PIN, rule pinRule, opts []
 // present sends VERIFY, once. The file of the PIN is the current one, or the
 // card is known to take its short identifier: tries has just seen to that.
 func (c *Card) present(ctx context.Context, pin PIN, rule pinRule) error {
-	cmd := apdu.Command{INS: apdu.InsVerify, P2: 0x80, Data: pin.open().text}
+	cmd := apdu.Command{INS: apdu.InsVerify, P2: 0x80, Data: pin.text()}
 	if c.shortEF {
 		rule.file.addTo(&cmd)
 	}

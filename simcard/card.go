@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mynakit/mynakit/apdu"
+	"github.com/mynakit/mynakit/internal/secret"
 )
 
 // A Card is one software card. [New] makes it. It is an
@@ -118,10 +119,10 @@ func (c *Card) newPINs(cfg *config) {
 		p := &c.pins[i]
 		which := PIN(i)
 		if kind.pinless && p.allowed != nil {
-			p.value, p.tries = secret{}, 0
+			p.value, p.tries = secret.String{}, 0
 		}
 		if v := cfg.pins[i].value; v != nil {
-			p.value = secretOf([]byte(*v))
+			p.value = pinValue(*v)
 		}
 		if n := cfg.pins[i].tries; n != nil {
 			p.tries = min(max(*n, 0), p.limit)

@@ -3,12 +3,11 @@ package simcard
 import (
 	"encoding/binary"
 	"fmt"
-	"io"
-	"log/slog"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"github.com/mynakit/mynakit/internal/secret"
 	"github.com/mynakit/mynakit/simcard/internal/photo"
 )
 
@@ -34,6 +33,8 @@ const (
 // Printed through fmt, log/slog or encoding/json a Holder is "[redacted]":
 // nothing stops a program from putting a real person here.
 type Holder struct {
+	hidden
+
 	// Name (氏名) is family name, U+3000 and given name.
 	Name string
 	// NameSubstitutes marks the characters of Name that stand in for ones
@@ -95,16 +96,8 @@ type Holder struct {
 // platform (システム設計書(活用マニュアル概要) II.9③).
 var specimenSerials = [...]int64{0x030D45, 0x0249FB}
 
-// Format prints "[redacted]" for every verb.
-func (Holder) Format(s fmt.State, _ rune) { io.WriteString(s, redacted) }
-
-// LogValue gives "[redacted]".
-func (Holder) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalJSON gives "[redacted]".
-func (Holder) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
-
-const redacted = "[redacted]"
+// A hidden struct shows as [redacted] wherever it is printed, logged or encoded.
+type hidden = secret.Hidden
 
 // SampleHolder makes the n-th of the invented holders. The same n always gives
 // the same person, another n another one. Holder 0 is who a card belongs to

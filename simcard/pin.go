@@ -1,28 +1,23 @@
 package simcard
 
 import (
-	"crypto/subtle"
-
 	"github.com/mynakit/mynakit/apdu"
+	"github.com/mynakit/mynakit/internal/secret"
 )
 
 // maxPIN is the longest PIN that a command carries, in bytes.
 const maxPIN = 16
 
-// A secret is the value of a PIN: its length, then its bytes, then zeros. All
-// are of one size so that to compare two tells nothing about either.
-type secret [1 + maxPIN]byte
-
-func secretOf(value []byte) (s secret) {
-	s[0] = byte(copy(s[1:], value))
-	return s
+// pinValue returns the value of a PIN, masked. It cuts what is longer than
+// maxPIN. The time that == takes on masked values tells nothing about either.
+func pinValue[T ~string | ~[]byte](value T) secret.String {
+	masked, _ := secret.Mask(value[:min(len(value), maxPIN)])
+	return masked
 }
-
-func (s *secret) String() string { return string(s[1 : 1+s[0]]) }
 
 // A pin is the value of a PIN with its retry counter.
 type pin struct {
-	value    secret
+	value    secret.String
 	limit    int // tries after a right one
 	tries    int
 	verified bool
@@ -31,14 +26,13 @@ type pin struct {
 }
 
 func newPIN(value string, limit int, allowed func([]byte) bool) pin {
-	return pin{value: secretOf([]byte(value)), limit: limit, tries: limit, allowed: allowed}
+	return pin{value: pinValue(value), limit: limit, tries: limit, allowed: allowed}
 }
 
 // present compares a value with the PIN. A wrong one takes a try and ends what
 // was verified; the right one gives all tries back.
 func (p *pin) present(value []byte) apdu.Status {
-	given := secretOf(value)
-	if subtle.ConstantTimeCompare(given[:], p.value[:]) != 1 {
+	if pinValue(value) != p.value {
 		p.tries--
 		p.verified = false
 		return apdu.Counter | apdu.Status(p.tries)
@@ -114,7 +108,7 @@ func (c *Card) changeReferenceData(cmd *apdu.Command) apdu.Status {
 	}
 	fresh := cmd.Data
 	if cmd.P1 == 0x00 {
-		n := min(int(p.value[0]), len(cmd.Data))
+		n := min(p.value.Len(), len(cmd.Data))
 		if status := p.present(cmd.Data[:n]); status != apdu.OK {
 			return status
 		}
@@ -125,7 +119,7 @@ func (c *Card) changeReferenceData(cmd *apdu.Command) apdu.Status {
 	if !p.allowed(fresh) {
 		return apdu.IncorrectData
 	}
-	p.value = secretOf(fresh)
+	p.value = pinValue(fresh)
 	return apdu.OK
 }
 
@@ -151,7 +145,7 @@ func (c *Card) changeKey(cmd *apdu.Command) apdu.Status {
 	case !p.allowed(cmd.Data):
 		return apdu.IncorrectData
 	}
-	p.value = secretOf(cmd.Data)
+	p.value = pinValue(cmd.Data)
 	return apdu.OK
 }
 

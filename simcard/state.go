@@ -5,26 +5,25 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"time"
 
 	"github.com/mynakit/mynakit/apdu"
+	"github.com/mynakit/mynakit/internal/secret"
 )
 
-// A PINState is the state of one PIN or number of a card.
+// A PINState is the state of one PIN or number of a card. It prints as
+// [redacted].
 type PINState struct {
-	Value    string // what VERIFY compares; "" if no value was ever set
-	Left     int    // tries left, 0 if the PIN is blocked
-	Tries    int    // tries after a right value; 0 if the card does not have this PIN
+	hidden
+	value secret.String
+
+	Left     int // tries left, 0 if the PIN is blocked
+	Tries    int // tries after a right value; 0 if the card does not have this PIN
 	Verified bool
 }
 
-// Format prints "[redacted]" for every verb.
-func (PINState) Format(s fmt.State, _ rune) { io.WriteString(s, redacted) }
-
-// LogValue returns "[redacted]".
-func (PINState) LogValue() slog.Value { return slog.StringValue(redacted) }
+// Reveal returns what VERIFY compares, and "" if no value was ever set.
+func (s PINState) Reveal() string { return s.value.Reveal() }
 
 // A State is what a card keeps without power and its commands can change: the
 // values and the counters of its PINs and numbers. States can be compared with
@@ -34,11 +33,14 @@ func (PINState) LogValue() slog.Value { return slog.StringValue(redacted) }
 // object with the values in the clear, because a saved card needs them:
 //
 //	{"auth":{"value":"1234","left":3},"sign":{"value":"ABC123","left":5}}
-type State struct{ pins [pins]savedPIN }
+type State struct {
+	hidden
+	pins [pins]savedPIN
+}
 
 // A savedPIN is a PIN in a [State]. It does not exist if there is false.
 type savedPIN struct {
-	value secret
+	value secret.String
 	tries int
 	there bool
 }
@@ -46,12 +48,6 @@ type savedPIN struct {
 // ErrState is returned for a text that is not a [State], or if a name in it is
 // not that of a [PIN]. The text is not in the error.
 var ErrState = errors.New("simcard: not the state of a card")
-
-// Format prints "[redacted]" for every verb.
-func (State) Format(s fmt.State, _ rune) { io.WriteString(s, redacted) }
-
-// LogValue returns "[redacted]".
-func (State) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 type jsonPIN struct {
 	Value string `json:"value"`
@@ -63,7 +59,7 @@ func (s State) MarshalJSON() ([]byte, error) {
 	m := map[PIN]jsonPIN{}
 	for i, p := range s.pins {
 		if p.there {
-			m[PIN(i)] = jsonPIN{p.value.String(), p.tries}
+			m[PIN(i)] = jsonPIN{p.value.Reveal(), p.tries}
 		}
 	}
 	return json.Marshal(m)
@@ -81,7 +77,7 @@ func (s *State) UnmarshalJSON(text []byte) error {
 		if p.Left < 0 || p.Left > 15 || len(p.Value) > maxPIN {
 			return ErrState
 		}
-		parsed.pins[which] = savedPIN{secretOf([]byte(p.Value)), p.Left, true}
+		parsed.pins[which] = savedPIN{pinValue(p.Value), p.Left, true}
 	}
 	*s = parsed
 	return nil
@@ -125,7 +121,7 @@ func (c *Card) PIN(which PIN) PINState {
 		return PINState{}
 	}
 	p := &c.pins[which]
-	return PINState{Value: p.value.String(), Left: p.tries, Tries: p.limit, Verified: p.verified}
+	return PINState{value: p.value, Left: p.tries, Tries: p.limit, Verified: p.verified}
 }
 
 // SetPIN sets the value of a PIN or a number while the card runs. The counter
@@ -135,7 +131,7 @@ func (c *Card) SetPIN(which PIN, value string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if which < pins && c.pins[which].limit > 0 {
-		c.pins[which].value = secretOf([]byte(value))
+		c.pins[which].value = pinValue(value)
 	}
 }
 

@@ -65,7 +65,8 @@ func TestSetWhileItRuns(t *testing.T) {
 	card := simcard.New()
 	send(t, card, selectJPKI)
 	require.Equal(t, "9000", send(t, card, verifyAuth))
-	assert.Equal(t, simcard.PINState{Value: "1234", Left: 3, Tries: 3, Verified: true}, card.PIN(simcard.AuthPIN))
+	auth := card.PIN(simcard.AuthPIN)
+	assert.Equal(t, []any{"1234", 3, 3, true}, []any{auth.Reveal(), auth.Left, auth.Tries, auth.Verified})
 
 	card.SetTries(simcard.AuthPIN, 1)
 	assert.Equal(t, "63C1", send(t, card, triesAuth))

@@ -123,7 +123,7 @@ func cmsVerifyTask(f *flag.FlagSet) func(context.Context, *session) error {
 			return err
 		}
 		if *out != "" {
-			if err := os.WriteFile(*out, m.Content, 0o600); err != nil {
+			if err := os.WriteFile(*out, m.Content(), 0o600); err != nil {
 				return err
 			}
 		}

@@ -52,6 +52,7 @@ import (
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/apdu/pcsc"
 	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/jpki/unlock"
 	"github.com/mynakit/mynakit/simcard"
 )
 
@@ -206,7 +207,7 @@ func hint(err error, now time.Time) string {
 		return "No PIN opens the photograph, but verification number A or B, which stands on the card: `cardtool photo -h` tells their digits."
 	case errors.As(err, &pin) && pin.Blocked:
 		var ways []string
-		for _, way := range jpki.UnlockWays(pin.PIN, now) {
+		for _, way := range unlock.Ways(pin.PIN, now) {
 			ways = append(ways, way.Text(jpki.English))
 		}
 		return strings.Join(ways, "\n")

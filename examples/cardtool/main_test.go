@@ -24,6 +24,7 @@ import (
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/apdu/pcsc"
 	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/jpki/unlock"
 	"github.com/mynakit/mynakit/simcard"
 )
 
@@ -217,7 +218,7 @@ func TestHints(t *testing.T) {
 	for pin, kiosk := range map[jpki.PINKind]bool{jpki.AuthPIN: true, jpki.SignPIN: true, jpki.TextPIN: false, jpki.CommonPIN: false} {
 		text := hint(&jpki.PINError{PIN: pin, Blocked: true}, now)
 		assert.Equal(t, kiosk, strings.Contains(text, "kiosk"), pin)
-		for _, way := range jpki.UnlockWays(pin, now) {
+		for _, way := range unlock.Ways(pin, now) {
 			assert.Contains(t, text, way.Text(jpki.English))
 		}
 	}

@@ -121,7 +121,7 @@ func TestSignedPDF(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !message.Signer.Certificate.Equal(reader.SignCertificate()) {
+	if !message.Signer.Certificate().Equal(reader.SignCertificate()) {
 		t.Fatal("signed by somebody else")
 	}
 	content[10] ^= 1
@@ -168,7 +168,7 @@ func TestEverySignatureOfAPDFCounts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !message.Signer.Certificate.Equal(cards[i].SignCertificate()) {
+		if !message.Signer.Certificate().Equal(cards[i].SignCertificate()) {
 			t.Fatalf("signature %d is somebody else's", i)
 		}
 	}

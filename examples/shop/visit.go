@@ -148,7 +148,7 @@ func (s *Shop) begin(ctx context.Context, card *jpki.Card, cert *jpki.VerifiedCe
 		return nil, err
 	}
 	v := &Visit{shop: s, tap: registry.Tap{
-		Certificate: registry.Certificate{Serial: serial, NotAfter: cert.Certificate.NotAfter, Device: device},
+		Certificate: registry.Certificate{Serial: serial, NotAfter: cert.Certificate().NotAfter, Device: device},
 		PINVerified: pin,
 	}}
 	if v.session, err = s.registry.Begin(ctx, v.tap); err != nil {

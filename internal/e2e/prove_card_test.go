@@ -79,8 +79,8 @@ func TestCMSOfAnotherCard(t *testing.T) {
 	require.NoError(t, err)
 	m, err := cms.Verify(ctx, v, jpki.Sign, message)
 	require.NoError(t, err)
-	require.Equal(t, mine.SignCertificate().Raw, m.Signer.Certificate.Raw)
-	require.NotEqual(t, other.SignCertificate().Raw, m.Signer.Certificate.Raw)
+	require.Equal(t, mine.SignCertificate().Raw, m.Signer.Certificate().Raw)
+	require.NotEqual(t, other.SignCertificate().Raw, m.Signer.Certificate().Raw)
 	assert.Empty(t, leaks(fmt.Sprintf("%v %+v %#v", m, m, m), secrets(mine)))
 
 	// The card leaves before it signs.

@@ -179,10 +179,10 @@ func TestCMSFromOpenSSL(t *testing.T) {
 			if tt.want != nil {
 				return
 			}
-			assert.Equal(t, cert.Raw, m.Signer.Certificate.Raw)
+			assert.Equal(t, cert.Raw, m.Signer.Certificate().Raw)
 			assert.WithinDuration(t, time.Now(), m.SigningTime, time.Minute)
 			if !tt.detached {
-				assert.Equal(t, signedContent, m.Content)
+				assert.Equal(t, signedContent, m.Content())
 			}
 		})
 	}

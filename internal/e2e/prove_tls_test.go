@@ -70,7 +70,7 @@ func TestTLSServerWithVerifier(t *testing.T) {
 					require.NoError(t, clientErr)
 					require.Equal(t, version, state.Version)
 					require.Equal(t, jpki.RevocationGood, seen.Revocation)
-					require.Equal(t, key.Certificate().Raw, seen.Certificate.Raw)
+					require.Equal(t, key.Certificate().Raw, seen.Certificate().Raw)
 					return
 				}
 				require.ErrorContains(t, serverErr, tt.want)

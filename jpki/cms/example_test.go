@@ -53,7 +53,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%s\n", verified.Content)
+	fmt.Printf("%s\n", verified.Content())
 	holder, err := verified.Signer.HolderData()
 	if err != nil {
 		log.Fatal(err)

@@ -4,42 +4,36 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
-	"io"
-	"log/slog"
 	"time"
 
 	"github.com/smallstep/pkcs7"
 
+	"github.com/mynakit/mynakit/internal/secret"
 	"github.com/mynakit/mynakit/jpki"
 )
 
 // skew is how far the clock of a signer may be ahead.
 const skew = 5 * time.Minute
 
-// A Message is a message that was verified. It prints without its content.
+// A Message is a message that was verified. It prints as [redacted].
 type Message struct {
-	// Content is what was signed; nil from [VerifyDetached], whose caller has
-	// it. It may share memory with the message.
-	Content []byte
+	hidden
+	content secret.Box[[]byte]
+
 	// Signer is the certificate of who signed, verified.
 	Signer *jpki.VerifiedCertificate
-	// SigningTime is when the signer says that it was signed; zero where the
-	// message does not say. Nothing proves it.
+	// SigningTime is when the signer says that it was signed, and the zero Time
+	// if the message does not say. Nothing proves it.
 	SigningTime time.Time
 }
 
-func (m Message) describe() string { return fmt.Sprintf("verified message, %v", m.Signer) }
+// A hidden struct shows as [redacted] wherever it is printed, logged or encoded.
+type hidden = secret.Hidden
 
-// Format prints what is known of the signer's certificate for every verb, and
-// nothing of the content.
-func (m Message) Format(f fmt.State, _ rune) { io.WriteString(f, m.describe()) }
-
-// LogValue gives what Format prints.
-func (m Message) LogValue() slog.Value { return slog.StringValue(m.describe()) }
-
-// MarshalText gives what Format prints.
-func (m Message) MarshalText() ([]byte, error) { return []byte(m.describe()), nil }
+// Content returns what was signed. It returns nil for a message from
+// [VerifyDetached], whose caller has it. The result may share memory with the
+// message.
+func (m *Message) Content() []byte { return m.content.Reveal() }
 
 // An Option says for which moment the certificate of a signer is verified. The
 // last one counts; without one it is now.
@@ -119,7 +113,7 @@ func (m *message) verify(ctx context.Context, verifier *jpki.Verifier, slot jpki
 	}
 	result := &Message{Signer: signer, SigningTime: m.signingTime}
 	if m.attached {
-		result.Content = m.content
+		result.content = secret.New(m.content)
 	}
 	return result, nil
 }

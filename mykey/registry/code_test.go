@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"maps"
 	"net"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/jpki/unlock"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/registry"
 	"github.com/stretchr/testify/assert"
@@ -101,7 +103,7 @@ func TestCodeOfEveryCardError(t *testing.T) {
 		"jpki.LastTryError":         {&jpki.LastTryError{}, ""},
 		"jpki.PINRequiredError":     {&jpki.PINRequiredError{}, ""},
 		"jpki.FormatError":          {&jpki.FormatError{}, ""},
-		"jpki.KioskError":           {&jpki.KioskError{}, ""},
+		"unlock.KioskError":         {&unlock.KioskError{}, ""},
 		"jpki.NoApplicationError":   {&jpki.NoApplicationError{Application: jpki.VisualApp}, ""}, // read well, and not there
 		"jpki.ErrNoCertificate":     {jpki.ErrNoCertificate, ""},
 		"jpki.ErrNoHolderData":      {jpki.ErrNoHolderData, ""},
@@ -125,7 +127,7 @@ func TestCodeOfEveryCardError(t *testing.T) {
 		"jpki.ErrAlgorithm":         {jpki.ErrAlgorithm, ""},
 		"jpki.ErrConstraint":        {jpki.ErrConstraint, ""},
 	}
-	exported := append(exportedErrors(t, "apdu"), exportedErrors(t, "jpki")...)
+	exported := slices.Concat(exportedErrors(t, "apdu"), exportedErrors(t, "jpki"), exportedErrors(t, "jpki/unlock"))
 	require.ElementsMatch(t, exported, slices.Collect(maps.Keys(table)))
 	for name, tc := range table {
 		for _, err := range []error{tc.err, fmt.Errorf("at the counter: %w", tc.err), &jpki.StepError{Step: "x", Err: tc.err}} {
@@ -163,7 +165,7 @@ func exportedErrors(t *testing.T, pkg string) (out []string) {
 					if v, ok := spec.(*ast.ValueSpec); ok && d.Tok == token.VAR {
 						for _, n := range v.Names {
 							if strings.HasPrefix(n.Name, "Err") {
-								out = append(out, pkg+"."+n.Name)
+								out = append(out, path.Base(pkg)+"."+n.Name)
 							}
 						}
 					}
@@ -177,7 +179,7 @@ func exportedErrors(t *testing.T, pkg string) (out []string) {
 					recv = p.X
 				}
 				if n, ok := recv.(*ast.Ident); ok && n.IsExported() {
-					out = append(out, pkg+"."+n.Name)
+					out = append(out, path.Base(pkg)+"."+n.Name)
 				}
 			}
 		}

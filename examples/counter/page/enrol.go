@@ -47,7 +47,7 @@ func (p *Page) enrolData(_ context.Context, s *session, _ url.Values) (any, erro
 	v.There = in.there && in.err == nil
 	v.Tries = in.tries
 	if v.There && !in.customer.Enrolled() && v.Tries == 0 {
-		v.Ways = unlock(s.language(), &jpki.PINError{PIN: jpki.AuthPIN, Blocked: true})
+		v.Ways = unlockWays(s.language(), &jpki.PINError{PIN: jpki.AuthPIN, Blocked: true})
 	}
 	return v, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/jpki/unlock"
 	"github.com/mynakit/mynakit/mykey"
 )
 
@@ -34,20 +35,20 @@ func explain(lang Lang, err error) *notice {
 	if a.Code != "" {
 		n.What += " (" + string(a.Code) + ")"
 	}
-	if ways := unlock(lang, err); len(ways) > 0 {
+	if ways := unlockWays(lang, err); len(ways) > 0 {
 		n.Do = strings.Join(ways, "\n")
 	}
 	return n
 }
 
-// unlock says where a PIN that err found locked can be reset.
-func unlock(lang Lang, err error) []string {
+// unlockWays returns where a PIN that err found locked can be reset.
+func unlockWays(lang Lang, err error) []string {
 	var pin *jpki.PINError
 	if !errors.As(err, &pin) || !pin.Blocked && pin.Left > 0 {
 		return nil
 	}
 	var ways []string
-	for _, way := range jpki.UnlockWays(pin.PIN, time.Now()) {
+	for _, way := range unlock.Ways(pin.PIN, time.Now()) {
 		if lang == English {
 			ways = append(ways, way.Text(jpki.English))
 		} else {
