@@ -182,7 +182,7 @@ func (m *memory) insert(ctx context.Context, ns []number) (stored int, err error
 // insertFull inserts insertRows rows with a statement that is kept ready.
 func (m *memory) insertFull(ctx context.Context, part []number) (int64, error) {
 	if m.full == nil {
-		query, err := m.tx.Dialect().Rewrite(m.tx.Prefix(), m.insertQuery(insertRows))
+		query, err := m.tx.Rewrite(m.insertQuery(insertRows))
 		if err != nil {
 			return 0, err
 		}
