@@ -21,8 +21,8 @@ type Hooked struct {
 
 // Step is a moment at which the hook is called.
 type Step struct {
-	// What is the SQL text of a statement, or one of "begin", "commit",
-	// "prepare", "prepared statement" and "row".
+	// What is the SQL text of a statement, prepared or not, or one of "begin",
+	// "commit", "prepare" and "row".
 	What string
 	// After is false before the call, which an error then keeps from being
 	// made, and true after one that succeeded, whose answer an error takes the
@@ -102,7 +102,7 @@ func (c *Conn) PrepareContext(ctx context.Context, q string) (driver.Stmt, error
 	if err != nil {
 		return nil, err
 	}
-	return &stmt{s, c.h}, nil
+	return &stmt{s, c.h, q}, nil
 }
 
 // BeginTx is for package sql.
@@ -116,15 +116,16 @@ func (c *Conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 
 type stmt struct {
 	driver.Stmt
-	h *Hooked
+	h    *Hooked
+	text string
 }
 
 func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	return Around(s.h, "prepared statement", func() (driver.Result, error) { return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args) })
+	return Around(s.h, s.text, func() (driver.Result, error) { return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args) })
 }
 
 func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	return s.h.rows(Around(s.h, "prepared statement", func() (driver.Rows, error) { return s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args) }))
+	return s.h.rows(Around(s.h, s.text, func() (driver.Rows, error) { return s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args) }))
 }
 
 type tx struct {

@@ -65,7 +65,7 @@ func TestHooked(t *testing.T) {
 	stmt, err := db.Prepare(insert)
 	require.NoError(t, err)
 	defer stmt.Close()
-	failAt(dbtest.Step{What: "prepared statement"})
+	failAt(dbtest.Step{What: insert})
 	_, err = stmt.Exec()
 	assert.ErrorIs(t, err, boom)
 	assert.Equal(t, 1, count())

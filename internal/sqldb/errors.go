@@ -182,7 +182,7 @@ func hasState(err error, state string) bool {
 
 // password finds a password in a connection string, in the forms that drivers
 // read: password = x, password='x y' and user:x@host.
-var password = regexp.MustCompile(`(?i)(pass(?:word|wd)?|pwd)(\s*=\s*)('(?:[^'\\]|\\.)*'?|[^\s&'`+"`"+`]+)|(://[^/@\s:]*:)[^@\s]*@`)
+var password = regexp.MustCompile(`(?i)(pass(?:word|wd)?|pwd)(\s*=\s*)('(?:[^'\\]|\\.)*'?|[^\s&'` + "`" + `]+)|(://[^/@\s:]*:)[^@\s]*@`)
 
 // withoutPassword returns err, or if its text holds a password, an error that
 // has the rest of the text and wraps nothing.
