@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"io"
 	"time"
+
+	"github.com/mynakit/mynakit/internal/secret"
 )
 
 // Op names an operation on tickets.
@@ -35,6 +37,7 @@ const (
 	ReasonRedeemed  Reason = "redeemed"              // used up before, here or elsewhere
 	ReasonCancelled Reason = "cancelled"             // taken back by the issuer
 	ReasonReplaced  Reason = "replaced"              // void since a new number was given out for it
+	ReasonClock     Reason = "before issue"          // the clock of the program is behind
 	ReasonAccepted  Reason = "impossible acceptance" // Accepted is before issue, after the last day or yet to come
 )
 
@@ -50,7 +53,7 @@ type Event struct {
 	Tail     string // "32", or "" where the code gave no number
 	Ref      string // 16 hexadecimal digits, or ""
 	Points   int64  // of a ticket that was found, otherwise 0
-	Repeated bool   // a redemption that was asked for again and given the same answer
+	Repeated bool   // an attempt that was repeated and got the same answer
 
 	// Count is the number of tickets in an issue, otherwise 0.
 	Count int
@@ -65,7 +68,7 @@ func (b *Book) note(ctx context.Context, e Event, n Number) {
 	if b.cfg.Audit == nil {
 		return
 	}
-	e.Time = b.now()
+	e.Time = instantOf(b.clock().UnixMicro())
 	if !n.IsZero() {
 		e.Tail = n.String()[len(maskHead):]
 		e.Ref = b.auditRef(e.Terminal.Scope, n)
@@ -73,12 +76,31 @@ func (b *Book) note(ctx context.Context, e Event, n Number) {
 	b.cfg.Audit(ctx, e)
 }
 
-// auditRef gives the keyed hash of a number.
+// An AuditKey is a secret key for [Event].Ref. It shows as [redacted]. The zero
+// AuditKey represents no key.
+type AuditKey struct {
+	secret.Hidden
+	secret secret.Box[[]byte]
+}
+
+// NewAuditKey returns a key of at least [MinSecret] random bytes, which it
+// copies. Otherwise it returns [ErrSecret].
+func NewAuditKey(bytes []byte) (AuditKey, error) {
+	if len(bytes) < MinSecret {
+		return AuditKey{}, ErrSecret
+	}
+	return AuditKey{secret: secret.New(append([]byte(nil), bytes...))}, nil
+}
+
+// IsZero reports whether k is the zero AuditKey.
+func (k AuditKey) IsZero() bool { return k.secret.IsZero() }
+
+// auditRef returns the keyed hash of a number.
 func (b *Book) auditRef(scope Scope, n Number) string {
-	if len(b.cfg.AuditKey) == 0 {
+	if b.cfg.AuditKey.IsZero() {
 		return ""
 	}
-	h := hmac.New(sha256.New, b.cfg.AuditKey)
+	h := hmac.New(sha256.New, b.cfg.AuditKey.secret.Reveal())
 	_, _ = io.WriteString(h, "mynakit point ticket audit\x00"+string(scope)+"\x00"+n.Digits())
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }

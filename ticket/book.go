@@ -2,10 +2,12 @@ package ticket
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
-	"iter"
 	"time"
+
+	"github.com/mynakit/mynakit/internal/sqldb"
 )
 
 // Limits that no [Policy] can widen.
@@ -15,8 +17,8 @@ const (
 	MaxBatch  = 10_000     // orders in one call of IssueBatch
 )
 
-// Policy is what an issuer may decide. The zero Policy is the strict reading
-// of the design document.
+// Policy holds what an issuer may decide. The zero Policy is the strict
+// reading of the design document.
 type Policy struct {
 	// MaxDays is the longest validity, 1 to 30 days; zero means 30. A ticket
 	// of n days that is issued on day D is good to the end of day D+n.
@@ -24,16 +26,15 @@ type Policy struct {
 	// MaxPoints is the most points on one ticket; zero means the package's
 	// MaxPoints.
 	MaxPoints int64
-	// GraceDays is for how many days after the last day of a ticket it can
-	// still be redeemed by a caller who states, as
-	// [Presentation].Accepted, that a shop took it in time: 0 to 90.
-	// Zero, no grace, is the document's own rule.
+	// GraceDays is the number of days after the last day of a ticket, 0 to
+	// 90, in which it can still be redeemed if a shop took it in time; see
+	// [Presentation].Accepted. The design document has no grace.
 	GraceDays int
-	// WarnAt is the count of numbers in use in a scope from which an audit
-	// event tells of its filling; zero means 1 % of [Space].
+	// WarnAt is the number of used ticket numbers in a scope at which an
+	// audit event reports how full the scope is; zero means 1 % of [Space].
 	WarnAt int64
-	// RefuseAt is the count of numbers in use in a scope beyond which
-	// nothing is issued; zero means 10 % of [Space], and half is the most.
+	// RefuseAt is the largest number of used ticket numbers in a scope;
+	// zero means 10 % of [Space], and half of [Space] is the maximum.
 	RefuseAt int64
 	// Throttle bounds wrong numbers.
 	Throttle Throttle
@@ -73,37 +74,59 @@ func (p Policy) withDefaults() (Policy, error) {
 	return p, err
 }
 
-// Config is what a [Book] works with. The zero Config is usable, without QR
-// codes.
+// Config configures a [Book]. The zero Config is usable, without QR codes.
 type Config struct {
-	Policy Policy
-	// Keys seal and open QR codes. Without a key there are none and every
-	// code that looks like one is refused.
+	// Prefix goes before the name of every table, so that the tables can
+	// live in the program's own database: a lower-case letter, then
+	// lower-case letters, digits and underscores, at most 24 bytes. Empty
+	// means "ticket_".
+	Prefix string
+	// RetryFor bounds how long a write is repeated while another is in its
+	// way; after that it fails with [ErrBusy]. Zero means ten seconds. A
+	// negative value means one try.
+	RetryFor time.Duration
+	Policy   Policy
+	// Keys seal and open QR codes. Without a key there are no QR codes, and
+	// every code that looks like one is refused.
 	Keys Keys
-	// Audit, if set, is called once for each operation that came to an
-	// answer, in the caller's goroutine. It must not hold the counter up.
+	// Audit, if not nil, is called once for each operation that was
+	// answered, in the caller's goroutine. It must return quickly.
 	Audit func(context.Context, Event)
-	// AuditKey, if set, keys [Event].Ref. It is copied.
-	AuditKey []byte
-	// Clock tells the time; nil means time.Now.
+	// AuditKey, if not zero, keys [Event].Ref.
+	AuditKey AuditKey
+	// Clock, if not nil, returns the current time. It is for tests. If it is
+	// nil, the clock of a PostgreSQL server decides, so that all programs
+	// agree; on SQLite the system's clock does.
 	Clock func() time.Time
 }
 
-// Book is an issuer's book of tickets: it issues, reprints, replaces and
-// cancels, answers the counters, and settles. It is safe for use by several
-// goroutines, and several programs may keep a Book on the same database.
+// A Book is an issuer's book of tickets. It issues, reprints, replaces and
+// cancels tickets, redeems them for counters, and settles. A Book is safe for
+// use by several goroutines, and several programs may open the same tables.
+//
+// The database holds the live numbers, which reprints need. Guard it, and its
+// backups, as money.
 type Book struct {
-	store   Store
+	db      *sqldb.DB
 	cfg     Config
 	policy  Policy
 	guesses guesses
+	draw    func() Number
 }
 
-// NewBook makes a book on a store. The errors are [ErrPolicy], which no store
-// at all also is, and [ErrSecret].
-func NewBook(store Store, cfg Config) (*Book, error) {
-	if store == nil {
-		return nil, fmt.Errorf("%w: no store", ErrPolicy)
+// Open creates or upgrades the tables in db and returns a Book on them. The
+// program opens db with a driver of its choice: SQLite 3.35 or later, or
+// PostgreSQL 12 or later. Open SQLite with journal_mode=WAL and
+// synchronous=FULL; with less, a redeemed ticket may be live again after a
+// power cut. The Book does not close db.
+//
+// Open returns [ErrPolicy] if db is nil or the policy is out of range, and
+// [ErrSecret] if a key is unusable. Other errors say that the engine or the
+// prefix is unusable, that a newer program made the tables, or are the
+// driver's.
+func Open(ctx context.Context, db *sql.DB, cfg Config) (*Book, error) {
+	if db == nil {
+		return nil, fmt.Errorf("%w: no database", ErrPolicy)
 	}
 	policy, err := cfg.Policy.withDefaults()
 	if err != nil {
@@ -113,226 +136,49 @@ func NewBook(store Store, cfg Config) (*Book, error) {
 		return nil, err
 	}
 	cfg.Keys = append(Keys(nil), cfg.Keys...)
-	cfg.AuditKey = append([]byte(nil), cfg.AuditKey...)
-	return &Book{
-		store:   store,
-		cfg:     cfg,
-		policy:  policy,
-		guesses: guesses{limit: policy.Throttle, store: store},
-	}, nil
-}
-
-// now gives the time as a store keeps it.
-func (b *Book) now() time.Time {
-	now := time.Now
-	if b.cfg.Clock != nil {
-		now = b.cfg.Clock
-	}
-	return instantOf(now().UnixMicro())
-}
-
-func (b *Book) room() Room { return Room{Draw: NewNumber, Limit: b.policy.RefuseAt} }
-
-// Order asks for one ticket.
-type Order struct {
-	// Points is what the ticket is worth: 1 to Policy.MaxPoints.
-	Points int64
-	// Until is the last day on which it can be redeemed: today at the
-	// earliest, Policy.MaxDays from today at the latest. The zero Date means
-	// the latest.
-	Until Date
-	// Key, if not empty, makes the order safe to repeat: a second order with
-	// the same key in the same scope gives the ticket of the first. At most
-	// MaxKey bytes without control characters.
-	Key string
-}
-
-// OrderError says which order of a batch was at fault. Nothing of the batch
-// was issued.
-type OrderError struct {
-	Index int   // in the slice of orders
-	Err   error // ErrPoints, ErrValidity, ErrKey or ErrConflict
-}
-
-// Error names the order's place and the fault.
-func (e *OrderError) Error() string { return fmt.Sprintf("%v (order %d)", e.Err, e.Index) }
-
-// Unwrap gives Err.
-func (e *OrderError) Unwrap() error { return e.Err }
-
-// Issue issues one ticket at a terminal (ポイント券発行). The number is
-// random and differs from every other of the terminal's scope; that is the
-// store's unique constraint's doing, so it holds between programs too.
-//
-// The errors are [ErrTerminal], [ErrScope]; an [*OrderError] of [ErrPoints],
-// [ErrValidity], [ErrKey] or [ErrConflict]; a [*FullError]; or the store's.
-// In every case but [ErrOutcomeUnknown] nothing was issued. After a lost
-// answer ask again with the same [Order].Key.
-func (b *Book) Issue(ctx context.Context, at Terminal, o Order) (Ticket, error) {
-	batch, err := b.IssueBatch(ctx, at, []Order{o})
+	d, err := sqldb.Open(ctx, db, schema, sqldb.Config{Prefix: cfg.Prefix, RetryFor: cfg.RetryFor})
 	if err != nil {
-		return Ticket{}, err
+		return nil, fmt.Errorf("ticket: open: %w", err)
 	}
-	return batch.Tickets[0], nil
+	b := &Book{db: d, cfg: cfg, policy: policy, draw: NewNumber}
+	b.guesses.book = b
+	return b, nil
 }
 
-// IssueBatch issues up to [MaxBatch] tickets in one transaction, all or none.
-// It can return what [Book.Issue] can, and [ErrBatch].
-func (b *Book) IssueBatch(ctx context.Context, at Terminal, orders []Order) (Batch, error) {
-	if err := at.Check(); err != nil {
-		return Batch{}, err
-	}
-	if len(orders) > MaxBatch {
-		return Batch{}, ErrBatch
-	}
-	now := b.now()
-	today := DateOf(now)
-	latest := today.AddDays(b.policy.MaxDays)
-	tickets := make([]Ticket, len(orders))
-	keys := make(map[string]bool)
-	for i, o := range orders {
-		t := Ticket{Scope: at.Scope, Points: o.Points, Until: o.Until, State: Issued,
-			IssuedAt: now, IssuedBy: at.ID, OrderKey: o.Key, Prints: 1}
-		if t.Until.IsZero() {
-			t.Until = latest
-		}
-		var err error
-		switch {
-		case t.Points < 1 || t.Points > b.policy.MaxPoints:
-			err = ErrPoints
-		case !t.Until.Valid() || t.Until.Compare(today) < 0 || t.Until.Compare(latest) > 0:
-			err = ErrValidity
-		case !validKey(o.Key):
-			err = ErrKey
-		case o.Key != "" && keys[o.Key]:
-			err = ErrConflict
-		}
-		if err != nil {
-			return Batch{}, &OrderError{Index: i, Err: err}
-		}
-		if o.Key != "" {
-			keys[o.Key] = true
-		}
-		tickets[i] = t
-	}
-	if len(tickets) == 0 {
-		return Batch{}, nil
-	}
-	same := func(i int, earlier Ticket) error {
-		o := orders[i]
-		if earlier.Points != o.Points || !o.Until.IsZero() && earlier.Until != o.Until {
-			return &OrderError{Index: i, Err: ErrConflict}
-		}
+// An answer is an error that is returned to the caller as it is: it does not
+// come from the database.
+type answer struct{ error }
+
+func (a answer) Unwrap() error { return a.error }
+
+// failed returns the error of a call: an answer as it is, and an error of the
+// database with the name of the act.
+func failed(act string, err error) error {
+	if err == nil {
 		return nil
 	}
-	batch, err := b.store.Issue(ctx, Drafts{Scope: at.Scope, Tickets: tickets, Room: b.room(), Same: same})
-	if err != nil {
-		return Batch{}, err
+	if a, ok := errors.AsType[answer](err); ok {
+		return a.error
 	}
-	e := Event{Op: OpIssue, Terminal: at, Count: batch.New}
-	if before := batch.Taken - int64(batch.New); batch.Taken/b.policy.WarnAt > before/b.policy.WarnAt {
-		e.Filling = batch.Taken
-	}
-	var n Number
-	if len(batch.Tickets) == 1 {
-		n = batch.Tickets[0].Number
-		e.Points = batch.Tickets[0].Points
-	}
-	b.note(ctx, e, n)
-	return batch, nil
+	return fmt.Errorf("ticket: %s: %w", act, err)
 }
 
-// QR gives the text of the ticket's QR code: see [Keys.Seal].
+// write runs fn in a durable transaction.
+func (b *Book) write(ctx context.Context, act string, fn func(ctx context.Context, tx *sqldb.Tx) error) error {
+	return failed(act, b.db.Write(ctx, fn))
+}
+
+// QR returns the text of the ticket's QR code; see [Keys.Seal].
 func (b *Book) QR(t Ticket) (string, error) { return b.cfg.Keys.Seal(t.Scope, t.Number) }
 
-// Find gives a ticket to somebody who may know everything of it, such as the
-// issuer's back office: when and where it was redeemed, what replaced it. Its
-// State is as of now. The errors are [ErrNotFound], or the store's.
+// Find returns a ticket with its full history. It is for the issuer's back
+// office, never for a counter. Its State is as of now. Find returns
+// [ErrNotFound] if the scope has no such ticket.
 func (b *Book) Find(ctx context.Context, scope Scope, n Number) (Ticket, error) {
-	t, err := b.store.Find(ctx, scope, n)
+	t, m, err := b.look(ctx, scope, n)
 	if err != nil {
-		return Ticket{}, err
+		return Ticket{}, failed("find", err)
 	}
-	t.State = t.StateAt(b.now(), b.policy.GraceDays)
+	t.State = t.StateAt(m.date(), b.policy.GraceDays)
 	return t, nil
-}
-
-// Reprint records that a live ticket is put on paper once more under the same
-// number (再発行), and gives it for printing. Both papers redeem, whichever
-// comes first: where the first paper may be in other hands, use
-// [Book.Replace]. The errors are [ErrTerminal], [ErrScope], [ErrNotFound], a
-// [*StateError], or the store's.
-func (b *Book) Reprint(ctx context.Context, at Terminal, n Number) (Ticket, error) {
-	return b.change(ctx, OpReprint, at, n, func(t Ticket) (Ticket, error) { return t.reprint(b.now()) })
-}
-
-// Cancel takes a ticket back before use (取消); what becomes of its points is
-// the caller's business. Cancelling a cancelled ticket changes nothing and is
-// no error. The errors are as for [Book.Reprint].
-func (b *Book) Cancel(ctx context.Context, at Terminal, n Number) (Ticket, error) {
-	return b.change(ctx, OpCancel, at, n, func(t Ticket) (Ticket, error) {
-		return t.cancel(at.ID, b.now(), b.policy.GraceDays)
-	})
-}
-
-func (b *Book) change(ctx context.Context, op Op, at Terminal, n Number, decide func(Ticket) (Ticket, error)) (Ticket, error) {
-	if err := at.Check(); err != nil {
-		return Ticket{}, err
-	}
-	t, err := b.store.Change(ctx, at.Scope, n, decide)
-	if err != nil {
-		return Ticket{}, err
-	}
-	b.note(ctx, Event{Op: op, Terminal: at, Points: t.Points}, n)
-	return t, nil
-}
-
-// Replace voids a live ticket and issues a new number for the same points and
-// the same last day (再発行), and gives the new ticket. With a key, as in
-// [Order], it can be repeated after a lost answer. The errors are as for
-// [Book.Reprint], and [ErrKey], [ErrConflict] and [*FullError].
-func (b *Book) Replace(ctx context.Context, at Terminal, n Number, key string) (Ticket, error) {
-	if err := at.Check(); err != nil {
-		return Ticket{}, err
-	}
-	if !validKey(key) {
-		return Ticket{}, ErrKey
-	}
-	var successor Number
-	t, err := b.store.Replace(ctx, at.Scope, n, b.room(), func(t Ticket) (Ticket, Ticket, error) {
-		successor = t.ReplacedBy
-		return t.replace(at.ID, key, b.now())
-	})
-	if errors.Is(err, ErrState) && key != "" && !successor.IsZero() {
-		if made, ferr := b.store.Find(ctx, at.Scope, successor); ferr == nil && made.OrderKey == key {
-			return made, nil
-		}
-	}
-	if err != nil {
-		return Ticket{}, err
-	}
-	b.note(ctx, Event{Op: OpReplace, Terminal: at, Points: t.Points}, n)
-	return t, nil
-}
-
-// Unredeemed yields a scope's tickets that were not redeemed, cancelled or
-// replaced and whose last day lies in the period, by last day and number,
-// with their State as of now. With a period that begins today it is the list
-// of what is about to lapse, for the shops to bring in what they hold; with
-// one that is over it is the sweep of what has lapsed. The errors are
-// [ErrScope], [ErrPeriod], or the store's; an error ends the sequence.
-func (b *Book) Unredeemed(ctx context.Context, scope Scope, until Period) iter.Seq2[Ticket, error] {
-	return func(yield func(Ticket, error) bool) {
-		if err := errors.Join(scope.Check(), until.Check()); err != nil {
-			yield(Ticket{}, err)
-			return
-		}
-		now := b.now()
-		for t, err := range b.store.Unredeemed(ctx, scope, until) {
-			t.State = t.StateAt(now, b.policy.GraceDays)
-			if !yield(t, err) || err != nil {
-				return
-			}
-		}
-	}
 }

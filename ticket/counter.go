@@ -2,25 +2,28 @@ package ticket
 
 import (
 	"context"
+	"crypto/subtle"
 	"errors"
+
+	"github.com/mynakit/mynakit/internal/sqldb"
 )
 
-// Presentation is a ticket put on a counter.
+// A Presentation is a ticket put on a counter.
 type Presentation struct {
-	// Terminal is where: the shop's own, or a collecting point's (商工会).
+	// Terminal is the shop's own, or a collecting point's (商工会).
 	Terminal Terminal
 	// Code is what was read or typed: the text of the QR code, or the number
 	// with or without its check digit.
 	Code Code
 	// Accepted is the day on which a shop took the ticket, from the shop's
-	// seal, when it is brought in later. It matters only beyond the ticket's
-	// last day, and helps only within Policy.GraceDays of it. Who may claim
-	// it is the program's to decide. The zero Date claims nothing.
+	// seal, when it is brought in later. It matters only after the ticket's
+	// last day, within Policy.GraceDays of it. The program decides who may
+	// claim it. The zero Date claims nothing.
 	Accepted Date
 	// Attempt names this one press of the redeem button, in the terminal's
 	// own words and different for each press: at most MaxKey bytes without
-	// control characters. The terminal that lost the answer asks again with
-	// the same Attempt. Without one, a second time is a refusal.
+	// control characters. The terminal that lost the answer repeats the call
+	// with the same Attempt. Without an Attempt, a second call is refused.
 	Attempt string
 }
 
@@ -34,21 +37,29 @@ func (p Presentation) check() error {
 	return nil
 }
 
-// Inspect shows a ticket that could be redeemed here and now
-// (ポイント券情報読取), and changes nothing. Everything else is [ErrRefused].
-// Other errors are [ErrTerminal], [ErrScope], [ErrKey], which are the
-// program's own mistakes, and the store's.
+// Inspect returns a ticket that could be redeemed here and now
+// (ポイント券情報読取), and changes nothing. For every other code it returns
+// [ErrRefused]. It returns [ErrTerminal], [ErrScope] or [ErrKey] for malformed
+// input of the program's own.
 func (b *Book) Inspect(ctx context.Context, p Presentation) (Ticket, error) {
 	var t Ticket
-	err := b.atCounter(ctx, OpInspect, p, func(n Number, throttled bool) (e Event, err error) {
-		if throttled {
+	err := b.atCounter(ctx, OpInspect, p, func(n Number, g *guess) (e Event, err error) {
+		if g.throttled() {
 			return Event{Reason: ReasonThrottled}, nil
 		}
-		t, err = b.store.Find(ctx, p.Terminal.Scope, n)
+		var m moment
+		t, m, err = b.look(ctx, p.Terminal.Scope, n)
 		if errors.Is(err, ErrNotFound) {
 			return Event{Reason: ReasonUnknown}, nil
 		}
-		return Event{Reason: t.usable(p.Accepted, b.now(), b.policy.GraceDays), Points: t.Points}, err
+		if err != nil {
+			return Event{}, err
+		}
+		_, why := t.usable(p.Accepted, m, b.policy.GraceDays)
+		if why == "" {
+			err = b.giveBack(ctx, g)
+		}
+		return Event{Reason: why, Points: t.Points}, err
 	})
 	if err != nil {
 		return Ticket{}, err
@@ -56,54 +67,24 @@ func (b *Book) Inspect(ctx context.Context, p Presentation) (Ticket, error) {
 	return t, nil
 }
 
-// Receipt is a redemption that happened.
-type Receipt struct {
-	Ticket Ticket // Redeemed, with when and where
-	// Repeated is true when the ticket had been redeemed before by this very
-	// attempt, whose answer may have been lost.
-	Repeated bool
-}
-
 // Redeem uses a ticket up, whole (消込処理). Of any number of terminals and
-// programs that try, one wins. Everything that does not redeem is
-// [ErrRefused], with the ticket unchanged. Other errors are as for
-// [Book.Inspect]; after [ErrOutcomeUnknown], or an answer that was lost on
-// its way, ask again with the same Attempt.
+// programs that try, one wins. Every code that does not redeem is [ErrRefused],
+// and the ticket is unchanged. Other errors are those of [Book.Inspect]. After
+// [ErrOutcomeUnknown], or an answer that was lost on its way, repeat the call
+// with the same Attempt.
 func (b *Book) Redeem(ctx context.Context, p Presentation) (Receipt, error) {
 	var r Receipt
-	err := b.atCounter(ctx, OpRedeem, p, func(n Number, throttled bool) (Event, error) {
-		if throttled {
-			// A lost answer is given again all the same. It tells a guesser
-			// nothing: only who redeemed the ticket can have it.
-			t, err := b.store.Find(ctx, p.Terminal.Scope, n)
-			switch {
-			case errors.Is(err, ErrNotFound) || err == nil && !t.redeemedBy(p):
+	err := b.atCounter(ctx, OpRedeem, p, func(n Number, g *guess) (e Event, err error) {
+		if g.throttled() {
+			r.Ticket, err = b.ownAttempt(ctx, p, n)
+			if errors.Is(err, ErrNotFound) {
 				return Event{Reason: ReasonThrottled}, nil
-			case err != nil:
-				return Event{}, err
 			}
-			r = Receipt{Ticket: t, Repeated: true}
-			return Event{Points: t.Points, Repeated: true}, nil
+			r.Repeated = true
+			return Event{Points: r.Ticket.Points, Repeated: true}, err
 		}
-		var why Reason
-		var repeated bool
-		t, err := b.store.Change(ctx, p.Terminal.Scope, n, func(t Ticket) (Ticket, error) {
-			t, repeated, why = t.redeem(p, b.now(), b.policy.GraceDays)
-			if why != "" {
-				return t, ErrRefused
-			}
-			return t, nil
-		})
-		switch {
-		case errors.Is(err, ErrNotFound):
-			return Event{Reason: ReasonUnknown}, nil
-		case errors.Is(err, ErrRefused):
-			return Event{Reason: why, Points: t.Points}, nil
-		case err != nil:
-			return Event{}, err
-		}
-		r = Receipt{Ticket: t, Repeated: repeated}
-		return Event{Points: t.Points, Repeated: repeated}, nil
+		r, e, err = b.redeem(ctx, p, n, g)
+		return e, err
 	})
 	if err != nil {
 		return Receipt{}, err
@@ -111,69 +92,143 @@ func (b *Book) Redeem(ctx context.Context, p Presentation) (Receipt, error) {
 	return r, nil
 }
 
-// atCounter reads the code and has do look it up, which is told whether the
-// code is a number of a terminal that guessed too much. do gives the event,
-// whose Reason decides.
-func (b *Book) atCounter(ctx context.Context, op Op, p Presentation, do func(n Number, throttled bool) (Event, error)) error {
+// redeem looks the number up and redeems the ticket.
+func (b *Book) redeem(ctx context.Context, p Presentation, n Number, g *guess) (r Receipt, e Event, err error) {
+	refused := func(why Reason) error {
+		e = Event{Reason: why, Points: r.Ticket.Points}
+		return answer{ErrRefused}
+	}
+	decide := func(t Ticket, m moment) error {
+		var why Reason
+		r.Ticket = t
+		if r.Ticket, r.Repeated, why = t.redeem(p, m, b.policy.GraceDays); why != "" {
+			return refused(why)
+		}
+		e = Event{Points: t.Points, Repeated: r.Repeated}
+		return nil
+	}
+	// A refusal is the answer to most of what an attacker or a double press
+	// sends, and it needs neither a lock nor a transaction.
+	t, m, err := b.look(ctx, p.Terminal.Scope, n)
+	if err == nil {
+		err = decide(t, m)
+	}
+	if err == nil {
+		err = b.db.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+			t, m, err := b.lock(ctx, tx, p.Terminal.Scope, n)
+			if err != nil {
+				return err
+			}
+			if err := decide(t, m); err != nil {
+				return err
+			}
+			if !r.Repeated {
+				if err := update(ctx, tx, r.Ticket); err != nil {
+					return err
+				}
+			}
+			return g.giveBack(ctx, tx)
+		})
+	}
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return Receipt{}, Event{Reason: ReasonUnknown}, nil
+	case errors.Is(err, ErrRefused):
+		return Receipt{}, e, nil
+	}
+	return r, e, err
+}
+
+// ownAttempt returns the ticket that this very attempt redeemed, or
+// ErrNotFound. It looks the attempt up and never the number, so that it takes
+// the same time for a number that is live.
+func (b *Book) ownAttempt(ctx context.Context, p Presentation, n Number) (Ticket, error) {
+	if p.Attempt == "" {
+		return Ticket{}, ErrNotFound
+	}
+	rows, err := b.page(ctx, `SELECT `+columns+` FROM {ticket}
+		WHERE scope = ? AND ended_by = ? AND attempt = ? AND state = 2 ORDER BY ended_at DESC LIMIT 10`,
+		string(p.Terminal.Scope), p.Terminal.ID, p.Attempt)
+	if err != nil {
+		return Ticket{}, err
+	}
+	for _, t := range rows {
+		if subtle.ConstantTimeCompare([]byte(t.Number.Digits()), []byte(n.Digits())) == 1 {
+			return t, nil
+		}
+	}
+	return Ticket{}, ErrNotFound
+}
+
+// atCounter reads the code and has do look it up. For a typed number, do
+// gets the guess that was counted. The Reason of do's event decides.
+func (b *Book) atCounter(ctx context.Context, op Op, p Presentation, do func(n Number, g *guess) (Event, error)) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	answer := func(e Event, n Number) error {
-		e.Op, e.Terminal = op, p.Terminal
-		b.note(ctx, e, n)
-		if e.Reason != "" {
-			return ErrRefused
+	n, why := b.read(p)
+	e := Event{Reason: why}
+	if why == "" {
+		var err error
+		if isQR(p.Code.text.Reveal()) {
+			e, err = do(n, nil)
+		} else {
+			e, err = b.typed(ctx, p.Terminal, n, do)
 		}
-		return nil
+		if err != nil {
+			return failed(string(op), err)
+		}
 	}
+	e.Op, e.Terminal = op, p.Terminal
+	b.note(ctx, e, n)
+	if e.Reason != "" {
+		return ErrRefused
+	}
+	return nil
+}
 
-	text := string(p.Code)
+// read returns the number of the code, or why it has none for this terminal.
+func (b *Book) read(p Presentation) (Number, Reason) {
+	text := p.Code.text.Reveal()
 	if isQR(text) {
 		scope, n, err := b.cfg.Keys.Open(text)
 		switch {
 		case errors.Is(err, ErrForged):
-			return answer(Event{Reason: ReasonForged}, n)
+			return n, ReasonForged
 		case err != nil:
-			return answer(Event{Reason: ReasonMalformed}, n)
+			return n, ReasonMalformed
 		case scope != p.Terminal.Scope:
-			return answer(Event{Reason: ReasonScope}, n)
+			return n, ReasonScope
 		}
-		e, err := do(n, false)
-		if err != nil {
-			return err
-		}
-		return answer(e, n)
+		return n, ""
 	}
-
 	n, err := ParseNumber(text)
 	if err != nil {
 		n, err = ParseCheckedNumber(text)
 	}
 	if err != nil {
-		return answer(Event{Reason: ReasonMalformed}, Number{})
+		return Number{}, ReasonMalformed
 	}
-	e, err := b.typed(ctx, p.Terminal, n, do)
-	if err != nil {
-		return err
-	}
-	return answer(e, n)
+	return n, ""
 }
 
-// typed has do look a typed number up, and counts it if it is refused.
-func (b *Book) typed(ctx context.Context, at Terminal, n Number, do func(n Number, throttled bool) (Event, error)) (Event, error) {
+// typed counts a typed number as a guess and has do look it up. do gives the
+// guess back if the number was good.
+func (b *Book) typed(ctx context.Context, at Terminal, n Number, do func(n Number, g *guess) (Event, error)) (Event, error) {
 	done, err := b.guesses.take(ctx, at)
 	if err != nil {
 		return Event{}, err
 	}
 	defer done()
-	now := b.now()
-	ok, err := b.guesses.allowed(ctx, at, now)
+	g, err := b.reserve(ctx, at)
 	if err != nil {
 		return Event{}, err
 	}
-	e, err := do(n, !ok)
-	if ok && err == nil && e.Reason != "" {
-		err = b.guesses.miss(ctx, at, now)
+	e, err := do(n, g)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrOutcomeUnknown) {
+		// The database failed, which is nobody's guess. Should it fail once
+		// more, the number stays counted.
+		_ = b.giveBack(ctx, g)
 	}
 	return e, err
 }

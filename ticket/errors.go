@@ -3,6 +3,8 @@ package ticket
 import (
 	"errors"
 	"fmt"
+
+	"github.com/mynakit/mynakit/internal/sqldb"
 )
 
 // ErrRefused is the one answer the counter gets for a code that does not
@@ -44,7 +46,24 @@ var (
 	ErrState = errors.New("ticket: not possible in this state")
 	// ErrFull is matched by every [*FullError].
 	ErrFull = errors.New("ticket: the scope has too many numbers")
+	// ErrClock means that the clock of the program is more than a minute
+	// before the issue of the ticket. The ticket is unchanged.
+	ErrClock = errors.New("ticket: the clock is before the ticket's issue")
 )
+
+// Errors of the database that a program may want to tell apart.
+var (
+	// ErrBusy means that another writer was still in the way after
+	// [Config].RetryFor. Nothing was written; the call can be repeated.
+	ErrBusy = sqldb.ErrBusy
+	// ErrOutcomeUnknown means that COMMIT had no answer: all was written or
+	// nothing. Repeat the call with the same key or attempt.
+	ErrOutcomeUnknown = sqldb.ErrOutcomeUnknown
+)
+
+// A SchemaError reports that a newer program made the tables. [Open] returns
+// it and leaves them as they are.
+type SchemaError = sqldb.SchemaError
 
 // StateError says that a ticket's state does not permit what was asked. The
 // ticket is unchanged.

@@ -60,11 +60,11 @@ func (s *State) UnmarshalText(text []byte) error {
 	return ErrState
 }
 
-// Ticket is one point ticket (ポイント券). All its times have microseconds and
+// A Ticket is one point ticket (ポイント券). All its times have microseconds and
 // are in Japan Standard Time.
 //
-// A Ticket prints with its number hidden through fmt, and through log/slog
-// when it is an attribute of its own. As JSON it is whole: see [Number].
+// Everything that prints, logs or encodes a Ticket shows its numbers as
+// [Number] does. [Ticket.Reveal] returns what can be sent as JSON.
 type Ticket struct {
 	Scope    Scope     `json:"scope"`
 	Number   Number    `json:"number"`
@@ -84,7 +84,7 @@ type Ticket struct {
 	Replaces   Number `json:"replaces,omitzero"`    // the void number this one stands for
 }
 
-// LogValue gives the ticket's fields with its numbers hidden.
+// LogValue returns the ticket's main fields, with its number hidden.
 func (t Ticket) LogValue() slog.Value {
 	attrs := []slog.Attr{
 		slog.String("scope", string(t.Scope)),
@@ -99,9 +99,42 @@ func (t Ticket) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// StateAt gives the state at the instant now, under a grace rule of so many
-// days: a ticket that is still Issued when its last day and its days of grace
-// are over is Lapsed. No stored state need change for it.
+// A Revealed is a ticket with its numbers as digits, for JSON between a shop's
+// own programs. It is money: do not log it.
+type Revealed struct {
+	Ticket
+	Number     string `json:"number"`
+	ReplacedBy string `json:"replaced_by,omitempty"`
+	Replaces   string `json:"replaces,omitempty"`
+}
+
+// Reveal returns the ticket with its numbers as digits.
+func (t Ticket) Reveal() Revealed {
+	return Revealed{Ticket: t, Number: t.Number.Digits(), ReplacedBy: t.ReplacedBy.Digits(), Replaces: t.Replaces.Digits()}
+}
+
+// Hide returns the ticket with its numbers hidden again. It returns [ErrNumber]
+// if r has no number or a malformed one.
+func (r Revealed) Hide() (Ticket, error) {
+	t := r.Ticket
+	t.ReplacedBy, t.Replaces = Number{}, Number{}
+	if err := t.Number.UnmarshalText([]byte(r.Number)); err != nil {
+		return Ticket{}, err
+	}
+	for text, n := range map[string]*Number{r.ReplacedBy: &t.ReplacedBy, r.Replaces: &t.Replaces} {
+		if text == "" {
+			continue
+		}
+		if err := n.UnmarshalText([]byte(text)); err != nil {
+			return Ticket{}, err
+		}
+	}
+	return t, nil
+}
+
+// StateAt returns the state at the instant now, under a grace rule of so many
+// days. A ticket that is still Issued when its last day and its days of grace
+// are over is Lapsed, although it is stored as Issued.
 func (t Ticket) StateAt(now time.Time, graceDays int) State {
 	if t.State == Issued && !now.Before(t.Until.AddDays(graceDays).End()) {
 		return Lapsed
@@ -109,17 +142,45 @@ func (t Ticket) StateAt(now time.Time, graceDays int) State {
 	return t.State
 }
 
-// The functions below are the state machine. Each takes a ticket as stored
-// and gives it as it is to be stored next, or says why not. They run inside a
-// store's transaction, possibly more than once, and have no other effect.
+// clockSlack is how far a clock may lie behind that of the program that issued
+// the ticket.
+const clockSlack = time.Minute
 
-// redeem uses the ticket up. Asked again with the attempt that did it, it
-// gives the ticket as it is and true.
-func (t Ticket) redeem(p Presentation, now time.Time, graceDays int) (Ticket, bool, Reason) {
-	if t.redeemedBy(p) {
+// dated returns the time of a change of the ticket, which is never before its
+// issue, or [ErrClock].
+func (t Ticket) dated(m moment) (time.Time, error) {
+	if m.now.Before(t.IssuedAt.Add(-clockSlack)) {
+		return time.Time{}, ErrClock
+	}
+	if now := m.date(); !now.Before(t.IssuedAt) {
+		return now, nil
+	}
+	return t.IssuedAt, nil
+}
+
+// change returns the time of a change that the issuer makes to a live ticket,
+// or a [*StateError] or [ErrClock].
+func (t Ticket) change(op Op, m moment, graceDays int) (time.Time, error) {
+	now, err := t.dated(m)
+	if s := t.StateAt(m.date(), graceDays); s != Issued {
+		return now, &StateError{Op: op, State: s}
+	}
+	return now, err
+}
+
+// endedBy reports whether this very attempt of the terminal ended the ticket.
+func (t Ticket) endedBy(at Terminal, attempt string) bool {
+	return attempt != "" && attempt == t.Attempt && at.ID == t.EndedBy
+}
+
+// redeem returns the ticket as redeemed by p. If this attempt redeemed it
+// before, it returns the ticket as it is and true.
+func (t Ticket) redeem(p Presentation, m moment, graceDays int) (Ticket, bool, Reason) {
+	if t.State == Redeemed && t.endedBy(p.Terminal, p.Attempt) {
 		return t, true, ""
 	}
-	if why := t.usable(p.Accepted, now, graceDays); why != "" {
+	now, why := t.usable(p.Accepted, m, graceDays)
+	if why != "" {
 		return t, false, why
 	}
 	t.State = Redeemed
@@ -130,75 +191,37 @@ func (t Ticket) redeem(p Presentation, now time.Time, graceDays int) (Ticket, bo
 	return t, false, ""
 }
 
-// redeemedBy reports whether it was this very attempt that redeemed the
-// ticket.
-func (t Ticket) redeemedBy(p Presentation) bool {
-	return t.State == Redeemed && p.Attempt != "" && p.Attempt == t.Attempt && p.Terminal.ID == t.EndedBy
-}
-
-// usable gives the reason for which the ticket cannot be redeemed now, or "".
-func (t Ticket) usable(accepted Date, now time.Time, graceDays int) Reason {
+// usable returns the time of a redemption at the moment, or the reason for
+// which there can be none.
+func (t Ticket) usable(accepted Date, m moment, graceDays int) (time.Time, Reason) {
+	now, err := t.dated(m)
 	switch t.State {
 	case Issued:
 	case Redeemed:
-		return ReasonRedeemed
+		return now, ReasonRedeemed
 	case Cancelled:
-		return ReasonCancelled
+		return now, ReasonCancelled
 	case Replaced:
-		return ReasonReplaced
+		return now, ReasonReplaced
 	default:
-		return ReasonUnknown
+		return now, ReasonUnknown
+	}
+	if err != nil {
+		return now, ReasonClock
 	}
 	if accepted.IsZero() {
 		if !now.Before(t.Until.End()) {
-			return ReasonLapsed
+			return now, ReasonLapsed
 		}
-		return ""
+		return now, ""
 	}
 	// The shop took the ticket on an earlier day and brings it in now.
 	if t.StateAt(now, graceDays) == Lapsed {
-		return ReasonLapsed
+		return now, ReasonLapsed
 	}
 	if !accepted.Valid() || accepted.Compare(DateOf(t.IssuedAt)) < 0 ||
 		accepted.Compare(t.Until) > 0 || accepted.Compare(DateOf(now)) > 0 {
-		return ReasonAccepted
+		return now, ReasonAccepted
 	}
-	return ""
-}
-
-// cancel takes the ticket back. Cancelling twice is cancelling once.
-func (t Ticket) cancel(by string, now time.Time, graceDays int) (Ticket, error) {
-	if t.State == Cancelled {
-		return t, nil
-	}
-	if s := t.StateAt(now, graceDays); s != Issued {
-		return t, &StateError{Op: OpCancel, State: s}
-	}
-	t.State = Cancelled
-	t.EndedAt = now
-	t.EndedBy = by
-	return t, nil
-}
-
-// reprint counts one more paper of the same number.
-func (t Ticket) reprint(now time.Time) (Ticket, error) {
-	if s := t.StateAt(now, 0); s != Issued {
-		return t, &StateError{Op: OpReprint, State: s}
-	}
-	t.Prints++
-	return t, nil
-}
-
-// replace voids the ticket and makes the one that stands for it, whose number
-// and predecessor the store fills in.
-func (t Ticket) replace(by, key string, now time.Time) (old, next Ticket, err error) {
-	if s := t.StateAt(now, 0); s != Issued {
-		return t, Ticket{}, &StateError{Op: OpReplace, State: s}
-	}
-	next = Ticket{Scope: t.Scope, Points: t.Points, Until: t.Until, State: Issued,
-		IssuedAt: now, IssuedBy: by, OrderKey: key, Prints: 1, Replaces: t.Number}
-	t.State = Replaced
-	t.EndedAt = now
-	t.EndedBy = by
-	return t, next, nil
+	return now, ""
 }

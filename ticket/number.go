@@ -8,28 +8,31 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+
+	"github.com/mynakit/mynakit/internal/secret"
 )
 
 // Space is how many ticket numbers there are: every string of eight digits.
 const Space = 100_000_000
 
-// Number is a ticket number (発券番号): eight decimal digits, any of the 10^8,
+// A Number is a ticket number (発券番号): eight decimal digits, any of the 10^8,
 // drawn at random (システム設計書(活用マニュアル概要) II.11②(ウ)). Leading zeros
-// belong to it.
+// are significant.
 //
-// Numbers compare with == and serve as map keys. The zero Number means "no
-// number" and is not 0000-0000.
+// Numbers compare with == and serve as map keys. The zero Number represents no
+// number and is not 0000-0000.
 //
-// Who knows a live number can spend it, so fmt and log/slog show only the
-// last two digits, as in ****-**32, whatever the verb. [Number.Display] gives
-// the printed form and [Number.Digits] the bare one. MarshalText writes the
-// digits, because tickets travel as JSON between a shop's own programs: do
-// not log JSON that holds tickets.
+// Whoever knows a live number can spend it. Package fmt, log/slog and the
+// encoders therefore show only the last two digits, as in ****-**32, whatever
+// the verb. [Number.Display] returns the printed form and [Number.Digits] the
+// bare digits. A Number stores itself as an argument of an SQL statement; to
+// send a ticket between programs, use [Ticket.Reveal].
 type Number struct {
-	v uint32 // the number plus one
+	secret.Hidden
+	v secret.Uint64 // the number plus one
 }
 
-// Mask is what fmt and log/slog put in place of the six digits they hide.
+// maskHead stands in place of the six digits that are hidden.
 const maskHead = "****-**"
 
 // NewNumber draws a number from crypto/rand, each of the 10^8 equally likely.
@@ -53,7 +56,7 @@ func numberFrom(bits uint32) (Number, bool) {
 	if bits >= fair {
 		return Number{}, false
 	}
-	return Number{v: bits%Space + 1}, true
+	return newNumber(bits % Space), true
 }
 
 // maxTyped bounds what is looked at of a typed number.
@@ -92,8 +95,13 @@ func numberOf(d []byte) Number {
 	for _, c := range d {
 		v = v*10 + uint32(c)
 	}
-	return Number{v: v + 1}
+	return newNumber(v)
 }
+
+func newNumber(v uint32) Number { return Number{v: secret.MaskUint64(uint64(v) + 1)} }
+
+// reveal returns the number plus one, and 0 for the zero Number.
+func (n Number) reveal() uint32 { return uint32(n.v.Reveal()) }
 
 // digits reads groups of digits, whose lengths are the characters of groups,
 // with an optional separator between groups.
@@ -159,15 +167,15 @@ func isHyphen(r rune) bool {
 }
 
 // IsZero reports whether n is the zero Number, which stands for no number.
-func (n Number) IsZero() bool { return n.v == 0 }
+func (n Number) IsZero() bool { return n.v.IsZero() }
 
 // Compare orders numbers by their digits: -1, 0 or +1. The zero Number is
 // first.
-func (n Number) Compare(other Number) int { return cmp.Compare(n.v, other.v) }
+func (n Number) Compare(other Number) int { return cmp.Compare(n.reveal(), other.reveal()) }
 
 // put writes the eight digits.
 func (n Number) put(b *[8]byte) {
-	v := n.v - 1
+	v := n.reveal() - 1
 	for i := 7; i >= 0; i-- {
 		b[i] = '0' + byte(v%10)
 		v /= 10
@@ -236,19 +244,8 @@ func (n Number) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, n.String(
 // LogValue gives [Number.String].
 func (n Number) LogValue() slog.Value { return slog.StringValue(n.String()) }
 
-// AppendText appends the eight digits to b. The zero Number is [ErrNumber].
-func (n Number) AppendText(b []byte) ([]byte, error) {
-	if n.IsZero() {
-		return b, fmt.Errorf("%w: missing", ErrNumber)
-	}
-	var d [8]byte
-	n.put(&d)
-	return append(b, d[:]...), nil
-}
-
-// MarshalText gives the eight digits. The zero Number is [ErrNumber]; mark
-// an optional JSON field omitzero.
-func (n Number) MarshalText() ([]byte, error) { return n.AppendText(make([]byte, 0, 8)) }
+// MarshalText returns [Number.String], which is not read back.
+func (n Number) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
 
 // UnmarshalText reads exactly eight ASCII digits and nothing more. On error,
 // [ErrNumber], n is unchanged.
@@ -263,7 +260,7 @@ func (n *Number) UnmarshalText(text []byte) error {
 		}
 		v = v*10 + uint32(c-'0')
 	}
-	n.v = v + 1
+	*n = newNumber(v)
 	return nil
 }
 
@@ -314,22 +311,20 @@ var dammTable = [10][10]byte{
 	{2, 5, 8, 1, 4, 3, 6, 7, 9, 0},
 }
 
-// Code is what the counter was handed, as the reader or the keyboard gave it:
-// the text of a ticket's QR code, or a typed number. It is as good as money,
-// so fmt, log/slog and encoding/json write [redacted] in its place; it reads
-// from JSON as the plain string it is.
-type Code string
+// A Code is what the counter was handed, as the reader or the keyboard gave
+// it: the text of a ticket's QR code, or a typed number. It is as good as
+// money, so everything that prints or encodes shows [redacted] in its place.
+// It is read from JSON as a plain string.
+type Code struct {
+	secret.Hidden
+	text secret.Box[string]
+}
 
-const redacted = "[redacted]"
+// NewCode returns a Code of the text.
+func NewCode(text string) Code { return Code{text: secret.New(text)} }
 
-// String gives "[redacted]".
-func (c Code) String() string { return redacted }
-
-// Format writes "[redacted]" for every verb.
-func (c Code) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
-
-// LogValue gives "[redacted]".
-func (c Code) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalJSON gives "[redacted]".
-func (c Code) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+// UnmarshalText reads any text.
+func (c *Code) UnmarshalText(text []byte) error {
+	*c = NewCode(string(text))
+	return nil
+}

@@ -7,8 +7,9 @@ import (
 	"encoding/base32"
 	"fmt"
 	"io"
-	"log/slog"
 	"strings"
+
+	"github.com/mynakit/mynakit/internal/secret"
 )
 
 // The QR payload, all in the characters of QR's alphanumeric mode:
@@ -35,21 +36,25 @@ var macText = base32.StdEncoding.WithPadding(base32.NoPadding)
 // MinSecret is the least length in bytes of a QR key's secret.
 const MinSecret = 16
 
-// Key is a secret key for the MAC of QR codes. It prints as [redacted]
-// through fmt, log/slog and encoding/json.
+// A Key is a secret key for the MAC of QR codes. It shows as [redacted].
 type Key struct {
-	id     string
-	secret [sha256.Size]byte // a hash of what the caller gave, so of one length
+	secret.Hidden
+	box secret.Box[macKey]
 }
 
-// NewKey makes a key from its ID, 1 to 4 characters A to Z and 0 to 9 which
-// are printed in each QR code, and a secret of at least [MinSecret] random
-// bytes, which is copied. The error is [ErrSecret].
-func NewKey(id string, secret []byte) (Key, error) {
-	if !validKeyID(id) || len(secret) < MinSecret {
+type macKey struct {
+	id     string
+	secret [sha256.Size]byte // a hash of what the caller gave, of one length
+}
+
+// NewKey returns a key with an ID of 1 to 4 characters A to Z and 0 to 9, which
+// is printed in each QR code, and a secret of at least [MinSecret] random
+// bytes, which is copied. Otherwise it returns [ErrSecret].
+func NewKey(id string, bytes []byte) (Key, error) {
+	if !validKeyID(id) || len(bytes) < MinSecret {
 		return Key{}, ErrSecret
 	}
-	return Key{id: id, secret: sha256.Sum256(secret)}, nil
+	return Key{box: secret.New(macKey{id: id, secret: sha256.Sum256(bytes)})}, nil
 }
 
 func validKeyID(id string) bool {
@@ -61,49 +66,41 @@ func validKeyID(id string) bool {
 	return id != "" && len(id) <= maxKeyID
 }
 
-// ID gives the key's ID, or "" for the zero Key.
-func (k Key) ID() string { return k.id }
-
-// Format writes "[redacted]" for every verb.
-func (k Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
-
-// LogValue gives "[redacted]".
-func (k Key) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalJSON gives "[redacted]".
-func (k Key) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+// ID returns the key's ID, or "" for the zero Key.
+func (k Key) ID() string { return k.box.Reveal().id }
 
 func (k Key) mac(head string) [macBytes]byte {
-	h := hmac.New(sha256.New, k.secret[:])
+	open := k.box.Reveal()
+	h := hmac.New(sha256.New, open.secret[:])
 	_, _ = io.WriteString(h, macDomain)
 	_, _ = io.WriteString(h, head)
 	return [macBytes]byte(h.Sum(nil))
 }
 
 // Keys is a set of keys with different IDs. The first seals new QR codes; all
-// of them open what was sealed before, so that a key can be changed while
-// tickets are out: put the new one first and drop the old one 30 days later.
+// of them open what was sealed before. To change the key while tickets are
+// out, put the new key first and drop the old one 30 days later.
 type Keys []Key
 
 func (ks Keys) check() error {
 	for i, k := range ks {
-		if k.id == "" {
+		if k.ID() == "" {
 			return fmt.Errorf("%w: a zero Key", ErrSecret)
 		}
 		for _, other := range ks[:i] {
-			if other.id == k.id {
-				return fmt.Errorf("%w: two keys with the ID %s", ErrSecret, k.id)
+			if other.ID() == k.ID() {
+				return fmt.Errorf("%w: two keys with the ID %s", ErrSecret, k.ID())
 			}
 		}
 	}
 	return nil
 }
 
-// Seal gives the text of a ticket's QR code, at most 60 characters of QR's
-// alphanumeric mode. The errors are [ErrSecret] when there is no key,
-// [ErrScope] and [ErrNumber].
+// Seal returns the text of a ticket's QR code, at most 60 characters of QR's
+// alphanumeric mode. It returns [ErrSecret] if there is no key, and [ErrScope]
+// or [ErrNumber] for malformed input.
 func (ks Keys) Seal(scope Scope, n Number) (string, error) {
-	if len(ks) == 0 || ks[0].id == "" {
+	if len(ks) == 0 || ks[0].ID() == "" {
 		return "", ErrSecret
 	}
 	if err := scope.Check(); err != nil {
@@ -112,17 +109,17 @@ func (ks Keys) Seal(scope Scope, n Number) (string, error) {
 	if n.IsZero() {
 		return "", ErrNumber
 	}
-	head := strings.Join([]string{qrVersion, ks[0].id, string(scope), n.Digits()}, ".")
+	head := strings.Join([]string{qrVersion, ks[0].ID(), string(scope), n.Digits()}, ".")
 	mac := ks[0].mac(head)
 	return head + "." + macText.EncodeToString(mac[:]), nil
 }
 
-// Open reads the text of a QR code and gives its scope and number if one of
-// the keys sealed it, without asking any store. Blanks at the ends, as a
-// keyboard-wedge reader adds them, are passed over. The errors are [ErrQR]
-// for a text of another form and [ErrForged] for one of the right form with
-// a wrong MAC or an unknown key; neither holds the text. A counter's screen
-// must show them alike, as [Book.Inspect] and [Book.Redeem] do.
+// Open reads the text of a QR code and returns its scope and number if one of
+// the keys sealed it. It ignores blanks at the ends, as a keyboard-wedge
+// reader adds them. Open returns [ErrQR] for a text of another form, and
+// [ErrForged] for a wrong MAC or an unknown key. Neither holds the text. A
+// counter's screen must show them alike, as [Book.Inspect] and [Book.Redeem]
+// do.
 func (ks Keys) Open(text string) (Scope, Number, error) {
 	text = strings.Trim(text, " \t\r\n")
 	if len(text) > maxQR {
@@ -144,7 +141,7 @@ func (ks Keys) Open(text string) (Scope, Number, error) {
 	// A key that is not ours costs the same work and gives the same answer.
 	var key Key
 	for _, k := range ks {
-		if k.id == parts[1] {
+		if k.ID() == parts[1] {
 			key = k
 		}
 	}
@@ -152,14 +149,14 @@ func (ks Keys) Open(text string) (Scope, Number, error) {
 	// bytes.
 	mac := key.mac(head)
 	want := macText.EncodeToString(mac[:])
-	if subtle.ConstantTimeCompare([]byte(parts[4]), []byte(want)) != 1 || key.id == "" {
+	if subtle.ConstantTimeCompare([]byte(parts[4]), []byte(want)) != 1 || key.ID() == "" {
 		return "", Number{}, ErrForged
 	}
 	return scope, n, nil
 }
 
-// isQR tells a QR code's text from a typed number by its first letter, so
-// that a damaged code is not taken for a guess.
+// isQR reports whether a text is a QR code's, not a typed number, by its first
+// letter. A damaged code is not taken for a guess.
 func isQR(text string) bool {
 	text = strings.TrimLeft(text, " \t\r\n")
 	return text != "" && text[0] >= 'A' && text[0] <= 'Z'

@@ -55,35 +55,37 @@ type Settlement struct {
 	// the period and has gone by without redemption. Nothing is paid for
 	// them. It is zero in a settlement made by Tally.
 	Lapsed Total
-	// Final says that the period had ended a minute before the settlement
-	// was made. Where the programs' clocks agree to less than that, no
-	// redemption can still be under way in it, and every later settlement
-	// of the period gives the same figures.
+	// Final reports whether the figures of the period can no longer change.
 	Final bool
 }
 
-// settleMargin is how long after the end of a period a redemption that read
-// the clock in it may still be committing.
-const settleMargin = time.Minute
-
-// Settle adds up a period of a scope. The errors are [ErrScope], [ErrPeriod],
-// or the store's.
+// Settle adds up a period of a scope. If the period ended a minute ago or
+// earlier, Settle makes it final: later changes of tickets are dated after it,
+// whatever the clock of the program that makes them.
+//
+// Settle returns [ErrScope] or [ErrPeriod] for malformed input.
 func (b *Book) Settle(ctx context.Context, scope Scope, period Period) (Settlement, error) {
-	now := b.now()
+	if err := errors.Join(scope.Check(), period.Check()); err != nil {
+		return Settlement{}, err
+	}
+	final, err := b.final(ctx, scope, period.To.End())
+	if err != nil {
+		return Settlement{}, failed("settle", err)
+	}
 	s, err := Tally(scope, period, b.Details(ctx, scope, period))
 	if err != nil {
 		return Settlement{}, err
 	}
+	s.Final = final
 	last := Period{From: period.From.AddDays(-b.policy.GraceDays), To: period.To.AddDays(-b.policy.GraceDays)}
-	for t, err := range b.store.Unredeemed(ctx, scope, last) {
+	for t, err := range b.Unredeemed(ctx, scope, last) {
 		if err != nil {
 			return Settlement{}, err
 		}
-		if t.StateAt(now, b.policy.GraceDays) == Lapsed {
+		if t.State == Lapsed {
 			s.Lapsed.add(t.Points)
 		}
 	}
-	s.Final = !now.Before(period.To.End().Add(settleMargin))
 	return s, nil
 }
 
@@ -96,9 +98,9 @@ func (b *Book) Details(ctx context.Context, scope Scope, period Period) iter.Seq
 			yield(Detail{}, err)
 			return
 		}
-		for t, err := range b.store.Redeemed(ctx, scope, period.From.Start(), period.To.End()) {
+		for t, err := range b.redeemed(ctx, scope, period) {
 			if err != nil {
-				yield(Detail{}, err)
+				yield(Detail{}, failed("details", err))
 				return
 			}
 			if !yield(t.Detail(), nil) {
@@ -167,12 +169,13 @@ func (s *numberSet) add(n Number) bool {
 	if *s == nil {
 		*s = make(numberSet)
 	}
-	block := (*s)[n.v>>12]
+	v := n.reveal()
+	block := (*s)[v>>12]
 	if block == nil {
 		block = new([64]uint64)
-		(*s)[n.v>>12] = block
+		(*s)[v>>12] = block
 	}
-	word, bit := n.v>>6&63, uint64(1)<<(n.v&63)
+	word, bit := v>>6&63, uint64(1)<<(v&63)
 	if block[word]&bit != 0 {
 		return false
 	}

@@ -2,26 +2,30 @@ package ticket
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 	"sync"
 	"time"
+
+	"github.com/mynakit/mynakit/internal/sqldb"
 )
 
 // Throttle bounds how many typed numbers may be refused in a window of time.
 // When a bound is reached, typed numbers are refused without a look-up until
 // the window ends. QR codes go on working: their MAC makes them no guess.
 //
-// An eight-digit number resists guessing only so: with N live tickets and A
-// wrong tries the chance of a hit is about A·N/10^8. The defaults let a
-// terminal make 600 wrong tries in the 30 days of a ticket's life, a chance
-// of 0.6 % where 1,000 tickets are live.
+// An eight-digit number resists guessing only with a throttle. With N live
+// tickets and A wrong tries, the chance of a hit is about A·N/10^8. The
+// defaults let a terminal make 600 wrong tries in the 30 days of a ticket's
+// life, a chance of 0.6 % where 1,000 tickets are live.
 //
-// Every refusal of a typed number counts, whatever its reason, so the
-// throttle cannot be used to tell one reason from another. The count is the
-// store's: all programs on it share it and a restart does not clear it. A
-// terminal that sends to several programs at one moment can go beyond its
-// bound by one number for each. A negative value means no bound.
+// A typed number is counted before it is looked up, and uncounted if it is
+// good. Every refusal counts, whatever its reason, so the throttle does not
+// show one reason from another. The counts are in the database: all programs
+// with the same Window share them, and a restart does not clear them. A
+// negative value means no bound.
 type Throttle struct {
 	PerTerminal int           // zero means 20
 	PerScope    int           // zero means 200
@@ -50,12 +54,8 @@ func (t Throttle) withDefaults() (Throttle, error) {
 	return t, nil
 }
 
-// guesses counts refused numbers in the store, so that all programs on one
-// store share one count and a restart does not forget it.
+// guesses holds the turns of the terminals.
 type guesses struct {
-	limit Throttle
-	store Store
-
 	// A terminal's typed numbers are looked up one at a time, so that a burst
 	// of them cannot all pass before the first is counted.
 	mu    sync.Mutex
@@ -96,31 +96,93 @@ func (g *guesses) take(ctx context.Context, t Terminal) (func(), error) {
 	}
 }
 
-// subjects names what is counted for a terminal, narrowest first, and the
-// window that now lies in.
-func (g *guesses) subjects(t Terminal, now time.Time) (subjects []string, window int64) {
-	s := string(t.Scope)
-	return []string{"terminal " + s + " " + t.ID, "scope " + s, "all"}, now.UnixMicro() / g.limit.Window.Microseconds()
+// keepMisses is for how long counts are kept at least.
+const keepMisses = 32 * 24 * time.Hour
+
+// A guess is a typed number that was counted before it was looked up. All
+// programs on one database share the counts, and a restart does not forget
+// them. The nil guess, of a QR code, was not counted.
+type guess struct {
+	subjects []string // nil if a bound was reached, so that nothing was counted
+	span     int64
 }
 
-// allowed reports whether the terminal may have another number looked up.
-func (g *guesses) allowed(ctx context.Context, t Terminal, now time.Time) (bool, error) {
-	subjects, window := g.subjects(t, now)
-	n, err := g.store.Misses(ctx, subjects, window)
-	if err != nil {
-		return false, fmt.Errorf("ticket: count wrong numbers: %w", err)
+// throttled reports whether the number must not be looked up.
+func (g *guess) throttled() bool { return g != nil && g.subjects == nil }
+
+// reserve counts a typed number of the terminal, unless a bound is reached.
+func (b *Book) reserve(ctx context.Context, at Terminal) (*guess, error) {
+	limit := b.policy.Throttle
+	width := limit.Window.Microseconds()
+	scope := string(at.Scope)
+	// Programs with other windows have counts of their own.
+	in := fmt.Sprintf(" in %d", width)
+	subjects := []string{"terminal " + scope + " " + at.ID + in, "scope " + scope + in, "all" + in}
+	var g *guess
+	err := b.db.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		g = new(guess)
+		m, err := b.moment(ctx, tx.Queries, at.Scope)
+		if err != nil {
+			return err
+		}
+		g.span = m.now.UnixMicro() / width
+		for i, most := range []int{limit.PerTerminal, limit.PerScope, limit.Global} {
+			var n int64
+			err := tx.QueryRow(ctx, `INSERT INTO {miss} (subject, span, n, made) VALUES (?, ?, 1, `+databaseTime(tx)+`)
+				ON CONFLICT (subject, span) DO UPDATE SET n = {miss}.n + 1 WHERE {miss}.n < ? RETURNING n`,
+				subjects[i], g.span, int64(most)).Scan(&n)
+			if errors.Is(err, sql.ErrNoRows) {
+				return errThrottled
+			}
+			if err != nil {
+				return err
+			}
+		}
+		g.subjects = subjects
+		_, err = tx.Exec(ctx, "DELETE FROM {miss} WHERE made < "+databaseTime(tx)+" - ?", int64(max(2*limit.Window, keepMisses)/time.Second))
+		return err
+	})
+	if errors.Is(err, errThrottled) {
+		return g, nil // nothing was counted
 	}
-	return n[0] < int64(g.limit.PerTerminal) && n[1] < int64(g.limit.PerScope) && n[2] < int64(g.limit.Global), nil
+	if err != nil {
+		return nil, fmt.Errorf("count a typed number: %w", err)
+	}
+	return g, nil
 }
 
-// miss counts one refusal.
-func (g *guesses) miss(ctx context.Context, t Terminal, now time.Time) error {
-	// Who hangs up at the right moment is counted all the same.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	subjects, window := g.subjects(t, now)
-	if err := g.store.Miss(ctx, subjects, window); err != nil {
-		return fmt.Errorf("ticket: count a wrong number: %w", err)
+var errThrottled = errors.New("too many wrong numbers")
+
+// databaseTime is the time of the database's own clock in seconds. A program
+// whose clock is wrong does not age the counts of others.
+func databaseTime(tx *sqldb.Tx) string {
+	if tx.Dialect() == sqldb.PostgreSQL {
+		return "extract(epoch FROM clock_timestamp())::bigint"
+	}
+	return "CAST(strftime('%s', 'now') AS INTEGER)"
+}
+
+// giveBack uncounts a number that was good.
+func (g *guess) giveBack(ctx context.Context, tx *sqldb.Tx) error {
+	if g == nil {
+		return nil
+	}
+	for _, subject := range g.subjects {
+		_, err := tx.Exec(ctx, "UPDATE {miss} SET n = n - 1 WHERE subject = ? AND span = ?", subject, g.span)
+		if err != nil {
+			return fmt.Errorf("uncount a typed number: %w", err)
+		}
 	}
 	return nil
+}
+
+// giveBack uncounts a number in a transaction of its own.
+func (b *Book) giveBack(ctx context.Context, g *guess) error {
+	if g == nil || g.subjects == nil {
+		return nil
+	}
+	// Also for a terminal that hangs up.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return b.db.Write(ctx, g.giveBack)
 }

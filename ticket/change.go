@@ -1,0 +1,137 @@
+package ticket
+
+import (
+	"context"
+
+	"github.com/mynakit/mynakit/internal/sqldb"
+)
+
+// A Receipt is the answer to a call that changed a ticket.
+type Receipt struct {
+	// Ticket is the ticket as the call left it. For [Book.Replace] it is the
+	// new ticket.
+	Ticket Ticket
+	// Repeated reports whether an earlier call with the same attempt made the
+	// change. The answer to that call may have been lost.
+	Repeated bool
+}
+
+// Reprint records that a live ticket is put on paper once more under the same
+// number (再発行), and returns it for printing. The first paper that is
+// presented redeems. If another paper may be in other hands, use
+// [Book.Replace].
+//
+// The attempt names this press of the button, as [Presentation].Attempt does.
+// A repeated attempt counts no further paper.
+//
+// Reprint returns [ErrTerminal], [ErrScope] or [ErrKey] for malformed input,
+// [ErrNotFound] if there is no such ticket, and a [*StateError] if the ticket
+// is not live. It returns [ErrClock] if the clock is before the issue.
+func (b *Book) Reprint(ctx context.Context, at Terminal, n Number, attempt string) (Receipt, error) {
+	return b.change(ctx, OpReprint, at, n, attempt, b.reprint)
+}
+
+// Cancel takes a live ticket back before use (取消). Of any number of calls,
+// one wins. The attempt names this press of the button: the same terminal can
+// repeat it after a lost answer. Any other call on a cancelled ticket fails.
+//
+// The errors are those of [Book.Reprint].
+func (b *Book) Cancel(ctx context.Context, at Terminal, n Number, attempt string) (Receipt, error) {
+	return b.change(ctx, OpCancel, at, n, attempt, b.cancel)
+}
+
+// Replace voids a live ticket and issues a new number for the same points and
+// the same last day (再発行). The attempt is the [Order].Key of the new ticket
+// too; the same terminal can repeat it after a lost answer.
+//
+// Replace returns the errors of [Book.Reprint]. It returns [ErrConflict] if
+// the attempt is the key of another order, and a [*FullError] if the scope has
+// no room.
+func (b *Book) Replace(ctx context.Context, at Terminal, n Number, attempt string) (Receipt, error) {
+	return b.change(ctx, OpReplace, at, n, attempt, b.replace)
+}
+
+// A changer changes a ticket within a transaction.
+type changer func(ctx context.Context, tx *sqldb.Tx, at Terminal, n Number, attempt string) (Receipt, error)
+
+func (b *Book) change(ctx context.Context, op Op, at Terminal, n Number, attempt string, do changer) (Receipt, error) {
+	if err := at.Check(); err != nil {
+		return Receipt{}, err
+	}
+	if !validKey(attempt) {
+		return Receipt{}, ErrKey
+	}
+	var r Receipt
+	err := b.write(ctx, string(op), func(ctx context.Context, tx *sqldb.Tx) (err error) {
+		r, err = do(ctx, tx, at, n, attempt)
+		return err
+	})
+	if err != nil {
+		return Receipt{}, err
+	}
+	b.note(ctx, Event{Op: op, Terminal: at, Points: r.Ticket.Points, Repeated: r.Repeated}, n)
+	return r, nil
+}
+
+func (b *Book) reprint(ctx context.Context, tx *sqldb.Tx, at Terminal, n Number, attempt string) (Receipt, error) {
+	t, m, err := b.lock(ctx, tx, at.Scope, n)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if _, err := t.change(OpReprint, m, 0); err != nil {
+		return Receipt{}, answer{err}
+	}
+	if attempt != "" {
+		fresh, err := tx.Exec(ctx, `INSERT INTO {print} (scope, number, terminal, attempt) VALUES (?, ?, ?, ?)
+			ON CONFLICT DO NOTHING`, string(t.Scope), n, at.ID, attempt)
+		if err != nil || fresh == 0 {
+			return Receipt{Ticket: t, Repeated: true}, err
+		}
+	}
+	t.Prints++
+	return Receipt{Ticket: t}, update(ctx, tx, t)
+}
+
+func (b *Book) cancel(ctx context.Context, tx *sqldb.Tx, at Terminal, n Number, attempt string) (Receipt, error) {
+	t, m, err := b.lock(ctx, tx, at.Scope, n)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if t.State == Cancelled && t.endedBy(at, attempt) {
+		return Receipt{Ticket: t, Repeated: true}, nil
+	}
+	now, err := t.change(OpCancel, m, b.policy.GraceDays)
+	if err != nil {
+		return Receipt{}, answer{err}
+	}
+	t.State, t.EndedAt, t.EndedBy, t.Attempt = Cancelled, now, at.ID, attempt
+	return Receipt{Ticket: t}, update(ctx, tx, t)
+}
+
+func (b *Book) replace(ctx context.Context, tx *sqldb.Tx, at Terminal, n Number, attempt string) (Receipt, error) {
+	t, m, err := b.lock(ctx, tx, at.Scope, n)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if t.State == Replaced && attempt != "" && t.EndedBy == at.ID {
+		made, err := find(ctx, tx.Queries, byNumber, at.Scope, t.ReplacedBy)
+		if err != nil {
+			return Receipt{}, err
+		}
+		if made.OrderKey == attempt {
+			return Receipt{Ticket: made, Repeated: true}, nil
+		}
+	}
+	now, err := t.change(OpReplace, m, 0)
+	if err != nil {
+		return Receipt{}, answer{err}
+	}
+	out := Batch{Tickets: []Ticket{{Scope: t.Scope, Points: t.Points, Until: t.Until, State: Issued,
+		IssuedAt: now, IssuedBy: at.ID, OrderKey: attempt, Prints: 1, Replaces: t.Number}}}
+	taken := func(int, Ticket) error { return ErrConflict }
+	if err := b.store(ctx, tx, t.Scope, &out, taken); err != nil {
+		return Receipt{}, err
+	}
+	t.State, t.EndedAt, t.EndedBy, t.ReplacedBy = Replaced, now, at.ID, out.Tickets[0].Number
+	return Receipt{Ticket: out.Tickets[0]}, update(ctx, tx, t)
+}

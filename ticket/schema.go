@@ -1,0 +1,113 @@
+package ticket
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/mynakit/mynakit/internal/sqldb"
+)
+
+// Times are microseconds since 1970 and days are numbers like 20261121, so
+// that both engines keep and order them alike. State has the values of
+// [State]; the two partial indexes name them, as a partial index must.
+var schema = sqldb.Schema{Name: "ticket", Steps: [][]string{{
+	`CREATE TABLE {ticket} (
+		scope       {:text} NOT NULL,
+		number      {:text} NOT NULL,
+		state       BIGINT NOT NULL,
+		points      BIGINT NOT NULL CHECK (points > 0),
+		until       BIGINT NOT NULL,
+		issued_at   BIGINT NOT NULL,
+		issued_by   {:text} NOT NULL,
+		order_key   {:text},
+		prints      BIGINT NOT NULL,
+		ended_at    BIGINT,
+		ended_by    {:text},
+		attempt     {:text},
+		accepted    BIGINT,
+		replaced_by {:text},
+		replaces    {:text},
+		PRIMARY KEY (scope, number))`,
+	"CREATE UNIQUE INDEX {ticket_order} ON {ticket} (scope, order_key) WHERE order_key IS NOT NULL",
+	"CREATE INDEX {ticket_until} ON {ticket} (scope, until, number) WHERE state = 1",
+	"CREATE INDEX {ticket_redeemed} ON {ticket} (scope, ended_at, number) WHERE state = 2",
+	"CREATE TABLE {fill} (scope {:text} NOT NULL PRIMARY KEY, taken BIGINT NOT NULL)",
+	"CREATE TABLE {miss} (subject {:text} NOT NULL, span BIGINT NOT NULL, n BIGINT NOT NULL, PRIMARY KEY (subject, span))",
+	"CREATE INDEX {miss_span} ON {miss} (span)",
+}, {
+	// The end of the last final period.
+	"CREATE TABLE {closed} (scope {:text} NOT NULL PRIMARY KEY, through BIGINT NOT NULL)",
+	// The attempts of reprints.
+	`CREATE TABLE {print} (scope {:text} NOT NULL, number {:text} NOT NULL, terminal {:text} NOT NULL, attempt {:text} NOT NULL,
+		PRIMARY KEY (scope, number, terminal, attempt))`,
+	"CREATE INDEX {ticket_attempt} ON {ticket} (scope, ended_by, attempt) WHERE attempt IS NOT NULL",
+	// When a count was begun, by the database's clock in seconds.
+	"ALTER TABLE {miss} ADD COLUMN made BIGINT NOT NULL DEFAULT 0",
+	"DROP INDEX {miss_span}",
+	"CREATE INDEX {miss_made} ON {miss} (made)",
+}}}
+
+const columns = `scope, number, state, points, until, issued_at, issued_by, order_key, prints,
+	ended_at, ended_by, attempt, accepted, replaced_by, replaces`
+
+// scan reads one row of columns.
+func scan(row interface{ Scan(...any) error }) (t Ticket, err error) {
+	var until, issued int64
+	var ended, accepted sql.NullInt64
+	var key, by, attempt sql.NullString
+	err = row.Scan(&t.Scope, &t.Number, &t.State, &t.Points, &until, &issued, &t.IssuedBy, &key, &t.Prints,
+		&ended, &by, &attempt, &accepted, &t.ReplacedBy, &t.Replaces)
+	if err != nil {
+		return Ticket{}, err
+	}
+	t.Until = dayOf(until)
+	t.IssuedAt = instantOf(issued)
+	t.OrderKey, t.EndedBy, t.Attempt = key.String, by.String, attempt.String
+	if ended.Valid {
+		t.EndedAt = instantOf(ended.Int64)
+	}
+	t.Accepted = dayOf(accepted.Int64)
+	return t, nil
+}
+
+// update stores what can change of a ticket.
+func update(ctx context.Context, tx *sqldb.Tx, t Ticket) error {
+	var ended any
+	if !t.EndedAt.IsZero() {
+		ended = t.EndedAt.UnixMicro()
+	}
+	_, err := tx.Exec(ctx, `UPDATE {ticket} SET state = ?, prints = ?, ended_at = ?, ended_by = ?, attempt = ?, accepted = ?, replaced_by = ?
+		WHERE scope = ? AND number = ?`, int64(t.State), t.Prints, ended, orNull(t.EndedBy), orNull(t.Attempt),
+		orNull(dayNumber(t.Accepted)), t.ReplacedBy, string(t.Scope), t.Number)
+	return err
+}
+
+const byNumber = "SELECT " + columns + " FROM {ticket} WHERE scope = ? AND number = ?"
+
+// find returns the ticket that query, which takes scope and number, selects.
+func find(ctx context.Context, q sqldb.Queries, query string, scope Scope, n Number) (Ticket, error) {
+	t, err := scan(q.QueryRow(ctx, query, string(scope), n))
+	if errors.Is(err, sql.ErrNoRows) {
+		return Ticket{}, answer{ErrNotFound}
+	}
+	return t, err
+}
+
+func dayNumber(d Date) int64 { return int64(d.Year)*10000 + int64(d.Month)*100 + int64(d.Day) }
+
+func dayOf(n int64) Date {
+	return Date{int(n / 10000), time.Month(n / 100 % 100), int(n % 100)}
+}
+
+func instantOf(us int64) time.Time { return time.UnixMicro(us).In(jst) }
+
+// orNull stores the zero value as NULL.
+func orNull[T comparable](v T) any {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return v
+}
