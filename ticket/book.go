@@ -140,9 +140,7 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Book, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ticket: open: %w", err)
 	}
-	b := &Book{db: d, cfg: cfg, policy: policy, draw: NewNumber}
-	b.guesses.book = b
-	return b, nil
+	return &Book{db: d, cfg: cfg, policy: policy, draw: NewNumber}, nil
 }
 
 // An answer is an error that is returned to the caller as it is: it does not

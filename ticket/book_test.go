@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,19 +19,22 @@ import (
 type desk struct {
 	*ticket.Book
 	clock  *clock
+	mu     sync.Mutex
 	events []ticket.Event
 }
 
-func newDesk(t testing.TB, s ticket.Store, cfg ticket.Config) *desk {
+func newDesk(t testing.TB, s tables, cfg ticket.Config) *desk {
 	d := &desk{clock: &clock{now: at(t, "2026-11-21 10:00:00")}}
 	cfg.Clock = d.clock.Now
 	if cfg.Keys == nil {
 		cfg.Keys = ticket.Keys{key(t, "K1")}
 	}
-	cfg.Audit = func(_ context.Context, e ticket.Event) { d.events = append(d.events, e) }
-	b, err := ticket.NewBook(s, cfg)
-	require.NoError(t, err)
-	d.Book = b
+	cfg.Audit = func(_ context.Context, e ticket.Event) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.events = append(d.events, e)
+	}
+	d.Book = s.open(t, cfg)
 	return d
 }
 
@@ -44,7 +48,7 @@ func (d *desk) issue(t testing.TB, points int64) ticket.Ticket {
 }
 
 func TestLife(t *testing.T) {
-	eachStore(t, func(t *testing.T, s ticket.Store) {
+	eachStore(t, func(t *testing.T, s tables) {
 		ctx := t.Context()
 		d := newDesk(t, s, ticket.Config{})
 		tk, err := d.Issue(ctx, shop, ticket.Order{Points: 500, Until: day(t, "2026-12-01")})
@@ -97,7 +101,7 @@ func TestLife(t *testing.T) {
 
 // The last day is good to its last second in Japan, the next not at all.
 func TestLapseToTheSecond(t *testing.T) {
-	eachStore(t, func(t *testing.T, s ticket.Store) {
+	eachStore(t, func(t *testing.T, s tables) {
 		d := newDesk(t, s, ticket.Config{})
 		for _, tc := range []struct {
 			issued, until, now string
@@ -135,7 +139,7 @@ func TestLapseToTheSecond(t *testing.T) {
 }
 
 func TestIssueRefusesBadOrders(t *testing.T) {
-	eachStore(t, func(t *testing.T, s ticket.Store) {
+	eachStore(t, func(t *testing.T, s tables) {
 		ctx := t.Context()
 		d := newDesk(t, s, ticket.Config{Policy: ticket.Policy{MaxPoints: 50_000}})
 		today := ticket.DateOf(d.clock.now)
@@ -190,7 +194,7 @@ func TestIssueRefusesBadOrders(t *testing.T) {
 }
 
 func TestOrderKey(t *testing.T) {
-	eachStore(t, func(t *testing.T, s ticket.Store) {
+	eachStore(t, func(t *testing.T, s tables) {
 		ctx := t.Context()
 		d := newDesk(t, s, ticket.Config{})
 		o := ticket.Order{Points: 300, Key: "sale 17"}
@@ -226,23 +230,28 @@ func TestOrderKey(t *testing.T) {
 }
 
 func TestReissueAndCancel(t *testing.T) {
-	eachStore(t, func(t *testing.T, s ticket.Store) {
+	eachStore(t, func(t *testing.T, s tables) {
 		ctx := t.Context()
 		d := newDesk(t, s, ticket.Config{})
 		a := d.issue(t, 100)
 
-		twice, err := d.Reprint(ctx, shop, a.Number)
+		reprinted, err := d.Reprint(ctx, shop, a.Number, "")
 		require.NoError(t, err)
+		twice := reprinted.Ticket
 		assert.Equal(t, int64(2), twice.Prints)
 		assert.Equal(t, a.Number, twice.Number)
 
-		b, err := d.Replace(ctx, shop2, a.Number, "r1")
+		made, err := d.Replace(ctx, shop2, a.Number, "r1")
 		require.NoError(t, err)
+		assert.False(t, made.Repeated)
+		b := made.Ticket
 		assert.NotEqual(t, a.Number, b.Number)
 		assert.Equal(t, []any{a.Points, a.Until, a.Number, int64(1)}, []any{b.Points, b.Until, b.Replaces, b.Prints})
 		same, err := d.Replace(ctx, shop2, a.Number, "r1")
 		require.NoError(t, err, "the reply was lost")
-		assert.Equal(t, b, same)
+		assert.Equal(t, ticket.Receipt{Ticket: b, Repeated: true}, same)
+		_, err = d.Replace(ctx, shop, a.Number, "r1")
+		assert.ErrorIs(t, err, ticket.ErrState, "the attempt of another terminal")
 		var se *ticket.StateError
 		_, err = d.Replace(ctx, shop2, a.Number, "r2")
 		require.ErrorAs(t, err, &se)
@@ -262,13 +271,23 @@ func TestReissueAndCancel(t *testing.T) {
 		_, err = d.Inspect(ctx, ticket.Presentation{Terminal: shop, Code: code(b.Number)})
 		assert.NoError(t, err)
 
-		gone, err := d.Cancel(ctx, shop, c.Number)
+		cancelled, err := d.Cancel(ctx, shop, c.Number, "c1")
 		require.NoError(t, err)
+		gone := cancelled.Ticket
 		assert.Equal(t, ticket.Cancelled, gone.State)
 		d.clock.set(at(t, "2026-11-21 11:00:00"))
-		gone2, err := d.Cancel(ctx, shop2, c.Number)
+		gone2, err := d.Cancel(ctx, shop, c.Number, "c1")
 		require.NoError(t, err)
-		assert.Equal(t, gone, gone2, "the first cancellation stands")
+		assert.Equal(t, ticket.Receipt{Ticket: gone, Repeated: true}, gone2, "the first cancellation stands")
+		for _, err := range []error{
+			second(d.Cancel(ctx, shop2, c.Number, "c1")), second(d.Cancel(ctx, shop, c.Number, "c2")), second(d.Cancel(ctx, shop, c.Number, "")),
+		} {
+			require.ErrorAs(t, err, &se, "one cancellation wins")
+			assert.Equal(t, ticket.StateError{Op: ticket.OpCancel, State: ticket.Cancelled}, *se)
+		}
+		found, err := d.Find(ctx, shop.Scope, c.Number)
+		require.NoError(t, err)
+		assert.Equal(t, gone, found)
 		_, err = d.Redeem(ctx, ticket.Presentation{Terminal: shop, Code: code(c.Number)})
 		assert.Same(t, ticket.ErrRefused, err)
 		assert.Equal(t, ticket.ReasonCancelled, d.last())
@@ -279,9 +298,9 @@ func TestReissueAndCancel(t *testing.T) {
 		e := d.issue(t, 5)
 		d.clock.set(e.Until.End())
 		for n, state := range map[ticket.Number]ticket.State{b.Number: ticket.Redeemed, e.Number: ticket.Lapsed} {
-			_, err1 := d.Reprint(ctx, shop, n)
+			_, err1 := d.Reprint(ctx, shop, n, "")
 			_, err2 := d.Replace(ctx, shop, n, "")
-			_, err3 := d.Cancel(ctx, shop, n)
+			_, err3 := d.Cancel(ctx, shop, n, "")
 			for _, err := range []error{err1, err2, err3} {
 				assert.ErrorIs(t, err, ticket.ErrState)
 				require.ErrorAs(t, err, &se)
@@ -292,7 +311,7 @@ func TestReissueAndCancel(t *testing.T) {
 			assert.Equal(t, state, before.State)
 		}
 		for _, err := range []error{
-			second(d.Reprint(ctx, far, b.Number)), second(d.Cancel(ctx, far, b.Number)), second(d.Replace(ctx, far, b.Number, "")),
+			second(d.Reprint(ctx, far, b.Number, "")), second(d.Cancel(ctx, far, b.Number, "")), second(d.Replace(ctx, far, b.Number, "")),
 		} {
 			assert.ErrorIs(t, err, ticket.ErrNotFound)
 		}
@@ -303,7 +322,7 @@ func second[T any](_ T, err error) error { return err }
 
 // What a shop took in time and brings in late.
 func TestGrace(t *testing.T) {
-	eachStore(t, func(t *testing.T, s ticket.Store) {
+	eachStore(t, func(t *testing.T, s tables) {
 		ctx := t.Context()
 		d := newDesk(t, s, ticket.Config{Policy: ticket.Policy{GraceDays: 7}})
 		for _, tc := range []struct {
@@ -355,7 +374,7 @@ func TestGrace(t *testing.T) {
 }
 
 func TestUnredeemed(t *testing.T) {
-	eachStore(t, func(t *testing.T, s ticket.Store) {
+	eachStore(t, func(t *testing.T, s tables) {
 		ctx := t.Context()
 		d := newDesk(t, s, ticket.Config{Policy: ticket.Policy{GraceDays: 2}})
 		today := ticket.DateOf(d.clock.now)
@@ -372,7 +391,7 @@ func TestUnredeemed(t *testing.T) {
 			_, err := d.Redeem(ctx, ticket.Presentation{Terminal: shop, Code: code(tk.Number)})
 			require.NoError(t, err)
 		}
-		_, err = d.Cancel(ctx, shop, b.Tickets[3].Number)
+		_, err = d.Cancel(ctx, shop, b.Tickets[3].Number, "")
 		require.NoError(t, err)
 
 		list := full(t, d.Unredeemed(ctx, shop.Scope, ticket.Period{From: today, To: today.AddDays(1)}))
@@ -409,7 +428,7 @@ func TestUnredeemed(t *testing.T) {
 
 // Numbers that are taken are drawn again, and a scope that is full refuses.
 func TestCollisions(t *testing.T) {
-	eachStore(t, func(t *testing.T, s ticket.Store) {
+	eachStore(t, func(t *testing.T, s tables) {
 		ctx := t.Context()
 		drawn := 0
 		// Each number comes three times in a row.
@@ -417,18 +436,17 @@ func TestCollisions(t *testing.T) {
 			drawn++
 			return number(t, fmt.Sprintf("%08d", drawn/3))
 		}
-		room := ticket.Room{Draw: draw, Limit: 500}
-		proto := ticket.Ticket{Scope: "A", Points: 1, Until: day(t, "2026-12-01"), State: ticket.Issued,
-			IssuedAt: at(t, "2026-11-21 10:00:00"), IssuedBy: "1", Prints: 1}
-		drafts := func(n int) ticket.Drafts {
-			d := ticket.Drafts{Scope: "A", Tickets: make([]ticket.Ticket, n), Room: room}
-			for i := range d.Tickets {
-				d.Tickets[i] = proto
-				d.Tickets[i].Points = int64(i + 1)
+		d := newDesk(t, s, ticket.Config{Policy: ticket.Policy{RefuseAt: 500}})
+		d.SetDraw(draw)
+		place := ticket.Terminal{ID: "1", Scope: "A"}
+		orders := func(n int) []ticket.Order {
+			out := make([]ticket.Order, n)
+			for i := range out {
+				out[i].Points = int64(i + 1)
 			}
-			return d
+			return out
 		}
-		b, err := s.Issue(ctx, drafts(450))
+		b, err := d.IssueBatch(ctx, place, orders(450))
 		require.NoError(t, err)
 		assert.Equal(t, drawn-450, b.Redraws, "each draw made a ticket or was counted")
 		assert.Positive(t, b.Redraws)
@@ -436,46 +454,40 @@ func TestCollisions(t *testing.T) {
 		for i, tk := range b.Tickets {
 			assert.False(t, seen[tk.Number])
 			seen[tk.Number] = true
-			stored, err := s.Find(ctx, "A", tk.Number)
+			stored, err := d.Find(ctx, "A", tk.Number)
 			require.NoError(t, err)
 			assert.True(t, stored.IssuedAt.Equal(tk.IssuedAt))
 			assert.Equal(t, int64(i+1), stored.Points)
 		}
 
 		var fe *ticket.FullError
-		_, err = s.Issue(ctx, drafts(51))
+		_, err = d.IssueBatch(ctx, place, orders(51))
 		require.ErrorAs(t, err, &fe)
 		assert.ErrorIs(t, err, ticket.ErrFull)
 		assert.Equal(t, ticket.FullError{Scope: "A", Taken: 450, Limit: 500}, *fe)
-		b, err = s.Issue(ctx, drafts(50))
+		b, err = d.IssueBatch(ctx, place, orders(50))
 		require.NoError(t, err, "what was refused took no room")
 		assert.Equal(t, int64(500), b.Taken)
-		_, err = s.Replace(ctx, "A", b.Tickets[0].Number, room, func(tk ticket.Ticket) (ticket.Ticket, ticket.Ticket, error) {
-			next := proto
-			old := tk
-			old.State = ticket.Replaced
-			return old, next, nil
-		})
+		_, err = d.Replace(ctx, place, b.Tickets[0].Number, "")
 		assert.ErrorIs(t, err, ticket.ErrFull)
-		tk, err := s.Find(ctx, "A", b.Tickets[0].Number)
+		tk, err := d.Find(ctx, "A", b.Tickets[0].Number)
 		require.NoError(t, err)
 		assert.Equal(t, ticket.Issued, tk.State)
 
 		// A source that gives one number only ends in an error, not a loop.
-		stuck := drafts(1)
-		stuck.Room = ticket.Room{Draw: func() ticket.Number { return b.Tickets[0].Number }, Limit: 10_000}
-		_, err = s.Issue(ctx, stuck)
+		stuck := newDesk(t, s, ticket.Config{Policy: ticket.Policy{RefuseAt: 10_000}})
+		stuck.SetDraw(func() ticket.Number { return b.Tickets[0].Number })
+		_, err = stuck.IssueBatch(ctx, place, orders(1))
 		assert.ErrorIs(t, err, ticket.ErrFull)
 		// Another scope has its own numbers.
-		stuck.Scope = "B"
-		stuck.Tickets[0].Scope = "B"
-		_, err = s.Issue(ctx, stuck)
+		place.Scope = "B"
+		_, err = stuck.IssueBatch(ctx, place, orders(1))
 		assert.NoError(t, err)
 	})
 }
 
 func TestFillingWarns(t *testing.T) {
-	d := newDesk(t, new(ticket.Memory), ticket.Config{Policy: ticket.Policy{WarnAt: 10, RefuseAt: 25}})
+	d := newDesk(t, fast(t), ticket.Config{Policy: ticket.Policy{WarnAt: 10, RefuseAt: 25}})
 	var filling []int64
 	for range 25 {
 		d.issue(t, 1)
@@ -489,24 +501,25 @@ func TestFillingWarns(t *testing.T) {
 }
 
 func TestPolicyBounds(t *testing.T) {
+	db := fast(t).db
 	for _, p := range []ticket.Policy{
 		{MaxDays: 31}, {MaxDays: -1}, {MaxPoints: -1}, {MaxPoints: ticket.MaxPoints + 1}, {GraceDays: -1}, {GraceDays: 91},
 		{WarnAt: -1}, {RefuseAt: -1}, {RefuseAt: ticket.Space/2 + 1}, {Throttle: ticket.Throttle{Window: time.Second}},
 	} {
-		_, err := ticket.NewBook(new(ticket.Memory), ticket.Config{Policy: p})
+		_, err := ticket.Open(t.Context(), db, ticket.Config{Policy: p})
 		assert.ErrorIs(t, err, ticket.ErrPolicy, "%+v", p)
 	}
-	_, err := ticket.NewBook(new(ticket.Memory), ticket.Config{Keys: ticket.Keys{key(t, "K1"), key(t, "K1")}})
+	_, err := ticket.Open(t.Context(), db, ticket.Config{Keys: ticket.Keys{key(t, "K1"), key(t, "K1")}})
 	assert.ErrorIs(t, err, ticket.ErrSecret)
-	_, err = ticket.NewBook(new(ticket.Memory), ticket.Config{Keys: make(ticket.Keys, 1)})
+	_, err = ticket.Open(t.Context(), db, ticket.Config{Keys: make(ticket.Keys, 1)})
 	assert.ErrorIs(t, err, ticket.ErrSecret)
-	_, err = ticket.NewBook(nil, ticket.Config{})
+	_, err = ticket.Open(t.Context(), nil, ticket.Config{})
 	assert.ErrorIs(t, err, ticket.ErrPolicy)
 }
 
 // A context that has ended stops every call with nothing changed.
 func TestContext(t *testing.T) {
-	eachStore(t, func(t *testing.T, s ticket.Store) {
+	eachStore(t, func(t *testing.T, s tables) {
 		d := newDesk(t, s, ticket.Config{})
 		tk := d.issue(t, 1)
 		gone, cancel := context.WithCancel(t.Context())
@@ -514,7 +527,7 @@ func TestContext(t *testing.T) {
 		p := ticket.Presentation{Terminal: shop, Code: code(tk.Number)}
 		for _, err := range []error{
 			second(d.Issue(gone, shop, ticket.Order{Points: 1})), second(d.Redeem(gone, p)), second(d.Inspect(gone, p)),
-			second(d.Reprint(gone, shop, tk.Number)), second(d.Cancel(gone, shop, tk.Number)),
+			second(d.Reprint(gone, shop, tk.Number, "")), second(d.Cancel(gone, shop, tk.Number, "")),
 			second(d.Replace(gone, shop, tk.Number, "")), second(d.Find(gone, shop.Scope, tk.Number)),
 		} {
 			assert.ErrorIs(t, err, context.Canceled)
@@ -527,20 +540,33 @@ func TestContext(t *testing.T) {
 
 // A ticket travels as JSON from the server to what prints it.
 func TestTicketJSON(t *testing.T) {
-	d := newDesk(t, new(ticket.Memory), ticket.Config{})
+	d := newDesk(t, fast(t), ticket.Config{})
 	tk := d.issue(t, 500)
-	js, err := json.Marshal(tk)
+	js, err := json.Marshal(tk.Reveal())
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"scope":"141305-01","number":"`+tk.Number.Digits()+`","points":500,"until":"2026-12-21","state":"issued",
 		"issued_at":"2026-11-21T10:00:00+09:00","issued_by":"000001","prints":1}`, string(js))
-	var back ticket.Ticket
-	require.NoError(t, json.Unmarshal(js, &back))
+	var revealed ticket.Revealed
+	require.NoError(t, json.Unmarshal(js, &revealed))
+	back, err := revealed.Hide()
+	require.NoError(t, err)
 	assert.True(t, back.IssuedAt.Equal(tk.IssuedAt))
 	back.IssuedAt = tk.IssuedAt
 	assert.Equal(t, tk, back)
-	for _, bad := range []string{`{"state":"lost"}`, `{"until":"2026-02-30"}`, `{"number":"9876-5432"}`} {
-		assert.Error(t, json.Unmarshal([]byte(bad), &back), bad)
+	for _, bad := range []string{`{"state":"lost"}`, `{"until":"2026-02-30"}`, `{"number":12345678}`} {
+		assert.Error(t, json.Unmarshal([]byte(bad), &revealed), bad)
 	}
+	for _, bad := range []string{`{}`, `{"number":"9876-5432"}`, `{"number":"98765432","replaces":"1"}`, `{"number":"98765432","replaced_by":"1"}`} {
+		var revealed ticket.Revealed
+		require.NoError(t, json.Unmarshal([]byte(bad), &revealed), bad)
+		_, err := revealed.Hide()
+		assert.ErrorIs(t, err, ticket.ErrNumber, bad)
+	}
+	// A ticket that was not revealed has no number to read back.
+	js, err = json.Marshal(tk)
+	require.NoError(t, err)
+	assert.NotContains(t, string(js), tk.Number.Digits())
+	assert.Error(t, json.Unmarshal(js, &back))
 	_, err = json.Marshal(ticket.State(9))
 	assert.ErrorIs(t, err, ticket.ErrState)
 	assert.Equal(t, "in no known state", ticket.State(9).String())

@@ -38,15 +38,11 @@ func child() int {
 		defer db.Close()
 		db.SetMaxOpenConns(16)
 		db.SetMaxIdleConns(16)
-		s, err := ticket.OpenSQL(context.Background(), db, ticket.SQLConfig{})
-		if err != nil {
-			return err
-		}
 		k, err := ticket.NewKey("K1", []byte("a secret of the tests, K1"))
 		if err != nil {
 			return err
 		}
-		b, err := ticket.NewBook(s, ticket.Config{Keys: ticket.Keys{k}})
+		b, err := ticket.Open(context.Background(), db, ticket.Config{Keys: ticket.Keys{k}})
 		if err != nil {
 			return err
 		}
@@ -106,7 +102,7 @@ func childRace(b *ticket.Book) error {
 	fmt.Println("ready")
 	codes := bufio.NewScanner(os.Stdin)
 	for codes.Scan() {
-		won, err := race(b, "child", ticket.Code(codes.Text()))
+		won, err := race(b, "child", ticket.NewCode(codes.Text()))
 		if err != nil {
 			return err
 		}
@@ -127,9 +123,7 @@ func TestOneWinner(t *testing.T) {
 			db := dbtest.Open(t, e.driver, dsn)
 			db.SetMaxOpenConns(16)
 			db.SetMaxIdleConns(16)
-			s, err := ticket.OpenSQL(t.Context(), db, ticket.SQLConfig{})
-			require.NoError(t, err)
-			b, err := ticket.NewBook(s, ticket.Config{Keys: ticket.Keys{key(t, "K1")}})
+			b, err := ticket.Open(t.Context(), db, ticket.Config{Keys: ticket.Keys{key(t, "K1")}})
 			require.NoError(t, err)
 			cmd, in, out := start(t, "race", e.driver, dsn)
 			defer func() {
@@ -148,7 +142,7 @@ func TestOneWinner(t *testing.T) {
 				require.NoError(t, err)
 				_, err = fmt.Fprintln(in, text)
 				require.NoError(t, err)
-				won, err := race(b, "parent", ticket.Code(text))
+				won, err := race(b, "parent", ticket.NewCode(text))
 				require.NoError(t, err)
 				require.True(t, out.Scan())
 				theirs := strings.Fields(strings.TrimPrefix(out.Text(), "won"))
@@ -207,7 +201,7 @@ func childStep(b *ticket.Book, key string, points int64) error {
 		return nil // not every ticket is used
 	}
 	fmt.Printf("redeem %s %s\n", key, text)
-	_, err = b.Redeem(ctx, ticket.Presentation{Terminal: shop, Code: ticket.Code(text), Attempt: key})
+	_, err = b.Redeem(ctx, ticket.Presentation{Terminal: shop, Code: ticket.NewCode(text), Attempt: key})
 	if err != nil {
 		return err
 	}
@@ -268,9 +262,7 @@ func TestKill(t *testing.T) {
 				in.Close()
 
 				db := dbtest.Open(t, e.driver, dsn)
-				s, err := ticket.OpenSQL(ctx, db, ticket.SQLConfig{})
-				require.NoError(t, err)
-				b, err := ticket.NewBook(s, ticket.Config{Keys: ticket.Keys{key(t, "K1")}})
+				b, err := ticket.Open(ctx, db, ticket.Config{Keys: ticket.Keys{key(t, "K1")}})
 				require.NoError(t, err)
 				for k := range issuing {
 					before := len(full(t, b.Unredeemed(ctx, shop.Scope, ticket.Period{From: ticket.DateOf(began), To: ticket.DateOf(began).AddDays(40)})))
@@ -283,7 +275,7 @@ func TestKill(t *testing.T) {
 					require.NoError(t, err)
 				}
 				for k := range redeeming {
-					r, err := b.Redeem(ctx, ticket.Presentation{Terminal: shop, Code: ticket.Code(codes[k]), Attempt: k})
+					r, err := b.Redeem(ctx, ticket.Presentation{Terminal: shop, Code: ticket.NewCode(codes[k]), Attempt: k})
 					require.NoError(t, err)
 					resent++
 					if r.Repeated {
@@ -319,7 +311,7 @@ func TestKill(t *testing.T) {
 				}
 				require.Equal(t, len(codes)-len(redeemed), live, "every ticket issued, and no other")
 				for k := range redeeming {
-					_, err := b.Redeem(ctx, ticket.Presentation{Terminal: shop2, Code: ticket.Code(codes[k]), Attempt: k})
+					_, err := b.Redeem(ctx, ticket.Presentation{Terminal: shop2, Code: ticket.NewCode(codes[k]), Attempt: k})
 					require.Same(t, ticket.ErrRefused, err)
 				}
 				require.NoError(t, db.Close())

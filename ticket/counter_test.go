@@ -2,6 +2,7 @@ package ticket_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -18,7 +19,7 @@ import (
 // One and the same refusal for everything, the reason for the audit alone,
 // and the store unchanged.
 func TestOneRefusal(t *testing.T) {
-	eachStore(t, func(t *testing.T, s ticket.Store) {
+	eachStore(t, func(t *testing.T, s tables) {
 		ctx := t.Context()
 		d := newDesk(t, s, ticket.Config{Policy: ticket.Policy{Throttle: ticket.Throttle{PerTerminal: -1, PerScope: -1, Global: -1}}})
 		live := d.issue(t, 100)
@@ -28,7 +29,7 @@ func TestOneRefusal(t *testing.T) {
 		_, err = d.Redeem(ctx, ticket.Presentation{Terminal: shop2, Code: code(used.Number)})
 		require.NoError(t, err)
 		cancelled := d.issue(t, 100)
-		_, err = d.Cancel(ctx, shop, cancelled.Number)
+		_, err = d.Cancel(ctx, shop, cancelled.Number, "")
 		require.NoError(t, err)
 		replaced := d.issue(t, 100)
 		_, err = d.Replace(ctx, shop, replaced.Number, "")
@@ -38,9 +39,10 @@ func TestOneRefusal(t *testing.T) {
 		qr := func(tk ticket.Ticket) ticket.Code {
 			text, err := d.QR(tk)
 			require.NoError(t, err)
-			return ticket.Code(text)
+			return ticket.NewCode(text)
 		}
-		liveQR := string(qr(live))
+		liveQR, err := d.QR(live)
+		require.NoError(t, err)
 		flipped := liveQR[:len(liveQR)-1] + "A"
 		if flipped == liveQR {
 			flipped = liveQR[:len(liveQR)-1] + "B"
@@ -52,7 +54,7 @@ func TestOneRefusal(t *testing.T) {
 		state := func() map[ticket.Number]ticket.Ticket {
 			m := map[ticket.Number]ticket.Ticket{}
 			for _, tk := range []ticket.Ticket{live, lapsed, used, cancelled, replaced} {
-				now, err := s.Find(ctx, shop.Scope, tk.Number)
+				now, err := d.Find(ctx, shop.Scope, tk.Number)
 				require.NoError(t, err)
 				m[tk.Number] = now
 			}
@@ -74,15 +76,15 @@ func TestOneRefusal(t *testing.T) {
 			{"replaced", shop, qr(replaced), ticket.ReasonReplaced},
 			{"another association's number", far, code(live.Number), ticket.ReasonUnknown},
 			{"another association's QR", far, qr(live), ticket.ReasonScope},
-			{"wrong MAC", shop, ticket.Code(flipped), ticket.ReasonForged},
-			{"cut QR", shop, ticket.Code(liveQR[:30]), ticket.ReasonMalformed},
-			{"another kind of QR", shop, "HTTPS://EXAMPLE.JP/", ticket.ReasonMalformed},
-			{"another kind of QR, lower case", shop, "https://example.jp/", ticket.ReasonMalformed},
-			{"short number", shop, "9876-543", ticket.ReasonMalformed},
-			{"wrong check digit", shop, ticket.Code(live.Number.Display() + "-" + fmt.Sprint((live.Number.CheckDigit()+1)%10)), ticket.ReasonMalformed},
-			{"nothing", shop, "", ticket.ReasonMalformed},
-			{"a megabyte", shop, ticket.Code(strings.Repeat("9", 1<<20)), ticket.ReasonMalformed},
-			{"broken UTF-8", shop, "\xff\xfe", ticket.ReasonMalformed},
+			{"wrong MAC", shop, ticket.NewCode(flipped), ticket.ReasonForged},
+			{"cut QR", shop, ticket.NewCode(liveQR[:30]), ticket.ReasonMalformed},
+			{"another kind of QR", shop, ticket.NewCode("HTTPS://EXAMPLE.JP/"), ticket.ReasonMalformed},
+			{"another kind of QR, lower case", shop, ticket.NewCode("https://example.jp/"), ticket.ReasonMalformed},
+			{"short number", shop, ticket.NewCode("9876-543"), ticket.ReasonMalformed},
+			{"wrong check digit", shop, ticket.NewCode(live.Number.Display() + "-" + fmt.Sprint((live.Number.CheckDigit()+1)%10)), ticket.ReasonMalformed},
+			{"nothing", shop, ticket.Code{}, ticket.ReasonMalformed},
+			{"a megabyte", shop, ticket.NewCode(strings.Repeat("9", 1<<20)), ticket.ReasonMalformed},
+			{"broken UTF-8", shop, ticket.NewCode("\xff\xfe"), ticket.ReasonMalformed},
 		} {
 			for _, do := range []func(context.Context, ticket.Presentation) error{
 				func(ctx context.Context, p ticket.Presentation) error { return second(d.Inspect(ctx, p)) },
@@ -99,9 +101,9 @@ func TestOneRefusal(t *testing.T) {
 
 		// The program's own mistakes are no refusals.
 		for want, p := range map[error]ticket.Presentation{
-			ticket.ErrTerminal: {Terminal: ticket.Terminal{Scope: "A"}, Code: "9876-5432"},
-			ticket.ErrScope:    {Terminal: ticket.Terminal{ID: "1"}, Code: "9876-5432"},
-			ticket.ErrKey:      {Terminal: shop, Code: "9876-5432", Attempt: "a\nb"},
+			ticket.ErrTerminal: {Terminal: ticket.Terminal{Scope: "A"}, Code: ticket.NewCode("9876-5432")},
+			ticket.ErrScope:    {Terminal: ticket.Terminal{ID: "1"}, Code: ticket.NewCode("9876-5432")},
+			ticket.ErrKey:      {Terminal: shop, Code: ticket.NewCode("9876-5432"), Attempt: "a\nb"},
 		} {
 			_, err := d.Redeem(ctx, p)
 			assert.ErrorIs(t, err, want)
@@ -110,9 +112,9 @@ func TestOneRefusal(t *testing.T) {
 		}
 
 		// With its check digit or by its QR code the live one is good.
-		_, err = d.Inspect(ctx, ticket.Presentation{Terminal: shop, Code: ticket.Code(live.Number.DisplayChecked())})
+		_, err = d.Inspect(ctx, ticket.Presentation{Terminal: shop, Code: ticket.NewCode(live.Number.DisplayChecked())})
 		assert.NoError(t, err)
-		_, err = d.Redeem(ctx, ticket.Presentation{Terminal: shop, Code: ticket.Code(liveQR + "\r\n")})
+		_, err = d.Redeem(ctx, ticket.Presentation{Terminal: shop, Code: ticket.NewCode(liveQR + "\r\n")})
 		assert.NoError(t, err)
 	})
 }
@@ -120,9 +122,7 @@ func TestOneRefusal(t *testing.T) {
 // A forged code is refused though the store is gone: it was not asked.
 func TestForgedAsksNobody(t *testing.T) {
 	db := dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir()))
-	s, err := ticket.OpenSQL(t.Context(), db, ticket.SQLConfig{})
-	require.NoError(t, err)
-	d := newDesk(t, s, ticket.Config{})
+	d := newDesk(t, tables{db: db}, ticket.Config{})
 	tk := d.issue(t, 1)
 	good, err := d.QR(tk)
 	require.NoError(t, err)
@@ -131,17 +131,17 @@ func TestForgedAsksNobody(t *testing.T) {
 	forged, err := ticket.Keys{imp}.Seal(tk.Scope, tk.Number)
 	require.NoError(t, err)
 	require.NoError(t, db.Close())
-	_, err = d.Redeem(t.Context(), ticket.Presentation{Terminal: shop, Code: ticket.Code(forged)})
+	_, err = d.Redeem(t.Context(), ticket.Presentation{Terminal: shop, Code: ticket.NewCode(forged)})
 	assert.Same(t, ticket.ErrRefused, err)
-	_, err = d.Redeem(t.Context(), ticket.Presentation{Terminal: far, Code: ticket.Code(good)})
+	_, err = d.Redeem(t.Context(), ticket.Presentation{Terminal: far, Code: ticket.NewCode(good)})
 	assert.Same(t, ticket.ErrRefused, err)
-	_, err = d.Redeem(t.Context(), ticket.Presentation{Terminal: shop, Code: ticket.Code(good)})
+	_, err = d.Redeem(t.Context(), ticket.Presentation{Terminal: shop, Code: ticket.NewCode(good)})
 	require.Error(t, err)
 	assert.NotErrorIs(t, err, ticket.ErrRefused, "a store that fails is not a refusal")
 }
 
 func TestThrottle(t *testing.T) {
-	eachStore(t, func(t *testing.T, s ticket.Store) {
+	eachStore(t, func(t *testing.T, s tables) {
 		ctx := t.Context()
 		cfg := ticket.Config{Policy: ticket.Policy{Throttle: ticket.Throttle{PerTerminal: 3, PerScope: 5, Global: 7, Window: time.Hour}}}
 		d := newDesk(t, s, cfg)
@@ -170,7 +170,7 @@ func TestThrottle(t *testing.T) {
 		assert.Equal(t, ticket.ReasonThrottled, d.last())
 		text, err := d.QR(tk)
 		require.NoError(t, err)
-		assert.NoError(t, good(shop, ticket.Code(text)), "a QR code is no guess")
+		assert.NoError(t, good(shop, ticket.NewCode(text)), "a QR code is no guess")
 
 		// A neighbour may go on until the scope's bound.
 		require.NoError(t, good(shop2, code(tk.Number)))
@@ -195,7 +195,7 @@ func TestThrottle(t *testing.T) {
 		p.Terminal.Scope = far.Scope
 		text, err = d.QR(other)
 		require.NoError(t, err)
-		p.Code = ticket.Code(text)
+		p.Code = ticket.NewCode(text)
 		_, err = d.Redeem(ctx, p)
 		require.NoError(t, err)
 		p.Code = code(other.Number)
@@ -203,7 +203,7 @@ func TestThrottle(t *testing.T) {
 		require.NoError(t, err)
 		assert.True(t, r.Repeated)
 		for _, q := range []ticket.Presentation{{Terminal: p.Terminal, Code: p.Code, Attempt: "2"}, {Terminal: p.Terminal, Code: p.Code},
-			{Terminal: far, Code: p.Code, Attempt: "lost"}, {Terminal: p.Terminal, Code: "0000-0000", Attempt: "lost"}} {
+			{Terminal: far, Code: p.Code, Attempt: "lost"}, {Terminal: p.Terminal, Code: ticket.NewCode("0000-0000"), Attempt: "lost"}} {
 			_, err = d.Redeem(ctx, q)
 			assert.Same(t, ticket.ErrRefused, err)
 			assert.Equal(t, ticket.ReasonThrottled, d.last())
@@ -232,7 +232,7 @@ func TestThrottle(t *testing.T) {
 func TestThrottleBurst(t *testing.T) {
 	var mu sync.Mutex
 	reasons := map[ticket.Reason]int{}
-	b, err := ticket.NewBook(new(ticket.Memory), ticket.Config{
+	b := fast(t).open(t, ticket.Config{
 		Policy: ticket.Policy{Throttle: ticket.Throttle{PerTerminal: 10}},
 		Audit: func(_ context.Context, e ticket.Event) {
 			mu.Lock()
@@ -240,7 +240,6 @@ func TestThrottleBurst(t *testing.T) {
 			reasons[e.Reason]++
 		},
 	})
-	require.NoError(t, err)
 	var wg sync.WaitGroup
 	for range 200 {
 		wg.Go(func() {
@@ -252,27 +251,25 @@ func TestThrottleBurst(t *testing.T) {
 	assert.Equal(t, map[ticket.Reason]int{ticket.ReasonUnknown: 10, ticket.ReasonThrottled: 190}, reasons)
 }
 
-// hangUp ends the caller's context as soon as a number has been looked up.
-type hangUp struct {
-	ticket.Store
-	cancel context.CancelFunc
-}
-
-func (h hangUp) Find(ctx context.Context, scope ticket.Scope, n ticket.Number) (ticket.Ticket, error) {
-	t, err := h.Store.Find(ctx, scope, n)
-	h.cancel()
-	return t, err
-}
-
+// A terminal that hangs up as soon as a number has been looked up has guessed.
 func TestThrottleCountsWhoHangsUp(t *testing.T) {
-	m := new(ticket.Memory)
+	h := &dbtest.Hooked{DSN: dbtest.FastSQLite(t.TempDir())}
+	db := sql.OpenDB(h)
+	t.Cleanup(func() { assert.NoError(t, db.Close()) })
 	cfg := ticket.Config{Policy: ticket.Policy{Throttle: ticket.Throttle{PerTerminal: 1}}}
 	ctx, cancel := context.WithCancel(t.Context())
-	d := newDesk(t, hangUp{m, cancel}, cfg)
-	_, err := d.Inspect(ctx, ticket.Presentation{Terminal: shop, Code: "9876-5432"})
-	assert.Same(t, ticket.ErrRefused, err)
-	d = newDesk(t, m, cfg)
-	_, err = d.Inspect(t.Context(), ticket.Presentation{Terminal: shop, Code: "9876-5432"})
+	d := newDesk(t, tables{db: db}, cfg)
+	h.Set(func(s dbtest.Step) error {
+		if s.After && looksUp(s) {
+			cancel()
+		}
+		return nil
+	})
+	_, err := d.Inspect(ctx, ticket.Presentation{Terminal: shop, Code: ticket.NewCode("9876-5432")})
+	assert.Error(t, err)
+	assert.Error(t, ctx.Err())
+	h.Set(nil)
+	_, err = d.Inspect(t.Context(), ticket.Presentation{Terminal: shop, Code: ticket.NewCode("9876-5432")})
 	assert.Same(t, ticket.ErrRefused, err)
 	assert.Equal(t, ticket.ReasonThrottled, d.last())
 }
@@ -280,9 +277,13 @@ func TestThrottleCountsWhoHangsUp(t *testing.T) {
 // Every flow, and what its events and errors say printed in every way: no
 // more of a number than its last two digits.
 func TestAuditHoldsNoNumber(t *testing.T) {
-	eachStore(t, func(t *testing.T, s ticket.Store) {
+	auditKey, err := ticket.NewAuditKey([]byte("the key of the audit log"))
+	require.NoError(t, err)
+	_, err = ticket.NewAuditKey([]byte("fifteen bytes.."))
+	require.ErrorIs(t, err, ticket.ErrSecret)
+	eachStore(t, func(t *testing.T, s tables) {
 		ctx := t.Context()
-		d := newDesk(t, s, ticket.Config{AuditKey: []byte("of the audit log")})
+		d := newDesk(t, s, ticket.Config{AuditKey: auditKey})
 		tk := d.issue(t, 1)
 		var numbers []ticket.Number
 		var out strings.Builder
@@ -297,15 +298,15 @@ func TestAuditHoldsNoNumber(t *testing.T) {
 				try(d.Redeem(ctx, p))
 				text, err := d.QR(ticket.Ticket{Scope: shop.Scope, Number: n})
 				require.NoError(t, err)
-				p.Code = ticket.Code(text)
+				p.Code = ticket.NewCode(text)
 				try(d.Redeem(ctx, p))
-				p.Code = ticket.Code(text[:len(text)-5] + "AAAAA")
+				p.Code = ticket.NewCode(text[:len(text)-5] + "AAAAA")
 				try(d.Redeem(ctx, p))
-				p.Code = ticket.Code(n.Display() + "1")
+				p.Code = ticket.NewCode(n.Display() + "1")
 				try(d.Redeem(ctx, p))
-				try(d.Reprint(ctx, at, n))
+				try(d.Reprint(ctx, at, n, ""))
 				try(d.Replace(ctx, at, n, ""))
-				try(d.Cancel(ctx, at, n))
+				try(d.Cancel(ctx, at, n, ""))
 				try(d.Find(ctx, at.Scope, n))
 			}
 			numbers = append(numbers, n)

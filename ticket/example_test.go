@@ -2,6 +2,7 @@ package ticket_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,14 +11,23 @@ import (
 	"github.com/mynakit/mynakit/ticket"
 )
 
-// exampleBook is a book in memory on a fixed day. A program opens a database
-// with ticket.OpenSQL and leaves the clock out.
+// exampleDBs are closed when the tests have run.
+var exampleDBs []*sql.DB
+
+// exampleBook opens a book in memory on a fixed day. A program opens a database
+// of its own and leaves the clock out.
 func exampleBook(audit func(context.Context, ticket.Event)) *ticket.Book {
 	key, err := ticket.NewKey("K1", []byte("at least sixteen random bytes"))
 	if err != nil {
 		panic(err)
 	}
-	book, err := ticket.NewBook(new(ticket.Memory), ticket.Config{
+	db, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		panic(err)
+	}
+	db.SetMaxOpenConns(1) // or each connection has a database of its own
+	exampleDBs = append(exampleDBs, db)
+	book, err := ticket.Open(context.Background(), db, ticket.Config{
 		Keys:  ticket.Keys{key},
 		Audit: audit,
 		Clock: func() time.Time { return time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC) },
@@ -48,7 +58,7 @@ func Example() {
 	}
 	fmt.Println("good until", t.Until)
 
-	press := ticket.Presentation{Terminal: shop, Code: ticket.Code(scanned), Attempt: "till 2, 17"}
+	press := ticket.Presentation{Terminal: shop, Code: ticket.NewCode(scanned), Attempt: "till 2, 17"}
 	for range 2 {
 		r, err := book.Redeem(ctx, press)
 		fmt.Println(r.Ticket.State, r.Ticket.Points, r.Repeated, err)
@@ -69,8 +79,8 @@ func ExampleBook_Inspect() {
 		fmt.Println("audit:", e.Op, e.Reason, "…"+e.Tail)
 	})
 	shop := ticket.Terminal{ID: "000002", Scope: "141305-01"}
-	for _, code := range []ticket.Code{"９８７６－５４３２", "9876-543", "MPT1.K1.141305-01.98765432.AAAAAAAAAAAAAAAA"} {
-		_, err := book.Inspect(context.Background(), ticket.Presentation{Terminal: shop, Code: code})
+	for _, text := range []string{"９８７６－５４３２", "9876-543", "MPT1.K1.141305-01.98765432.AAAAAAAAAAAAAAAA"} {
+		_, err := book.Inspect(context.Background(), ticket.Presentation{Terminal: shop, Code: ticket.NewCode(text)})
 		fmt.Println(err, errors.Is(err, ticket.ErrRefused))
 	}
 	// Output:
@@ -135,7 +145,7 @@ func ExampleBook_Settle() {
 			fmt.Println(err)
 			return
 		}
-		r, err := book.Redeem(ctx, ticket.Presentation{Terminal: shop, Code: ticket.Code(t.Number.Digits())})
+		r, err := book.Redeem(ctx, ticket.Presentation{Terminal: shop, Code: ticket.NewCode(t.Number.Digits())})
 		if err != nil {
 			fmt.Println(err)
 			return

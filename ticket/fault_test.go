@@ -46,11 +46,10 @@ func TestEveryStepFails(t *testing.T) {
 	ctx := context.Background()
 	type world struct {
 		*desk
-		store             ticket.Store
 		live, used, spare ticket.Ticket
 	}
 	order := func(key string, points int64) ticket.Order { return ticket.Order{Points: points, Key: key} }
-	wrong := ticket.Presentation{Terminal: shop, Code: "0000-0001"}
+	wrong := ticket.Presentation{Terminal: shop, Code: ticket.NewCode("0000-0001")}
 	for name, call := range map[string]func(w *world) (any, error){
 		"issue": func(w *world) (any, error) { return w.Issue(ctx, shop, order("new", 3)) },
 		"issue again, and one more": func(w *world) (any, error) {
@@ -76,17 +75,15 @@ func TestEveryStepFails(t *testing.T) {
 			return true, nil
 		},
 		"issue where no number is free": func(w *world) (any, error) {
-			draft := w.live
-			draft.OrderKey = ""
-			_, err := w.store.Issue(ctx, ticket.Drafts{Scope: shop.Scope, Tickets: []ticket.Ticket{draft},
-				Room: ticket.Room{Draw: func() ticket.Number { return w.live.Number }, Limit: 1000}})
+			w.SetDraw(func() ticket.Number { return w.live.Number })
+			_, err := w.Issue(ctx, shop, order("", 3))
 			if fe, ok := errors.AsType[*ticket.FullError](err); ok {
 				return *fe, nil
 			}
 			return nil, err
 		},
-		"cancel":  func(w *world) (any, error) { return w.Cancel(ctx, shop, w.live.Number) },
-		"reprint": func(w *world) (any, error) { return w.Reprint(ctx, shop, w.live.Number) },
+		"cancel":  func(w *world) (any, error) { return w.Cancel(ctx, shop, w.live.Number, "again") },
+		"reprint": func(w *world) (any, error) { return w.Reprint(ctx, shop, w.live.Number, "again") },
 		"replace": func(w *world) (any, error) { return w.Replace(ctx, shop, w.live.Number, "again") },
 		"find":    func(w *world) (any, error) { return w.Find(ctx, shop.Scope, w.used.Number) },
 		"settle": func(w *world) (any, error) {
@@ -108,9 +105,8 @@ func TestEveryStepFails(t *testing.T) {
 			db := sql.OpenDB(f)
 			db.SetMaxOpenConns(1)
 			t.Cleanup(func() { assert.NoError(t, db.Close()) })
-			s, err := ticket.OpenSQL(ctx, db, ticket.SQLConfig{})
-			require.NoError(t, err)
-			w := &world{desk: newDesk(t, s, ticket.Config{}), store: s}
+			w := &world{desk: newDesk(t, tables{db: db}, ticket.Config{})}
+			var err error
 			w.spare, err = w.Issue(ctx, shop, order("first", 10))
 			require.NoError(t, err)
 			w.live, w.used = w.issue(t, 500), w.issue(t, 7)
@@ -139,7 +135,7 @@ func TestEveryStepFails(t *testing.T) {
 // dump gives all that a store has in its tables.
 func dump(t *testing.T, db *sql.DB) (all []string) {
 	t.Helper()
-	for _, table := range []string{"ticket_ticket", "ticket_fill", "ticket_miss"} {
+	for _, table := range []string{"ticket_ticket", "ticket_fill", "ticket_closed", "ticket_print"} {
 		rows, err := db.Query("SELECT * FROM " + table + " ORDER BY 1, 2")
 		require.NoError(t, err)
 		columns, err := rows.Columns()
@@ -170,7 +166,7 @@ func TestOpenFails(t *testing.T) {
 		f := &failing{Hooked: dbtest.Hooked{DSN: dbtest.FastSQLite(t.TempDir())}}
 		db := sql.OpenDB(f)
 		f.arm(step)
-		s, err := ticket.OpenSQL(t.Context(), db, ticket.SQLConfig{})
+		s, err := ticket.Open(t.Context(), db, ticket.Config{})
 		f.disarm()
 		if err == nil {
 			// Of the questions by which the engine is found out one may fail.
@@ -192,9 +188,7 @@ func TestOpenFails(t *testing.T) {
 // Another program keeps the database to itself for longer than RetryFor.
 func TestBusy(t *testing.T) {
 	dsn := dbtest.ImpatientSQLite(t.TempDir())
-	s, err := ticket.OpenSQL(t.Context(), dbtest.Open(t, "sqlite", dsn), ticket.SQLConfig{RetryFor: time.Millisecond})
-	require.NoError(t, err)
-	d := newDesk(t, s, ticket.Config{})
+	d := newDesk(t, openSQL(t, "sqlite", dsn), ticket.Config{RetryFor: time.Millisecond})
 	other, err := dbtest.Open(t, "sqlite", dsn+"&_txlock=immediate").Begin()
 	require.NoError(t, err)
 	_, err = d.Issue(t.Context(), shop, ticket.Order{Points: 1})

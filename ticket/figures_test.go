@@ -25,20 +25,16 @@ func expectedRedraws(n, s float64) float64 { return s*math.Log(s/(s-n)) - n }
 // from a hundredth of the space.
 func TestRedraws(t *testing.T) {
 	const small = 1_000_000
-	eachStore(t, func(t *testing.T, s ticket.Store) {
+	eachStore(t, func(t *testing.T, s tables) {
 		tickets, redraws := 20_000, 0
-		room := ticket.Room{Limit: ticket.Space / 10, Draw: func() ticket.Number {
+		d := newDesk(t, s, ticket.Config{})
+		d.SetDraw(func() ticket.Number {
 			n := ticket.NewNumber()
 			return number(t, "00"+n.Digits()[2:])
-		}}
-		proto := ticket.Ticket{Scope: "A", Points: 1, Until: day(t, "2026-12-01"), State: ticket.Issued,
-			IssuedAt: at(t, "2026-11-21 10:00:00"), IssuedBy: "1", Prints: 1}
-		d := ticket.Drafts{Scope: "A", Tickets: make([]ticket.Ticket, 5000), Room: room}
-		for i := range d.Tickets {
-			d.Tickets[i] = proto
-		}
-		for range tickets / len(d.Tickets) {
-			b, err := s.Issue(t.Context(), d)
+		})
+		orders := slices.Repeat([]ticket.Order{{Points: 1}}, 5000)
+		for range tickets / len(orders) {
+			b, err := d.IssueBatch(t.Context(), shop, orders)
 			require.NoError(t, err)
 			redraws += b.Redraws
 		}
@@ -52,14 +48,14 @@ func TestMillion(t *testing.T) {
 		t.Skip("a million tickets: set MYNAKIT_LONG=1")
 	}
 	const n = 1_000_000
-	b, err := ticket.NewBook(openSQL(t, "sqlite", dbtest.SQLite(t.TempDir())), ticket.Config{})
-	require.NoError(t, err)
+	b := openSQL(t, "sqlite", dbtest.SQLite(t.TempDir())).open(t, ticket.Config{})
 	orders := make([]ticket.Order, ticket.MaxBatch)
 	for i := range orders {
 		orders[i] = ticket.Order{Points: int64(i + 1)}
 	}
 	began, redraws := time.Now(), 0
 	var last ticket.Batch
+	var err error
 	for range n / len(orders) {
 		last, err = b.IssueBatch(t.Context(), shop, orders)
 		require.NoError(t, err)
@@ -118,11 +114,7 @@ func BenchmarkBatchCost(b *testing.B) {
 			ctx := b.Context()
 			db := dbtest.Open(b, e.driver, e.dsn(b))
 			book := func(prefix string) *ticket.Book {
-				s, err := ticket.OpenSQL(ctx, db, ticket.SQLConfig{Prefix: prefix})
-				require.NoError(b, err)
-				book, err := ticket.NewBook(s, ticket.Config{Policy: ticket.Policy{RefuseAt: ticket.Space / 2}})
-				require.NoError(b, err)
-				return book
+				return tables{db: db, prefix: prefix}.open(b, ticket.Config{Policy: ticket.Policy{RefuseAt: ticket.Space / 2}})
 			}
 			ours := book("ours_")
 			book("raw_")
@@ -165,8 +157,7 @@ func BenchmarkBatchCost(b *testing.B) {
 func BenchmarkIssueBatch(b *testing.B) {
 	for _, e := range engines {
 		b.Run(e.name, func(b *testing.B) {
-			bk, err := ticket.NewBook(openSQL(b, e.driver, e.dsn(b)), ticket.Config{Policy: ticket.Policy{RefuseAt: ticket.Space / 2}})
-			require.NoError(b, err)
+			bk := openSQL(b, e.driver, e.dsn(b)).open(b, ticket.Config{Policy: ticket.Policy{RefuseAt: ticket.Space / 2}})
 			orders := make([]ticket.Order, 1000)
 			for i := range orders {
 				orders[i] = ticket.Order{Points: int64(i + 1)}
@@ -186,8 +177,7 @@ func BenchmarkRedeem(b *testing.B) {
 	for _, e := range engines {
 		b.Run(e.name, func(b *testing.B) {
 			keys := ticket.Keys{key(b, "K1")}
-			bk, err := ticket.NewBook(openSQL(b, e.driver, e.dsn(b)), ticket.Config{Keys: keys})
-			require.NoError(b, err)
+			bk := openSQL(b, e.driver, e.dsn(b)).open(b, ticket.Config{Keys: keys})
 			var codes []ticket.Code
 			for b.Loop() {
 				if len(codes) == 0 {
@@ -201,7 +191,7 @@ func BenchmarkRedeem(b *testing.B) {
 					for _, t := range batch.Tickets {
 						text, err := bk.QR(t)
 						require.NoError(b, err)
-						codes = append(codes, ticket.Code(text))
+						codes = append(codes, ticket.NewCode(text))
 					}
 					b.StartTimer()
 				}

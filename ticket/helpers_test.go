@@ -1,10 +1,13 @@
 package ticket_test
 
 import (
+	"cmp"
+	"database/sql"
 	"fmt"
 	"os"
 	"regexp"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +15,7 @@ import (
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/internal/pgtest"
 	"github.com/mynakit/mynakit/ticket"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
@@ -23,6 +27,9 @@ func TestMain(m *testing.M) {
 		os.Exit(child())
 	}
 	code := m.Run()
+	for _, db := range exampleDBs {
+		_ = db.Close()
+	}
 	pg.Stop()
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
@@ -36,11 +43,29 @@ func TestMain(m *testing.M) {
 // long skips a test that is only for the full figures.
 func long() bool { return os.Getenv("MYNAKIT_LONG") == "1" }
 
-func openSQL(t testing.TB, driver, dsn string) *ticket.SQLStore {
-	s, err := ticket.OpenSQL(t.Context(), dbtest.Open(t, driver, dsn), ticket.SQLConfig{})
-	require.NoError(t, err)
-	return s
+// tables is where books are kept.
+type tables struct {
+	db     *sql.DB
+	prefix string
 }
+
+// open opens a book on the tables.
+func (s tables) open(t testing.TB, cfg ticket.Config) *ticket.Book {
+	t.Helper()
+	cfg.Prefix = s.prefix
+	b, err := ticket.Open(t.Context(), s.db, cfg)
+	require.NoError(t, err)
+	return b
+}
+
+func (s tables) table(name string) string { return cmp.Or(s.prefix, "ticket_") + name }
+
+func openSQL(t testing.TB, driver, dsn string) tables {
+	return tables{db: dbtest.Open(t, driver, dsn)}
+}
+
+// fast is SQLite without its syncs.
+func fast(t testing.TB) tables { return openSQL(t, "sqlite", dbtest.FastSQLite(t.TempDir())) }
 
 // engines are the databases that programs share.
 var engines = []struct {
@@ -51,17 +76,32 @@ var engines = []struct {
 	{"PostgreSQL", "pgx", func(t testing.TB) string { return pg.DSN(t) }},
 }
 
-// eachStore runs f on a fresh store of each kind.
-func eachStore(t *testing.T, f func(t *testing.T, s ticket.Store)) {
-	t.Run("Memory", func(t *testing.T) { f(t, new(ticket.Memory)) })
-	t.Run("SQLite", func(t *testing.T) { f(t, openSQL(t, "sqlite", dbtest.SQLite(t.TempDir()))) })
+// eachStore runs f on fresh tables in each engine.
+func eachStore(t *testing.T, f func(t *testing.T, s tables)) {
+	t.Run("SQLite", func(t *testing.T) { f(t, fast(t)) })
 	t.Run("PostgreSQL", func(t *testing.T) {
 		dsn, prefix := shared.next(t)
-		s, err := ticket.OpenSQL(t.Context(), dbtest.Open(t, "pgx", dsn), ticket.SQLConfig{Prefix: prefix})
-		require.NoError(t, err)
-		f(t, s)
+		f(t, tables{db: dbtest.Open(t, "pgx", dsn), prefix: prefix})
 	})
 }
+
+// eachHooked runs f on fresh tables in each engine, with a hook on the one way
+// to them and none on the other.
+func eachHooked(t *testing.T, f func(t *testing.T, h *dbtest.Hooked, hooked, other tables)) {
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) {
+			dsn := e.dsn(t)
+			other := openSQL(t, e.driver, dsn)
+			h := &dbtest.Hooked{Engine: other.db.Driver(), DSN: dsn}
+			db := sql.OpenDB(h)
+			t.Cleanup(func() { assert.NoError(t, db.Close()) })
+			f(t, h, tables{db: db}, other)
+		})
+	}
+}
+
+// looksUp reports whether a step looks a number up.
+func looksUp(s dbtest.Step) bool { return strings.Contains(s.What, "AND number = ") }
 
 // shared is a database in which each test has tables of its own, because a
 // new database takes the server longer than the test does.
@@ -133,7 +173,7 @@ var (
 	far   = ticket.Terminal{ID: "000001", Scope: "131016-01"}
 )
 
-func code(n ticket.Number) ticket.Code { return ticket.Code(n.Display()) }
+func code(n ticket.Number) ticket.Code { return ticket.NewCode(n.Display()) }
 
 // full drains a sequence.
 func full[T any](t testing.TB, seq func(func(T, error) bool)) []T {

@@ -121,11 +121,13 @@ func (r Revealed) Hide() (Ticket, error) {
 	if err := t.Number.UnmarshalText([]byte(r.Number)); err != nil {
 		return Ticket{}, err
 	}
-	for text, n := range map[string]*Number{r.ReplacedBy: &t.ReplacedBy, r.Replaces: &t.Replaces} {
-		if text == "" {
-			continue
+	if r.ReplacedBy != "" {
+		if err := t.ReplacedBy.UnmarshalText([]byte(r.ReplacedBy)); err != nil {
+			return Ticket{}, err
 		}
-		if err := n.UnmarshalText([]byte(text)); err != nil {
+	}
+	if r.Replaces != "" {
+		if err := t.Replaces.UnmarshalText([]byte(r.Replaces)); err != nil {
 			return Ticket{}, err
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/ticket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -28,33 +27,23 @@ type wanted struct {
 // Any sequence of operations leaves what a few lines of bookkeeping expect,
 // and the settlement is the sum of the redemptions.
 func TestModel(t *testing.T) {
-	for _, kind := range []string{"Memory", "SQLite"} {
-		t.Run(kind, func(t *testing.T) {
-			var store ticket.Store = new(ticket.Memory)
-			if kind == "SQLite" {
-				store = openSQL(t, "sqlite", dbtest.SQLite(t.TempDir()))
-			}
-			runs := 0
-			rapid.Check(t, func(r *rapid.T) {
-				runs++ // each run has a scope to itself
-				if kind == "SQLite" && runs > 20 && !long() {
-					return
-				}
-				model(r, store, ticket.Scope(fmt.Sprintf("RUN-%d", runs)))
-			})
+	eachStore(t, func(t *testing.T, s tables) {
+		runs := 0
+		rapid.Check(t, func(r *rapid.T) {
+			runs++ // each run has a scope to itself
+			model(t, r, s, ticket.Scope(fmt.Sprintf("RUN-%d", runs)))
 		})
-	}
+	})
 }
 
-func model(t *rapid.T, store ticket.Store, scope ticket.Scope) {
+func model(whole *testing.T, t *rapid.T, s tables, scope ticket.Scope) {
 	ctx := context.Background()
 	const grace = 2
 	begin := time.Date(2026, 11, 21, 1, 0, 0, 0, time.UTC)
 	c := &clock{now: begin}
 	k, err := ticket.NewKey("K1", []byte("a secret of the tests"))
 	require.NoError(t, err)
-	b, err := ticket.NewBook(store, ticket.Config{Clock: c.Now, Keys: ticket.Keys{k}, Policy: ticket.Policy{GraceDays: grace}})
-	require.NoError(t, err)
+	b := s.open(whole, ticket.Config{Clock: c.Now, Keys: ticket.Keys{k}, Policy: ticket.Policy{GraceDays: grace}})
 	tickets := map[ticket.Number]*wanted{}
 	var numbers []ticket.Number
 	desk := ticket.Terminal{ID: "desk", Scope: scope}
@@ -90,7 +79,7 @@ func model(t *rapid.T, store ticket.Store, scope ticket.Scope) {
 			}
 			text, err := ticket.Keys{k}.Seal(scope, n)
 			require.NoError(t, err)
-			p.Code = ticket.Code(text)
+			p.Code = ticket.NewCode(text)
 			claim := rapid.IntRange(-3, 1).Draw(t, "claim")
 			ok := w.gone == "" && !lapsed(w, 0)
 			if claim > -3 {
@@ -117,17 +106,25 @@ func model(t *rapid.T, store ticket.Store, scope ticket.Scope) {
 		},
 		"cancel": func(t *rapid.T) {
 			n, w := pick()
-			_, err := b.Cancel(ctx, desk, n)
-			if w.gone == "cancelled" || w.gone == "" && !lapsed(w, grace) {
+			who := ticket.Terminal{ID: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "terminal"), Scope: scope}
+			attempt := rapid.SampledFrom([]string{"", "1", "2"}).Draw(t, "attempt")
+			r, err := b.Cancel(ctx, who, n, attempt)
+			switch {
+			case w.gone == "cancelled" && attempt != "" && attempt == w.attempt && who.ID == w.terminal:
 				require.NoError(t, err)
-				w.gone = "cancelled"
-			} else {
+				require.True(t, r.Repeated)
+			case w.gone == "" && !lapsed(w, grace):
+				require.NoError(t, err)
+				require.False(t, r.Repeated)
+				w.gone, w.terminal, w.attempt = "cancelled", who.ID, attempt
+			default:
 				require.ErrorIs(t, err, ticket.ErrState)
 			}
 		},
 		"replace": func(t *rapid.T) {
 			n, w := pick()
-			tk, err := b.Replace(ctx, desk, n, "")
+			r, err := b.Replace(ctx, desk, n, "")
+			tk := r.Ticket
 			if w.gone == "" && !lapsed(w, 0) {
 				require.NoError(t, err)
 				require.Equal(t, []any{w.points, w.until}, []any{tk.Points, tk.Until})
@@ -139,7 +136,7 @@ func model(t *rapid.T, store ticket.Store, scope ticket.Scope) {
 		},
 		"reprint": func(t *rapid.T) {
 			n, w := pick()
-			_, err := b.Reprint(ctx, desk, n)
+			_, err := b.Reprint(ctx, desk, n, "")
 			require.Equal(t, w.gone == "" && !lapsed(w, 0), err == nil)
 		},
 		"": func(t *rapid.T) {
@@ -175,22 +172,23 @@ func TestIssueTogether(t *testing.T) {
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) {
 			dsn := e.dsn(t)
-			stores := []*ticket.SQLStore{openSQL(t, e.driver, dsn), openSQL(t, e.driver, dsn)}
-			proto := ticket.Ticket{Scope: "A", Points: 1, Until: day(t, "2026-12-01"), State: ticket.Issued,
-				IssuedAt: at(t, "2026-11-21 10:00:00"), IssuedBy: "1", Prints: 1}
-			room := ticket.Room{Limit: ticket.Space, Draw: func() ticket.Number {
-				var n ticket.Number
-				_ = n.UnmarshalText([]byte("00000" + ticket.NewNumber().Digits()[5:]))
-				return n
-			}}
+			books := []*desk{newDesk(t, openSQL(t, e.driver, dsn), ticket.Config{}), newDesk(t, openSQL(t, e.driver, dsn), ticket.Config{})}
+			for _, b := range books {
+				b.SetDraw(func() ticket.Number {
+					var n ticket.Number
+					_ = n.UnmarshalText([]byte("00000" + ticket.NewNumber().Digits()[5:]))
+					return n
+				})
+			}
+			until := day(t, "2026-12-01")
 			var mu sync.Mutex
 			var wg sync.WaitGroup
 			all := map[ticket.Number]bool{}
 			for w := range 8 {
 				wg.Go(func() {
-					d := ticket.Drafts{Scope: "A", Room: room, Tickets: slices.Repeat([]ticket.Ticket{proto}, 20)}
+					orders := slices.Repeat([]ticket.Order{{Points: 1, Until: until}}, 20)
 					for range 3 {
-						b, err := stores[w%2].Issue(t.Context(), d)
+						b, err := books[w%2].IssueBatch(t.Context(), shop, orders)
 						if !assert.NoError(t, err) {
 							return
 						}
@@ -205,10 +203,9 @@ func TestIssueTogether(t *testing.T) {
 			}
 			wg.Wait()
 			assert.Len(t, all, 480)
-			rest := full(t, stores[0].Unredeemed(t.Context(), "A", ticket.Period{From: proto.Until, To: proto.Until}))
+			rest := full(t, books[0].Unredeemed(t.Context(), shop.Scope, ticket.Period{From: until, To: until}))
 			assert.Len(t, rest, 480)
-			d := ticket.Drafts{Scope: "A", Room: room, Tickets: []ticket.Ticket{proto}}
-			b, err := stores[1].Issue(t.Context(), d)
+			b, err := books[1].IssueBatch(t.Context(), shop, []ticket.Order{{Points: 1}})
 			require.NoError(t, err)
 			assert.Equal(t, int64(481), b.Taken)
 		})

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mynakit/mynakit/internal/secret/secrettest"
 	"github.com/mynakit/mynakit/ticket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -18,7 +19,6 @@ import (
 
 var (
 	_ encoding.TextMarshaler   = ticket.Number{}
-	_ encoding.TextAppender    = ticket.Number{}
 	_ encoding.TextUnmarshaler = (*ticket.Number)(nil)
 	_ driver.Valuer            = ticket.Number{}
 	_ sql.Scanner              = (*ticket.Number)(nil)
@@ -128,7 +128,7 @@ func TestCheckDigit(t *testing.T) {
 func TestNumberHides(t *testing.T) {
 	n := number(t, "9876-5432")
 	tk := ticket.Ticket{Scope: "A", Number: n, Replaces: n, Points: 5}
-	p := ticket.Presentation{Terminal: shop, Code: "9876-5432"}
+	p := ticket.Presentation{Terminal: shop, Code: ticket.NewCode("9876-5432")}
 	var out strings.Builder
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X", "%T|%v", "%08d", "%c", "%U", "%b"} {
 		for _, v := range []any{n, &n, tk, &tk, []ticket.Ticket{tk}, map[string]any{"n": n}, p, p.Code, &p, []ticket.Code{p.Code}} {
@@ -147,6 +147,19 @@ func TestNumberHides(t *testing.T) {
 		assert.NotContains(t, strings.ToLower(out.String()), secret)
 	}
 	assert.Contains(t, out.String(), "****-**32")
+
+	key := key(t, "K1")
+	audit, err := ticket.NewAuditKey([]byte("sixteen bytes of audit"))
+	require.NoError(t, err)
+	cfg := ticket.Config{Keys: ticket.Keys{key}, AuditKey: audit}
+	book := fast(t).open(t, cfg)
+	for name, v := range map[string]any{
+		"number": n, "ticket": tk, "receipt": ticket.Receipt{Ticket: tk}, "batch": ticket.Batch{Tickets: []ticket.Ticket{tk}},
+		"detail": tk.Detail(), "presentation": p, "code": p.Code, "map": map[ticket.Number]int{n: 1},
+		"key": key, "keys": ticket.Keys{key}, "audit key": audit, "config": cfg, "book": book,
+	} {
+		assert.Empty(t, secrettest.Told(v, "98765432", "9876-5432", "a secret of the tests, K1", "sixteen bytes of audit"), name)
+	}
 	assert.Equal(t, "", ticket.Number{}.String())
 }
 
@@ -154,17 +167,19 @@ func TestNumberText(t *testing.T) {
 	n := number(t, "0012-3456")
 	js, err := json.Marshal(map[ticket.Number]ticket.Number{n: n})
 	require.NoError(t, err)
-	assert.JSONEq(t, `{"00123456":"00123456"}`, string(js))
+	assert.JSONEq(t, `{"****-**56":"****-**56"}`, string(js), "JSON is for logs too")
 	var back map[ticket.Number]ticket.Number
-	require.NoError(t, json.Unmarshal(js, &back))
+	require.ErrorIs(t, json.Unmarshal(js, &back), ticket.ErrNumber, "and what was hidden is not read back")
+	require.NoError(t, json.Unmarshal([]byte(`{"00123456":"00123456"}`), &back))
 	assert.Equal(t, map[ticket.Number]ticket.Number{n: n}, back)
 	got := n
 	for _, bad := range []string{`"0012-3456"`, `"1234567"`, `""`, `12345678`, `"1234567x"`} {
 		assert.Error(t, json.Unmarshal([]byte(bad), &got), bad)
 		assert.Equal(t, n, got)
 	}
-	_, err = json.Marshal(ticket.Number{})
-	assert.ErrorIs(t, err, ticket.ErrNumber)
+	js, err = json.Marshal(ticket.Number{})
+	require.NoError(t, err)
+	assert.Equal(t, `""`, string(js))
 
 	v, err := n.Value()
 	require.NoError(t, err)

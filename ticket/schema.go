@@ -45,6 +45,7 @@ var schema = sqldb.Schema{Name: "ticket", Steps: [][]string{{
 	"CREATE INDEX {ticket_attempt} ON {ticket} (scope, ended_by, attempt) WHERE attempt IS NOT NULL",
 	// When a count was begun, by the database's clock in seconds.
 	"ALTER TABLE {miss} ADD COLUMN made BIGINT NOT NULL DEFAULT 0",
+	"UPDATE {miss} SET made = CASE WHEN span < 100000 THEN span * 86400 ELSE 0 END", // a span was a day, if not changed
 	"DROP INDEX {miss_span}",
 	"CREATE INDEX {miss_made} ON {miss} (made)",
 }}}

@@ -33,7 +33,7 @@ func listed(ds ...ticket.Detail) iter.Seq2[ticket.Detail, error] {
 }
 
 func TestSettle(t *testing.T) {
-	eachStore(t, func(t *testing.T, s ticket.Store) {
+	eachStore(t, func(t *testing.T, s tables) {
 		ctx := t.Context()
 		d := newDesk(t, s, ticket.Config{Policy: ticket.Policy{GraceDays: 3}})
 		redeem := func(when string, at_ ticket.Terminal, points int64) ticket.Ticket {
@@ -54,7 +54,7 @@ func TestSettle(t *testing.T) {
 			require.NoError(t, err)
 		}
 		cancelled := d.issue(t, 5)
-		_, err := d.Cancel(ctx, shop, cancelled.Number)
+		_, err := d.Cancel(ctx, shop, cancelled.Number, "")
 		require.NoError(t, err)
 		d.clock.set(at(t, "2026-11-30 10:00:00"))
 		nov := period(t, "2026-11-01", "2026-11-30")

@@ -33,6 +33,8 @@ type Throttle struct {
 	Window      time.Duration // zero means 24 hours; not under a minute
 }
 
+const defaultWindow = 24 * time.Hour
+
 func (t Throttle) withDefaults() (Throttle, error) {
 	for _, f := range []struct {
 		n   *int
@@ -46,7 +48,7 @@ func (t Throttle) withDefaults() (Throttle, error) {
 		}
 	}
 	if t.Window == 0 {
-		t.Window = 24 * time.Hour
+		t.Window = defaultWindow
 	}
 	if t.Window < time.Minute {
 		return t, fmt.Errorf("%w: Throttle.Window", ErrPolicy)
@@ -116,7 +118,10 @@ func (b *Book) reserve(ctx context.Context, at Terminal) (*guess, error) {
 	width := limit.Window.Microseconds()
 	scope := string(at.Scope)
 	// Programs with other windows have counts of their own.
-	in := fmt.Sprintf(" in %d", width)
+	in := ""
+	if limit.Window != defaultWindow {
+		in = fmt.Sprintf(" in %d", width)
+	}
 	subjects := []string{"terminal " + scope + " " + at.ID + in, "scope " + scope + in, "all" + in}
 	var g *guess
 	err := b.db.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
@@ -139,7 +144,10 @@ func (b *Book) reserve(ctx context.Context, at Terminal) (*guess, error) {
 			}
 		}
 		g.subjects = subjects
-		_, err = tx.Exec(ctx, "DELETE FROM {miss} WHERE made < "+databaseTime(tx)+" - ?", int64(max(2*limit.Window, keepMisses)/time.Second))
+		// Both clocks must say that a count is old. The program's may be
+		// wrong, and the other program's window is another.
+		_, err = tx.Exec(ctx, "DELETE FROM {miss} WHERE made < "+databaseTime(tx)+" - ? AND span < ?",
+			int64(max(2*limit.Window, keepMisses)/time.Second), g.span-1)
 		return err
 	})
 	if errors.Is(err, errThrottled) {

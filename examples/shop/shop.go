@@ -95,18 +95,15 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Shop, error) {
 		return nil, err
 	}
 
-	tickets, err := ticket.OpenSQL(ctx, db, ticket.SQLConfig{RetryFor: cfg.RetryFor})
-	if err != nil {
-		return nil, err
-	}
 	key, err := ticket.NewKey(ticketKeyID, cfg.Keys.ticket)
 	if err != nil {
 		return nil, err
 	}
-	s.book, err = ticket.NewBook(tickets, ticket.Config{
-		Keys:  ticket.Keys{key},
-		Audit: cfg.Audit,
-		Clock: cfg.Now,
+	s.book, err = ticket.Open(ctx, db, ticket.Config{
+		RetryFor: cfg.RetryFor,
+		Keys:     ticket.Keys{key},
+		Audit:    cfg.Audit,
+		Clock:    cfg.Now,
 	})
 	if err != nil {
 		return nil, err

@@ -176,14 +176,14 @@ func TestADay(t *testing.T) {
 		require.NoError(t, err)
 		assert.Empty(t, left)
 
-		shown, err := s.Inspect(ctx, till, ticket.Code(slip.QR))
+		shown, err := s.Inspect(ctx, till, ticket.NewCode(slip.QR))
 		require.NoError(t, err)
 		assert.EqualValues(t, 500, shown.Points)
 		for range 2 {
-			_, err = s.Redeem(ctx, till, ticket.Code(slip.QR), "press 1")
+			_, err = s.Redeem(ctx, till, ticket.NewCode(slip.QR), "press 1")
 			require.NoError(t, err, "the same attempt is answered again")
 		}
-		_, err = s.Redeem(ctx, till, ticket.Code(slip.QR), "press 2")
+		_, err = s.Redeem(ctx, till, ticket.NewCode(slip.QR), "press 2")
 		assert.ErrorIs(t, err, ticket.ErrRefused)
 
 		day, err := s.Settle(ctx, ticket.Period{From: s.Today(), To: s.Today()})
@@ -249,9 +249,7 @@ func TestTerminalDiesMidTicket(t *testing.T) {
 		at, order := s.Terminal("T1"), ticket.Order{Points: 500, Key: "sale 1"}
 
 		// What the terminal did before it died.
-		store, err := ticket.OpenSQL(ctx, db, ticket.SQLConfig{})
-		require.NoError(t, err)
-		book, err := ticket.NewBook(store, ticket.Config{})
+		book, err := ticket.Open(ctx, db, ticket.Config{})
 		require.NoError(t, err)
 		half, err := book.Issue(ctx, at, order)
 		require.NoError(t, err)

@@ -128,10 +128,12 @@ func (s *Shop) Unprinted(ctx context.Context, at ticket.Terminal) ([]ticket.Tick
 	return live, nil
 }
 
-// Reprint gives a live ticket for printing once more, under the same number
-// (再発行). The errors are those of [ticket.Book.Reprint].
-func (s *Shop) Reprint(ctx context.Context, at ticket.Terminal, n ticket.Number) (ticket.Ticket, error) {
-	return s.book.Reprint(ctx, at, n)
+// Reprint returns a live ticket for printing once more, under the same number
+// (再発行). attempt names this press of the button; a repeat of it counts no
+// further paper. The errors are those of [ticket.Book.Reprint].
+func (s *Shop) Reprint(ctx context.Context, at ticket.Terminal, n ticket.Number, attempt string) (ticket.Ticket, error) {
+	r, err := s.book.Reprint(ctx, at, n, attempt)
+	return r.Ticket, err
 }
 
 // Inspect shows a ticket that could be redeemed at a terminal now

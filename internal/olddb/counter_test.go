@@ -41,7 +41,7 @@ func TestCounter(t *testing.T) {
 		books := shop.Books{Granted: 2000, Ticketed: 1100, Combined: 600, City: 300, Merged: 600, Mall: 600}
 		assert.Equal(t, books, must(s.Books(ctx))(t))
 
-		receipt := must(s.Redeem(ctx, till, ticket.Code(w.Counter.LiveQR), "press 1"))(t)
+		receipt := must(s.Redeem(ctx, till, ticket.NewCode(w.Counter.LiveQR), "press 1"))(t)
 		assert.Equal(t, w.Counter.Live, receipt.Ticket.Number.Digits())
 		day := must(s.Settle(ctx, ticket.Period{From: s.Today(), To: s.Today()}))(t)
 		assert.Equal(t, ticket.Total{Tickets: 3, Points: 1100}, day.Issued)

@@ -15,8 +15,7 @@ func TestTickets(t *testing.T) {
 	each(t, "keepers", func(t *testing.T, db *sql.DB, w want) {
 		ctx := t.Context()
 		key := must(ticket.NewKey("K1", []byte("the ticket key of this old fixture")))(t)
-		store := must(ticket.OpenSQL(ctx, db, ticket.SQLConfig{}))(t)
-		b := must(ticket.NewBook(store, ticket.Config{Clock: clock, Keys: ticket.Keys{key},
+		b := must(ticket.Open(ctx, db, ticket.Config{Clock: clock, Keys: ticket.Keys{key},
 			Policy: ticket.Policy{Throttle: ticket.Throttle{PerTerminal: 5}}}))(t)
 
 		require.Len(t, w.Tickets, 7)
@@ -55,15 +54,15 @@ func TestTickets(t *testing.T) {
 		// paper.
 		again := must(b.Issue(ctx, office, ticket.Order{Points: 600, Key: "order 6"}))(t)
 		assert.Equal(t, tickets["order 6"].Number, again.Number)
-		receipt := must(b.Redeem(ctx, ticket.Presentation{Terminal: till, Code: ticket.Code(tickets["order redeemed"].Number.Digits()), Attempt: "press 1"}))(t)
+		receipt := must(b.Redeem(ctx, ticket.Presentation{Terminal: till, Code: ticket.NewCode(tickets["order redeemed"].Number.Digits()), Attempt: "press 1"}))(t)
 		assert.True(t, receipt.Repeated)
-		receipt = must(b.Redeem(ctx, ticket.Presentation{Terminal: till, Code: ticket.Code(must(b.QR(tickets["order 6"]))(t))}))(t)
+		receipt = must(b.Redeem(ctx, ticket.Presentation{Terminal: till, Code: ticket.NewCode(must(b.QR(tickets["order 6"]))(t))}))(t)
 		assert.EqualValues(t, 600, receipt.Ticket.Points)
 
 		// Three numbers were guessed today, of five.
-		live := ticket.Code(tickets["order live"].Number.Digits())
+		live := ticket.NewCode(tickets["order live"].Number.Digits())
 		guess := func() {
-			_, err := b.Inspect(ctx, ticket.Presentation{Terminal: till, Code: ticket.Code(tickets["order replaced"].Number.Digits())})
+			_, err := b.Inspect(ctx, ticket.Presentation{Terminal: till, Code: ticket.NewCode(tickets["order replaced"].Number.Digits())})
 			assert.ErrorIs(t, err, ticket.ErrRefused)
 		}
 		guess()

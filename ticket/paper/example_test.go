@@ -3,8 +3,11 @@ package paper_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"fmt"
 	"strings"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/mynakit/mynakit/ticket"
 	"github.com/mynakit/mynakit/ticket/paper"
@@ -16,7 +19,12 @@ func exampleSlip() (paper.Slip, error) {
 	if err != nil {
 		return paper.Slip{}, err
 	}
-	book, err := ticket.NewBook(new(ticket.Memory), ticket.Config{Keys: ticket.Keys{key}})
+	db, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		return paper.Slip{}, err
+	}
+	db.SetMaxOpenConns(1) // or each connection has a database of its own
+	book, err := ticket.Open(context.Background(), db, ticket.Config{Keys: ticket.Keys{key}})
 	if err != nil {
 		return paper.Slip{}, err
 	}

@@ -459,7 +459,7 @@ func qrOf(t *testing.T, s *shop.Shop) string {
 	p := other.open(t).put(card, "known").get("/issue")
 	p.send("/issue/check", "points", "500", "until", s.Today().AddDays(30).String()).send("/issue/issue").get("/print/ticket.svg")
 	number := regexp.MustCompile(`>(\d{4}-\d{4})<`).FindStringSubmatch(p.body)[1]
-	found, err := s.Inspect(t.Context(), s.Terminal("T-02"), ticket.Code(number))
+	found, err := s.Inspect(t.Context(), s.Terminal("T-02"), ticket.NewCode(number))
 	require.NoError(t, err)
 	slip, err := s.Slip(found)
 	require.NoError(t, err)

@@ -29,6 +29,8 @@ type issueWork struct {
 	Order  ticket.Order
 	Ticket ticket.Ticket // once it is issued
 	Paper  bool          // it has been printed
+	// reprint is of the next press of that button, however often it is sent.
+	reprint string
 }
 
 func (w *issueWork) close() {
@@ -78,7 +80,7 @@ func (p *Page) issueCheck(ctx context.Context, s *session, form url.Values) (*no
 	if today := p.cfg.Shop.Today(); err != nil || until.Compare(today) < 0 || until.Compare(today.AddDays(ticket.MaxDays)) > 0 {
 		return nil, ticket.ErrValidity
 	}
-	next := &issueWork{Order: ticket.Order{Points: points, Until: until, Key: rand.Text()}}
+	next := &issueWork{Order: ticket.Order{Points: points, Until: until, Key: rand.Text()}, reprint: rand.Text()}
 	err = p.withCard(ctx, func(card *jpki.Card) (err error) {
 		next.visit, err = p.cfg.Shop.Begin(ctx, card)
 		return err
@@ -140,7 +142,7 @@ func (p *Page) issueUnprinted(ctx context.Context, s *session, _ url.Values) (*n
 	t := tickets[0]
 	s.look(func(w *work) {
 		w.issue.close()
-		w.issue = &issueWork{Ticket: t, Order: ticket.Order{Points: t.Points, Until: t.Until}}
+		w.issue = &issueWork{Ticket: t, Order: ticket.Order{Points: t.Points, Until: t.Until}, reprint: rand.Text()}
 	})
 	return nil, nil
 }
@@ -151,13 +153,13 @@ func (p *Page) issueReprint(ctx context.Context, s *session, _ url.Values) (*not
 	if !ok {
 		return nil, registry.ErrSessionOver
 	}
-	t, err := p.cfg.Shop.Reprint(ctx, p.at, now.Ticket.Number)
+	t, err := p.cfg.Shop.Reprint(ctx, p.at, now.Ticket.Number, now.reprint)
 	if err != nil {
 		return nil, err
 	}
 	s.look(func(w *work) {
-		if w.issue != nil {
-			w.issue.Ticket = t
+		if w.issue != nil && w.issue.reprint == now.reprint {
+			w.issue.Ticket, w.issue.reprint = t, rand.Text()
 		}
 	})
 	return &notice{Kind: "warn",

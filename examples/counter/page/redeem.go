@@ -35,12 +35,13 @@ func (p *Page) redeemData(_ context.Context, s *session, _ url.Values) (any, err
 // (ポイント券情報読取), and changes nothing.
 func (p *Page) redeemInspect(ctx context.Context, s *session, form url.Values) (*notice, error) {
 	s.look(func(w *work) { w.redeem = nil })
-	code := ticket.Code(form.Get("code"))
-	if code == "" {
+	text := form.Get("code")
+	if text == "" {
 		return nil, &entry{
 			mykey.Text{JA: "QRコードまたは発券番号がありません。", EN: "There is neither a QR code nor a number."},
 			mykey.Text{JA: "券を読み取るか、8桁の番号を入力してください。", EN: "Scan the ticket or type its eight digits."}}
 	}
+	code := ticket.NewCode(text)
 	t, err := p.cfg.Shop.Inspect(ctx, p.at, code)
 	if err != nil {
 		return nil, err

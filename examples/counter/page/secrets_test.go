@@ -36,7 +36,7 @@ func TestSecretsStay(t *testing.T) {
 	number := ticketNumber.FindStringSubmatch(p.body)[1]
 	p.get("/redeem").send("/redeem/inspect", "code", "1"+number)
 	p.send("/redeem/inspect", "code", number)
-	live, err := s.Inspect(t.Context(), s.Terminal("T-01"), ticket.Code(number))
+	live, err := s.Inspect(t.Context(), s.Terminal("T-01"), ticket.NewCode(number))
 	require.NoError(t, err)
 	slip, err := s.Slip(live)
 	require.NoError(t, err)

@@ -140,7 +140,7 @@ func TestRefusalIsOne(t *testing.T) {
 	p := serve(t, s).open(t).put(card, "known")
 	p.get("/issue").send("/issue/check", "points", "100", "until", s.Today().String()).send("/issue/issue").get("/print/ticket.svg")
 	number := ticketNumber.FindStringSubmatch(p.body)[1]
-	used, err := s.Inspect(t.Context(), s.Terminal("T-01"), ticket.Code(number))
+	used, err := s.Inspect(t.Context(), s.Terminal("T-01"), ticket.NewCode(number))
 	require.NoError(t, err)
 	slip, err := s.Slip(used)
 	require.NoError(t, err)

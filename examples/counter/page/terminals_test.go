@@ -260,7 +260,7 @@ func (c *clerk) issue(s *shop.Shop, terminal string, points int64) (code, error)
 		return code{}, err
 	}
 	number := ticketNumber.FindStringSubmatch(svg)[1]
-	t, err := s.Inspect(context.Background(), s.Terminal(terminal), ticket.Code(number))
+	t, err := s.Inspect(context.Background(), s.Terminal(terminal), ticket.NewCode(number))
 	if err != nil {
 		return code{}, err
 	}
