@@ -252,7 +252,20 @@ func (q Queries) Now(ctx context.Context) (time.Time, error) {
 }
 
 // pgNow is the time now and not that of the transaction's begin.
-const pgNow = "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000000) AS BIGINT)"
+const pgNow = "SELECT {:clock}"
+
+// NowArg returns the argument of coalesce(CAST(? AS BIGINT), {:clock}), which is
+// the time of [Queries.Now] in microseconds within another statement: in its
+// RETURNING clause the time is read when the statement has its locks.
+func (q Queries) NowArg() any {
+	switch {
+	case q.base.clock != nil:
+		return q.base.clock().UnixMicro()
+	case q.base.dialect == SQLite:
+		return time.Now().UnixMicro()
+	}
+	return nil
+}
 
 // find returns a query's text in the engine's form, and its prepared statement
 // if there is one.

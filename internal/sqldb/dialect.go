@@ -80,6 +80,8 @@ var words = map[string][2]string{
 	"forshare": {"", "FOR SHARE"},
 	// Creates a table whose primary key is its only tree.
 	"withoutrowid": {"WITHOUT ROWID", ""},
+	// The database's time now in microseconds, if its clock decides.
+	"clock": {"NULL", "CAST(floor(extract(epoch FROM clock_timestamp()) * 1000000) AS BIGINT)"},
 }
 
 // Rewrite returns a query in the engine's own form: {name} becomes prefix+name,
@@ -91,6 +93,7 @@ var words = map[string][2]string{
 //	{:forupdate}     FOR UPDATE where rows can be locked
 //	{:forshare}      FOR SHARE where rows can be locked
 //	{:withoutrowid}  WITHOUT ROWID where it exists
+//	{:clock}         the time now in microseconds since 1970, and NULL on SQLite
 //
 // Quoted strings, quoted names and comments are copied as they are. A query
 // with an unknown word, a malformed name or an unclosed brace, quote or

@@ -11,6 +11,12 @@ import (
 	"github.com/mynakit/mynakit/mykey"
 )
 
+const selectBalances = `SELECT h.base, p.id, p.code, p.kind, p.name, l.expires, l.points
+	FROM {alias} a JOIN {holder} h ON h.id = a.holder
+	LEFT JOIN {lot} l ON l.holder = h.id AND l.points > 0
+	LEFT JOIN {programme} p ON p.id = l.programme AND (l.expires >= ? OR p.kind = 3)
+	WHERE a.mykey = ? ORDER BY l.programme, l.expires`
+
 // Balances returns what a holder has, in the order of [Sort]. Programmes in
 // which the holder has no points are left out. It reads no history.
 //
@@ -22,11 +28,7 @@ func (l *Ledger) Balances(ctx context.Context, id mykey.ID) ([]Balance, error) {
 		if err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, `SELECT h.base, p.id, p.code, p.kind, p.name, l.expires, l.points
-			FROM {alias} a JOIN {holder} h ON h.id = a.holder
-			LEFT JOIN {lot} l ON l.holder = h.id AND l.points > 0
-			LEFT JOIN {programme} p ON p.id = l.programme AND (l.expires >= ? OR p.kind = 3)
-			WHERE a.mykey = ? ORDER BY l.programme, l.expires`, today, id.String())
+		rows, err := tx.Query(ctx, selectBalances, today, id.String())
 		if err != nil {
 			return err
 		}
@@ -69,9 +71,8 @@ func (l *Ledger) Balances(ctx context.Context, id mykey.ID) ([]Balance, error) {
 
 // today returns the day in Japan by the ledger's clock.
 func (l *Ledger) today(ctx context.Context, tx *sqldb.Tx) (int64, error) {
-	var now int64
-	err := tx.QueryRow(ctx, "SELECT "+clock(tx), l.now(tx)).Scan(&now)
-	return dayNumber(mykey.DateOf(instantOf(now))), err
+	now, err := tx.Now(ctx)
+	return dayNumber(mykey.DateOf(now)), err
 }
 
 // Movement is an operation in a holder's history (利用履歴, システム設計書 IV(4)).

@@ -2,6 +2,7 @@ package point
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 
 	"github.com/mynakit/mynakit/internal/sqldb"
@@ -68,7 +69,11 @@ func (l *Ledger) cancel(ctx context.Context, tx *sqldb.Tx, r Request, at At) (Re
 		if l.cfg.Undo == nil {
 			return Receipt{}, &UndoError{Receipt: paid}
 		}
-		if err := l.cfg.Undo(ctx, tx.SQL(), paid); err != nil {
+		err := tx.Call(ctx, "undo", func(ctx context.Context, tx *sql.Tx) error { return l.cfg.Undo(ctx, tx, paid) })
+		if _, lost := errors.AsType[*LostError](err); lost {
+			return Receipt{}, err
+		}
+		if err != nil {
 			return Receipt{}, &UndoError{Receipt: paid, Err: err}
 		}
 	}
@@ -158,7 +163,7 @@ func (l *Ledger) lock(ctx context.Context, tx *sqldb.Tx, holder int64) (now int6
 	var found int64
 	err = tx.QueryRow(ctx, "SELECT id FROM {holder} WHERE id = ? {:forupdate}", holder).Scan(&found)
 	if err == nil {
-		err = tx.QueryRow(ctx, "SELECT "+clock(tx), l.now(tx)).Scan(&now)
+		err = tx.QueryRow(ctx, selectNow, tx.NowArg()).Scan(&now)
 	}
 	return now, err
 }

@@ -74,8 +74,21 @@ var (
 	ErrOutcomeUnknown = sqldb.ErrOutcomeUnknown
 )
 
-// SchemaError is returned by [Open] for tables that a newer program made.
-type SchemaError = sqldb.SchemaError
+// ErrNotDurable is returned by a call of [Ledger.In] for a transaction that a
+// crash could undo after its commit, because synchronous_commit is off or local.
+var ErrNotDurable = sqldb.ErrNotDurable
+
+type (
+	// SchemaError is returned by [Open] for tables that a newer program made.
+	SchemaError = sqldb.SchemaError
+	// LostError is returned when a function of the program's, in a transaction of
+	// the ledger, ended the transaction. What was changed until then may stand or
+	// not. It is written down, and nothing goes on until a person has looked.
+	LostError = sqldb.LostError
+	// UnresolvedError is returned by [Open] while a lost transaction is written
+	// down.
+	UnresolvedError = sqldb.UnresolvedError
+)
 
 // ShortError is returned when the balance is less than the points. It matches
 // [ErrShort].

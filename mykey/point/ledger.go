@@ -56,6 +56,7 @@ type Config struct {
 // several goroutines, and several programs may share one database.
 type Ledger struct {
 	db     *sqldb.DB
+	tx     *sql.Tx // of somebody else; nil: each call has its own
 	cfg    Config
 	flight *flight
 }
@@ -99,7 +100,8 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Ledger, error) {
 	if cfg.Prefix == "" && cfg.Training {
 		cfg.Prefix = "training_point_"
 	}
-	d, err := sqldb.Open(ctx, db, schema, sqldb.Config{Prefix: cfg.Prefix, RetryFor: cfg.RetryFor})
+	d, err := sqldb.Open(ctx, db, schema, sqldb.Config{Prefix: cfg.Prefix, RetryFor: cfg.RetryFor, Clock: cfg.Clock, Prepare: []string{
+		insertRequest, selectLots, takeLot, fillLot, insertOperation, insertEntry, selectRequest, selectOperation, selectBalances}})
 	if err != nil {
 		return nil, fmt.Errorf("point: open: %w", err)
 	}
@@ -159,13 +161,45 @@ const (
 	joined        // the points were moved to another holder
 )
 
-// write runs f in a durable transaction. act is for the error's text.
+// Do runs f in a durable transaction, and again from its start if another
+// transaction was in the way. Within f, [Ledger.In] and the In of other keepers
+// join it. f must not end the transaction.
+//
+// The errors are those of f, [ErrBusy], [ErrOutcomeUnknown], a [*LostError] if f
+// ended the transaction, and the driver's, wrapped.
+func (l *Ledger) Do(ctx context.Context, f func(ctx context.Context, tx *sql.Tx) error) error {
+	return l.db.Do(ctx, f)
+}
+
+// In returns the ledger within somebody else's transaction of the same database:
+// its calls are carried out when that transaction commits. None of them is tried
+// again. Of a call that fails nothing stands, and the transaction can go on.
+//
+// A call returns [ErrNotDurable] if the transaction would not be durable.
+func (l *Ledger) In(tx *sql.Tx) *Ledger {
+	in := *l
+	in.tx = tx
+	return &in
+}
+
+// write runs f in a durable transaction, or in the one that the ledger is in.
+// act is for the error's text.
 func (l *Ledger) write(ctx context.Context, act string, f func(ctx context.Context, tx *sqldb.Tx) error) error {
+	if l.tx != nil {
+		tx, err := l.db.In(ctx, l.tx)
+		if err == nil {
+			err = tx.Whole(ctx, func() error { return f(ctx, tx) })
+		}
+		return acted(act, err)
+	}
 	return acted(act, l.db.Write(ctx, f))
 }
 
-// read runs f on one snapshot.
+// read runs f on one snapshot, or in the transaction that the ledger is in.
 func (l *Ledger) read(ctx context.Context, act string, f func(ctx context.Context, tx *sqldb.Tx) error) error {
+	if l.tx != nil {
+		return l.write(ctx, act, f)
+	}
 	return acted(act, l.db.Read(ctx, f))
 }
 
@@ -186,28 +220,6 @@ func acted(act string, err error) error {
 		}
 	}
 	return fmt.Errorf("point: %s: %w", act, err)
-}
-
-// now is what a query takes for the time: nothing where the database's clock
-// decides.
-func (l *Ledger) now(tx *sqldb.Tx) any {
-	switch {
-	case l.cfg.Clock != nil:
-		return l.cfg.Clock().UnixMicro()
-	case tx.Dialect() == sqldb.PostgreSQL:
-		return nil
-	}
-	return time.Now().UnixMicro()
-}
-
-// clock is the expression of the time in a query, for a parameter of now. It is
-// in the output of a statement, which the engine works out after the statement
-// has its locks.
-func clock(tx *sqldb.Tx) string {
-	if tx.Dialect() == sqldb.PostgreSQL {
-		return "coalesce(?::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)"
-	}
-	return "?"
 }
 
 // newID draws an identifier of a holder or an operation.
@@ -234,6 +246,30 @@ type change struct {
 	programme, expires, delta int64
 }
 
+// The statements of a use, and what is asked for often.
+const (
+	// The holder is locked before the time is read.
+	insertRequest = `INSERT INTO {request} (scope, name, holder, digest, operation)
+		SELECT CAST(? AS TEXT), CAST(? AS TEXT), h.id, CAST(? AS {:blob}), CAST(? AS BIGINT)
+		FROM {alias} a JOIN {holder} h ON h.id = a.holder WHERE a.mykey = ? AND h.state <= ? {:forupdate}
+		ON CONFLICT (scope, name) DO NOTHING RETURNING holder, coalesce(CAST(? AS BIGINT), {:clock})`
+	selectLots = `SELECT p.id, p.kind, p.expiry, p.service_from, p.service_to, p.closed, l.expires, l.points
+		FROM {programme} p LEFT JOIN {lot} l ON l.holder = ? AND l.programme = p.id AND (l.expires >= ? OR p.kind = 3) AND l.points > 0
+		WHERE p.code = ? ORDER BY l.expires`
+	takeLot = "UPDATE {lot} SET points = points - ? WHERE holder = ? AND programme = ? AND expires = ? AND points >= ? RETURNING points"
+	fillLot = `INSERT INTO {lot} (holder, programme, expires, points) VALUES (?, ?, ?, ?)
+		ON CONFLICT (holder, programme, expires) DO UPDATE SET points = {lot}.points + excluded.points RETURNING points`
+	insertOperation = `INSERT INTO {operation} (holder, id, kind, programme, points, at, terminal, place, proved, partner, reverses, scope, name)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	insertEntry     = "INSERT INTO {entry} (holder, operation, programme, expires, delta, after, balance) VALUES (?, ?, ?, ?, ?, ?, ?)"
+	selectRequest   = "SELECT holder, operation, digest FROM {request} WHERE scope = ? AND name = ?"
+	selectOperation = `SELECT o.kind, p.code, o.points, o.at, o.terminal, o.place, o.proved, o.scope, o.name,
+			coalesce((SELECT max(e.balance) FROM {entry} e WHERE e.holder = o.holder AND e.operation = o.id AND e.programme = o.programme), 0),
+			CAST(coalesce((SELECT sum(r.points) FROM {operation} r WHERE r.holder = o.holder AND r.reverses = o.id), 0) AS BIGINT)
+		FROM {operation} o JOIN {programme} p ON p.id = o.programme WHERE o.holder = ? AND o.id = ?`
+	selectNow = "SELECT coalesce(CAST(? AS BIGINT), {:clock})"
+)
+
 // post writes the operation: lots first, relatively, then the operation and its
 // entries. The holder is locked. balances holds the balance of each programme
 // that is changed, before the operation; only lots that count are in it.
@@ -243,15 +279,12 @@ func (l *Ledger) post(ctx context.Context, tx *sqldb.Tx, op operation, changes [
 	for i, c := range changes {
 		var err error
 		if c.delta < 0 {
-			err = tx.QueryRow(ctx, `UPDATE {lot} SET points = points - ? WHERE holder = ? AND programme = ? AND expires = ? AND points >= ? RETURNING points`,
-				-c.delta, op.holder, c.programme, c.expires, -c.delta).Scan(&after[i])
+			err = tx.QueryRow(ctx, takeLot, -c.delta, op.holder, c.programme, c.expires, -c.delta).Scan(&after[i])
 			if errors.Is(err, sql.ErrNoRows) {
 				err = errors.New("a lot changed although its holder was locked")
 			}
 		} else {
-			err = tx.QueryRow(ctx, `INSERT INTO {lot} (holder, programme, expires, points) VALUES (?, ?, ?, ?)
-				ON CONFLICT (holder, programme, expires) DO UPDATE SET points = {lot}.points + excluded.points RETURNING points`,
-				op.holder, c.programme, c.expires, c.delta).Scan(&after[i])
+			err = tx.QueryRow(ctx, fillLot, op.holder, c.programme, c.expires, c.delta).Scan(&after[i])
 		}
 		if err != nil {
 			return err
@@ -263,16 +296,13 @@ func (l *Ledger) post(ctx context.Context, tx *sqldb.Tx, op operation, changes [
 			return ErrOverflow
 		}
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO {operation} (holder, id, kind, programme, points, at, terminal, place, proved, partner, reverses, scope, name)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		op.holder, op.id, string(op.kind), op.programme, op.points, op.at, op.terminal, op.place, number(op.proved),
+	_, err := tx.Exec(ctx, insertOperation, op.holder, op.id, string(op.kind), op.programme, op.points, op.at, op.terminal, op.place, number(op.proved),
 		orNull(op.partner), orNull(op.reverses), orNull(op.request.Scope), orNull(op.request.Name))
 	if err != nil {
 		return err
 	}
 	for i, c := range changes {
-		_, err := tx.Exec(ctx, `INSERT INTO {entry} (holder, operation, programme, expires, delta, after, balance) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			op.holder, op.id, c.programme, c.expires, c.delta, after[i], balances[c.programme])
+		_, err := tx.Exec(ctx, insertEntry, op.holder, op.id, c.programme, c.expires, c.delta, after[i], balances[c.programme])
 		if err != nil {
 			return err
 		}
@@ -303,9 +333,7 @@ type lot struct{ expires, points int64 }
 // count on the day, soonest first, with their sum. Reserved points count until
 // they are moved.
 func lots(ctx context.Context, tx *sqldb.Tx, holder int64, a Account, today int64) (p programme, list []lot, sum int64, err error) {
-	rows, err := tx.Query(ctx, `SELECT p.id, p.kind, p.expiry, p.service_from, p.service_to, p.closed, l.expires, l.points
-		FROM {programme} p LEFT JOIN {lot} l ON l.holder = ? AND l.programme = p.id AND (l.expires >= ? OR p.kind = 3) AND l.points > 0
-		WHERE p.code = ? ORDER BY l.expires`, holder, today, string(a))
+	rows, err := tx.Query(ctx, selectLots, holder, today, string(a))
 	if err != nil {
 		return programme{}, nil, 0, err
 	}

@@ -61,7 +61,7 @@ type stored struct {
 
 func findRequest(ctx context.Context, tx *sqldb.Tx, r Request) (stored, error) {
 	var s stored
-	err := tx.QueryRow(ctx, "SELECT holder, operation, digest FROM {request} WHERE scope = ? AND name = ?", r.Scope, r.Name).
+	err := tx.QueryRow(ctx, selectRequest, r.Scope, r.Name).
 		Scan(&s.holder, &s.operation, &s.digest)
 	if errors.Is(err, sql.ErrNoRows) {
 		return stored{}, ErrNoRequest

@@ -174,7 +174,7 @@ func (l *Ledger) Sweep(ctx context.Context, confirmed bool) (Sweep, error) {
 	var holders []int64
 	err := l.read(ctx, "sweep", func(ctx context.Context, tx *sqldb.Tx) error {
 		var now, newest int64
-		err := tx.QueryRow(ctx, "SELECT "+clock(tx)+", coalesce((SELECT max(at) FROM {operation}), 0)", l.now(tx)).Scan(&now, &newest)
+		err := tx.QueryRow(ctx, "SELECT coalesce(CAST(? AS BIGINT), {:clock}), coalesce((SELECT max(at) FROM {operation}), 0)", tx.NowArg()).Scan(&now, &newest)
 		if err != nil {
 			return err
 		}

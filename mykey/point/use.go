@@ -181,11 +181,8 @@ func (l *Ledger) checkUnproved(ctx context.Context, tx *sqldb.Tx, op operation) 
 // op.holder and op.at. If the request was made before, claim returns the stored
 // receipt and true. least is the worst state that the holder may be in.
 func (l *Ledger) claim(ctx context.Context, tx *sqldb.Tx, op *operation, id mykey.ID, worst state, digest []byte) (Receipt, bool, error) {
-	err := tx.QueryRow(ctx, `INSERT INTO {request} (scope, name, holder, digest, operation)
-		SELECT CAST(? AS TEXT), CAST(? AS TEXT), h.id, CAST(? AS {:blob}), CAST(? AS BIGINT)
-		FROM {alias} a JOIN {holder} h ON h.id = a.holder WHERE a.mykey = ? AND h.state <= ? {:forupdate}
-		ON CONFLICT (scope, name) DO NOTHING RETURNING holder, `+clock(tx),
-		op.request.Scope, op.request.Name, digest, op.id, id.String(), int64(worst), l.now(tx)).Scan(&op.holder, &op.at)
+	err := tx.QueryRow(ctx, insertRequest,
+		op.request.Scope, op.request.Name, digest, op.id, id.String(), int64(worst), tx.NowArg()).Scan(&op.holder, &op.at)
 	if err == nil {
 		return Receipt{}, false, nil
 	}
@@ -249,10 +246,7 @@ func (l *Ledger) find(ctx context.Context, tx *sqldb.Tx, holder, id int64) (Rece
 	var at, proved int64
 	var scope, name sql.NullString
 	r := Receipt{Operation: operationText(id), Training: l.cfg.Training}
-	err := tx.QueryRow(ctx, `SELECT o.kind, p.code, o.points, o.at, o.terminal, o.place, o.proved, o.scope, o.name,
-			coalesce((SELECT max(e.balance) FROM {entry} e WHERE e.holder = o.holder AND e.operation = o.id AND e.programme = o.programme), 0),
-			CAST(coalesce((SELECT sum(r.points) FROM {operation} r WHERE r.holder = o.holder AND r.reverses = o.id), 0) AS BIGINT)
-		FROM {operation} o JOIN {programme} p ON p.id = o.programme WHERE o.holder = ? AND o.id = ?`, holder, id).
+	err := tx.QueryRow(ctx, selectOperation, holder, id).
 		Scan(&r.Kind, &r.Account, &r.Points, &at, &r.Terminal, &r.Place, &proved, &scope, &name, &r.Balance, &r.Undone)
 	if err != nil {
 		return Receipt{}, fmt.Errorf("the operation of a request: %w", err)
