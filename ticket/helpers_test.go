@@ -72,7 +72,7 @@ var engines = []struct {
 	name, driver string
 	dsn          func(testing.TB) string
 }{
-	{"SQLite", "sqlite", func(t testing.TB) string { return dbtest.SQLite(t.TempDir()) }},
+	{"SQLite", "sqlite", func(t testing.TB) string { return dbtest.FastSQLite(t.TempDir()) }},
 	{"PostgreSQL", "pgx", func(t testing.TB) string { return pg.DSN(t) }},
 }
 

@@ -184,6 +184,7 @@ func TestCardThatGivesUp(t *testing.T) {
 // A second card on an occupied slot is accepted by the kernel and never asked
 // for anything.
 func TestSlotTaken(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("waits five seconds for a slot that stays silent")
 	}
@@ -276,6 +277,7 @@ func TestAcceptPassesOverWhatIsNoCard(t *testing.T) {
 // Peers that keep silent are asked beside the card that comes after them, and
 // all of them are let go.
 func TestAcceptAmongSilentPeers(t *testing.T) {
+	t.Parallel()
 	for name, silent := range map[string]int{"one": 1, "more than are asked at a time": 20} {
 		t.Run(name, func(t *testing.T) {
 			if testing.Short() && silent > 1 {

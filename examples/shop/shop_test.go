@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 // eachEngine runs f on an empty database of each engine.
 func eachEngine(t *testing.T, f func(t *testing.T, db *sql.DB)) {
 	t.Run("SQLite", func(t *testing.T) {
-		f(t, dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir())))
+		f(t, dbtest.Open(t, "sqlite", dbtest.FastSQLite(t.TempDir())))
 	})
 	t.Run("PostgreSQL", func(t *testing.T) { f(t, dbtest.Open(t, "pgx", pg.DSN(t))) })
 }

@@ -49,7 +49,7 @@ type engine struct {
 }
 
 var engines = []engine{
-	{name: "SQLite", driver: "sqlite", dsn: func(t testing.TB) string { return dbtest.SQLite(t.TempDir()) }},
+	{name: "SQLite", driver: "sqlite", dsn: func(t testing.TB) string { return dbtest.FastSQLite(t.TempDir()) }},
 	{name: "PostgreSQL", driver: "pgx", dsn: func(t testing.TB) string { return pg.DSN(t) }},
 }
 

@@ -27,6 +27,7 @@ func TestEnginesAgree(t *testing.T) {
 	}
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
 			sides := [2]*side{
 				newSide(t, openDB(t, "sqlite", dbtest.FastSQLite(t.TempDir()))),
 				newSide(t, openDB(t, "pgx", pg.DSN(t))),

@@ -72,7 +72,7 @@ func openShop(t testing.TB, driver, dsn string, cfg shop.Config) *shop.Shop {
 // newShop is a shop with a database file of its own.
 func newShop(t testing.TB) *shop.Shop {
 	t.Helper()
-	return openShop(t, "sqlite", dbtest.SQLite(t.TempDir()), shopConfig(t))
+	return openShop(t, "sqlite", dbtest.FastSQLite(t.TempDir()), shopConfig(t))
 }
 
 // terminal is a counter that is being served.
