@@ -68,7 +68,11 @@ func (b *Book) note(ctx context.Context, e Event, n Number) {
 	if b.cfg.Audit == nil {
 		return
 	}
-	e.Time = instantOf(b.clock().UnixMicro())
+	now := time.Now
+	if b.cfg.Clock != nil {
+		now = b.cfg.Clock
+	}
+	e.Time = instantOf(now().UnixMicro())
 	if !n.IsZero() {
 		e.Tail = n.String()[len(maskHead):]
 		e.Ref = b.auditRef(e.Terminal.Scope, n)

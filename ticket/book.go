@@ -136,7 +136,7 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Book, error) {
 		return nil, err
 	}
 	cfg.Keys = append(Keys(nil), cfg.Keys...)
-	d, err := sqldb.Open(ctx, db, schema, sqldb.Config{Prefix: cfg.Prefix, RetryFor: cfg.RetryFor})
+	d, err := sqldb.Open(ctx, db, schema, sqldb.Config{Prefix: cfg.Prefix, RetryFor: cfg.RetryFor, Clock: cfg.Clock, Prepare: often})
 	if err != nil {
 		return nil, fmt.Errorf("ticket: open: %w", err)
 	}

@@ -27,26 +27,15 @@ func (m moment) date() time.Time {
 
 // moment reads the clock that decides and the end of the final periods.
 func (b *Book) moment(ctx context.Context, q sqldb.Queries, scope Scope) (moment, error) {
-	const closed = "SELECT coalesce(max(through), 0) FROM {closed} WHERE scope = ?"
-	var now, through int64
-	var err error
-	if b.cfg.Clock == nil && q.Dialect() == sqldb.PostgreSQL {
-		// now() would be the time at which the transaction began.
-		err = q.QueryRow(ctx, "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, ("+closed+")", string(scope)).Scan(&now, &through)
-	} else {
-		now = b.clock().UnixMicro()
-		err = q.QueryRow(ctx, closed, string(scope)).Scan(&through)
+	var through int64
+	if err := q.QueryRow(ctx, closedThrough, string(scope)).Scan(&through); err != nil {
+		return moment{}, err
 	}
-	return moment{now: instantOf(now), closed: instantOf(through)}, err
+	now, err := q.Now(ctx)
+	return moment{now: instantOf(now.UnixMicro()), closed: instantOf(through)}, err
 }
 
-// clock returns the time of the program.
-func (b *Book) clock() time.Time {
-	if b.cfg.Clock != nil {
-		return b.cfg.Clock()
-	}
-	return time.Now()
-}
+const closedThrough = "SELECT coalesce(max(through), 0) FROM {closed} WHERE scope = ?"
 
 // begin begins a change in a scope: no period of it becomes final until the
 // transaction has ended. The time is read after the lock, so that a period

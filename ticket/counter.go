@@ -146,9 +146,7 @@ func (b *Book) ownAttempt(ctx context.Context, p Presentation, n Number) (Ticket
 	if p.Attempt == "" {
 		return Ticket{}, ErrNotFound
 	}
-	rows, err := b.page(ctx, `SELECT `+columns+` FROM {ticket}
-		WHERE scope = ? AND ended_by = ? AND attempt = ? AND state = 2 ORDER BY ended_at DESC LIMIT 10`,
-		string(p.Terminal.Scope), p.Terminal.ID, p.Attempt)
+	rows, err := b.page(ctx, byAttempt, string(p.Terminal.Scope), p.Terminal.ID, p.Attempt)
 	if err != nil {
 		return Ticket{}, err
 	}

@@ -31,6 +31,7 @@ var (
 	ErrQR         = errors.New("ticket: not a ticket's QR code")        // another kind of code, or a damaged one
 	ErrForged     = errors.New("ticket: QR code with a wrong MAC")      // right form, but no key of ours made it
 	ErrSecret     = errors.New("ticket: unusable QR key")               // a secret too short, or two keys of one ID
+	ErrSum        = errors.New("ticket: a sum leaves 64 bits")          // of tickets or points
 	ErrCSV        = errors.New("ticket: not a settlement details file") // see *CSVError for the place
 )
 

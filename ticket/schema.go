@@ -73,19 +73,26 @@ func scan(row interface{ Scan(...any) error }) (t Ticket, err error) {
 	return t, nil
 }
 
+// often are the queries that a counter waits for.
+var often = []string{byNumber, byNumber + " {:forupdate}", byAttempt, updateTicket, closedThrough, countMiss, uncountMiss, deleteMisses}
+
+const (
+	byNumber     = "SELECT " + columns + " FROM {ticket} WHERE scope = ? AND number = ?"
+	byAttempt    = "SELECT " + columns + " FROM {ticket} WHERE scope = ? AND ended_by = ? AND attempt = ? AND state = 2 ORDER BY ended_at DESC LIMIT 10"
+	updateTicket = `UPDATE {ticket} SET state = ?, prints = ?, ended_at = ?, ended_by = ?, attempt = ?, accepted = ?, replaced_by = ?
+		WHERE scope = ? AND number = ?`
+)
+
 // update stores what can change of a ticket.
 func update(ctx context.Context, tx *sqldb.Tx, t Ticket) error {
 	var ended any
 	if !t.EndedAt.IsZero() {
 		ended = t.EndedAt.UnixMicro()
 	}
-	_, err := tx.Exec(ctx, `UPDATE {ticket} SET state = ?, prints = ?, ended_at = ?, ended_by = ?, attempt = ?, accepted = ?, replaced_by = ?
-		WHERE scope = ? AND number = ?`, int64(t.State), t.Prints, ended, orNull(t.EndedBy), orNull(t.Attempt),
+	_, err := tx.Exec(ctx, updateTicket, int64(t.State), t.Prints, ended, orNull(t.EndedBy), orNull(t.Attempt),
 		orNull(dayNumber(t.Accepted)), t.ReplacedBy, string(t.Scope), t.Number)
 	return err
 }
-
-const byNumber = "SELECT " + columns + " FROM {ticket} WHERE scope = ? AND number = ?"
 
 // find returns the ticket that query, which takes scope and number, selects.
 func find(ctx context.Context, q sqldb.Queries, query string, scope Scope, n Number) (Ticket, error) {

@@ -33,9 +33,20 @@ type Total struct {
 	Points  int64
 }
 
-func (t *Total) add(points int64) {
-	t.Tickets++
-	t.Points += points // MaxPoints times Space fits a hundred times over
+// Add returns the sum of two totals, such as those of two scopes. It returns
+// [ErrSum] if a sum leaves 64 bits.
+func (t Total) Add(other Total) (Total, error) {
+	sum := Total{Tickets: t.Tickets + other.Tickets, Points: t.Points + other.Points}
+	if sum.Tickets < t.Tickets != (other.Tickets < 0) || sum.Points < t.Points != (other.Points < 0) {
+		return t, ErrSum
+	}
+	return sum, nil
+}
+
+// add adds one ticket.
+func (t *Total) add(points int64) (err error) {
+	*t, err = t.Add(Total{Tickets: 1, Points: points})
+	return err
 }
 
 // TerminalTotal is what one terminal redeemed.
@@ -83,7 +94,9 @@ func (b *Book) Settle(ctx context.Context, scope Scope, period Period) (Settleme
 			return Settlement{}, err
 		}
 		if t.State == Lapsed {
-			s.Lapsed.add(t.Points)
+			if err := s.Lapsed.add(t.Points); err != nil {
+				return Settlement{}, err
+			}
 		}
 	}
 	return s, nil
@@ -151,8 +164,9 @@ func Tally(scope Scope, period Period, details iter.Seq2[Detail, error]) (Settle
 			t = new(Total)
 			byTerminal[d.Terminal] = t
 		}
-		t.add(d.Points)
-		s.Redeemed.add(d.Points)
+		if err := errors.Join(t.add(d.Points), s.Redeemed.add(d.Points)); err != nil {
+			return Settlement{}, err
+		}
 	}
 	for id, t := range byTerminal {
 		s.Terminals = append(s.Terminals, TerminalTotal{Terminal: id, Total: *t})

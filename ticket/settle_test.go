@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -311,4 +312,35 @@ func FuzzReadDetails(f *testing.F) {
 			t.Fatal("does not read back")
 		}
 	})
+}
+
+// Totals of several scopes add up, and what leaves 64 bits is an error.
+func TestTotalAdd(t *testing.T) {
+	for _, tc := range []struct {
+		a, b, want ticket.Total
+		err        error
+	}{
+		{ticket.Total{Tickets: 1, Points: 2}, ticket.Total{Tickets: 3, Points: 4}, ticket.Total{Tickets: 4, Points: 6}, nil},
+		{ticket.Total{Points: math.MaxInt64 - 1}, ticket.Total{Points: 1}, ticket.Total{Points: math.MaxInt64}, nil},
+		{ticket.Total{Points: math.MaxInt64}, ticket.Total{Points: 1}, ticket.Total{Points: math.MaxInt64}, ticket.ErrSum},
+		{ticket.Total{Tickets: math.MaxInt64}, ticket.Total{Tickets: 1}, ticket.Total{Tickets: math.MaxInt64}, ticket.ErrSum},
+		{ticket.Total{Points: math.MinInt64}, ticket.Total{Points: -1}, ticket.Total{Points: math.MinInt64}, ticket.ErrSum},
+		{ticket.Total{Points: 5}, ticket.Total{Points: -7}, ticket.Total{Points: -2}, nil},
+	} {
+		got, err := tc.a.Add(tc.b)
+		assert.ErrorIs(t, err, tc.err, "%+v", tc)
+		assert.Equal(t, tc.want, got)
+	}
+	// A database that was damaged gives no wrong sum.
+	s := fast(t)
+	d := newDesk(t, s, ticket.Config{})
+	for range 3 {
+		d.issue(t, 5)
+	}
+	_, err := s.db.Exec("UPDATE ticket_ticket SET points = 1 << 62")
+	require.NoError(t, err)
+	d.clock.set(at(t, "2026-12-31 10:00:00"))
+	got, err := d.Settle(t.Context(), shop.Scope, period(t, "2026-12-01", "2026-12-31"))
+	assert.ErrorIs(t, err, ticket.ErrSum)
+	assert.Zero(t, got)
 }

@@ -131,11 +131,13 @@ func (b *Book) reserve(ctx context.Context, at Terminal) (*guess, error) {
 			return err
 		}
 		g.span = m.now.UnixMicro() / width
+		made, err := databaseTime(ctx, tx)
+		if err != nil {
+			return err
+		}
 		for i, most := range []int{limit.PerTerminal, limit.PerScope, limit.Global} {
 			var n int64
-			err := tx.QueryRow(ctx, `INSERT INTO {miss} (subject, span, n, made) VALUES (?, ?, 1, `+databaseTime(tx)+`)
-				ON CONFLICT (subject, span) DO UPDATE SET n = {miss}.n + 1 WHERE {miss}.n < ? RETURNING n`,
-				subjects[i], g.span, int64(most)).Scan(&n)
+			err := tx.QueryRow(ctx, countMiss, subjects[i], g.span, made, int64(most)).Scan(&n)
 			if errors.Is(err, sql.ErrNoRows) {
 				return errThrottled
 			}
@@ -146,8 +148,7 @@ func (b *Book) reserve(ctx context.Context, at Terminal) (*guess, error) {
 		g.subjects = subjects
 		// Both clocks must say that a count is old. The program's may be
 		// wrong, and the other program's window is another.
-		_, err = tx.Exec(ctx, "DELETE FROM {miss} WHERE made < "+databaseTime(tx)+" - ? AND span < ?",
-			int64(max(2*limit.Window, keepMisses)/time.Second), g.span-1)
+		_, err = tx.Exec(ctx, deleteMisses, made-int64(max(2*limit.Window, keepMisses)/time.Second), g.span-1)
 		return err
 	})
 	if errors.Is(err, errThrottled) {
@@ -161,13 +162,22 @@ func (b *Book) reserve(ctx context.Context, at Terminal) (*guess, error) {
 
 var errThrottled = errors.New("too many wrong numbers")
 
-// databaseTime is the time of the database's own clock in seconds. A program
-// whose clock is wrong does not age the counts of others.
-func databaseTime(tx *sqldb.Tx) string {
+const (
+	countMiss = `INSERT INTO {miss} (subject, span, n, made) VALUES (?, ?, 1, ?)
+		ON CONFLICT (subject, span) DO UPDATE SET n = {miss}.n + 1 WHERE {miss}.n < ? RETURNING n`
+	uncountMiss  = "UPDATE {miss} SET n = n - 1 WHERE subject = ? AND span = ?"
+	deleteMisses = "DELETE FROM {miss} WHERE made < ? AND span < ?"
+)
+
+// databaseTime returns the time of the database's own clock in seconds. A
+// program whose clock is wrong does not age the counts of others.
+func databaseTime(ctx context.Context, tx *sqldb.Tx) (s int64, err error) {
+	query := "SELECT CAST(strftime('%s', 'now') AS BIGINT)"
 	if tx.Dialect() == sqldb.PostgreSQL {
-		return "extract(epoch FROM clock_timestamp())::bigint"
+		query = "SELECT CAST(extract(epoch FROM clock_timestamp()) AS BIGINT)"
 	}
-	return "CAST(strftime('%s', 'now') AS INTEGER)"
+	err = tx.QueryRow(ctx, query).Scan(&s)
+	return s, err
 }
 
 // giveBack uncounts a number that was good.
@@ -176,7 +186,7 @@ func (g *guess) giveBack(ctx context.Context, tx *sqldb.Tx) error {
 		return nil
 	}
 	for _, subject := range g.subjects {
-		_, err := tx.Exec(ctx, "UPDATE {miss} SET n = n - 1 WHERE subject = ? AND span = ?", subject, g.span)
+		_, err := tx.Exec(ctx, uncountMiss, subject, g.span)
 		if err != nil {
 			return fmt.Errorf("uncount a typed number: %w", err)
 		}
