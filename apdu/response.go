@@ -12,6 +12,13 @@ var (
 	// leaves in the middle of an exchange as success with no bytes; a reply
 	// too short to hold a status word therefore means this error everywhere.
 	ErrCardRemoved = errors.New("apdu: card removed or reply torn")
+	// ErrCardReset is returned when somebody else reset the card or took its
+	// power: the selected application and every verified PIN are gone.
+	ErrCardReset = errors.New("apdu: card was reset, what was selected and verified on it is gone")
+	// ErrExchange is returned when an exchange broke although the card is, as far
+	// as the reader knows, still there. It is unknown whether the card saw the
+	// command. A reader that cannot carry 256 bytes in one reply fails like that.
+	ErrExchange = errors.New("apdu: exchange broke in the reader")
 	// ErrResponseLength says that a reply is longer than a response APDU can
 	// be, or longer than what was asked for.
 	ErrResponseLength = errors.New("apdu: response too long")

@@ -24,6 +24,22 @@ type ContextTransmitter interface {
 	TransmitContext(ctx context.Context, dst, command []byte) ([]byte, error)
 }
 
+// A Transactor is a Transmitter of a card that other programs can use as well.
+type Transactor interface {
+	Transmitter
+
+	// Transaction keeps other programs from the card while f runs. It waits for
+	// its turn as long as ctx allows, and does not call f if that fails.
+	Transaction(ctx context.Context, f func() error) error
+}
+
+// A Reconnector is a Transmitter that can take up its card again after
+// [ErrCardReset]. Nothing is selected and no PIN is verified on it then.
+type Reconnector interface {
+	Transmitter
+	Reconnect(ctx context.Context) error
+}
+
 // Transmit sends command through t and appends the reply to dst. Where t is a
 // [ContextTransmitter] it honours ctx during the exchange, otherwise only
 // before it: PC/SC cannot stop an exchange that runs.

@@ -100,7 +100,7 @@ func (c *Card) use(ctx context.Context, app Application) error {
 	case c.app == app:
 		return nil
 	case c.lost:
-		return fmt.Errorf("%w: open the card again", apdu.ErrCardRemoved)
+		return errLost()
 	case c.tapped:
 		if err := c.stillSelected(ctx); err != nil {
 			return err
@@ -108,6 +108,9 @@ func (c *Card) use(ctx context.Context, app Application) error {
 	}
 	return c.selectApplication(ctx, app)
 }
+
+// errLost is the error for a card whose link has failed before.
+func errLost() error { return fmt.Errorf("%w: open the card again", apdu.ErrCardRemoved) }
 
 func (c *Card) selectApplication(ctx context.Context, app Application) error {
 	c.app = 0

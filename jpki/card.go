@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/mynakit/mynakit/apdu"
 )
@@ -23,6 +24,8 @@ type Card struct {
 	lost    bool        // the link has failed; see use
 	tapped  bool        // within a Tap, which watches for power losses; see stillSelected
 	shortEF bool        // the card takes short EF identifiers, as far as known
+
+	holding atomic.Bool // in a transaction; see hold
 
 	mu    sync.Mutex
 	stats apdu.Stats  // as of the last call that ended
@@ -46,6 +49,14 @@ func WithoutShortEF() Option { return func(c *Card) { c.shortEF = false } }
 // JPKI application, and with [WithApplication] [*NoApplicationError] that it
 // has not the one asked for.
 func Open(ctx context.Context, t apdu.Transmitter, opts ...Option) (*Card, error) {
+	c := newCard(t, opts)
+	if err := c.open(ctx); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func newCard(t apdu.Transmitter, opts []Option) *Card {
 	c := &Card{
 		turn: make(chan struct{}, 1),
 		// Every file and signature of the card fits short length, and readers
@@ -57,11 +68,16 @@ func Open(ctx context.Context, t apdu.Transmitter, opts ...Option) (*Card, error
 	for _, opt := range opts {
 		opt(c)
 	}
+	return c
+}
+
+// open selects the application of the options. Nobody else knows c yet.
+func (c *Card) open(ctx context.Context) error {
 	if err := c.selectApplication(ctx, c.app); err != nil {
-		return nil, &StepError{"select application", err}
+		return &StepError{"select application", err}
 	}
 	c.stats, c.shown = c.channel.Stats(), c.app
-	return c, nil
+	return nil
 }
 
 // Stats counts the exchanges and the bytes since [Open], its own included, as

@@ -50,6 +50,11 @@ func (c *Card) ChangePIN(ctx context.Context, old, to PIN, opts ...VerifyOption)
 		return &StepError{step, err}
 	}
 	defer c.end()
+	release, err := c.hold(ctx, rule.file.app())
+	if err != nil {
+		return &StepError{step, err}
+	}
+	defer release()
 	// The file is selected here and not named by short identifier: the change
 	// is to hit the PIN that was verified, and this is the form in which clients
 	// are known to do it.

@@ -60,6 +60,10 @@ type pinRule struct {
 	letters  bool
 }
 
+// chosen reports whether the holder chooses the PIN. The number of tries of the
+// others is not measured.
+func (r pinRule) chosen() bool { return r.tries < 10 }
+
 func (k PINKind) rule() (r pinRule, ok bool) {
 	switch k {
 	case AuthPIN:

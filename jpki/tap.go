@@ -150,12 +150,17 @@ func CardFirst(kind PINKind, ask func(ctx context.Context, left int) (PIN, error
 // What cannot be told is a card that leaves after that exchange and is back, it
 // or another, before the SELECT that follows at once; and that twice, where
 // another card was read in between. A reader that reports removal, as PC/SC
-// does, tells that too. A warm reset by another program is no removal, and PINs
-// stay verified over it; but where it ends the selection, it is ErrCardChanged
-// all the same. Open the reader exclusively.
+// does, tells that too.
 //
-// Do what cannot be undone when Tap has given nil, not within run. A card that
-// was lifted is [apdu.ErrCardRemoved] in a [*StepError] that names the step;
+// Other programs are kept away from before the PIN is sent to the end, for 4.5
+// seconds at most, if the transport has transactions; see [Card.Transaction].
+// If another program resets the card before that, nothing has been done yet:
+// Tap begins anew, up to three times, if the transport is an
+// [apdu.Reconnector], and does not ask for the PIN again. A reset after it is
+// [apdu.ErrCardReset]; everything that was verified is gone.
+//
+// Do what cannot be undone after Tap has returned nil, not within run. A card
+// that was lifted is [apdu.ErrCardRemoved] in a [*StepError] that names the step;
 // the errors are those of [Open], [Card.Identity], [Card.Tries] and
 // [Card.Verify], those of wait and ask in the steps "wait for card" and "ask
 // for ... PIN", and the error of run.
@@ -175,27 +180,81 @@ func Tap(ctx context.Context, wait func(context.Context) (apdu.Transmitter, erro
 		// The error says that the card has left meanwhile, which it may.
 		defer closer.Close()
 	}
-	c, err := Open(ctx, t, opts...)
-	if err != nil {
+	v := visit{order: order, run: run}
+	defer func() { v.asked.Clear() }()
+	for resets := 0; ; resets++ {
+		err := v.attempt(ctx, newCard(t, opts))
+		again, ok := t.(apdu.Reconnector)
+		if !errors.Is(err, apdu.ErrCardReset) || v.begun || !ok || resets == maxResets || again.Reconnect(ctx) != nil {
+			return err
+		}
+	}
+}
+
+// maxResets bounds how often a Tap begins anew because another program has reset
+// the card.
+const maxResets = 3
+
+// A visit is a Tap from the moment when the card is there.
+type visit struct {
+	order PINOrder
+	run   func(context.Context, *Card) error
+	card  Identity // of the first attempt, zero before
+	asked PIN      // what ask has returned, zero before
+	begun bool     // the PIN may have been sent, or run was called
+}
+
+// attempt runs the visit on a Card that is not open. It can be made again until
+// begun is set.
+func (v *visit) attempt(ctx context.Context, c *Card) error {
+	if v.order.given && v.order.ask == nil {
+		// From the first SELECT on, which then is in the transaction.
+		release, err := c.hold(ctx, 0)
+		if err != nil {
+			return &StepError{"begin transaction", err}
+		}
+		defer release()
+	}
+	if err := c.open(ctx); err != nil {
 		return err
 	}
 	first, err := c.Identity(ctx)
 	if err != nil {
 		return err
 	}
+	if v.card.by != 0 && v.card != first {
+		return &StepError{stepSame, ErrCardChanged}
+	}
+	v.card = first
 	c.tapped = true
-	if order.given {
-		if err := order.verify(ctx, c, first); err != nil {
+	if v.order.given {
+		pin := v.order.pin
+		if v.order.ask != nil {
+			if pin, err = v.ask(ctx, c); err != nil {
+				return err
+			}
+			release, err := c.hold(ctx, c.app)
+			if err != nil {
+				return &StepError{"begin transaction", err}
+			}
+			defer release()
+			if err := c.same(ctx, first); err != nil {
+				return err
+			}
+		}
+		v.begun = true
+		if err := c.Verify(ctx, pin, v.order.opts...); err != nil {
 			return err
 		}
 	}
-	if first.Weak() && order.kind == AuthPIN {
+	if first.Weak() && v.order.kind == AuthPIN {
 		// A phone shows its certificate from here on.
 		if first, err = c.Identity(ctx); err != nil {
 			return err
 		}
 	}
-	if err := run(ctx, c); err != nil {
+	v.begun = true
+	if err := v.run(ctx, c); err != nil {
 		return err
 	}
 	return c.same(ctx, first)
@@ -212,38 +271,35 @@ func (o PINOrder) check() error {
 	return nil
 }
 
-// verify presents the PIN to the card that first identifies.
-func (o PINOrder) verify(ctx context.Context, c *Card, first Identity) error {
-	if o.ask == nil {
-		return c.Verify(ctx, o.pin, o.opts...)
+// ask returns the PIN that the holder types, and asks once in a visit.
+func (v *visit) ask(ctx context.Context, c *Card) (PIN, error) {
+	if v.asked.Kind() != 0 {
+		return v.asked, nil
 	}
-	left, err := c.Tries(ctx, o.kind)
+	kind := v.order.kind
+	left, err := c.Tries(ctx, kind)
 	if err != nil {
-		return err
+		return PIN{}, err
 	}
-	var v verification
-	for _, opt := range o.opts {
-		opt(&v)
+	var may verification
+	for _, opt := range v.order.opts {
+		opt(&may)
 	}
 	switch {
 	case left == 0:
-		return &StepError{"verify " + o.kind.String(), &PINError{PIN: o.kind, Blocked: true}}
-	case left == 1 && !v.lastTry:
-		return &StepError{"verify " + o.kind.String(), &LastTryError{PIN: o.kind}}
+		return PIN{}, &StepError{"verify " + kind.String(), &PINError{PIN: kind, Blocked: true}}
+	case left == 1 && !may.lastTry:
+		return PIN{}, &StepError{"verify " + kind.String(), &LastTryError{PIN: kind}}
 	}
-	step := "ask for " + o.kind.String()
-	pin, err := o.ask(ctx, left)
-	defer pin.Clear()
-	if err != nil {
-		return &StepError{step, err}
+	step := "ask for " + kind.String()
+	v.asked, err = v.order.ask(ctx, left)
+	switch {
+	case err != nil:
+		return PIN{}, &StepError{step, err}
+	case v.asked.Kind() != kind:
+		return PIN{}, &StepError{step, &FormatError{PIN: kind, Reason: NoPIN}}
 	}
-	if pin.Kind() != o.kind {
-		return &StepError{step, &FormatError{PIN: o.kind, Reason: NoPIN}}
-	}
-	if err := c.same(ctx, first); err != nil {
-		return err
-	}
-	return c.Verify(ctx, pin, o.opts...)
+	return v.asked, nil
 }
 
 // stillSelected makes sure that the card has had power since the last SELECT:
@@ -280,9 +336,11 @@ func (c *Card) stillSelected(ctx context.Context) error {
 	return err
 }
 
+const stepSame = "check that the card is the same"
+
 // same makes sure that the card is the one that first identifies.
 func (c *Card) same(ctx context.Context, first Identity) error {
-	_, err := call(ctx, c, "check that the card is the same", func() (Identity, error) {
+	_, err := call(ctx, c, stepSame, func() (Identity, error) {
 		// By what it was identified by before: on a phone, run may have verified
 		// the PIN that shows more.
 		now, err := c.identityBy(ctx, first.by)

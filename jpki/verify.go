@@ -25,6 +25,11 @@ func (c *Card) Tries(ctx context.Context, kind PINKind) (int, error) {
 		return 0, &StepError{step, err}
 	}
 	defer c.end()
+	release, err := c.hold(ctx, rule.file.app())
+	if err != nil {
+		return 0, &StepError{step, err}
+	}
+	defer release()
 	left, err := c.tries(ctx, rule)
 	if err != nil {
 		return 0, &StepError{step, err}
@@ -39,8 +44,11 @@ func (c *Card) tries(ctx context.Context, rule pinRule) (int, error) {
 		return rule.tries, nil
 	}
 	left, ok := counter(err)
-	if !ok {
+	switch {
+	case !ok:
 		return 0, err
+	case left > rule.tries && rule.chosen():
+		return 0, ErrCardChanged // the counter of another key, in another application
 	}
 	return left, nil
 }
@@ -93,6 +101,11 @@ func (c *Card) Verify(ctx context.Context, pin PIN, opts ...VerifyOption) error 
 		return &StepError{step, err}
 	}
 	defer c.end()
+	release, err := c.hold(ctx, rule.file.app())
+	if err != nil {
+		return &StepError{step, err}
+	}
+	defer release()
 	return c.verifyCurrent(ctx, pin, rule, opts)
 }
 

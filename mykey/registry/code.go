@@ -28,7 +28,8 @@ import (
 //	[jpki.ErrIssuerValidity]                             none: the root has expired, not the card
 //	[ErrAlreadyEnrolled]                                 CodeReserved
 //	[ErrIDReplaced], [ErrRetired]                        CodeReplaced
-//	[apdu.ErrCardRemoved], [apdu.ErrResponseLength],
+//	[apdu.ErrCardRemoved], [apdu.ErrCardReset],
+//	[apdu.ErrExchange], [apdu.ErrResponseLength],
 //	[apdu.ErrTooManyExchanges], [*apdu.StatusError],
 //	[jpki.ErrCardChanged], [jpki.ErrOutcomeUnknown],
 //	[jpki.ErrChangeUnknown], [jpki.ErrReply],
@@ -95,7 +96,7 @@ func isPIN(err error) bool {
 }
 
 func isCard(err error) bool {
-	for _, target := range []error{apdu.ErrCardRemoved, apdu.ErrResponseLength, apdu.ErrTooManyExchanges,
+	for _, target := range []error{apdu.ErrCardRemoved, apdu.ErrCardReset, apdu.ErrExchange, apdu.ErrResponseLength, apdu.ErrTooManyExchanges,
 		jpki.ErrOutcomeUnknown, jpki.ErrChangeUnknown, jpki.ErrCardChanged, jpki.ErrReply, jpki.ErrCardData,
 		jpki.ErrCertificate, jpki.ErrSignature, jpki.ErrNotAuthentic, jpki.ErrNotJPKI} {
 		if errors.Is(err, target) {

@@ -81,6 +81,8 @@ func TestCodeOfEveryCardError(t *testing.T) {
 		want mykey.Code
 	}{
 		"apdu.ErrCardRemoved":       {apdu.ErrCardRemoved, mykey.CodeCardRead},
+		"apdu.ErrCardReset":         {apdu.ErrCardReset, mykey.CodeCardRead},
+		"apdu.ErrExchange":          {apdu.ErrExchange, mykey.CodeCardRead},
 		"apdu.ErrResponseLength":    {apdu.ErrResponseLength, mykey.CodeCardRead},
 		"apdu.ErrTooManyExchanges":  {apdu.ErrTooManyExchanges, mykey.CodeCardRead},
 		"apdu.Status":               {apdu.Status(0x6F00), mykey.CodeCardRead},
