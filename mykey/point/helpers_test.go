@@ -20,6 +20,9 @@ import (
 var pg pgtest.Server
 
 func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) != "" {
+		os.Exit(child())
+	}
 	code := m.Run()
 	pg.Stop()
 	if code == 0 {
