@@ -31,6 +31,9 @@ var rules = [...]struct{ name, query string }{
 	{"what moves within a holder sums up to nothing", `SELECT count(*) FROM {operation} o
 		WHERE kind IN ('steer', 'due')
 		AND 0 <> (SELECT coalesce(sum(delta), 0) FROM {entry} e WHERE e.holder = o.holder AND e.operation = o.id)`},
+	{"what one holder hands over another receives", `SELECT count(*) FROM (
+		SELECT o.id FROM {operation} o JOIN {entry} e ON e.holder = o.holder AND e.operation = o.id
+		WHERE o.kind = 'join' GROUP BY o.id HAVING sum(e.delta) <> 0) s`},
 	{"no more is given back than was spent", `SELECT count(*) FROM {operation} o
 		WHERE o.points < (SELECT coalesce(sum(r.points), 0) FROM {operation} r WHERE r.holder = o.holder AND r.reverses = o.id)`},
 	{"a request has its operation", `SELECT count(*) FROM {request} q WHERE q.operation IS NOT NULL AND NOT EXISTS (

@@ -51,7 +51,7 @@ func (l *Ledger) cancel(ctx context.Context, tx *sqldb.Tx, r Request, at At) (Re
 	if !s.operation.Valid {
 		return void, nil
 	}
-	now, err := l.lock(ctx, tx, s.holder.Int64)
+	now, err := l.lockWithHeir(ctx, tx, s.holder.Int64)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -144,7 +144,7 @@ func (l *Ledger) refund(ctx context.Context, tx *sqldb.Tx, f Refund) (Receipt, e
 		r.Repeated = true
 		return r, err
 	}
-	op.at, err = l.lock(ctx, tx, use.holder.Int64)
+	op.at, err = l.lockWithHeir(ctx, tx, use.holder.Int64)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -156,6 +156,20 @@ func (l *Ledger) refund(ctx context.Context, tx *sqldb.Tx, f Refund) (Receipt, e
 		return Receipt{}, ErrRefund
 	}
 	return l.giveBack(ctx, tx, op, use.holder.Int64, use.operation.Int64, paid)
+}
+
+// lockWithHeir locks a holder, and the one to whom the holder was joined, in
+// ascending order, and returns the time after that.
+func (l *Ledger) lockWithHeir(ctx context.Context, tx *sqldb.Tx, holder int64) (now int64, err error) {
+	var heir int64
+	// A holder who was joined stays so, and the heir changes under both locks.
+	if err := tx.QueryRow(ctx, "SELECT coalesce(heir, id) FROM {holder} WHERE id = ?", holder).Scan(&heir); err != nil {
+		return 0, err
+	}
+	if _, err := l.lock(ctx, tx, min(holder, heir)); err != nil {
+		return 0, err
+	}
+	return l.lock(ctx, tx, max(holder, heir))
 }
 
 // lock locks a holder by number and returns the time after that.
@@ -195,7 +209,7 @@ func (l *Ledger) giveBack(ctx context.Context, tx *sqldb.Tx, op operation, holde
 	}
 	r := l.receipt(op, paid.Account, balance+op.points-lapsed)
 	r.Lapsed = lapsed
-	return r, nil
+	return r, l.forward(ctx, tx, holder, op.at)
 }
 
 // original returns the changes that put op.points into the lots that the

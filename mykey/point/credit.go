@@ -169,7 +169,7 @@ func (l *Ledger) Clawback(ctx context.Context, c Clawback) (Receipt, error) {
 			out.Repeated = true
 			return err
 		}
-		if op.at, err = l.lock(ctx, tx, holder); err != nil {
+		if op.at, err = l.lockWithHeir(ctx, tx, holder); err != nil {
 			return err
 		}
 		given, err := l.find(ctx, tx, holder, credit.operation.Int64)
@@ -178,6 +178,9 @@ func (l *Ledger) Clawback(ctx context.Context, c Clawback) (Receipt, error) {
 		}
 		if !slices.Contains([]Op{OpGrant, OpPartner, OpOpening}, given.Kind) || given.Undone > 0 {
 			return ErrKind
+		}
+		if err := l.fetch(ctx, tx, holder, op.at, given.Account, given.Points); err != nil {
+			return err
 		}
 		p, list, balance, err := lots(ctx, tx, holder, given.Account, dayNumber(mykey.DateOf(instantOf(op.at))))
 		if err != nil {

@@ -204,7 +204,7 @@ func (l *Ledger) read(ctx context.Context, act string, f func(ctx context.Contex
 }
 
 // refusals are the errors that are the ledger's own answers.
-var refusals = [...]error{ErrPoints, ErrRequest, ErrRequestReused, ErrRequestVoid, ErrInFlight, ErrNoRequest, ErrNoHolder, ErrIDTaken,
+var refusals = [...]error{ErrPoints, ErrRequest, ErrRequestReused, ErrRequestVoid, ErrInFlight, ErrNoRequest, ErrNoHolder, ErrIDTaken, ErrSameHolder,
 	ErrStopped, ErrClosed, ErrKind, ErrNotUndoable, ErrRefund, ErrProof, ErrClaimed, ErrClock, ErrOverflow, ErrProgrammeChanged,
 	ErrShort, ErrNoProgramme, ErrBaseKind, mykey.ErrForm}
 

@@ -115,7 +115,10 @@ func (l *Ledger) use(ctx context.Context, tx *sqldb.Tx, u Use) (Receipt, error) 
 // take returns the changes that take points from the lots, soonest expiry
 // first. Of a rolling programme, what is left moves to the new last day.
 func take(p programme, list []lot, points, at int64) []change {
-	var out []change
+	return roll(p, list, takeLots(p, list, points), at)
+}
+
+func takeLots(p programme, list []lot, points int64) (out []change) {
 	left := points
 	for _, lot := range list {
 		n := min(left, lot.points)
@@ -125,7 +128,7 @@ func take(p programme, list []lot, points, at int64) []change {
 		out = append(out, change{p.id, lot.expires, -n})
 		left -= n
 	}
-	return roll(p, list, out, at)
+	return out
 }
 
 // roll moves what the changes leave in the lots of a rolling programme to the
@@ -181,13 +184,17 @@ func (l *Ledger) checkUnproved(ctx context.Context, tx *sqldb.Tx, op operation) 
 // op.holder and op.at. If the request was made before, claim returns the stored
 // receipt and true. least is the worst state that the holder may be in.
 func (l *Ledger) claim(ctx context.Context, tx *sqldb.Tx, op *operation, id mykey.ID, worst state, digest []byte) (Receipt, bool, error) {
-	err := tx.QueryRow(ctx, insertRequest,
-		op.request.Scope, op.request.Name, digest, op.id, id.String(), int64(worst), tx.NowArg()).Scan(&op.holder, &op.at)
-	if err == nil {
-		return Receipt{}, false, nil
-	}
-	if !errors.Is(err, sql.ErrNoRows) {
-		return Receipt{}, false, err
+	// Twice, since the ID may have been joined to another holder while the
+	// statement waited for the lock.
+	for range 2 {
+		err := tx.QueryRow(ctx, insertRequest,
+			op.request.Scope, op.request.Name, digest, op.id, id.String(), int64(worst), tx.NowArg()).Scan(&op.holder, &op.at)
+		if err == nil {
+			return Receipt{}, false, nil
+		}
+		if !errors.Is(err, sql.ErrNoRows) {
+			return Receipt{}, false, err
+		}
 	}
 	// The request is there, or the holder is not, or is stopped.
 	holder, state, err := findHolder(ctx, tx, id)
@@ -206,6 +213,16 @@ func (l *Ledger) claim(ctx context.Context, tx *sqldb.Tx, op *operation, id myke
 		return Receipt{}, false, err
 	case findErr != nil:
 		return Receipt{}, false, findErr
+	}
+	if s.holder.Valid && s.holder.Int64 != holder {
+		// One holder with two numbers, if the first was joined to the second.
+		to, err := heir(ctx, tx, s.holder.Int64)
+		if err != nil {
+			return Receipt{}, false, err
+		}
+		if to == holder {
+			holder = s.holder.Int64
+		}
 	}
 	if err := s.agrees(holder, digest); err != nil {
 		return Receipt{}, false, err

@@ -1,0 +1,98 @@
+package point_test
+
+import (
+	"database/sql"
+	"sync"
+	"testing"
+
+	"github.com/mynakit/mynakit/mykey/point"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A person with two IDs has one of them in the end, and all points.
+func TestJoin(t *testing.T) {
+	engines(t, func(t *testing.T, db *sql.DB) {
+		b, ctx := open(t, db, point.Config{}), t.Context()
+		require.NoError(t, b.Enrol(ctx, id(t, taro), point.Profile{}))
+		grant := func(holder, programme, name string, points int64) point.Request {
+			r := point.Request{Scope: programme, Name: name}
+			_, err := b.Credit(ctx, point.Credit{Request: r, Holder: id(t, holder), Account: "aoba", Points: points, Kind: point.OpGrant})
+			require.NoError(t, err)
+			return r
+		}
+		first := grant(taro, "course-1", "h1", 500)
+		grant(hanako, "course-1", "h2", 500)
+		grant(hanako, "course-2", "h2", 7)
+		u := b.use(t, 200)
+		u.Holder = id(t, taro)
+		_, err := b.Use(ctx, u)
+		require.NoError(t, err)
+
+		_, err = b.Join(ctx, id(t, taro), id(t, "NOBODY99"))
+		assert.ErrorIs(t, err, point.ErrNoHolder)
+		require.NoError(t, b.Stop(ctx, id(t, taro), true))
+		_, err = b.Join(ctx, id(t, taro), id(t, hanako))
+		assert.ErrorIs(t, err, point.ErrStopped)
+		require.NoError(t, b.Stop(ctx, id(t, taro), false))
+
+		j, err := b.Join(ctx, id(t, taro), id(t, hanako))
+		require.NoError(t, err)
+		assert.Equal(t, point.Joined{Moved: map[point.Account]int64{"aoba": 300}, Twice: []string{"course-1"}}, j)
+		assert.EqualValues(t, 807, b.balance(t, "aoba"))
+		b.whole(t)
+		_, err = b.Join(ctx, id(t, taro), id(t, hanako))
+		assert.ErrorIs(t, err, point.ErrSameHolder)
+
+		// What was made under the old ID is found, refunded and taken back.
+		again, err := b.Use(ctx, u)
+		require.NoError(t, err)
+		assert.True(t, again.Repeated)
+		other := u
+		other.Request = b.request()
+		_, err = b.Use(ctx, other)
+		require.NoError(t, err, "the old ID is an alias")
+		assert.EqualValues(t, 607, b.balance(t, "aoba"))
+		_, err = b.Refund(ctx, point.Refund{Request: b.request(), Of: u.Request, Points: 150})
+		require.NoError(t, err)
+		assert.EqualValues(t, 757, b.balance(t, "aoba"))
+		_, err = b.Cancel(ctx, u.Request, point.At{})
+		require.NoError(t, err)
+		assert.EqualValues(t, 807, b.balance(t, "aoba"))
+		r, err := b.Clawback(ctx, point.Clawback{Request: b.request(), Of: first})
+		require.NoError(t, err)
+		assert.EqualValues(t, 500, r.Points)
+		assert.EqualValues(t, 307, b.balance(t, "aoba"))
+		b.whole(t)
+	})
+}
+
+// Uses under both IDs while they are joined: each point is spent once.
+func TestJoinMeanwhile(t *testing.T) {
+	pooled(t, func(t *testing.T, db *sql.DB) {
+		b, ctx := open(t, db, point.Config{}), t.Context()
+		require.NoError(t, b.Enrol(ctx, id(t, taro), point.Profile{}))
+		for _, holder := range people {
+			_, err := b.Credit(ctx, point.Credit{Request: b.request(), Holder: id(t, holder), Account: "aoba", Points: 1000, Kind: point.OpGrant})
+			require.NoError(t, err)
+		}
+		var mu sync.Mutex
+		spent := int64(0)
+		all(func(i int) {
+			if i == 32 {
+				_, err := b.Join(ctx, id(t, taro), id(t, hanako))
+				assert.NoError(t, err)
+				return
+			}
+			u := b.use(t, 10)
+			u.Holder = id(t, people[i%2])
+			if _, err := b.Use(ctx, u); assert.NoError(t, err) {
+				mu.Lock()
+				defer mu.Unlock()
+				spent += 10
+			}
+		})
+		assert.Equal(t, 2000-spent, b.balance(t, "aoba"))
+		b.whole(t)
+	})
+}
