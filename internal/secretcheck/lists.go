@@ -59,7 +59,7 @@ var shows = because(map[string][]string{
 	},
 	"points: amounts, dates and the names of calls": {
 		"mykey/point.Balance", "mykey/point.Movement", "mykey/point.Change", "mykey/point.At", "mykey/point.Refund",
-		"mykey/point.Credit", "mykey/point.Clawback", "mykey/point.Expiry", "mykey/point.Op", "mykey/point.Receipt",
+		"mykey/point.Credit", "mykey/point.Clawback", "mykey/point.Joined", "mykey/point.Expiry", "mykey/point.Op", "mykey/point.Receipt",
 		"mykey/point.Reserve", "mykey/point.Steer", "mykey/point.Sweep", "mykey/point.Use", "mergefile.Record",
 		"ticket.Order", "ticket.Presentation", "ticket.Receipt", "ticket.Ticket", "ticket.Detail", "ticket.Total",
 		"ticket.TerminalTotal", "ticket.Settlement", "ticket.Batch",
