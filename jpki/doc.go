@@ -85,8 +85,8 @@
 // [Card.Sign] signs a digest: one exchange. [Card.Signer] gives a [*Key], a
 // [crypto.Signer] for crypto/tls, crypto/x509 and CMS libraries, that checks
 // each signature before it gives it out. Keys are RSA; the hash is SHA-256,
-// SHA-384 or SHA-512 with PKCS #1 v1.5, and SHA-256 with PSS where the card
-// does PSS, which TLS 1.3 needs.
+// SHA-384 or SHA-512 with PKCS #1 v1.5, and SHA-256 with PSS if the card does
+// PSS. [Key.TLSConfig] returns the configuration of a TLS client.
 //
 // # Errors
 //

@@ -5,11 +5,11 @@ import (
 	"crypto"
 	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"log"
+	"net/http"
 
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/simcard"
@@ -241,30 +241,32 @@ func ExampleCard_Signer() {
 	// Output: <nil>
 }
 
-// TLS client authentication with the card. TLS 1.3 wants PSS; for a card
-// without it, leave PSSWithSHA256 out and set MaxVersion to TLS 1.2.
-func ExampleKey() {
+// A client for a service that wants to know who calls.
+func ExampleKey_TLSConfig() {
 	ctx := context.Background()
 	card, err := jpki.Open(ctx, simcard.New())
 	if err != nil {
+		log.Fatal(err)
+	}
+	pin, err := jpki.NewPIN(jpki.AuthPIN, simcard.DefaultAuthPIN) // typed by the holder
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pin.Clear()
+	if err := card.Verify(ctx, pin); err != nil {
 		log.Fatal(err)
 	}
 	key, err := card.Signer(ctx, jpki.Auth)
 	if err != nil {
 		log.Fatal(err)
 	}
-	config := &tls.Config{
-		Certificates: []tls.Certificate{{
-			Certificate: [][]byte{key.Certificate().Raw},
-			PrivateKey:  key,
-			// What the card can do, and nothing that it cannot.
-			SupportedSignatureAlgorithms: []tls.SignatureScheme{
-				tls.PSSWithSHA256, tls.PKCS1WithSHA256, tls.PKCS1WithSHA384, tls.PKCS1WithSHA512,
-			},
-		}},
+	config, err := key.TLSConfig(ctx, nil)
+	if err != nil {
+		log.Fatal(err)
 	}
-	fmt.Println(len(config.Certificates))
-	// Output: 1
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: config}}
+	fmt.Println(client.Transport != nil, config.Certificates[0].SupportedSignatureAlgorithms)
+	// Output: true [PSSWithSHA256 PKCS1WithSHA256 PKCS1WithSHA384 PKCS1WithSHA512]
 }
 
 func ExampleSerialOf() {

@@ -12,13 +12,13 @@ import (
 )
 
 // A Key is a private key on a card, with its certificate. It is a
-// [crypto.Signer] and serves as tls.Certificate.PrivateKey, for
-// [x509.CreateCertificateRequest], and for CMS libraries. Make one with
-// [Card.Signer]. It may be used from several goroutines.
+// [crypto.Signer] for [x509.CreateCertificateRequest] and CMS libraries;
+// [Key.TLSConfig] returns the configuration of a TLS client. [Card.Signer]
+// returns a Key. It may be used from several goroutines and prints as
+// [redacted].
 //
-// TLS 1.3 signs with PSS only; a card that does not do PSS needs
-// tls.Config.MaxVersion at TLS 1.2. crypto/tls passes the text of an error of
-// Sign on, not the error: verify the PIN before the handshake.
+// crypto/tls passes on the text of an error of Sign, not the error: verify the
+// PIN before the handshake.
 type Key struct {
 	hidden
 	card *Card
@@ -28,9 +28,9 @@ type Key struct {
 	ctx  context.Context // for Sign, whose form is given; nil is the background
 }
 
-// Signer reads the certificate of [Auth] or [Sign] and gives its key. Nothing
-// is signed yet and no PIN is asked for, but that the certificate for digital
-// signature, and on a phone either, has to be opened by its PIN first.
+// Signer reads the certificate of [Auth] or [Sign] and returns its key. Signer
+// sends no PIN. Before the call, verify the PIN for the digital-signature
+// certificate; on a phone, for either certificate.
 //
 // Type and size of the key are those in the certificate. A key other than RSA
 // is an [*UnsupportedError]: cards with ECDSA are announced and none exists.
@@ -51,13 +51,13 @@ func (c *Card) Signer(ctx context.Context, slot Slot) (*Key, error) {
 	return &Key{card: c, slot: slot, cert: secret.New(cert), rsa: public}, nil
 }
 
-// Certificate gives the certificate, as it was read and not verified.
+// Certificate returns the certificate as it was read. It is not verified.
 func (k *Key) Certificate() *x509.Certificate { return k.cert.Reveal() }
 
-// Public gives the public key of the certificate, an [*rsa.PublicKey].
+// Public returns the public key of the certificate, an [*rsa.PublicKey].
 func (k *Key) Public() crypto.PublicKey { return k.rsa }
 
-// WithContext gives the same key with a Sign that honours ctx.
+// WithContext returns a copy of k whose Sign honours ctx.
 func (k *Key) WithContext(ctx context.Context) *Key {
 	bound := *k
 	bound.ctx = ctx
@@ -74,9 +74,9 @@ func (k *Key) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) ([]byt
 	return k.SignContext(ctx, digest, opts)
 }
 
-// SignContext is [Card.Sign] with this key. It checks the signature under the
-// certificate before it gives it out; one that does not match is
-// [ErrSignature] in a [*StepError].
+// SignContext is [Card.Sign] with this key. It verifies the signature under the
+// certificate before it returns it. If that fails, the error is [ErrSignature]
+// in a [*StepError].
 func (k *Key) SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	// Not Card.Sign: this key is RSA, and a signature that was cut on its way is
 	// none of another kind.

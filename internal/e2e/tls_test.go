@@ -64,22 +64,20 @@ func shake(server, client *tls.Config) (tls.ConnectionState, error, error) {
 	return s.ConnectionState(), serverErr, err
 }
 
+// One line makes a client that works with what the server prefers and demands.
 func TestTLSClientAuthentication(t *testing.T) {
-	pkcs1 := []tls.SignatureScheme{tls.PKCS1WithSHA256, tls.PKCS1WithSHA384, tls.PKCS1WithSHA512}
-	all := append([]tls.SignatureScheme{tls.PSSWithSHA256}, pkcs1...)
 	for _, tt := range []struct {
 		name    string
-		version uint16
-		schemes []tls.SignatureScheme
+		version uint16 // of the server, 0 for both
 		quirks  simcard.Quirks
-		works   bool
+		works   uint16
 	}{
-		{"TLS 1.2 with PSS", tls.VersionTLS12, all, simcard.Quirks{}, true},
-		{"TLS 1.2 with PKCS #1 v1.5", tls.VersionTLS12, pkcs1, simcard.Quirks{NoPSS: true}, true},
-		{"TLS 1.2, schemes left to crypto/tls", tls.VersionTLS12, nil, simcard.Quirks{}, true},
-		{"TLS 1.3", tls.VersionTLS13, all, simcard.Quirks{}, true},
-		{"TLS 1.3, schemes left to crypto/tls", tls.VersionTLS13, nil, simcard.Quirks{}, true},
-		{"TLS 1.3 by a card without PSS", tls.VersionTLS13, all, simcard.Quirks{NoPSS: true}, false},
+		{"TLS 1.2", tls.VersionTLS12, simcard.Quirks{}, tls.VersionTLS12},
+		{"TLS 1.3", tls.VersionTLS13, simcard.Quirks{}, tls.VersionTLS13},
+		{"TLS 1.2 and 1.3", 0, simcard.Quirks{}, tls.VersionTLS13},
+		{"TLS 1.2 by a card without PSS", tls.VersionTLS12, simcard.Quirks{NoPSS: true}, tls.VersionTLS12},
+		{"TLS 1.2 and 1.3 by a card without PSS", 0, simcard.Quirks{NoPSS: true}, tls.VersionTLS12},
+		{"TLS 1.3 by a card without PSS", tls.VersionTLS13, simcard.Quirks{NoPSS: true}, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			card := newCard(simcard.WithQuirks(tt.quirks))
@@ -87,24 +85,43 @@ func TestTLSClientAuthentication(t *testing.T) {
 			verified(t, c, jpki.AuthPIN, authPIN)
 			key, err := c.Signer(context.Background(), jpki.Auth)
 			require.NoError(t, err)
-			server, client := tlsConfigs(t, card.Authority().Roots(), tt.version)
-			client.Certificates = []tls.Certificate{{
-				Certificate: [][]byte{key.Certificate().Raw}, Leaf: key.Certificate(),
-				PrivateKey: key, SupportedSignatureAlgorithms: tt.schemes,
-			}}
+			server, base := tlsConfigs(t, card.Authority().Roots(), tt.version)
+			base.MinVersion, base.MaxVersion = 0, 0
+			client, err := key.TLSConfig(t.Context(), base)
+			require.NoError(t, err)
+			assert.Empty(t, base.Certificates, "base is copied")
 			state, serverErr, clientErr := shake(server, client)
-			if !tt.works {
-				// crypto/tls passes the text on and not the error.
-				require.ErrorContains(t, clientErr, "not supported: PSS on this card")
+			if tt.works == 0 {
+				require.Error(t, clientErr)
 				require.Error(t, serverErr)
+				base.MinVersion = tls.VersionTLS13
+				_, err := key.TLSConfig(t.Context(), base)
+				require.ErrorContains(t, err, "not supported: PSS on this card")
 				return
 			}
 			require.NoError(t, clientErr)
 			require.NoError(t, serverErr)
 			require.Len(t, state.PeerCertificates, 1)
 			assert.Equal(t, card.AuthCertificate().Raw, state.PeerCertificates[0].Raw)
-			assert.Equal(t, tt.version, state.Version)
+			assert.Equal(t, tt.works, state.Version)
 		})
+	}
+}
+
+// The schemes may be left to crypto/tls, which then tries what the card does not
+// do only if the server knows nothing else.
+func TestTLSClientByHand(t *testing.T) {
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		card := newCard()
+		c := open(t, card)
+		verified(t, c, jpki.AuthPIN, authPIN)
+		key, err := c.Signer(context.Background(), jpki.Auth)
+		require.NoError(t, err)
+		server, client := tlsConfigs(t, card.Authority().Roots(), version)
+		client.Certificates = []tls.Certificate{{Certificate: [][]byte{key.Certificate().Raw}, Leaf: key.Certificate(), PrivateKey: key}}
+		_, serverErr, clientErr := shake(server, client)
+		require.NoError(t, clientErr)
+		require.NoError(t, serverErr)
 	}
 }
 
@@ -118,5 +135,8 @@ func TestTLSWithoutPIN(t *testing.T) {
 	client.Certificates = []tls.Certificate{{Certificate: [][]byte{key.Certificate().Raw}, PrivateKey: key}}
 	_, serverErr, clientErr := shake(server, client)
 	require.ErrorContains(t, clientErr, "auth PIN has to be verified first")
+	var required *jpki.PINRequiredError
+	_, err = key.TLSConfig(t.Context(), client)
+	require.ErrorAs(t, err, &required)
 	require.Error(t, serverErr)
 }
