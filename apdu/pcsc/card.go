@@ -4,37 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/mynakit/mynakit/apdu"
-)
-
-// A Disposition is what becomes of a card when a program leaves it.
-type Disposition uint8
-
-const (
-	// Unpower takes the power away: verified PINs are forgotten. It is what
-	// [Card.Close] does.
-	Unpower Disposition = iota
-	// Leave leaves the card as it is, verified PINs and all.
-	Leave
-	// Reset resets the card. An Individual Number Card keeps verified PINs
-	// through it.
-	Reset
-	// Eject moves the card out, where the reader has a motor.
-	Eject
 )
 
 // A Card is a connection to the card in a reader. It is an
 // [apdu.ContextTransmitter] and may be used from several goroutines; one call
 // runs at a time.
 type Card struct {
-	session session
-	handle  handle
-	atr     []byte
-	turn    chan struct{} // holds one token: whoever has it may call
-	dead    error         // set, with the token, when the handle is gone
-	last    error         // set, with the token: the last error of a call
+	session   session
+	handle    handle
+	exclusive bool
+	reader    string
+	answer    []byte // the ATR
+	idle      time.Duration
+	turn      chan struct{} // holds one token: whoever has it may call
+	dead      error         // set, with the token, when the handle is gone
+	last      error         // set, with the token: the last error of a call
 }
 
 // An OpenOption changes how [Open] connects.
@@ -47,8 +35,8 @@ func Exclusive() OpenOption { return func(c *openConfig) { c.exclusive = true } 
 
 // Open connects to the card in reader, by whatever protocol the card offers.
 // The errors are [ErrUnavailable], [ErrGivenUp], and an [*Error] of the kinds
-// [ErrNoService], [ErrUnknownReader], [ErrNoCard], [ErrSharing],
-// [ErrUnresponsive], or [ErrReset] when others reset the card again and again.
+// [ErrNoService], [ErrDenied], [ErrUnknownReader], [ErrNoCard], [ErrSharing],
+// [ErrUnresponsive], or [ErrReset] if others reset the card again and again.
 func Open(ctx context.Context, reader string, opts ...OpenOption) (*Card, error) {
 	return system().open(ctx, reader, opts...)
 }
@@ -59,41 +47,39 @@ func (s stack) open(ctx context.Context, reader string, opts ...OpenOption) (*Ca
 		o(&config)
 	}
 	// A session of its own: a card that hangs then hangs nobody else's calls.
-	return giveUp(ctx, func() (*Card, error) {
-		session, err := s.establish()
-		if err != nil {
-			return nil, err
-		}
-		handle, atr, err := connect(session, reader, config.exclusive)
-		if err != nil {
-			session.release()
-			return nil, err
-		}
-		c := &Card{session: session, handle: handle, atr: atr, turn: make(chan struct{}, 1)}
-		c.turn <- struct{}{}
-		return c, nil
-	}, func(c *Card, err error) {
-		if err == nil {
-			c.discard(Unpower)
-		}
-	})
+	session, err := s.establish(ctx)
+	if err != nil {
+		return nil, err
+	}
+	handle, atr, err := connect(ctx, session, reader, config.exclusive)
+	if err != nil {
+		_ = session.release(ctx) // the error that counts is connect's
+		return nil, err
+	}
+	c := &Card{session: session, handle: handle, exclusive: config.exclusive, reader: reader, answer: atr, idle: s.idle,
+		turn: make(chan struct{}, 1)}
+	c.turn <- struct{}{}
+	return c, nil
 }
 
 // connectTries bounds how often connect asks for a card that others reset.
 const connectTries = 5
 
-// connect connects and asks for the ATR. Where another program lets go of the
-// card in between, and takes its power, that makes this handle void: a new one
-// loses nothing, as no command was sent yet.
-func connect(s session, reader string, exclusive bool) (h handle, atr []byte, err error) {
+// connect connects and asks for the ATR. If another program lets go of the card
+// in between, and takes its power, that makes this handle void: a new one loses
+// nothing, as no command was sent yet.
+func connect(ctx context.Context, s session, reader string, exclusive bool) (h handle, atr []byte, err error) {
 	for range connectTries {
-		if h, err = s.connect(reader, exclusive); err != nil {
+		if h, err = s.connect(ctx, reader, exclusive); err != nil {
 			return nil, nil, err
 		}
-		if atr, err = h.atr(); err == nil {
+		if atr, err = h.atr(ctx); err == nil {
 			return h, atr, nil
 		}
-		_ = h.disconnect(Leave) // the error that counts is atr's
+		if errors.Is(err, ErrGivenUp) {
+			break // the stack lets go by itself
+		}
+		_ = h.disconnect(ctx, Leave) // the error that counts is atr's
 		if !errors.Is(err, ErrReset) {
 			break
 		}
@@ -101,81 +87,47 @@ func connect(s session, reader string, exclusive bool) (h handle, atr []byte, er
 	return nil, nil, err
 }
 
-// giveUp runs f, which cannot be stopped. When ctx ends first it comes back
-// with ErrGivenUp and leaves the result, whenever there is one, to late.
-func giveUp[T any](ctx context.Context, f func() (T, error), late func(T, error)) (T, error) {
-	var none T
-	if err := ctx.Err(); err != nil {
-		return none, err
-	}
-	if ctx.Done() == nil {
-		return f()
-	}
-	type result struct {
-		v   T
-		err error
-	}
-	done := make(chan result)
-	left := make(chan struct{})
-	go func() {
-		v, err := f()
-		select {
-		case done <- result{v, err}:
-		case <-left:
-			late(v, err)
-		}
-	}()
-	select {
-	case r := <-done:
-		return r.v, r.err
-	case <-ctx.Done():
-		close(left)
-		return none, fmt.Errorf("%w: %w", ErrGivenUp, context.Cause(ctx))
-	}
-}
-
-// discard lets go of handle and session. Errors have nobody to go to: the
-// handle is gone either way.
-func (c *Card) discard(d Disposition) {
-	_ = c.handle.disconnect(d)
-	_ = c.session.release()
-}
-
-// call runs f on the handle when it is this caller's turn.
-func (c *Card) call(ctx context.Context, f func() ([]byte, error)) ([]byte, error) {
+// take waits for this caller's turn. Unless it fails, give has to follow.
+func (c *Card) take(ctx context.Context) error {
 	select {
 	case <-c.turn:
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
-	defer func() { c.turn <- struct{}{} }()
 	if c.dead != nil {
-		return nil, c.dead
+		c.give()
+		return c.dead
 	}
-	out, err := giveUp(ctx, f, func(_ []byte, err error) {
-		c.discard(afterwards(Unpower, err))
-	})
+	return nil
+}
+
+func (c *Card) give() { c.turn <- struct{}{} }
+
+// note remembers how a call ended.
+func (c *Card) note(err error) error {
 	switch {
 	case errors.Is(err, ErrGivenUp):
 		c.dead = ErrGivenUp
 	case err != nil:
 		c.last = err
 	}
-	return out, err
+	return err
 }
 
-// afterwards gives what to do with the card after err. A card that left has no
-// power to take; and pcscd, asked to take it, would call the reader empty
-// before it has seen the card leave, and so miss the next one.
-func afterwards(d Disposition, err error) Disposition {
-	if errors.Is(err, apdu.ErrCardRemoved) {
-		return Leave
+// do runs f when it is this caller's turn.
+func (c *Card) do(ctx context.Context, f func() error) error {
+	if err := c.take(ctx); err != nil {
+		return err
 	}
-	return d
+	defer c.give()
+	return c.note(f())
 }
 
-// ATR gives the card's answer to reset, in new memory.
-func (c *Card) ATR() []byte { return append([]byte(nil), c.atr...) }
+// Reader returns the name of the reader.
+func (c *Card) Reader() string { return c.reader }
+
+// ATR returns the card's answer to reset, in new memory.
+func (c *Card) ATR() []byte { return append([]byte(nil), c.answer...) }
 
 // Transmit is [apdu.Transmitter.Transmit]. It has no time limit: prefer
 // TransmitContext.
@@ -183,40 +135,118 @@ func (c *Card) Transmit(command []byte) ([]byte, error) {
 	return c.TransmitContext(context.Background(), nil, command)
 }
 
-// TransmitContext is [apdu.ContextTransmitter.TransmitContext]. The errors are
-// [apdu.ErrCardRemoved], [ErrGivenUp], [ErrClosed], [apdu.ErrCommandLength]
-// for a command of less than four bytes, and an [*Error].
+// TransmitContext is [apdu.ContextTransmitter.TransmitContext]. It returns
+// [apdu.ErrCommandLength] for a command of less than four bytes, [ErrClosed],
+// [ErrGivenUp], and an [*Error], often of the kinds [apdu.ErrCardRemoved],
+// [ErrReset] and [apdu.ErrExchange]. While another program is in a transaction,
+// TransmitContext waits; if ctx ends meanwhile, its error is returned and
+// nothing was sent.
 func (c *Card) TransmitContext(ctx context.Context, dst, command []byte) ([]byte, error) {
 	if len(command) < 4 {
 		return dst, apdu.ErrCommandLength
 	}
-	// A copy: a call that is given up goes on reading it.
-	command = append([]byte(nil), command...)
-	reply, err := c.call(ctx, func() ([]byte, error) {
-		defer clear(command) // it may hold a PIN
-		reply, err := c.handle.transmit(command)
-		if err == nil && len(reply) < 2 {
-			err = apdu.ErrCardRemoved // PC/SC calls this success
-		}
-		return reply, err
-	})
-	if err != nil {
+	if err := c.take(ctx); err != nil {
 		return dst, err
 	}
-	return append(dst, reply...), nil
+	defer c.give()
+	out, err := c.handle.transmit(ctx, dst, command)
+	if errors.Is(err, apdu.ErrExchange) {
+		err = c.broken(ctx, command, err)
+	}
+	if c.note(err) != nil {
+		return dst, err
+	}
+	return out, nil
+}
+
+const (
+	// noticed is what pcscd takes to see that a card has left.
+	noticed = 600 * time.Millisecond
+	// brokenEvery is how often broken asks meanwhile.
+	brokenEvery = 50 * time.Millisecond
+)
+
+// broken returns what an exchange that broke is to be called: the removal of the
+// card, if that is reported within the time that the service needs to see it.
+// It does not wait after a command that asks for 256 bytes: if the reader cannot
+// carry those, the caller asks for less, and learns of a removal by that.
+func (c *Card) broken(ctx context.Context, command []byte, err error) error {
+	limit := noticed
+	if len(command) >= 5 && command[len(command)-1] == 0 {
+		limit = 0
+	}
+	for began := time.Now(); ; {
+		_, gone := c.handle.atr(ctx)
+		switch {
+		case errors.Is(gone, apdu.ErrCardRemoved), errors.Is(gone, ErrGivenUp):
+			return gone
+		case errors.Is(gone, ErrNoCard), errors.Is(gone, ErrUnknownReader):
+			return fmt.Errorf("%w: %w", apdu.ErrCardRemoved, gone)
+		case time.Since(began) >= limit || pause(ctx, brokenEvery) != nil:
+			return err
+		}
+	}
+}
+
+// Reconnect takes up a Card again after [ErrReset]. The card then has no
+// application selected that this program selected, and no PIN verified. The
+// errors are those of [Open].
+func (c *Card) Reconnect(ctx context.Context) error {
+	return c.do(ctx, func() error { return c.handle.reconnect(ctx, c.exclusive) })
+}
+
+// Control sends data to the driver of the reader, under a code that
+// [ControlCode] returns, and returns the driver's reply. Drivers want codes that
+// they do not know answered by an [*Error].
+func (c *Card) Control(ctx context.Context, code uint32, data []byte) (reply []byte, err error) {
+	err = c.do(ctx, func() error {
+		reply, err = c.handle.control(ctx, code, data)
+		return err
+	})
+	return reply, err
+}
+
+// ControlCode returns the code of a driver's function on this system: 3400, for
+// one, asks for the features of the reader (PC/SC part 10).
+func ControlCode(function uint16) uint32 {
+	if runtime.GOOS == "windows" {
+		return 0x31<<16 | uint32(function)<<2
+	}
+	return 0x42000000 + uint32(function)
+}
+
+// Attribute returns an attribute of the reader, such as 0x00010100, the name of
+// its vendor. An attribute that the driver does not know is an [*Error].
+func (c *Card) Attribute(ctx context.Context, id uint32) (value []byte, err error) {
+	err = c.do(ctx, func() error {
+		value, err = c.handle.attribute(ctx, id)
+		return err
+	})
+	return value, err
+}
+
+// SetAttribute sets an attribute of the reader, of 1 to 264 bytes.
+func (c *Card) SetAttribute(ctx context.Context, id uint32, value []byte) error {
+	return c.do(ctx, func() error { return c.handle.setAttribute(ctx, id, value) })
 }
 
 // Transaction keeps other programs from the card while f runs; it waits its
-// turn as long as ctx allows. It gives f's error, or else that of PC/SC.
+// turn as long as ctx allows. It returns the error of f. If f succeeds, it
+// returns the error of PC/SC, if any.
+//
+// Windows resets a card whose transaction idles for five seconds. Transaction
+// therefore asks for the state of the card every now and then while f runs.
 func (c *Card) Transaction(ctx context.Context, f func() error) (err error) {
-	if _, err := c.call(ctx, func() ([]byte, error) { return nil, c.handle.begin() }); err != nil {
+	if err := c.do(ctx, func() error { return c.handle.begin(ctx) }); err != nil {
 		return err
 	}
+	stop := c.keepBusy(ctx)
 	defer func() {
+		stop()
 		// Also when ctx has ended, or others would wait for ever.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), letGoLimit)
 		defer cancel()
-		_, endErr := c.call(ctx, func() ([]byte, error) { return nil, c.handle.end() })
+		endErr := c.do(ctx, func() error { return c.handle.end(ctx) })
 		if err == nil {
 			err = endErr
 		}
@@ -224,50 +254,28 @@ func (c *Card) Transaction(ctx context.Context, f func() error) (err error) {
 	return f()
 }
 
-// letGoLimit bounds what a program does on its way out, where it has no
-// context to give: longer than pcscd takes to power a card down, shorter than
-// a clerk takes to pull the plug.
-const letGoLimit = 5 * time.Second
-
-// Close takes the power from the card, so that verified PINs are forgotten,
-// and lets go of it. It waits five seconds at most; see CloseContext for its
-// errors. It may be called more than once.
-func (c *Card) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), letGoLimit)
-	defer cancel()
-	return c.CloseContext(ctx, Unpower)
-}
-
-// CloseContext is Close with another [Disposition] and another limit.
-//
-// When ctx ends first the error is [ErrGivenUp]. If the driver had fallen
-// silent, the Card is closed and the handle is let go of when the driver comes
-// back; if another call was under way, that one goes on, and the Card can be
-// closed after it. Other errors are an [*Error].
-func (c *Card) CloseContext(ctx context.Context, d Disposition) error {
-	select {
-	case <-c.turn:
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", ErrGivenUp, context.Cause(ctx))
+// keepBusy asks for the state of the card before the service finds a transaction
+// idle, until the function that it returns is called. It asks only if no other
+// call is under way.
+func (c *Card) keepBusy(ctx context.Context) (stop func()) {
+	if c.idle == 0 {
+		return func() {}
 	}
-	defer func() { c.turn <- struct{}{} }()
-	if c.dead != nil {
-		return nil
-	}
-	c.dead = ErrClosed
-	d = afterwards(d, c.last)
-	done := make(chan error, 1)
-	go func() { // begun even if ctx has ended: nobody else will let go
-		err := c.handle.disconnect(d)
-		if releaseErr := c.session.release(); err == nil {
-			err = releaseErr
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for pause(ctx, c.idle/3) == nil {
+			select {
+			case <-c.turn:
+				if c.dead == nil {
+					// Not to be given up: what comes of it, the next call shows.
+					_, _ = c.handle.atr(context.WithoutCancel(ctx))
+				}
+				c.give()
+			default:
+			}
 		}
-		done <- err
 	}()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", ErrGivenUp, context.Cause(ctx))
-	}
+	return func() { cancel(); <-done }
 }

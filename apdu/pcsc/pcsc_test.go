@@ -3,6 +3,7 @@ package pcsc
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,11 +33,12 @@ type service struct {
 	onLook     func(n int) // called with the number of the look, before it
 	transmit   func([]byte) ([]byte, error)
 	begin      func() error
-	disconnect func() // called before a handle is let go of
-	resets     int    // how many handles another program makes void at once
+	disconnect func()            // called before a handle is let go of
+	resets     int               // how many handles another program makes void at once
+	events     map[string]uint32 // cards that took the place of another unseen
 }
 
-func (s *service) stack() stack { return stack{s.establish} }
+func (s *service) stack() stack { return overLibrary(s.establish) }
 
 func (s *service) note(format string, args ...any) {
 	s.mu.Lock()
@@ -52,7 +54,7 @@ func (s *service) noted() []string {
 
 func (s *service) open() int { s.mu.Lock(); defer s.mu.Unlock(); return s.sessions }
 
-func (s *service) establish() (session, error) {
+func (s *service) establish() (library, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.down != nil {
@@ -91,17 +93,17 @@ func (s *fakeSession) readers() ([]string, error) {
 	return names, nil
 }
 
-func (s *fakeSession) status(reader string) (status, error) {
+func (s *fakeSession) status(name string) (reader, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	atr, ok := s.cards[reader]
+	atr, ok := s.cards[name]
 	if !ok {
-		return status{}, newError("reader status", 0x80100009)
+		return reader{}, newError("reader status", 0x80100009)
 	}
-	return status{atr: atr}, nil
+	return reader{name: name, present: atr != nil, atr: atr, events: s.events[name]}, nil
 }
 
-func (s *fakeSession) connect(reader string, exclusive bool) (handle, error) {
+func (s *fakeSession) connect(reader string, exclusive bool) (libraryHandle, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	atr, ok := s.cards[reader]
@@ -146,6 +148,21 @@ func (h *fakeHandle) disconnect(d Disposition) error {
 		h.service.disconnect()
 	}
 	h.note("disconnect %d", d)
+	return nil
+}
+
+func (h *fakeHandle) reconnect(exclusive bool) error {
+	h.note("reconnect exclusive=%v", exclusive)
+	return nil
+}
+func (h *fakeHandle) control(code uint32, data []byte) ([]byte, error) {
+	return append(binary.BigEndian.AppendUint32(nil, code), data...), nil
+}
+func (h *fakeHandle) attribute(id uint32) ([]byte, error) {
+	return binary.BigEndian.AppendUint32(nil, id), nil
+}
+func (h *fakeHandle) setAttribute(id uint32, value []byte) error {
+	h.note("set attribute %X %X", id, value)
 	return nil
 }
 
@@ -205,7 +222,7 @@ func TestOpenWhileOthersReset(t *testing.T) {
 	require.NoError(t, c.Close())
 	connect, leave := "connect exclusive=false", fmt.Sprintf("disconnect %d", Leave)
 	assert.Equal(t, []string{
-		connect, leave, connect, leave, connect, fmt.Sprintf("disconnect %d", Unpower),
+		connect, leave, connect, leave, connect, fmt.Sprintf("disconnect %d", Reset),
 	}, s.noted(), "every handle is let go of")
 
 	s.resets = 1000
@@ -217,10 +234,12 @@ func TestOpenWhileOthersReset(t *testing.T) {
 
 func TestErrorKinds(t *testing.T) {
 	for code, want := range map[uint32]error{
-		0x80100069: apdu.ErrCardRemoved, 0x80100016: apdu.ErrCardRemoved, 0x8010002F: apdu.ErrCardRemoved,
+		0x80100069: apdu.ErrCardRemoved, 0x80100016: apdu.ErrExchange, 0x8010002F: apdu.ErrCardRemoved,
 		0x8010000C: ErrNoCard, 0x80100009: ErrUnknownReader, 0x80100017: ErrUnknownReader,
 		0x8010000B: ErrSharing, 0x80100066: ErrUnresponsive, 0x80100067: ErrUnresponsive,
 		0x80100068: ErrReset, 0x8010001D: ErrNoService, 0x8010001E: ErrNoService,
+		0x80100003: ErrNoService, 0x80100012: ErrNoService, 6: ErrNoService, 109: ErrNoService, 995: ErrNoService,
+		0x1F: ErrNoService, 0x8010006A: ErrDenied,
 	} {
 		assert.ErrorIs(t, newError("x", code), want, "%08X", code)
 	}
@@ -416,7 +435,7 @@ func TestWatch(t *testing.T) {
 	s.steps(nil,
 		func() { s.cards["B"] = atr },
 		func() { s.cards["A"] = atr },
-		func() { s.cards["A"] = other },
+		func() { s.cards["A"] = other; s.events = map[string]uint32{"A": 2} },
 		func() { delete(s.cards, "B") },
 		func() { s.down = newError("list readers", 0x8010001D) })
 	var got []Event

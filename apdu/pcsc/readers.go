@@ -6,35 +6,35 @@ import (
 	"errors"
 	"iter"
 	"slices"
-	"time"
 )
 
-// lookEvery is how often a wait looks at the readers. PC/SC can wait by
-// itself, but a wait that is cancelled before it has begun is lost there, and
-// readers that are plugged in while it lasts are seen on some systems only.
-// Looking costs microseconds, and pcscd itself looks no oftener.
-const lookEvery = 100 * time.Millisecond
-
-// Readers gives the names of the readers, in the system's order. No reader is
-// no error. The errors are [ErrUnavailable], [ErrGivenUp], and an [*Error] of
-// the kind [ErrNoService].
+// Readers returns the names of the readers, in the system's order. If there is
+// no reader, it returns no names and a nil error. The errors are
+// [ErrUnavailable], [ErrGivenUp], and an [*Error] of the kinds [ErrNoService] and
+// [ErrDenied].
 func Readers(ctx context.Context) ([]string, error) { return system().readers(ctx) }
 
 func (s stack) readers(ctx context.Context) ([]string, error) {
-	return giveUp(ctx, func() ([]string, error) {
-		session, err := s.establish()
-		if err != nil {
-			return nil, err
-		}
-		defer session.release()
-		return session.readers()
-	}, func([]string, error) {})
+	session, err := s.establish(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer session.release(ctx)
+	now, err := session.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, r := range now {
+		names = append(names, r.name)
+	}
+	return names, nil
 }
 
-// WaitCard waits until one of the named readers holds a card, any reader when
-// none is named, and gives that reader's name. A card that is in already
-// counts. Readers may come and go meanwhile. The errors are the context's,
-// [ErrUnavailable], and an [*Error] of the kind [ErrNoService].
+// WaitCard waits until one of the named readers holds a card, any reader if none
+// is named, and returns that reader's name. A card that is in already counts.
+// Readers may come and go meanwhile. The errors are the context's,
+// [ErrUnavailable], and an [*Error] of the kinds [ErrNoService] and [ErrDenied].
 func WaitCard(ctx context.Context, readers ...string) (string, error) {
 	return system().waitCard(ctx, readers...)
 }
@@ -57,40 +57,84 @@ func WaitRemoved(ctx context.Context, reader string) error {
 	return system().waitRemoved(ctx, reader)
 }
 
-func (s stack) waitRemoved(ctx context.Context, reader string) error {
+func (s stack) waitRemoved(ctx context.Context, name string) error {
 	for now, err := range s.snapshots(ctx) {
 		if err != nil {
 			return err
 		}
-		if now[reader].atr == nil {
+		if !slices.ContainsFunc(now, func(r reader) bool { return r.name == name && r.present }) {
 			return nil
 		}
 	}
 	return context.Cause(ctx)
 }
 
-// An EventKind is what happened to a reader.
+// Watch reports readers and cards as they come and go, until the loop is left,
+// ctx ends, or PC/SC fails; the last two come as an error. What is there at the
+// beginning is reported first.
+//
+// pcscd announces changes, so they are reported within milliseconds. On Windows
+// and macOS Watch looks every tenth of a second. A card that takes the place of
+// another between two looks is seen if the service counts cards, as pcscd and
+// Windows do. A card whose ATR changes while it lies still is one card.
+func Watch(ctx context.Context) iter.Seq2[Event, error] { return system().watch(ctx) }
+
+func (s stack) watch(ctx context.Context) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		known := slots{}
+		for now, err := range s.snapshots(ctx) {
+			if err != nil {
+				yield(Event{}, err)
+				return
+			}
+			for _, e := range known.update(now) {
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// An EventKind is what happened to a reader, a card or the service.
 type EventKind uint8
 
-// What [Watch] reports.
+// What [Watch] and [Serve] report.
 const (
 	ReaderAdded EventKind = iota + 1
 	ReaderRemoved
 	CardInserted
 	CardRemoved
+	// CardMute is a card that does not answer to reset: it lies the wrong way
+	// round, or is not a chip card.
+	CardMute
 )
 
-// String gives the kind in words.
+// What [Serve] reports beside that.
+const (
+	// ServiceLost means that there is no PC/SC service, or that it cannot be
+	// asked; Event.Err is the reason. Serve tries again.
+	ServiceLost EventKind = iota + 6
+	// ServiceFound means that the service is there, at first or again.
+	ServiceFound
+	// CardBusy means that the card could not be opened, mostly because another
+	// program holds it; Event.Err is the reason. Serve tries again.
+	CardBusy
+	// CardFailed means that the card could not be opened in time; Event.Err is
+	// the reason. Serve waits for the next card.
+	CardFailed
+	// CardDone means that the program's function has returned, with Event.Err.
+	CardDone
+)
+
+// String returns the kind in words.
 func (k EventKind) String() string {
-	switch k {
-	case ReaderAdded:
-		return "reader added"
-	case ReaderRemoved:
-		return "reader removed"
-	case CardInserted:
-		return "card inserted"
-	case CardRemoved:
-		return "card removed"
+	kinds := [...]string{ReaderAdded: "reader added", ReaderRemoved: "reader removed",
+		CardInserted: "card inserted", CardRemoved: "card removed", CardMute: "card does not answer",
+		ServiceLost: "service lost", ServiceFound: "service found",
+		CardBusy: "card busy", CardFailed: "card failed", CardDone: "card done"}
+	if int(k) < len(kinds) && kinds[k] != "" {
+		return kinds[k]
 	}
 	return "unknown"
 }
@@ -98,38 +142,28 @@ func (k EventKind) String() string {
 // An Event is one change.
 type Event struct {
 	Kind   EventKind
-	Reader string
+	Reader string // empty with ServiceLost and ServiceFound
 	ATR    []byte // of the card, with CardInserted
+	Err    error  // see the kinds
 }
 
-// Watch reports readers and cards as they come and go, until the loop is left,
-// ctx ends, or PC/SC fails; the last two come as an error. What is there when
-// it begins is reported first. A card changed for another between two looks,
-// a tenth of a second apart, is seen where their ATRs differ.
-func Watch(ctx context.Context) iter.Seq2[Event, error] { return system().watch(ctx) }
+// slots is what has been reported of each reader.
+type slots map[string]slot
 
-func (s stack) watch(ctx context.Context) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
-		known := map[string]status{}
-		for now, err := range s.snapshots(ctx) {
-			if err != nil {
-				yield(Event{}, err)
-				return
-			}
-			for _, e := range changes(known, now) {
-				if !yield(e, nil) {
-					return
-				}
-			}
-			known = now
-		}
+type slot struct {
+	present  bool
+	answered bool // a card that has answered once counts as one until it leaves
+	events   uint32
+}
+
+// update returns the events that lead to now, in a fixed order, and keeps now.
+func (s slots) update(now []reader) []Event {
+	after := make(map[string]reader, len(now))
+	for _, r := range now {
+		after[r.name] = r
 	}
-}
-
-// changes gives what leads from one look to the next, in a fixed order.
-func changes(before, after map[string]status) []Event {
-	names := make([]string, 0, len(before)+len(after))
-	for name := range before {
+	names := make([]string, 0, len(s)+len(now))
+	for name := range s {
 		names = append(names, name)
 	}
 	for name := range after {
@@ -138,106 +172,79 @@ func changes(before, after map[string]status) []Event {
 	slices.Sort(names)
 	var events []Event
 	for _, name := range slices.Compact(names) {
-		b, was := before[name]
+		b, was := s[name]
 		a, is := after[name]
 		if is && !was {
 			events = append(events, Event{Kind: ReaderAdded, Reader: name})
 		}
-		if !bytes.Equal(b.atr, a.atr) {
-			if b.atr != nil {
-				events = append(events, Event{Kind: CardRemoved, Reader: name})
-			}
-			if a.atr != nil {
-				events = append(events, Event{Kind: CardInserted, Reader: name, ATR: bytes.Clone(a.atr)})
-			}
+		if b.present && (!a.present || a.events != b.events) {
+			events = append(events, Event{Kind: CardRemoved, Reader: name})
+			b = slot{}
 		}
-		if was && !is {
+		switch {
+		case a.present && !b.answered && a.atr != nil:
+			events = append(events, Event{Kind: CardInserted, Reader: name, ATR: bytes.Clone(a.atr)})
+		case a.present && !b.present:
+			events = append(events, Event{Kind: CardMute, Reader: name})
+		}
+		if !is {
 			events = append(events, Event{Kind: ReaderRemoved, Reader: name})
+			delete(s, name)
+			continue
 		}
+		s[name] = slot{present: a.present, answered: a.present && (b.answered || a.atr != nil), events: a.events}
 	}
 	return events
 }
 
-// A look is one look at all readers, and the session that it was made with.
-type look struct {
-	session session
-	readers map[string]status
-}
-
-// snapshots looks at all readers again and again. It ends after an error, that
-// of ctx among them.
-func (s stack) snapshots(ctx context.Context) iter.Seq2[map[string]status, error] {
-	return func(yield func(map[string]status, error) bool) {
-		var last look
-		defer func() { last.close() }()
-		tick := time.NewTicker(lookEvery)
-		defer tick.Stop()
+// snapshots looks at all readers, and again whenever something changes. It ends
+// after an error, that of ctx among them.
+func (s stack) snapshots(ctx context.Context) iter.Seq2[[]reader, error] {
+	return func(yield func([]reader, error) bool) {
+		var open session
+		defer func() {
+			if open != nil {
+				_ = open.release(ctx) // nothing was changed through it
+			}
+		}()
 		for {
-			session := last.session
-			last = look{} // the call owns the session, and may be given up
+			var now []reader
 			var err error
-			last, err = giveUp(ctx, func() (look, error) { return s.look(session) },
-				func(l look, _ error) { l.close() })
-			if !yield(last.readers, err) || err != nil {
+			now, open, err = s.look(ctx, open)
+			if !yield(now, err) || err != nil {
 				return
 			}
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				yield(nil, context.Cause(ctx))
+			// A service that ended may have started anew: look finds out.
+			if err := open.changed(ctx); err != nil && (ctx.Err() != nil || !errors.Is(err, ErrNoService)) {
+				yield(nil, err)
 				return
 			}
 		}
 	}
 }
 
-func (l look) close() {
-	if l.session != nil {
-		_ = l.session.release() // nothing was changed through it
-	}
-}
-
-// look looks at all readers, on a new session where open is nil or is of no
-// more use. After an error it leaves no session behind.
-func (s stack) look(open session) (look, error) {
+// look looks at all readers, on a new session if open is nil or cannot be used
+// any more. After an error it leaves no session behind.
+func (s stack) look(ctx context.Context, open session) ([]reader, session, error) {
 	if open != nil {
-		now, err := lookAt(open)
+		now, err := open.look(ctx)
 		if err == nil {
-			return look{open, now}, nil
+			return now, open, nil
 		}
-		_ = open.release()
+		_ = open.release(ctx)
 		if !errors.Is(err, ErrNoService) {
-			return look{}, err
+			return nil, nil, err
 		}
 		// Windows stops the service with the last reader, and starts it anew.
 	}
-	open, err := s.establish()
+	open, err := s.establish(ctx)
 	if err != nil {
-		return look{}, err
+		return nil, nil, err
 	}
-	now, err := lookAt(open)
+	now, err := open.look(ctx)
 	if err != nil {
-		_ = open.release()
-		return look{}, err
+		_ = open.release(ctx)
+		return nil, nil, err
 	}
-	return look{open, now}, nil
-}
-
-func lookAt(s session) (map[string]status, error) {
-	names, err := s.readers()
-	if err != nil {
-		return nil, err
-	}
-	now := make(map[string]status, len(names))
-	for _, name := range names {
-		st, err := s.status(name)
-		if errors.Is(err, ErrUnknownReader) {
-			continue // unplugged since
-		}
-		if err != nil {
-			return nil, err
-		}
-		now[name] = st
-	}
-	return now, nil
+	return now, open, nil
 }

@@ -1,8 +1,10 @@
-//go:build !windows && !(darwin && cgo) && !(cgo && pcsc)
+//go:build !linux && !windows && !(darwin && cgo)
 
 package pcsc
 
-// system fails, and says what to build with.
+import "context"
+
+// system returns a stack that fails with what to build with.
 func system() stack {
-	return stack{establish: func() (session, error) { return nil, ErrUnavailable }}
+	return stack{establish: func(context.Context) (session, error) { return nil, ErrUnavailable }}
 }

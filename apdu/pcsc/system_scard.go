@@ -1,25 +1,35 @@
-//go:build windows || (darwin && cgo) || (cgo && pcsc && !darwin)
+//go:build windows || (darwin && cgo) || (linux && cgo && libpcsclite)
 
 package pcsc
 
 import (
 	"errors"
+	"runtime"
 	"sync"
+	"time"
 
 	"github.com/ebfe/scard"
 )
 
 func system() stack {
-	return stack{establish: func() (session, error) {
+	s := overLibrary(func() (library, error) {
 		ctx, err := scard.EstablishContext()
 		if err != nil {
 			return nil, wrap("establish", err)
 		}
-		return scardSession{ctx}, nil
-	}}
+		return scardContext{ctx}, nil
+	})
+	if runtime.GOOS == "windows" {
+		s.idle = windowsIdle
+	}
+	return s
 }
 
-// wrap turns a code of the library's into an *Error.
+// windowsIdle is how long Windows 8 and later let a transaction idle before they
+// reset the card.
+const windowsIdle = 5 * time.Second
+
+// wrap returns the *Error for a code of the library.
 func wrap(op string, err error) error {
 	if err == nil {
 		return nil
@@ -31,9 +41,9 @@ func wrap(op string, err error) error {
 	return &Error{Op: op, kind: err}
 }
 
-type scardSession struct{ ctx *scard.Context }
+type scardContext struct{ ctx *scard.Context }
 
-func (s scardSession) readers() ([]string, error) {
+func (s scardContext) readers() ([]string, error) {
 	names, err := s.ctx.ListReaders()
 	if errors.Is(err, scard.ErrNoReadersAvailable) {
 		return nil, nil
@@ -46,37 +56,42 @@ func (s scardSession) readers() ([]string, error) {
 // reader at once, the first would go on with memory that is free.
 var statusCall sync.Mutex
 
-func (s scardSession) status(reader string) (status, error) {
-	states := []scard.ReaderState{{Reader: reader, CurrentState: scard.StateUnaware}}
+func (s scardContext) status(name string) (reader, error) {
+	states := []scard.ReaderState{{Reader: name, CurrentState: scard.StateUnaware}}
 	statusCall.Lock()
 	err := s.ctx.GetStatusChange(states, 0)
 	statusCall.Unlock()
 	if err != nil && !errors.Is(err, scard.ErrTimeout) {
-		return status{}, wrap("reader status", err)
+		return reader{}, wrap("reader status", err)
 	}
 	got := states[0].EventState
 	if got&(scard.StateUnknown|scard.StateIgnore) != 0 {
-		return status{}, newError("reader status", uint32(scard.ErrUnknownReader))
+		return reader{}, newError("reader status", uint32(scard.ErrUnknownReader))
 	}
-	if got&scard.StatePresent == 0 || got&scard.StateMute != 0 || len(states[0].Atr) == 0 {
-		return status{}, nil
+	// The upper half counts the cards that came and left.
+	r := reader{name: name, present: got&scard.StatePresent != 0, events: uint32(got) >> 16}
+	if r.present && got&scard.StateMute == 0 && len(states[0].Atr) > 0 {
+		r.atr = states[0].Atr
 	}
-	return status{atr: states[0].Atr}, nil
+	return r, nil
 }
 
-func (s scardSession) connect(reader string, exclusive bool) (handle, error) {
-	mode := scard.ShareShared
-	if exclusive {
-		mode = scard.ShareExclusive
-	}
-	card, err := s.ctx.Connect(reader, mode, scard.ProtocolAny)
+func (s scardContext) connect(reader string, exclusive bool) (libraryHandle, error) {
+	card, err := s.ctx.Connect(reader, scardMode(exclusive), scard.ProtocolAny)
 	if err != nil {
 		return nil, wrap("connect", err)
 	}
 	return scardHandle{card}, nil
 }
 
-func (s scardSession) release() error { return wrap("release", s.ctx.Release()) }
+func scardMode(exclusive bool) scard.ShareMode {
+	if exclusive {
+		return scard.ShareExclusive
+	}
+	return scard.ShareShared
+}
+
+func (s scardContext) release() error { return wrap("release", s.ctx.Release()) }
 
 type scardHandle struct{ card *scard.Card }
 
@@ -109,4 +124,25 @@ func (h scardHandle) atr() ([]byte, error) {
 		return nil, wrap("status", err)
 	}
 	return st.Atr, nil
+}
+
+func (h scardHandle) reconnect(exclusive bool) error {
+	return wrap("reconnect", h.card.Reconnect(scardMode(exclusive), scard.ProtocolAny, scard.LeaveCard))
+}
+
+func (h scardHandle) control(code uint32, data []byte) ([]byte, error) {
+	reply, err := h.card.Control(code, data)
+	return reply, wrap("control", err)
+}
+
+func (h scardHandle) attribute(id uint32) ([]byte, error) {
+	value, err := h.card.GetAttrib(scard.Attrib(id))
+	return value, wrap("get attribute", err)
+}
+
+func (h scardHandle) setAttribute(id uint32, value []byte) error {
+	if len(value) == 0 {
+		return newError("set attribute", 0x80100004) // the library takes the address of its first byte
+	}
+	return wrap("set attribute", h.card.SetAttrib(scard.Attrib(id), value))
 }

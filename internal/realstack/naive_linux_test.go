@@ -1,5 +1,3 @@
-//go:build pcsc && cgo
-
 package realstack
 
 import (

@@ -1,0 +1,5 @@
+//go:build linux && !(cgo && libpcsclite)
+
+package pcsc
+
+func system() stack { return pcscd() }
