@@ -1,6 +1,5 @@
 // Package pcsc reaches a card through a PC/SC reader: the readers that
-// Windows, macOS and pcscd on Linux know. It stands on
-// github.com/ebfe/scard.
+// Windows, macOS and pcscd on Linux know.
 //
 // # From a reader to a card
 //
@@ -20,27 +19,35 @@
 //
 // A verified PIN stays verified until the card loses power or another
 // application is selected, across processes and across a warm reset.
-// [Card.Close] therefore takes the power away unless told otherwise. Where
-// other programs use the same reader, open with [Exclusive], or put what
-// belongs together into [Card.Transaction].
+// [Card.Close] therefore makes the card forget it. If other programs use the same
+// reader, open with [Exclusive], or put what belongs together into
+// [Card.Transaction]: a PIN that is verified in shared mode is verified for all.
 //
 // # Cards that leave or fall silent
 //
 // A card that is taken away in the middle is [apdu.ErrCardRemoved]. PC/SC has
-// no time limit: a card or a driver that stops answering holds the call for
-// ever. With a context that ends, the call comes back with [ErrGivenUp], and
-// the Card is of no more use; the operating system's handle is let go when the
-// driver comes back, if it does. Close has a limit of its own.
+// no time limit: a card or a driver that stops answering holds the call as long
+// as it likes. With a context that ends, the call returns [ErrGivenUp], and
+// the Card cannot be used any more. When the driver comes back, if it does, the
+// card loses its power. Close has a limit of its own.
 //
-// # Building
+// A reset by another program is [ErrReset]: what was selected and verified is
+// gone, and [Card.Reconnect] takes the Card up again.
 //
-// On Windows nothing is needed. On macOS cgo is. On Linux, cgo, the package
-// libpcsclite-dev, pkg-config and the build tag pcsc are:
+// # On Linux
 //
-//	apt-get install libpcsclite-dev pkg-config pcscd
-//	go build -tags pcsc ./...
+// The package talks to pcscd's socket itself, in versions 4:4 to 4:6 of its
+// protocol (pcsc-lite since 1.8.24, of 2018), and so needs neither cgo nor the
+// system's library. A program in a container only needs the socket,
+// /run/pcscd/pcscd.comm, or another that the environment variable
+// PCSCLITE_CSOCK_NAME names. Versions of library and daemon that do not fit each
+// other are no concern there. Of more than 16 readers, the first 16 are seen.
 //
-// Without them the package builds all the same, and every call fails with
-// [ErrUnavailable], whose text says this. Programs for machines without a
-// reader so need no C compiler.
+// With the build tag libpcsclite, cgo, libpcsclite-dev and pkg-config, the
+// package uses the system's library through github.com/ebfe/scard instead.
+//
+// # On Windows and macOS
+//
+// The package stands on github.com/ebfe/scard. Windows needs nothing else; macOS
+// needs cgo. Without it, every call fails with [ErrUnavailable].
 package pcsc

@@ -29,7 +29,7 @@ func Example() {
 func ExampleReaders() {
 	readers, err := pcsc.Readers(context.Background())
 	if err != nil {
-		log.Fatal(err) // built without PC/SC: the text says what to install
+		log.Fatal(err)
 	}
 	for _, name := range readers {
 		fmt.Println(name)

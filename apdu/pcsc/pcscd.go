@@ -59,9 +59,9 @@ const (
 	longestATR    = 33
 	attributeSize = 264
 
-	stateAbsent  = 2
 	statePresent = 4
 	stateMute    = 8 // "swallowed": there, and does not answer
+	statePowered = 16
 
 	// longestReply is what a reply may have: 65,536 bytes, the status word, and
 	// what pcscd itself adds.
@@ -350,7 +350,7 @@ func (c *client) readers(ctx context.Context, command uint32) ([]reader, error) 
 		}
 		rest := b[nameSize:]
 		state := c.order.Uint32(rest[word:])
-		r := reader{name: string(name), events: c.order.Uint32(rest), present: state&statePresent != 0}
+		r := reader{name: string(name), events: c.order.Uint32(rest), present: state&statePresent != 0, powered: state&statePowered != 0}
 		atr := rest[3*word:]
 		n := c.order.Uint32(atr[atrSize:])
 		if n > longestATR {
@@ -501,25 +501,39 @@ func (h *pcscdHandle) atr(ctx context.Context) ([]byte, error) {
 	if _, err := c.words(ctx, "status", pcscdStatus, c.card, 0); err != nil {
 		return nil, err
 	}
+	r, err := h.state(ctx)
+	if err == nil && r.atr == nil {
+		err = newError("status", 0x80100069)
+	}
+	return r.atr, err
+}
+
+// state returns what the reader of the card holds.
+func (h *pcscdHandle) state(ctx context.Context) (reader, error) {
+	c := h.client()
 	readers, err := c.readers(ctx, pcscdReaders)
-	if err != nil {
-		return nil, err
+	if i := slices.IndexFunc(readers, func(r reader) bool { return r.name == c.reader }); i >= 0 {
+		return readers[i], nil
 	}
-	for _, r := range readers {
-		if r.name == c.reader && r.atr != nil {
-			return r.atr, nil
-		}
-	}
-	return nil, newError("status", 0x80100069)
+	return reader{}, err
 }
 
 func (h *pcscdHandle) reconnect(ctx context.Context, exclusive bool) error {
 	c := h.client()
-	reply, err := c.words(ctx, "reconnect", pcscdReconnect, c.card, shareMode(exclusive), anyProtocol, dispositions[Leave], 0, 0)
-	if err == nil {
+	for _, initialization := range []Disposition{Leave, Reset} {
+		reply, err := c.words(ctx, "reconnect", pcscdReconnect, c.card, shareMode(exclusive), anyProtocol, dispositions[initialization], 0, 0)
+		if err != nil {
+			return err
+		}
 		c.protocol = c.order.Uint32(reply[4*word:])
+		// pcscd leaves a card without power that somebody took the power from, and
+		// says that all is well. A reset gives it power; one that is not needed
+		// would only make the others reconnect in their turn.
+		if r, err := h.state(ctx); err != nil || r.powered {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 func (h *pcscdHandle) control(ctx context.Context, code uint32, data []byte) ([]byte, error) {

@@ -33,6 +33,8 @@ type reader struct {
 	name string
 	// present reports whether a card is in it.
 	present bool
+	// powered reports whether the card has power, if that is known.
+	powered bool
 	// atr is nil if the card does not answer to reset.
 	atr []byte
 	// events counts the cards that came and left, if the service counts them.

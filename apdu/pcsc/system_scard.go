@@ -127,7 +127,27 @@ func (h scardHandle) atr() ([]byte, error) {
 }
 
 func (h scardHandle) reconnect(exclusive bool) error {
-	return wrap("reconnect", h.card.Reconnect(scardMode(exclusive), scard.ProtocolAny, scard.LeaveCard))
+	for _, initialization := range []scard.Disposition{scard.LeaveCard, scard.ResetCard} {
+		if err := h.card.Reconnect(scardMode(exclusive), scard.ProtocolAny, initialization); err != nil {
+			return wrap("reconnect", err)
+		}
+		// A card that somebody took the power from is left without. A reset gives it
+		// power; one that is not needed would make the others reconnect in their turn.
+		st, err := h.card.Status()
+		if err != nil || powered(st.State) {
+			return wrap("status", err)
+		}
+	}
+	return nil
+}
+
+// powered reports whether a state is one of a card with power: in bits, or on
+// Windows in steps.
+func powered(s scard.State) bool {
+	if runtime.GOOS == "windows" {
+		return s >= 4
+	}
+	return s&scard.Powered != 0
 }
 
 func (h scardHandle) control(code uint32, data []byte) ([]byte, error) {

@@ -9,7 +9,7 @@
 // holder is known, the ledger remembers. The parts can be real ones:
 //
 //	-reader auto        whichever PC/SC reader gets a card first; or a reader's
-//	                    name, or a part of it (on Linux: go run -tags pcsc)
+//	                    name, or a part of it
 //	-reader phone       a phone with the app Remote Smart Card Reader, by QR code
 //	-roots FILE         the root certificates of J-LIS, for real cards
 //	-db postgres://…    a database that several terminals share

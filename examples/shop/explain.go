@@ -129,8 +129,8 @@ func advices() []known {
 			apdu.ErrCardRemoved),
 
 		// The reader.
-		one(advice("このプログラムはカードリーダー(PC/SC)なしで作られています。", "Linuxではlibpcsclite-dev、pkg-config、pcscdを入れ、go run -tags pcsc で起動してください。",
-			"This program was built without card readers (PC/SC).", "On Linux install libpcsclite-dev, pkg-config and pcscd, and start with go run -tags pcsc."),
+		one(advice("このプログラムはカードリーダー(PC/SC)なしで作られています。", "macOSではcgoを有効にしてビルドしてください。",
+			"This program was built without card readers (PC/SC).", "On macOS build it with cgo."),
 			pcsc.ErrUnavailable),
 		one(advice("カードリーダーのサービスが動いていません。", "Linuxではpcscd、Windowsでは「Smart Card」サービスを起動してください。",
 			"The service for card readers is not running.", "Start pcscd on Linux, the service \"Smart Card\" on Windows."),

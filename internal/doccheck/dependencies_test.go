@@ -31,7 +31,7 @@ func TestDependencies(t *testing.T) {
 	}
 	// Each package of this module, with what it imports outside of its tests.
 	imported := map[string]string{}
-	for line := range strings.Lines(string(goList(t, "list", "-e", "-tags", "pcsc", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./..."))) {
+	for line := range strings.Lines(string(goList(t, "list", "-e", "-tags", "libpcsclite", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./..."))) {
 		f := strings.Fields(line)
 		imported[f[0]] = " " + strings.Join(f[1:], " ")
 	}

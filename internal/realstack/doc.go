@@ -7,7 +7,10 @@
 //
 //	apt-get install pcscd vsmartcard-vpcd opensc opensc-pkcs11 openssl openssh-client
 //
-// and, for the tests of apdu/pcsc, libpcsclite-dev, pkg-config and the build
-// tag pcsc. What is missing is skipped with a message; where the environment
-// variable MYNAKIT_REQUIRE contains the word pcsc it is a failure.
+// With libpcsclite-dev, pkg-config, cgo and the build tag libpcsclite, package
+// pcsc goes through the system's library instead of talking to pcscd itself.
+// With the tag scard alone, the two are timed side by side.
+//
+// What is missing is skipped with a message. If the environment variable
+// MYNAKIT_REQUIRE contains the word pcsc, it is a failure.
 package realstack

@@ -70,7 +70,7 @@ func insertNaive(t testing.TB, card *simcard.Card) {
 	waitSlot(t, "Yes")
 }
 
-// BenchmarkBridge is an exchange through scard, pcscd and vpcd with the two
+// BenchmarkBridge is an exchange through pcsc, pcscd and vpcd with the two
 // programs at the other end of the connection.
 func BenchmarkBridge(b *testing.B) {
 	needStack(b)

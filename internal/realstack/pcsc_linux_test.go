@@ -418,7 +418,7 @@ func TestCardtoolWithoutACard(t *testing.T) {
 	assert.Contains(t, out, "No card came in time")
 }
 
-// What the whole stack does: scard, pcscd, vpcd and the software card.
+// What the whole stack does: pcsc, pcscd, vpcd and the software card.
 func BenchmarkExchange(b *testing.B) {
 	needStack(b)
 	insert(b, simcard.New())

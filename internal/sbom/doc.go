@@ -3,7 +3,7 @@
 // 1.5 in JSON.
 //
 //	go run ./internal/sbom > sbom.json               # ./..., without tests
-//	go run ./internal/sbom -tags pcsc ./examples/... # what these link
+//	go run ./internal/sbom -tags libpcsclite ./examples/... # what these link
 //
 // # What is in it
 //

@@ -82,7 +82,7 @@ func TestBillOfOnePackage(t *testing.T) {
 		{Ref: b.Components[0].Ref},
 	}, b.Dependencies)
 
-	with, _ := generate(t, "-tags", "pcsc", "./apdu/pcsc")
+	with, _ := generate(t, "-tags", "libpcsclite", "./apdu/pcsc")
 	without, _ := generate(t, "./apdu/pcsc")
 	assert.GreaterOrEqual(t, len(with.Components), len(without.Components))
 

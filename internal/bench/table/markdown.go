@@ -48,7 +48,7 @@ func rows() []row {
 			others: []other{{"only its INSERTs, 500 rows each", "sqlite-rows"}, {"bbolt", "bbolt"}}},
 		{what: "a file of 1,000", group: "Ledger/records=1000", unit: "records/s", higher: true, cell: recordsPerSecond, ours: "mynakit",
 			others: []other{{"only its INSERTs", "sqlite-rows"}, {"bbolt", "bbolt"}, {"a transaction for each", "sqlite-one-by-one"}}},
-		{what: "software card behind scard, pcscd and vpcd", group: "Bridge", unit: "exchanges/s", higher: true, cell: exchangesPerSecond, ours: "mynakit",
+		{what: "software card behind pcscd and vpcd", group: "Bridge", unit: "exchanges/s", higher: true, cell: exchangesPerSecond, ours: "mynakit",
 			others: []other{{"naive vpcd client", "naive"}}},
 	}
 }

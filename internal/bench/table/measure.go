@@ -32,7 +32,7 @@ func parts() []part {
 		{name: "nesting, files and ledgers", dir: bench, pattern: "^Benchmark(TLVNesting|Mergefile|Ledger)$"},
 		// The figures of a tap do not depend on time.
 		{name: "taps", dir: bench, pattern: "^Benchmark(Tap|TapGrowth)$", time: "1x"},
-		{name: "the real card stack", dir: filepath.Join("internal", "realstack"), tags: "pcsc",
+		{name: "the real card stack", dir: filepath.Join("internal", "realstack"),
 			pattern: "^BenchmarkBridge$", time: "100x", env: []string{"MYNAKIT_LONG=1"}, may: true},
 	}
 }

@@ -73,7 +73,7 @@ func TestMarkdown(t *testing.T) {
 	assert.Equal(t, `| work | mynakit | others, and how many times mynakit's cost |
 |---|---|---|
 | a command APDU of 16 bytes parsed | **11 ns, 0 allocs** | skythen/apdu: 60 ns, 48 B in 1 alloc (5.7×) |
-| software card behind scard, pcscd and vpcd | **5,000 a second** | naive vpcd client: 20 a second (250×) |
+| software card behind pcscd and vpcd | **5,000 a second** | naive vpcd client: 20 a second (250×) |
 `, table)
 	assert.Equal(t, []string{rows()[1].what}, missing)
 }
