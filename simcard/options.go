@@ -49,32 +49,32 @@ const (
 type Quirks struct {
 	// BlockedStatus answers VERIFY and CHANGE REFERENCE DATA on a blocked PIN.
 	// 0 stands for 6984, which was seen on cards; clients also expect 6983.
-	BlockedStatus apdu.Status
+	BlockedStatus apdu.Status `json:"-"`
 
 	// ForgetOnReselect ends a verified PIN when its application is selected
 	// again. Cards were seen to keep it.
-	ForgetOnReselect bool
+	ForgetOnReselect bool `json:"forget_on_reselect,omitempty"`
 
 	// NoShortEF refuses to name a file by its short identifier in P1 or P2:
 	// 6A86.
-	NoShortEF bool
+	NoShortEF bool `json:"no_short_ef,omitempty"`
 
 	// NoExtendedLength refuses commands in extended length: 6700.
-	NoExtendedLength bool
+	NoExtendedLength bool `json:"no_extended_length,omitempty"`
 
 	// NoRecordRange refuses READ RECORD of several records (P2 ending in 5):
 	// 6A81.
-	NoRecordRange bool
+	NoRecordRange bool `json:"no_record_range,omitempty"`
 
 	// NoLowerCertificate leaves GET DATA 7F21 out, as older cards do.
-	NoLowerCertificate bool
+	NoLowerCertificate bool `json:"no_lower_certificate,omitempty"`
 
 	// ATRInApplication gives the contact ATR, GET DATA 5F51, only with an
 	// application selected, as some cards do; otherwise it is there always.
-	ATRInApplication bool
+	ATRInApplication bool `json:"atr_in_application,omitempty"`
 
 	// NoPSS refuses signatures with RSASSA-PSS (P1 04 and 05): 6A86.
-	NoPSS bool
+	NoPSS bool `json:"no_pss,omitempty"`
 }
 
 // An Option changes what [New] makes.

@@ -26,16 +26,22 @@ type Revocation struct {
 	Reason      int // RFC 5280 section 5.3.1; 0 is unspecified
 }
 
-// Revocations gives the card's certificates as revoked, where [WithRevoked] made
-// it so, and otherwise nothing.
+// Revocations returns the card's certificates as revoked if [WithRevoked] has
+// said so, and otherwise nothing.
 func (c *Card) Revocations() []Revocation {
 	if c.revoked.IsZero() {
 		return nil
 	}
+	return c.RevocationsAt(c.revoked)
+}
+
+// RevocationsAt returns the card's certificates as revoked at the time at,
+// whatever [WithRevoked] has said.
+func (c *Card) RevocationsAt(at time.Time) []Revocation {
 	var list []Revocation
 	for _, certificate := range []*x509.Certificate{c.AuthCertificate(), c.SignCertificate()} {
 		if certificate != nil {
-			list = append(list, Revocation{Certificate: certificate, At: c.revoked})
+			list = append(list, Revocation{Certificate: certificate, At: at})
 		}
 	}
 	return list

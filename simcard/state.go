@@ -1,6 +1,7 @@
 package simcard
 
 import (
+	"bytes"
 	"encoding"
 	"encoding/json"
 	"errors"
@@ -103,6 +104,17 @@ func WithState(s State) Option {
 	return func(c *config) { c.saved = s }
 }
 
+// Restore sets the values and counters of s while the card runs, as [WithState]
+// does for a new card. No PIN is verified after it.
+func (c *Card) Restore(s State) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.restore(&s)
+	for i := range c.pins {
+		c.pins[i].verified = false
+	}
+}
+
 // restore sets what a saved state says.
 func (c *Card) restore(s *State) {
 	for i := range s.pins {
@@ -181,6 +193,18 @@ func (c *Card) PINOf(command []byte) (PIN, bool) {
 		}
 	}
 	return 0, false
+}
+
+// Selected returns the AID of the current application and the identifier of the
+// current file. The AID is that of the card itself before an application is
+// selected, and the identifier is 0 if no file is current.
+func (c *Card) Selected() (aid []byte, file uint16) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ef != nil {
+		file = uint16(c.ef.id)
+	}
+	return bytes.Clone(c.app.aid), file
 }
 
 // WithClock sets the clock that tells in which year the certificates are issued

@@ -5,12 +5,16 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"flag"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,9 +22,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/apdu/vpcd"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/simcard"
+	"github.com/mynakit/mynakit/simcard/control"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -70,21 +76,178 @@ func TestCardInAReader(t *testing.T) {
 	}
 }
 
+// A reader that goes away is waited for, and told of; another card's
+// certificates are taken away.
 func TestReaderGoesAway(t *testing.T) {
 	pcscd, err := vpcd.Listen("127.0.0.1:0")
 	require.NoError(t, err)
 	defer pcscd.Close()
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "sign.pem"), []byte("another card's"), 0o600))
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	done := make(chan error, 1)
+	var told lines
+	go func() {
+		done <- run(ctx, []string{"-addr", pcscd.Addr().String(), "-kind", "child", "-certs", dir}, io.Discard, &told)
+	}()
+	for range 3 {
+		reader, err := pcscd.Accept(ctx)
+		require.NoError(t, err)
+		_, err = jpki.Open(ctx, reader)
+		require.NoError(t, err)
+		reader.Close()
+	}
+	cancel()
+	assert.NoError(t, <-done)
+	assert.Contains(t, told.String(), "reader went away")
+	assert.NoFileExists(t, filepath.Join(dir, "sign.pem"), "a child has no certificate for digital signature")
+}
+
+// lines is a buffer that is written and read at the same time.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// start runs vcard with -control and gives what its first line says.
+func start(t *testing.T, ctx context.Context, args ...string) (first struct {
+	Control, Reader string
+	PID             int
+	Slots           []struct{ Control, Reader string }
+}, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(ctx)
+	in, out := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		done <- run(context.Background(), []string{"-addr", pcscd.Addr().String(), "-kind", "child", "-certs", dir}, io.Discard, io.Discard)
+		done <- run(ctx, append([]string{"-control", "127.0.0.1:0"}, args...), out, io.Discard)
+		out.Close()
 	}()
-	reader, err := pcscd.Accept(context.Background())
+	stop = sync.OnceFunc(func() {
+		cancel()
+		assert.NoError(t, <-done)
+		http.DefaultClient.CloseIdleConnections()
+	})
+	t.Cleanup(stop)
+	line, err := bufio.NewReader(in).ReadBytes('\n')
 	require.NoError(t, err)
-	reader.Close()
-	assert.ErrorContains(t, <-done, "reader is gone")
-	assert.NoFileExists(t, filepath.Join(dir, "sign.pem"), "a child has no certificate for digital signature")
+	require.NoError(t, json.Unmarshal(line, &first), "%s", line)
+	return first, stop
+}
+
+func call(t *testing.T, method, url, body string) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	require.NoError(t, err)
+	answer, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, answer.StatusCode, "%s", text)
+	return string(text)
+}
+
+// Two slots of one process are steered apart; a kill gives no try back.
+func TestControl(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var pcscds [2]*vpcd.Listener
+	for i := range pcscds {
+		var err error
+		pcscds[i], err = vpcd.Listen("127.0.0.1:0")
+		require.NoError(t, err)
+		defer pcscds[i].Close()
+	}
+	state := filepath.Join(t.TempDir(), "state")
+	args := []string{"-addr", pcscds[0].Addr().String(), "-addr", pcscds[1].Addr().String(), "-state", state, "-clock", "2026-04-01T00:00:00+09:00"}
+	first, stop := start(t, ctx, args...)
+	assert.Equal(t, os.Getpid(), first.PID)
+	require.Len(t, first.Slots, 2)
+
+	var readers [2]*vpcd.Remote
+	accept := func(i int) *jpki.Card {
+		t.Helper()
+		var err error
+		readers[i], err = pcscds[i].Accept(ctx)
+		require.NoError(t, err)
+		card, err := jpki.Open(ctx, readers[i])
+		require.NoError(t, err)
+		return card
+	}
+	one, two := accept(0), accept(1)
+	a, err := one.Serial(ctx, jpki.Auth)
+	require.NoError(t, err)
+	b, err := two.Serial(ctx, jpki.Auth)
+	require.NoError(t, err)
+	assert.False(t, a.Equal(b), "the next holder")
+	wrong, err := jpki.NewPIN(jpki.AuthPIN, "9999")
+	require.NoError(t, err)
+	var refused *jpki.PINError
+	require.ErrorAs(t, one.Verify(ctx, wrong), &refused)
+	assert.Contains(t, call(t, "GET", first.Control+"/v1/card", ""), `"auth":{"value":"1234","left":2,`)
+	assert.Contains(t, call(t, "GET", first.Slots[1].Control+"/v1/card", ""), `"auth":{"value":"1234","left":3,`)
+
+	call(t, "POST", first.Slots[1].Control+"/v1/card/remove", "")
+	_, err = two.Serial(ctx, jpki.Auth)
+	assert.ErrorIs(t, err, apdu.ErrCardRemoved)
+	_, err = one.Serial(ctx, jpki.Auth)
+	assert.NoError(t, err, "the other card stays")
+
+	certificate := call(t, "GET", first.Control+"/v1/authority/auth.pem", "")
+	stop()
+	for _, r := range readers {
+		r.Close()
+	}
+	first, _ = start(t, ctx, args...)
+	one = accept(0)
+	defer readers[0].Close()
+	tries, err := one.Tries(ctx, jpki.AuthPIN)
+	require.NoError(t, err)
+	assert.Equal(t, 2, tries)
+	assert.Equal(t, certificate, call(t, "GET", first.Control+"/v1/authority/auth.pem", ""), "pinned")
+}
+
+// With -wait the first line comes when the reader has seen the card. A second
+// process keeps off the slot of the first.
+func TestWait(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	pcscd, err := vpcd.Listen("127.0.0.1:0")
+	require.NoError(t, err)
+	defer pcscd.Close()
+	accepted := make(chan *vpcd.Remote, 1)
+	go func() {
+		r, _ := pcscd.Accept(ctx)
+		accepted <- r
+	}()
+	first, _ := start(t, ctx, "-addr", pcscd.Addr().String(), "-wait", "-panel")
+	reader := <-accepted
+	require.NotNil(t, reader)
+	defer reader.Close()
+	assert.Contains(t, call(t, "GET", first.Control+"/v1/card", ""), `"inserted":true,"powered":true`)
+	assert.Contains(t, call(t, "GET", first.Control+"/", ""), "<!doctype html>")
+
+	var told lines
+	waiting, end := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- run(waiting, []string{"-addr", pcscd.Addr().String()}, io.Discard, &told) }()
+	assert.Eventually(t, func() bool { return strings.Contains(told.String(), "another vcard has it") }, time.Minute, time.Millisecond)
+	end()
+	assert.NoError(t, <-done)
 }
 
 // A slot that is taken lets a card connect and asks it nothing.
@@ -119,12 +282,13 @@ func TestKinds(t *testing.T) {
 // The list of the CA tells what the card does not: that it was revoked.
 func TestRevoked(t *testing.T) {
 	for name, want := range map[string]int{"plastic": 0, "revoked": 1} {
-		opts, err := simcard.Sample(name, 0, time.Now())
-		require.NoError(t, err)
 		dir := t.TempDir()
-		card := simcard.New(opts...)
-		require.NoError(t, writeCertificates(dir, card))
-		for file, issuer := range map[string]*simcard.Issuer{"auth.crl": card.Authority().Auth(), "sign.crl": card.Authority().Sign()} {
+		slot, err := control.New(control.Config{Card: control.Setup{Kind: name}})
+		require.NoError(t, err)
+		require.NoError(t, writeCertificates(dir, slot))
+		require.NoError(t, slot.Close())
+		authority := simcard.TestAuthority()
+		for file, issuer := range map[string]*simcard.Issuer{"auth.crl": authority.Auth(), "sign.crl": authority.Sign()} {
 			b, err := os.ReadFile(filepath.Join(dir, file))
 			require.NoError(t, err)
 			block, _ := pem.Decode(b)
@@ -138,7 +302,12 @@ func TestRevoked(t *testing.T) {
 }
 
 func TestBadCalls(t *testing.T) {
-	for _, args := range [][]string{{"-kind", "blue"}, {"extra"}, {"-addr", "127.0.0.1:1"}} {
-		assert.Error(t, run(context.Background(), args, io.Discard, io.Discard))
+	bad := filepath.Join(t.TempDir(), "state")
+	require.NoError(t, os.WriteFile(bad, []byte("no state"), 0o600))
+	for _, args := range [][]string{
+		{"-kind", "blue"}, {"extra"}, {"-clock", "noon"}, {"-state", bad},
+		{"-control", "192.0.2.1:0"}, {"-control", "127.0.0.1"},
+	} {
+		assert.Error(t, run(context.Background(), args, io.Discard, io.Discard), args)
 	}
 }

@@ -18,7 +18,7 @@
 // have. So each way to fail says on which side it lies:
 //
 //	the card sees nothing:   Remove, Fail, Status, Silence
-//	the card has done it:    RemoveAfter, Vanish, FailAfter, Overrule, Torn, Garble
+//	the card has done it:    RemoveAfter, Vanish, FailAfter, Overrule, Torn, Half, Long, Garble
 //	nothing is lost:         Delay, Pieces, RightLe
 //
 // # Every exchange, every way

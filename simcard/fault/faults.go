@@ -193,7 +193,7 @@ func All() map[string]Fault {
 		"vanished":         Vanish(),
 		"torn at 0":        Torn(0),
 		"torn at 1":        Torn(1),
-		"half a reply":     half,
+		"half a reply":     Half(),
 		"garbled data":     Garble(0, 0x80),
 		"garbled status":   Garble(-2, 0x0F),
 		"refused":          Status(apdu.NoPreciseDiagnosis),
@@ -202,21 +202,25 @@ func All() map[string]Fault {
 		"not allowed":      Status(apdu.SecurityStatusNotSatisfied),
 		"empty success":    Status(apdu.OK),
 		"reader fails":     Fail(apdu.ErrCardRemoved),
-		"too long a reply": long,
+		"too long a reply": Long(),
 	}
 }
 
-// half is a reply of which the second half is missing.
-func half(ctx context.Context, x *Exchange) ([]byte, error) {
-	reply, err := x.Pass(ctx)
-	return reply[:len(reply)/2], err
+// Half is a reply of which the second half is missing.
+func Half() Fault {
+	return func(ctx context.Context, x *Exchange) ([]byte, error) {
+		reply, err := x.Pass(ctx)
+		return reply[:len(reply)/2], err
+	}
 }
 
-// long is a reply with as many bytes again, before the status word.
-func long(ctx context.Context, x *Exchange) ([]byte, error) {
-	reply, err := x.Pass(ctx)
-	if err != nil || len(reply) < 2 {
-		return reply, err
+// Long is a reply with its data twice, before the status word.
+func Long() Fault {
+	return func(ctx context.Context, x *Exchange) ([]byte, error) {
+		reply, err := x.Pass(ctx)
+		if err != nil || len(reply) < 2 {
+			return reply, err
+		}
+		return slices.Concat(reply[:len(reply)-2], reply), nil
 	}
-	return slices.Concat(reply[:len(reply)-2], reply), nil
 }
