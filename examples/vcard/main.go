@@ -211,7 +211,7 @@ func (o *options) open(i int) (*slot, error) {
 		Card:    control.Setup{Kind: o.kind, Holder: o.holder + uint(i)},
 		Connect: s.connect,
 		Settle:  settle,
-		Reader:  readerName(s.candidates[0]),
+		Reader:  s.reader,
 		Panel:   o.panel,
 		State:   o.state,
 		Notify:  func(text string) { fmt.Fprintf(o.stderr, "vcard: slot %d: %s\n", i, text) },

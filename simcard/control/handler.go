@@ -234,7 +234,11 @@ func (s *Slot) look() any {
 			view.PINs[which] = pin(p)
 		}
 	}
-	return map[string]any{"card": view, "log": s.log.last(), "reader": s.cfg.Reader}
+	reader := ""
+	if s.cfg.Reader != nil {
+		reader = s.cfg.Reader()
+	}
+	return map[string]any{"card": view, "log": s.log.last(), "reader": reader}
 }
 
 func (s *Slot) putCard(r *http.Request, body []byte) (any, error) {

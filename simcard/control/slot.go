@@ -33,8 +33,8 @@ type Config struct {
 	// Settle is how long clients take to see that a card left, and so the least
 	// time between a removal and what follows. vpcd needs half a second.
 	Settle time.Duration
-	// Reader is the name of the reader, if it is known.
-	Reader string
+	// Reader, if not nil, returns the name of the reader, "" if it is not known.
+	Reader func() string
 
 	// State is a file that keeps the card. It is read at the start, if it is
 	// there, in place of Card, and replaced before a reply leaves that follows a
@@ -88,10 +88,11 @@ type Slot struct {
 	op sync.Mutex // one change at a time
 
 	mu       sync.Mutex
-	changed  chan struct{} // closed when one of the next five changes
+	changed  chan struct{} // closed when one of the fields below changes
 	in       bool          // the card is to be in the reader
 	linked   Link          // the card in the reader; nil while it is not
 	seen     bool          // the reader has given it power and asked its name
+	settling bool          // it has left, and clients are given time to see that
 	linkErr  error         // why it is not in, after an attempt
 	cancel   func()        // ends an attempt
 	setup    Setup
@@ -271,21 +272,27 @@ func (s *Slot) serve(ctx context.Context) {
 			s.await(ctx, retryWait, func() bool { return !s.in })
 			continue
 		}
+		s.change(func() {
+			s.linkErr = nil
+			if s.settling = trying.Err() != nil; !s.settling { // not taken out meanwhile
+				s.linked = l
+				s.log.event("inserted", "")
+			}
+		})
 		tell("the card is in the reader")
-		s.log.event("inserted", "")
-		s.change(func() { s.linked, s.linkErr = l, nil })
 		select {
 		case <-l.Done():
 		case <-trying.Done():
 			l.Remove()
 		}
 		cancel()
+		s.change(func() { s.linked, s.seen, s.settling = nil, false, true })
 		if s.isIn() && ctx.Err() == nil {
 			tell("the reader went away; the card goes in again when it is back")
 			s.log.event("reader_gone", "")
 		}
 		s.sleep(ctx, s.cfg.Settle)
-		s.change(func() { s.linked, s.seen = nil, false })
+		s.change(func() { s.settling = false })
 	}
 }
 
@@ -307,7 +314,7 @@ func (s *Slot) isIn() bool {
 // remove takes the card out and waits until clients have had time to see it.
 func (s *Slot) remove(ctx context.Context) {
 	s.faults.Remove()
-	s.await(ctx, insertWait, func() bool { return s.linked == nil })
+	s.await(ctx, insertWait, func() bool { return s.linked == nil && !s.settling })
 }
 
 // insert puts the card in and waits until the reader has seen it.
@@ -345,7 +352,7 @@ func (s *Slot) exchangeCard(ctx context.Context, f func() error) error {
 // WaitInserted waits until the card is in the slot, and if there is a reader
 // until that has seen it. It fails with the context's error.
 func (s *Slot) WaitInserted(ctx context.Context) error {
-	s.await(ctx, time.Duration(1<<62), func() bool { return s.in && (s.cfg.Connect == nil || s.seen) })
+	s.await(ctx, time.Duration(1<<62), func() bool { return s.in && (s.cfg.Connect == nil || s.linked != nil && s.seen) })
 	return ctx.Err()
 }
 
@@ -389,6 +396,9 @@ func (b *seat) Remove() {
 	was := false
 	s.change(func() {
 		was, s.in = s.in, false
+		if s.linked != nil {
+			s.linked, s.seen, s.settling = nil, false, true
+		}
 		if s.cancel != nil {
 			s.cancel()
 		}
