@@ -231,7 +231,7 @@ func (s *Slot) look() any {
 	view.PINs = map[simcard.PIN]pin{}
 	for _, which := range simcard.PINs() {
 		if p := card.PIN(which); p.Tries > 0 {
-			view.PINs[which] = pin(p)
+			view.PINs[which] = pin{p.Reveal(), p.Left, p.Tries, p.Verified}
 		}
 	}
 	reader := ""
