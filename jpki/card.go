@@ -24,6 +24,7 @@ type Card struct {
 	lost    bool        // the link has failed; see use
 	tapped  bool        // within a Tap, which watches for power losses; see stillSelected
 	shortEF bool        // the card takes short EF identifiers, as far as known
+	most    int         // bytes that the reader carries in one reply, as far as known
 
 	holding atomic.Bool // in a transaction; see hold
 
@@ -64,6 +65,7 @@ func newCard(t apdu.Transmitter, opts []Option) *Card {
 		channel: apdu.Channel{Transmitter: t, ShortOnly: true},
 		app:     JPKIApp,
 		shortEF: true,
+		most:    apdu.MaxShortNe,
 	}
 	for _, opt := range opts {
 		opt(c)

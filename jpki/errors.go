@@ -26,6 +26,10 @@ var (
 	// ErrReply says that the card answered a command with something that the
 	// command cannot give.
 	ErrReply = errors.New("jpki: reply does not fit the command")
+	// ErrReaderLimit is returned when the card signs and the reader cannot carry
+	// the 256 bytes of the signature in one reply. No setting helps: use another
+	// reader. Certificates and the rest are read in smaller pieces there.
+	ErrReaderLimit = errors.New("jpki: the reader cannot carry a signature of 256 bytes")
 	// ErrOutcomeUnknown says that VERIFY may or may not have reached the card:
 	// the link died, or the reply was not one that VERIFY has. A try may be
 	// spent. [Card.Tries] tells how many are left.

@@ -2,6 +2,7 @@ package jpki
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/mynakit/mynakit/apdu"
@@ -108,9 +109,37 @@ func (c *Card) readOn(ctx context.Context, f file, buf []byte, want int) ([]byte
 	return buf, nil
 }
 
-// readBinary reads up to n bytes of f at offset, no bytes at or beyond its end.
-// The first read, at offset 0, makes f the current file.
+// narrowReply is how much is asked for at a time of a reader that cannot carry
+// 256 bytes.
+const narrowReply = 128
+
+// readBinary reads up to n bytes of f at offset, and none at or beyond its end.
+// The first read, at offset 0, makes f the current file. If a long reply breaks
+// in the reader, a shorter one is asked for, then and from then on: to read
+// again changes nothing on the card.
 func (c *Card) readBinary(ctx context.Context, f file, offset, n int) ([]byte, error) {
+	lost := c.lost
+	b, err := c.readOnce(ctx, f, offset, min(n, c.most))
+	if errors.Is(err, apdu.ErrExchange) && min(n, c.most) > narrowReply {
+		c.lost = lost
+		if b, err = c.readOnce(ctx, f, offset, narrowReply); err == nil {
+			c.most = narrowReply
+		}
+	}
+	return b, err
+}
+
+// narrow reports whether the reader cannot carry 256 bytes in one reply. If that
+// is not known yet, it reads f, which has more.
+func (c *Card) narrow(ctx context.Context, f file) bool {
+	if c.most == apdu.MaxShortNe {
+		c.lost = false // what fails now sets it again
+		_, _ = c.readBinary(ctx, f, 0, apdu.MaxShortNe)
+	}
+	return c.most < apdu.MaxShortNe
+}
+
+func (c *Card) readOnce(ctx context.Context, f file, offset, n int) ([]byte, error) {
 	cmd := apdu.Command{INS: apdu.InsReadBinary, P1: byte(offset >> 8), P2: byte(offset), Ne: n}
 	var r apdu.Response
 	var err error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/rsa"
+	"errors"
 	"fmt"
 
 	"github.com/mynakit/mynakit/apdu"
@@ -29,8 +30,8 @@ const (
 // that). Anything else is an [*UnsupportedError], SHA-1 and MD5 among it: what
 // they sign can be forged. So is PSS where the card does not do it.
 //
-// The error is a [*StepError] that holds one of these, [*PINRequiredError], or
-// [*PINError] where the PIN is blocked. The signature is given as the card
+// The error is a [*StepError] that holds one of these, [*PINRequiredError],
+// [ErrReaderLimit], or [*PINError] where the PIN is blocked. The signature is given as the card
 // made it; [Card.Signer] gives a key that checks it as well. One of a length
 // that no RSA key of 1,024 bits or more makes is an [*UnsupportedError] and not
 // given: the key is of another kind, as those of [Card.Signer] are refused, and
@@ -73,6 +74,8 @@ func (c *Card) sign(ctx context.Context, slot Slot, digest []byte, opts crypto.S
 		return nil, fmt.Errorf("%w: %w", &PINError{PIN: info.pin, Blocked: true}, err)
 	case cmd.P1 == padPSS && statusIn(err, apdu.IncorrectP1P2):
 		return nil, fmt.Errorf("%w: %w", &UnsupportedError{"PSS on this card"}, err)
+	case errors.Is(err, apdu.ErrExchange) && c.narrow(ctx, info.certificate):
+		return nil, fmt.Errorf("%w: %w", ErrReaderLimit, err)
 	case err != nil:
 		return nil, err
 	case len(r.Data) == 0:

@@ -35,7 +35,7 @@ import (
 //	[jpki.ErrChangeUnknown], [jpki.ErrReply],
 //	[jpki.ErrCardData], [jpki.ErrCertificate],
 //	[jpki.ErrSignature], [jpki.ErrNotAuthentic],
-//	[jpki.ErrNotJPKI]                                    CodeCardRead
+//	[jpki.ErrNotJPKI], [jpki.ErrReaderLimit]             CodeCardRead
 //	a [*jpki.StepError] whose time ran out               CodeCardRead
 //	the database's, another timeout, a [net.Error]        CodeNetwork
 //	[jpki.ErrRevocationUnknown]                          CodeNetwork for such a cause, or none
@@ -98,7 +98,7 @@ func isPIN(err error) bool {
 func isCard(err error) bool {
 	for _, target := range []error{apdu.ErrCardRemoved, apdu.ErrCardReset, apdu.ErrExchange, apdu.ErrResponseLength, apdu.ErrTooManyExchanges,
 		jpki.ErrOutcomeUnknown, jpki.ErrChangeUnknown, jpki.ErrCardChanged, jpki.ErrReply, jpki.ErrCardData,
-		jpki.ErrCertificate, jpki.ErrSignature, jpki.ErrNotAuthentic, jpki.ErrNotJPKI} {
+		jpki.ErrCertificate, jpki.ErrSignature, jpki.ErrNotAuthentic, jpki.ErrNotJPKI, jpki.ErrReaderLimit} {
 		if errors.Is(err, target) {
 			return true
 		}

@@ -98,6 +98,7 @@ func TestCodeOfEveryCardError(t *testing.T) {
 		"jpki.ErrNotAuthentic":      {jpki.ErrNotAuthentic, mykey.CodeCardRead},
 		"jpki.ErrNotJPKI":           {jpki.ErrNotJPKI, mykey.CodeCardRead},
 		"jpki.ErrOutcomeUnknown":    {jpki.ErrOutcomeUnknown, mykey.CodeCardRead},
+		"jpki.ErrReaderLimit":       {jpki.ErrReaderLimit, mykey.CodeCardRead},
 		"jpki.ErrReply":             {jpki.ErrReply, mykey.CodeCardRead},
 		"jpki.ErrSignature":         {jpki.ErrSignature, mykey.CodeCardRead},
 		"jpki.StepError":            {&jpki.StepError{Step: "read", Err: context.DeadlineExceeded}, mykey.CodeCardRead},
