@@ -2,6 +2,7 @@ package jpki
 
 import (
 	"context"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/mynakit/mynakit/apdu"
@@ -110,10 +111,11 @@ func (c *Card) attributesFile(ctx context.Context) ([]byte, error) {
 }
 
 // parseAttributes takes the attributes out of their file. signed is what the
-// digest in the signature file covers: all of the content but for DF21, which
-// holds the offsets of the rest and is not needed to find it.
+// digest in the signature file covers: all of the content, objects that are not
+// known included, but for DF21. That holds the offsets of the rest, which are
+// not needed to find it.
 func parseAttributes(b []byte) (a Attributes, signed []byte, err error) {
-	p, _, err := parts(b, 0xFF20, 0xDF21, 0xDF22, 0xDF23, 0xDF24, 0xDF25)
+	p, content, err := parts(b, 0xFF20, 0xDF21, 0xDF22, 0xDF23, 0xDF24, 0xDF25)
 	if err != nil {
 		return Attributes{}, nil, err
 	}
@@ -122,9 +124,8 @@ func parseAttributes(b []byte) (a Attributes, signed []byte, err error) {
 	if err != nil || !ok || !utf8.Valid(p[1].value) || !utf8.Valid(p[2].value) {
 		return Attributes{}, nil, ErrCardData
 	}
-	_, content, _, _ := tlv.Next(b)
 	kept := secret.New(attributes{string(p[1].value), string(p[2].value), birth, sex})
-	return Attributes{kept: kept}, content[len(p[0].whole):], nil
+	return Attributes{kept: kept}, slices.Concat(content[:p[0].at], content[p[0].at+len(p[0].whole):]), nil
 }
 
 // parseCardBirth reads a birth date, which may be wholly unknown: eight zeros, the

@@ -118,7 +118,7 @@ func parseFace(b []byte) (Face, signedFace, error) {
 	}, nil
 }
 
-// join gives the objects as they stand in the file, one behind the other.
+// join returns the objects as they stand in the file, one behind the other.
 func join(objects ...part) (b []byte) {
 	for _, o := range objects {
 		b = append(b, o.whole...)
@@ -145,14 +145,15 @@ func (c *Card) readAge(ctx context.Context) (birth Date, signed, signature []byt
 	if err != nil {
 		return Date{}, nil, nil, protected(err, BirthDateKey)
 	}
-	p, _, err := parts(b, 0xFF10, 0xDF11, 0xDF12, 0xDF13)
+	p, content, err := parts(b, 0xFF10, 0xDF11, 0xDF12, 0xDF13)
 	if err != nil {
 		return Date{}, nil, nil, err
 	}
 	if birth, err = parseCardBirth(p[0].value); err != nil {
 		return Date{}, nil, nil, ErrCardData
 	}
-	return birth, join(p[0], p[1]), p[2].value, nil
+	signed, err = covered(content, p[2], p[0], p[1])
+	return birth, signed, p[2].value, err
 }
 
 // A Picture is a picture of a secret. It prints as [redacted]; the bytes come
@@ -186,11 +187,12 @@ func (c *Card) readMyNumberPicture(ctx context.Context) (pic Picture, signed, si
 	if err != nil {
 		return Picture{}, nil, nil, protected(err, VisualNumberA)
 	}
-	p, _, err := parts(b, 0xFF40, 0xDF41, 0xDF42, 0xDF43)
+	p, content, err := parts(b, 0xFF40, 0xDF41, 0xDF42, 0xDF43)
 	if err != nil {
 		return Picture{}, nil, nil, err
 	}
-	return Picture{png: secret.New(p[0].value)}, join(p[0], p[1]), p[2].value, nil
+	signed, err = covered(content, p[2], p[0], p[1])
+	return Picture{png: secret.New(p[0].value)}, signed, p[2].value, err
 }
 
 // A VisualInfo describes the visual application of a card

@@ -175,12 +175,15 @@ func parseHolderData(der cryptobyte.String) (HolderData, error) {
 			continue // some other name
 		}
 		var id, value cryptobyte.String
-		if !name.ReadASN1(&id, cbasn1.OBJECT_IDENTIFIER) || !name.ReadASN1(&value, explicit) || !name.Empty() {
+		if !name.ReadASN1(&id, cbasn1.OBJECT_IDENTIFIER) {
 			return HolderData{}, malformed
 		}
 		field := holderField(id)
 		if field == 0 {
-			continue
+			continue // whatever its value is
+		}
+		if !name.ReadASN1(&value, explicit) || !name.Empty() {
+			return HolderData{}, malformed
 		}
 		var text cryptobyte.String
 		switch {

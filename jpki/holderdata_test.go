@@ -153,6 +153,8 @@ func TestHolderDataErrors(t *testing.T) {
 		{"another kind of string", object(0x30, append(without(0), object(0xA0, object(0x06, arc, "\x01"), object(0xA0, object(0x13, "x"))))...), "holder data: name malformed"},
 		{"two strings", object(0x30, append(without(0), object(0xA0, object(0x06, arc, "\x01"), object(0xA0, object(0x0C, "x"), object(0x0C, "y"))))...), "holder data: name malformed"},
 		{"unknown field", object(0x30, append(sample(), otherName(7, "x"))...), ""},
+		{"unknown field of another form", object(0x30, append([]string{object(0xA0, object(0x06, arc, "\x07"), object(0x0C, "x"), object(0x0C, "y"))}, sample()...)...), ""},
+		{"unknown object identifier without a value", object(0x30, append([]string{object(0xA0, object(0x06, "\x2A\x03"))}, sample()...)...), ""},
 		{"field 0", object(0x30, append(sample(), otherName(0, "x"))...), ""},
 		{"no otherNames", object(0x30, object(0x82, "counter.test")), "certificate has no holder data"},
 		{"nothing", object(0x30), "certificate has no holder data"},

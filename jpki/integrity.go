@@ -336,11 +336,12 @@ func (c *Card) textDigests(ctx context.Context) (textDigests, error) {
 	if err != nil {
 		return textDigests{}, protected(err, TextPIN)
 	}
-	p, _, err := parts(b, 0xFF30, 0xDF31, 0xDF32, 0xDF33)
+	p, content, err := parts(b, 0xFF30, 0xDF31, 0xDF32, 0xDF33)
 	if err != nil {
 		return textDigests{}, err
 	}
-	return textDigests{p[0].value, p[1].value, join(p[0], p[1]), p[2].value}, nil
+	signed, err := covered(content, p[2], p[0], p[1])
+	return textDigests{p[0].value, p[1].value, signed, p[2].value}, err
 }
 
 func (d textDigests) signedBy(key *rsa.PublicKey) bool { return signs(key, d.signed, d.signature) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/apdu/tlv"
@@ -42,27 +43,49 @@ func (c *Card) readObject(ctx context.Context, f file, want tlv.Tag) ([]byte, er
 type part struct {
 	value []byte
 	whole []byte // with its header
+	at    int    // where whole begins in the content of the file
 }
 
-// parts takes a file apart: an object with tag outer that begins with objects
-// of the given tags, each once and in this order. rest is what follows them in
-// it. Lengths may be in a longer form than they need. The error is
-// [ErrCardData].
-func parts(file []byte, outer tlv.Tag, tags ...tlv.Tag) (found []part, rest []byte, err error) {
-	tag, rest, _, err := tlv.Next(file)
+// parts takes a file apart: an object with tag outer, whose content holds
+// objects of the given tags, each once, wherever they stand. Objects with other
+// tags are passed over: cards of later years have more. Lengths may be in a
+// longer form than they need. The error is [ErrCardData].
+func parts(file []byte, outer tlv.Tag, tags ...tlv.Tag) (found []part, content []byte, err error) {
+	tag, content, _, err := tlv.Next(file)
 	if err != nil || tag != outer {
 		return nil, nil, ErrCardData
 	}
 	found = make([]part, len(tags))
-	for i, want := range tags {
-		before := rest
+	for rest := content; len(rest) > 0; {
+		at := len(content) - len(rest)
 		tag, value, after, err := tlv.Next(rest)
-		if err != nil || tag != want {
-			return nil, nil, ErrCardData
+		if err != nil {
+			break // filler, unless something is missing
 		}
-		found[i], rest = part{value, before[:len(before)-len(after)]}, after
+		if i := slices.Index(tags, tag); i >= 0 {
+			if found[i].whole != nil {
+				return nil, nil, ErrCardData
+			}
+			found[i] = part{value, rest[:len(rest)-len(after)], at}
+		}
+		rest = after
 	}
-	return found, rest, nil
+	if slices.ContainsFunc(found, func(p part) bool { return p.whole == nil }) {
+		return nil, nil, ErrCardData
+	}
+	return found, content, nil
+}
+
+// covered returns what the signature of a file is over: all of the content before
+// the signature. The other objects have to stand there. Otherwise a signature
+// over one file would vouch for objects that somebody put behind it in another.
+func covered(content []byte, signature part, others ...part) ([]byte, error) {
+	for _, o := range others {
+		if o.at > signature.at {
+			return nil, ErrCardData
+		}
+	}
+	return content[:signature.at], nil
 }
 
 // protected says which PIN a file wants verified, where err is a card's 6982.
