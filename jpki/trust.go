@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mynakit/mynakit/internal/secret"
@@ -44,8 +45,10 @@ var (
 	// ErrKeyUsage says that the certificate is not for this use: key usage or
 	// extended key usage.
 	ErrKeyUsage = errors.New("jpki: certificate is not for this use of its key")
-	// ErrPolicy says that the certificate was issued under none of the policies
-	// asked for: another use, or another environment.
+	// ErrPolicy is returned when the certificate was issued under none of the
+	// policies asked for. It is for another use, from another environment, or in
+	// a phone, whose certificates have policies of their own: see [WithPolicies].
+	// The text names the policies that it has.
 	ErrPolicy = errors.New("jpki: certificate was issued under another policy")
 	// ErrCA says that a CA stands where a holder should, or the other way
 	// round: basic constraints.
@@ -127,8 +130,15 @@ func WithTestEnvironment() VerifierOption {
 
 // WithPolicies sets which policies are accepted for slot, [Auth] or [Sign],
 // instead of [PolicyAuth] or [PolicySign]. They are dotted, and one of them is
-// enough. Certificates in phones have policies of their own; take them from the
-// profile specification of J-LIS (プロファイル仕様書).
+// enough.
+//
+// Phones need this option. Their certificates have policies of their own and
+// may fail with [ErrPolicy] without it. This package does not know them: that
+// for digital signature is said to be 1.2.392.200149.8.5.1.1.40, that for user
+// authentication is not published. Take them from the profile specification of
+// J-LIS (プロファイル仕様書), and accept those of cards as well:
+//
+//	jpki.WithPolicies(jpki.Auth, jpki.PolicyAuth, policyOfPhones)
 func WithPolicies(slot Slot, oids ...string) VerifierOption {
 	return func(c *verifierConfig) { c.policies[slot] = oids }
 }
@@ -317,7 +327,7 @@ func (v *Verifier) verify(ctx context.Context, cert *x509.Certificate, slot Slot
 	if !slices.ContainsFunc(cert.Policies, func(has x509.OID) bool {
 		return slices.ContainsFunc(policies, has.Equal)
 	}) {
-		return nil, ErrPolicy
+		return nil, otherPolicy(cert)
 	}
 	// crypto/x509 has its say as well, on what is not looked at above: name and
 	// policy constraints of the root. Its error can quote the certificate.
@@ -335,6 +345,20 @@ func (v *Verifier) verify(ctx context.Context, cert *x509.Certificate, slot Slot
 		return nil, err
 	}
 	return verified, nil
+}
+
+// otherPolicy returns an [ErrPolicy] that names the policies which cert has: they
+// say nothing about the holder.
+func otherPolicy(cert *x509.Certificate) error {
+	const most = 4
+	var has []string
+	for _, p := range cert.Policies[:min(len(cert.Policies), most)] {
+		has = append(has, p.String())
+	}
+	if len(has) == 0 {
+		return fmt.Errorf("%w: it has none", ErrPolicy)
+	}
+	return fmt.Errorf("%w: it has %s; if that is the policy of phones, accept it by WithPolicies", ErrPolicy, strings.Join(has, ", "))
 }
 
 // issuer finds the root that issued cert. Names only narrow the choice, as all

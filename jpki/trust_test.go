@@ -784,6 +784,22 @@ func TestRevocationWords(t *testing.T) {
 	assert.EqualError(t, &jpki.RevokedError{At: now, Reason: jpki.ReasonHold}, "jpki: certificate was revoked: on hold")
 }
 
+// Whoever is refused for the policy alone learns which one it is, and which option
+// is for phones.
+func TestOtherPolicySaysWhich(t *testing.T) {
+	const phone = "1.2.392.200149.8.5.1.1.40"
+	cert := issue(t, jpki.Sign, func(c *x509.Certificate) {
+		setExtension(c, false, policies(t, asn1.ObjectIdentifier{1, 2, 392, 200149, 8, 5, 1, 1, 40}), 2, 5, 29, 32)
+	})
+	roots := rootsOf(generation()[1])
+	_, err := newVerifier(t, roots).Verify(context.Background(), cert, jpki.Sign)
+	require.ErrorIs(t, err, jpki.ErrPolicy)
+	assert.ErrorContains(t, err, phone+"; if that is the policy of phones, accept it by WithPolicies")
+	requireSilent(t, err.Error(), cert)
+	_, err = newVerifier(t, roots, jpki.WithPolicies(jpki.Sign, jpki.PolicySign, phone)).Verify(context.Background(), cert, jpki.Sign)
+	require.NoError(t, err)
+}
+
 // What was verified prints without what it says.
 func TestVerifiedIsSilent(t *testing.T) {
 	cert := issue(t, jpki.Sign, nil)
