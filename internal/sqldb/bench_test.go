@@ -25,7 +25,7 @@ func BenchmarkFive(b *testing.B) {
 		var db *sql.DB
 		if engine == "SQLite" {
 			dir := b.TempDir()
-			db = openB(b, "sqlite", "file:"+dir+"/t.db?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)&_txlock=immediate")
+			db = openB(b, "sqlite", "file:"+dir+"/t.db?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)&_pragma=busy_timeout(5000)&_txlock=immediate")
 		} else {
 			db = openB(b, "pgx", pg.DSN(b))
 		}
