@@ -160,7 +160,7 @@ func (l *Ledger) Import(ctx context.Context, r io.ReadSeeker) (ImportReport, err
 		return ImportReport{}, err
 	}
 	var m *importer
-	err = l.remember(ctx, func(ctx context.Context, tx *sqldb.Tx, memory memory) error {
+	err = l.remember(ctx, "import", func(ctx context.Context, tx *sqldb.Tx, memory memory) error {
 		if _, err := r.Seek(start, io.SeekStart); err != nil {
 			return err
 		}

@@ -16,15 +16,17 @@ import (
 // merges need not wait long.
 const forgetRows = 2000
 
-// Forget forgets the numbers whose own date is more than [Config.Keep]
-// ago, in all scopes, and tells how many those were. It never forgets a younger
-// one. If Keep is zero it does nothing.
+// Forget deletes the numbers dated more than [Config].Keep ago, in all scopes,
+// and returns how many it deleted. It never deletes a younger one. If Keep is
+// zero it does nothing.
 //
 // What has been forgotten is refused from then on ([*TooOldError]), so that a
-// late repetition is never merged again. A clock that is ahead does not forget
-// too much: the time is taken to be no later than the scope's newest number.
+// late repetition is never merged again. A wrong clock does little: the time is
+// taken to be no later than the scope's newest number, and no more is refused
+// than up to the newest number that was deleted. [Ledger.WouldForget] returns
+// that beforehand.
 //
-// It may run beside merges, and after an interruption be run again. The errors
+// It may run beside merges, and be run again after an interruption. The errors
 // are those of a write, see [Receiver.Receive].
 func (l *Ledger) Forget(ctx context.Context) (int64, error) {
 	if l.keep <= 0 {
@@ -55,13 +57,9 @@ func (l *Ledger) forgetScope(ctx context.Context, id int64) (forgotten int64, er
 		if err != nil {
 			return err
 		}
-		newest, ok, err := edge(ctx, tx.Queries, id, "DESC")
-		if err != nil || !ok {
+		limit, err := l.limit(ctx, tx.Queries, id)
+		if err != nil || limit <= before {
 			return err
-		}
-		limit := min(l.clock().UnixMilli(), newest.milli) - l.keep.Milliseconds()
-		if limit <= before {
-			return nil
 		}
 		before = limit
 		_, err = tx.Exec(ctx, "UPDATE {scope} SET forgotten = ? WHERE id = ?", limit, id)
@@ -87,6 +85,86 @@ func (l *Ledger) forgetScope(ctx context.Context, id int64) (forgotten int64, er
 		}
 	}
 	return forgotten, err
+}
+
+// limit returns the end of what can be forgotten of a scope now, or 0 if that is
+// nothing. It lies just behind a number that is there: what comes after that one
+// has never been merged, or is still remembered, whatever the clock says.
+func (l *Ledger) limit(ctx context.Context, q sqldb.Queries, scope int64) (int64, error) {
+	newest, ok, err := edge(ctx, q, scope, "DESC")
+	if err != nil || !ok {
+		return 0, err
+	}
+	now, err := q.Now(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var last int64
+	err = q.QueryRow(ctx, "SELECT at FROM {number} WHERE scope = ? AND at < ? ORDER BY at DESC LIMIT 1",
+		scope, min(now.UnixMilli(), newest.milli)-l.keep.Milliseconds()).Scan(&last)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return last + 1, err
+}
+
+// Closing is what [Ledger.Forget] would do to a scope.
+type Closing struct {
+	Scope string
+	// Before is the instant before which numbers would be refused.
+	Before time.Time
+	// Numbers is how many numbers would be deleted.
+	Numbers int64
+	// Ahead is how many numbers of the scope are dated in the future. If there
+	// are any, the clock or the sender's is wrong: find out before forgetting.
+	Ahead int64
+}
+
+// WouldForget returns what [Ledger.Forget] would do now, for the scopes of which
+// it would delete something, by their names. It changes nothing. The error is
+// the driver's, wrapped.
+func (l *Ledger) WouldForget(ctx context.Context) ([]Closing, error) {
+	var out []Closing
+	if l.keep <= 0 {
+		return nil, nil
+	}
+	err := l.db.Read(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		out = nil
+		scopes, err := scopeRows(ctx, tx.Queries)
+		if err != nil {
+			return err
+		}
+		now, err := tx.Now(ctx)
+		if err != nil {
+			return err
+		}
+		for _, s := range scopes {
+			limit, err := l.limit(ctx, tx.Queries, s.id)
+			if err != nil {
+				return err
+			}
+			c := Closing{Scope: s.name}
+			limit = max(limit, s.forgotten) // which an interrupted call may have left
+			err = tx.QueryRow(ctx, "SELECT count(*) FROM {number} WHERE scope = ? AND at < ?", s.id, limit).Scan(&c.Numbers)
+			if err != nil {
+				return err
+			}
+			if c.Numbers == 0 {
+				continue
+			}
+			c.Before = instant(limit)
+			err = tx.QueryRow(ctx, "SELECT count(*) FROM {number} WHERE scope = ? AND at > ?", s.id, now.UnixMilli()).Scan(&c.Ahead)
+			if err != nil {
+				return err
+			}
+			out = append(out, c)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ledger: would forget: %w", err)
+	}
+	return out, nil
 }
 
 // edge gives a scope's oldest (ASC) or newest (DESC) number.

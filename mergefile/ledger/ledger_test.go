@@ -133,12 +133,18 @@ func TestForget(t *testing.T) {
 			now = testStart.Add(20 * day)
 			assert.Zero(t, forget(), "the clock has the last word where it is behind the newest number")
 			now = testStart.Add(400 * day)
-			border := young[0].Transaction.Time().Add(-30 * day)
-			require.True(t, old[len(old)-1].Transaction.Time().Before(border))
+			border := old[len(old)-1].Transaction.Time().Add(time.Millisecond)
+			require.True(t, border.Before(young[0].Transaction.Time().Add(-30*day)))
+			would, err := s.ledger.WouldForget(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, []ledger.Closing{{Before: border, Numbers: int64(len(old))}}, would)
 			assert.EqualValues(t, len(old), forget())
 			assert.Zero(t, s.has(t, old[:3]))
 			assert.Equal(t, 2, s.has(t, young))
 			assert.Zero(t, forget(), "once is enough")
+			would, err = s.ledger.WouldForget(t.Context())
+			require.NoError(t, err)
+			assert.Empty(t, would)
 
 			// What was forgotten is refused, and so is the file around it.
 			balances := s.balances(t)
@@ -146,7 +152,7 @@ func TestForget(t *testing.T) {
 			rep, err := r.Receive(t.Context(), s.file(t, []mergefile.Record{fresh, old[3], old[4]}), "", nil)
 			want := &ledger.TooOldError{Records: 2, First: old[3].Transaction, Forgotten: border}
 			require.Equal(t, want, err)
-			assert.Equal(t, "ledger: the ledger has forgotten the numbers from before 2017-05-17 09:30:00, and 2 of the file's are; nothing was merged", err.Error())
+			assert.Equal(t, "ledger: the ledger has forgotten the numbers from before 2017-05-12 09:34:59, and 2 of the file's are; nothing was merged", err.Error())
 			assert.Zero(t, rep)
 			assert.Equal(t, balances, s.balances(t))
 			assert.Zero(t, s.has(t, []mergefile.Record{fresh}))
@@ -161,9 +167,9 @@ func TestForget(t *testing.T) {
 			assert.Equal(t, ledger.Report{KeyID: "k1", Records: 3, Duplicates: 1, Conflicts: 1,
 				DuplicateRecords: young[1:], ConflictRecords: []mergefile.Record{other}}, rep)
 
-			// Just on the border is remembered, so it is a duplicate or new.
+			// Just behind the border all is remembered, so it is a duplicate or new.
 			edge := old[0]
-			edge.Transaction, err = mergefile.NewTransaction(border, 5)
+			edge.Transaction, err = mergefile.NewTransaction(border.Add(time.Second-time.Millisecond), 5)
 			require.NoError(t, err)
 			rep, err = r.Receive(t.Context(), s.file(t, []mergefile.Record{edge}), "", nil)
 			require.NoError(t, err)
@@ -183,6 +189,33 @@ func TestForget(t *testing.T) {
 			n, err := ever.Forget(t.Context())
 			require.NoError(t, err)
 			assert.Zero(t, n)
+		})
+	}
+}
+
+// One number dated 2099 and a clock ten years ahead close no more than up to the
+// newest number that was merged, and are seen beforehand.
+func TestForgetByAWrongClock(t *testing.T) {
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) {
+			now := testStart.Add(3650 * day)
+			s := openShop(t, dbtest.Open(t, e.driver, e.dsn(t)), ledger.Config{Keep: 30 * day, Clock: func() time.Time { return now }})
+			r := s.receiver(t, nil)
+			rs := records(t, s.profile, 10)
+			_, err := r.Receive(t.Context(), s.file(t, append(rs, later(t, rs[0], 80*365*day))), "", nil)
+			require.NoError(t, err)
+			would, err := s.ledger.WouldForget(t.Context())
+			require.NoError(t, err)
+			closed := rs[9].Transaction.Time().Add(time.Millisecond)
+			assert.Equal(t, []ledger.Closing{{Before: closed, Numbers: 10, Ahead: 1}}, would)
+			_, err = s.ledger.Forget(t.Context())
+			require.NoError(t, err)
+			rep, err := r.Receive(t.Context(), s.file(t, []mergefile.Record{later(t, rs[9], time.Second)}), "", nil)
+			require.NoError(t, err, "what is sent today is not refused")
+			assert.EqualValues(t, 1, rep.Merged)
+			var old *ledger.TooOldError
+			_, err = r.Receive(t.Context(), s.file(t, rs), "", nil)
+			assert.ErrorAs(t, err, &old, "and nothing is merged twice")
 		})
 	}
 }

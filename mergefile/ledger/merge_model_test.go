@@ -265,11 +265,15 @@ func TestModel(t *testing.T) {
 						newest = number.Time()
 					}
 				}
-				if newest.IsZero() {
-					return
+				limit := newest
+				if m.now.Before(limit) {
+					limit = m.now
 				}
-				if border := newest.Add(-modelKeep); border.After(m.forgotten) {
-					m.forgotten = border
+				limit = limit.Add(-modelKeep)
+				for number := range m.kept {
+					if border := number.Time().Add(time.Millisecond); number.Time().Before(limit) && border.After(m.forgotten) {
+						m.forgotten = border
+					}
 				}
 				for number := range m.kept {
 					if number.Time().Before(m.forgotten) {

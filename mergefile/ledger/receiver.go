@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -221,7 +222,7 @@ func (r *Receiver) Receive(ctx context.Context, src io.Reader, name string, side
 	}
 
 	m := &merge{cfg: &r.cfg, file: file, digest: r.cfg.Ledger.key.digester()}
-	err = r.cfg.Ledger.remember(ctx, m.run)
+	err = r.cfg.Ledger.remember(ctx, cmp.Or(name, "a file without a name"), m.run)
 	if err == nil {
 		return m.report, nil
 	}
@@ -370,16 +371,27 @@ func (m *merge) flush(ctx context.Context) error {
 	return m.apply(ctx)
 }
 
+// apply gives the new records of a batch to the program's function. What the
+// transaction may be lost at is told to whoever has to look into it.
 func (m *merge) apply(ctx context.Context) error {
-	if m.cfg.ApplyAll != nil {
-		if err := m.cfg.ApplyAll(ctx, m.tx.SQL(), m.fresh); err != nil {
-			return &ApplyError{err}
-		}
-		return nil
+	call := func(step string, fn func(ctx context.Context, tx *sql.Tx) error) error {
+		return m.tx.Call(ctx, step, func(ctx context.Context, tx *sql.Tx) error {
+			if err := fn(ctx, tx); err != nil {
+				return &ApplyError{err}
+			}
+			return nil
+		})
 	}
-	for _, rec := range m.fresh {
-		if err := m.cfg.Apply(ctx, m.tx.SQL(), rec); err != nil {
-			return &ApplyError{err}
+	before := m.report.Merged - int64(len(m.fresh))
+	if m.cfg.ApplyAll != nil {
+		step := fmt.Sprintf("the %d records from %v to %v, after %d others", len(m.fresh),
+			m.fresh[0].Transaction, m.fresh[len(m.fresh)-1].Transaction, before)
+		return call(step, func(ctx context.Context, tx *sql.Tx) error { return m.cfg.ApplyAll(ctx, tx, m.fresh) })
+	}
+	for i, rec := range m.fresh {
+		step := fmt.Sprintf("record %v, after %d others", rec.Transaction, before+int64(i))
+		if err := call(step, func(ctx context.Context, tx *sql.Tx) error { return m.cfg.Apply(ctx, tx, rec) }); err != nil {
+			return err
 		}
 	}
 	return nil

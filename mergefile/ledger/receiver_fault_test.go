@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -22,19 +23,19 @@ import (
 // The server goes down when all is done but the commit. Nobody knows what
 // became of it, and receiving once more tells.
 func TestOutcomeUnknown(t *testing.T) {
-	s := openShop(t, dbtest.Open(t, "pgx", pg.DSN(t)), ledger.Config{})
+	h := &dbtest.Hooked{Engine: stdlib.GetDefaultDriver(), DSN: pg.DSN(t)}
+	db := sql.OpenDB(h)
+	t.Cleanup(func() { assert.NoError(t, db.Close()) })
+	s := openShop(t, db, ledger.Config{})
 	rs := records(t, s.profile, 5)
+	r := s.receiver(t, func(c *ledger.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
 	crash := true
-	r := s.receiver(t, func(c *ledger.ReceiverConfig) {
-		c.Apply = nil
-		c.ApplyAll = func(ctx context.Context, tx *sql.Tx, recs []mergefile.Record) error {
-			err := creditAll(ctx, tx, recs)
-			if crash {
-				crash = false
-				pg.Crash(t)
-			}
-			return err
+	h.Set(func(s dbtest.Step) error {
+		if s.What == "commit" && !s.After && crash {
+			crash = false
+			pg.Crash(t)
 		}
+		return nil
 	})
 	_, err := r.Receive(t.Context(), s.file(t, rs), "", nil)
 	require.ErrorIs(t, err, ledger.ErrOutcomeUnknown)

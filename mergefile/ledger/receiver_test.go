@@ -60,7 +60,7 @@ func TestCopy(t *testing.T) {
 		t.Run(e.name, func(t *testing.T) {
 			var copied []int
 			s := openShop(t, dbtest.Open(t, e.driver, e.dsn(t)), ledger.Config{
-				Copy: func(ctx context.Context, conn *sql.Conn, table string, columns []string, rows [][]any) error {
+				Copy: func(ctx context.Context, conn *sql.Conn, table, columns []string, rows [][]any) error {
 					copied = append(copied, len(rows))
 					return pgxCopy(ctx, conn, table, columns, rows)
 				},

@@ -59,7 +59,7 @@ const (
 type memory struct {
 	tx    *sqldb.Tx
 	scope int64
-	copy  func(context.Context, *sql.Conn, string, []string, [][]any) error
+	copy  func(context.Context, *sql.Conn, []string, []string, [][]any) error
 	// told makes the engine tell which rows it stored (RETURNING), which costs
 	// up to half as much as storing them. Of nearly every file all is new, or
 	// none, and then their count says enough. So told is set only for a file of
@@ -207,7 +207,7 @@ func (m *memory) insertCopy(ctx context.Context, ns []number) (int, error) {
 		row[0], row[1], row[2], row[3] = m.scope, ns[i].t.milli, int64(ns[i].t.seq), ns[i].content
 		rows[i] = row
 	}
-	err := m.copy(ctx, m.tx.Conn(), m.tx.Prefix()+"number", []string{"scope", "at", "sequence", "content"}, rows)
+	err := m.copy(ctx, m.tx.Conn(), []string{m.tx.Schema(), m.tx.Prefix() + "number"}, []string{"scope", "at", "sequence", "content"}, rows)
 	if sqldb.IsUnique(err) {
 		return 0, errSomeNew
 	}

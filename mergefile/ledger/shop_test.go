@@ -45,7 +45,7 @@ func long() bool { return os.Getenv("MYNAKIT_LONG") == "1" }
 type engine struct {
 	name, driver string
 	dsn          func(testing.TB) string
-	copy         func(context.Context, *sql.Conn, string, []string, [][]any) error
+	copy         func(context.Context, *sql.Conn, []string, []string, [][]any) error
 }
 
 var engines = []engine{
@@ -88,9 +88,9 @@ func openShop(t testing.TB, db *sql.DB, cfg ledger.Config) *shop {
 }
 
 // pgxCopy is a program's Copy for pgx.
-func pgxCopy(ctx context.Context, conn *sql.Conn, table string, columns []string, rows [][]any) error {
+func pgxCopy(ctx context.Context, conn *sql.Conn, table, columns []string, rows [][]any) error {
 	return conn.Raw(func(c any) error {
-		_, err := c.(*stdlib.Conn).Conn().CopyFrom(ctx, pgx.Identifier{table}, columns, pgx.CopyFromRows(rows))
+		_, err := c.(*stdlib.Conn).Conn().CopyFrom(ctx, pgx.Identifier(table), columns, pgx.CopyFromRows(rows))
 		return err
 	})
 }

@@ -27,7 +27,7 @@ var errInjected = errors.New("injected: the engine says no")
 
 // ledgerStory uses every call of a ledger, in each way that it has of using the
 // engine. It makes each call through once, which does it again when it failed.
-func ledgerStory(t *testing.T, db *sql.DB, copy func(context.Context, *sql.Conn, string, []string, [][]any) error, once func(name string, call func() error)) {
+func ledgerStory(t *testing.T, db *sql.DB, copy func(context.Context, *sql.Conn, []string, []string, [][]any) error, once func(name string, call func() error)) {
 	ctx := t.Context()
 	now := testStart
 	cfg := ledger.Config{Key: ledgerKey(t, ledgerSecret), Keep: 30 * day, Copy: copy, Clock: func() time.Time { return now }}
@@ -201,11 +201,11 @@ func ledgerBooks(t *testing.T, db *sql.DB) string {
 func TestEveryStatementFails(t *testing.T) {
 	counts := regexp.MustCompile(`\(?[0-9]+,.*`) // the scope, or how many rows
 	numbers := regexp.MustCompile(`mergefile_number .*After:false|copy|commit`)
-	copyOf := func(w *dbtest.Hooked) func(context.Context, *sql.Conn, string, []string, [][]any) error {
-		return func(ctx context.Context, conn *sql.Conn, table string, columns []string, rows [][]any) error {
+	copyOf := func(w *dbtest.Hooked) func(context.Context, *sql.Conn, []string, []string, [][]any) error {
+		return func(ctx context.Context, conn *sql.Conn, table, columns []string, rows [][]any) error {
 			return conn.Raw(func(c any) error {
 				_, err := dbtest.Around(w, "copy", func() (int64, error) {
-					return c.(*dbtest.Conn).Conn.(*stdlib.Conn).Conn().CopyFrom(ctx, pgx.Identifier{table}, columns, pgx.CopyFromRows(rows))
+					return c.(*dbtest.Conn).Conn.(*stdlib.Conn).Conn().CopyFrom(ctx, pgx.Identifier(table), columns, pgx.CopyFromRows(rows))
 				})
 				return err
 			})
@@ -252,7 +252,7 @@ func TestEveryStatementFails(t *testing.T) {
 					}
 					return nil
 				})
-				var copy func(context.Context, *sql.Conn, string, []string, [][]any) error
+				var copy func(context.Context, *sql.Conn, []string, []string, [][]any) error
 				if e.copy {
 					copy = copyOf(w)
 				}

@@ -113,7 +113,7 @@ func TestInterrupted(t *testing.T) {
 	require.ErrorIs(t, err, errInterrupted)
 	require.Zero(t, rep)
 	_, err = receive(func(s dbtest.Step) bool { return s.After && strings.HasPrefix(s.What, "INSERT INTO balance") }, nil)
-	require.EqualError(t, err, "ledger: merge: apply: context canceled")
+	require.EqualError(t, err, "ledger: merge: context canceled")
 	_, err = receive(func(s dbtest.Step) bool { return s.After && s.What == "begin" }, nil)
 	require.EqualError(t, err, "ledger: merge: context canceled")
 	rep, err = receive(func(s dbtest.Step) bool { return s.After && s.What == "commit" }, nil)
