@@ -78,7 +78,7 @@ type options struct {
 func (o *options) flags(f *flag.FlagSet) {
 	f.StringVar(&o.lang, "lang", "", "`language`: ja or en; without it as the environment says")
 	f.StringVar(&o.data, "data", "", "`folder` for database, keys, tickets and inbox; without it one of the user's own")
-	f.StringVar(&o.db, "db", "", "a PostgreSQL `URL`, or host=… dbname=…, instead of the SQLite file in the folder; its password is better in PGPASSWORD or .pgpass")
+	f.StringVar(&o.db, "db", "", "a PostgreSQL `URL`, or host=… dbname=…, or another SQLite file instead of the one in the folder; a password is better in PGPASSWORD or .pgpass")
 	f.StringVar(&o.reader, "reader", "sim", "`where` the card is: sim, auto, phone, or a PC/SC reader's name or a part of it")
 	f.StringVar(&o.roots, "roots", "", "`file` with the root certificates that real cards are verified with")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:35963", "`address` where -reader phone waits; any but loopback sends the PIN in the clear over that network")

@@ -6,14 +6,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // PostgreSQL
-	_ "modernc.org/sqlite"             // SQLite, in Go alone
-
+	"github.com/mynakit/mynakit/examples/internal/database"
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
@@ -68,7 +64,7 @@ func openPlace(ctx context.Context, o *options) (_ *place, err error) {
 		return nil, err
 	}
 	p.trusted = verifier != nil
-	if p.db, err = openDatabase(o.db, p.dir); err != nil {
+	if p.db, err = openDatabase(ctx, o.db, p.dir); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -103,30 +99,21 @@ func usualFolder() string {
 	return filepath.Join(home, "mynakit", "counter")
 }
 
-// openDatabase gives the shared database, or the file in the folder. Neither is
-// asked anything yet. Both hold live ticket numbers: guard them as money.
-func openDatabase(at, dir string) (*sql.DB, error) {
-	if at != "" {
-		scheme, _, isURL := strings.Cut(at, "://")
-		if isURL && scheme != "postgres" && scheme != "postgresql" || !isURL && !strings.Contains(at, "=") {
-			return nil, &usageError{"-db wants postgres://user@host/database"} // and not the text, which may hold a password
+// openDatabase opens the database that -db means, or the file in the folder. It
+// is asked nothing yet. Both hold live ticket numbers: guard them as money.
+func openDatabase(ctx context.Context, at, dir string) (*sql.DB, error) {
+	if at == "" {
+		file, err := database.InFile(filepath.Join(dir, "shop.db"))
+		if err != nil {
+			return nil, err
 		}
-		return sql.Open("pgx", at)
+		return file.Open(ctx, true)
 	}
-	path := filepath.Join(dir, "shop.db")
-	// SQLite would make a file that others can read, and its further files are
-	// as the first.
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDONLY, 0o600)
+	address, err := database.Parse(at)
 	if err != nil {
-		return nil, err
+		return nil, &usageError{"-db wants postgres://user@host/database, host=… dbname=…, or the name of a file: " + err.Error()}
 	}
-	if err := f.Close(); err != nil {
-		return nil, err
-	}
-	// A commit is on the disk before it is acknowledged, readers do not wait
-	// for writers, and writers wait for each other.
-	file := url.URL{Path: filepath.ToSlash(path)} // a folder may have ? or % in its name
-	return sql.Open("sqlite", "file:"+file.EscapedPath()+"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
+	return address.Open(ctx, true)
 }
 
 // verifier trusts the software cards' authority for software cards, and for

@@ -31,7 +31,7 @@ import (
 // openShopDB opens a run's database beside the run.
 func openShopDB(t testing.TB, dir string) *sql.DB {
 	t.Helper()
-	db, err := openDatabase("", dir)
+	db, err := openDatabase(t.Context(), "", dir)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, db.Close()) })
 	return db

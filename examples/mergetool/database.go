@@ -7,32 +7,30 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib"
-	_ "modernc.org/sqlite"
-
+	"github.com/mynakit/mynakit/examples/internal/database"
 	"github.com/mynakit/mynakit/mergefile"
 	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 // storage are the flags of the tasks that have a database.
 type storage struct {
-	address, ledgerKeyFile string
+	address, ledgerKeyFile, mark string
 }
 
 func (s *storage) add(f *flag.FlagSet) {
-	f.StringVar(&s.address, "db", "", "the database: the name of an SQLite `file`, or a postgres:// address without a password")
+	f.StringVar(&s.address, "db", "", "the database: the name of an SQLite `file`, or postgres://… or host=… dbname=… without a password")
+	f.StringVar(&s.mark, "mark", "", "the `file` outside the database by which a restored backup is noticed (default: beside an SQLite file, with .mark behind its name)")
 	f.StringVar(&s.ledgerKeyFile, "ledger-key-file", "", "the `file` that holds the ledger's secret, on one line")
 }
 
-// open opens the database and the ledger in it.
-func (s *storage) open(ctx context.Context, keep time.Duration) (*database, *ledger.Ledger, error) {
+// open opens the database and the ledger in it. With create it makes the file of
+// an SQLite database. unresolved is for the actions that look into a ledger
+// which refuses to go on.
+func (s *storage) open(ctx context.Context, keep time.Duration, create, unresolved bool) (*store, *ledger.Ledger, error) {
 	if s.address == "" || s.ledgerKeyFile == "" {
 		return nil, nil, errUsage
 	}
@@ -44,102 +42,136 @@ func (s *storage) open(ctx context.Context, keep time.Duration) (*database, *led
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", s.ledgerKeyFile, err)
 	}
-	db, err := openDatabase(ctx, s.address)
+	db, err := openStore(ctx, s.address, create)
 	if err != nil {
 		return nil, nil, err
 	}
-	book, err := ledger.Open(ctx, db.DB, ledger.Config{Key: key, Keep: keep})
+	cfg := ledger.Config{Key: key, Keep: keep, Unresolved: unresolved}
+	if mark := cmp.Or(s.mark, db.besides); mark != "" {
+		cfg.Mark = ledger.FileMark(mark)
+	}
+	book, err := ledger.Open(ctx, db.DB, cfg)
 	if err != nil {
 		db.Close()
 		return nil, nil, err
 	}
+	db.schema = book.Schema()
 	return db, book, nil
 }
 
-// database is SQLite or PostgreSQL.
-type database struct {
+// store is a database: SQLite or PostgreSQL.
+type store struct {
 	*sql.DB
-	mark byte // in front of a parameter's number
+	dollar  bool   // a parameter is $1 and not ?1
+	schema  string // of PostgreSQL, where the ledger is
+	besides string // the file beside an SQLite database that holds its mark
 }
 
-// openDatabase opens a database, and makes the file of an SQLite one, which
-// only its owner may read: it holds who has how many points.
-func openDatabase(ctx context.Context, address string) (*database, error) {
-	if strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://") {
-		u, err := url.Parse(address)
+// openStore opens the database that -db means.
+func openStore(ctx context.Context, text string, create bool) (*store, error) {
+	address, err := database.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("-db: %w", err)
+	}
+	if address.Password {
+		return nil, errors.New("-db: every user of the machine can read a command line: put the password into a file that PGPASSFILE names, or into PGPASSWORD, and take it out of the address")
+	}
+	db, err := address.Open(ctx, create)
+	if err != nil {
+		return nil, fmt.Errorf("-db: %w", err)
+	}
+	out := &store{DB: db, dollar: address.PostgreSQL()}
+	err = db.PingContext(ctx)
+	if out.dollar {
 		if err != nil {
-			return nil, errors.New("-db: this is no address of a database: postgres://user@host/database")
-		}
-		if _, has := u.User.Password(); has || u.Query().Has("password") {
-			return nil, errors.New("-db: every user of the machine can read a command line: put the password into a file that PGPASSFILE names, or into PGPASSWORD, and take it out of the address")
-		}
-		db, err := sql.Open("pgx", address)
-		if err != nil {
-			return nil, err
-		}
-		if err := db.PingContext(ctx); err != nil {
 			db.Close()
 			return nil, fmt.Errorf("the database does not answer; see whether it runs and whether -db is right, and give the same command again: %w", err)
 		}
-		return &database{db, '$'}, nil
+		return out, nil
 	}
-	path, err := filepath.Abs(address)
-	if err != nil {
-		return nil, err
-	}
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := file.Close(); err != nil {
-		return nil, err
-	}
-	path = filepath.ToSlash(path)
-	if !strings.HasPrefix(path, "/") {
-		path = "/" + path // C:/…
-	}
-	dsn := (&url.URL{Scheme: "file", Path: path}).String()
-	db, err := sql.Open("sqlite", dsn+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
-	if err != nil {
-		return nil, err
-	}
-	// That it is locked is left to OpenLedger, which tries again.
+	out.besides = address.File + ".mark"
+	// That it is locked is left to ledger.Open, which tries again.
 	const locked = 5 // SQLITE_BUSY
 	var lite interface{ Code() int }
-	if err := db.PingContext(ctx); err != nil && !(errors.As(err, &lite) && lite.Code()&0xFF == locked) {
+	if err != nil && !(errors.As(err, &lite) && lite.Code()&0xFF == locked) {
 		db.Close()
-		return nil, fmt.Errorf("-db: %s cannot be used as an SQLite database: %w", address, err)
+		return nil, fmt.Errorf("-db: %s cannot be used as an SQLite database: %w", text, err)
 	}
-	return &database{db, '?'}, nil
+	return out, nil
 }
 
 // most is more points than anybody will ever have, and less than a column can
 // hold.
 const most = 1_000_000_000_000_000_000
 
+const balanceTable = "mergetool_balance"
+
+// balance is the name of the table of balances in a statement.
+func (db *store) balance() string {
+	if db.schema == "" {
+		return balanceTable
+	}
+	return `"` + strings.ReplaceAll(db.schema, `"`, `""`) + `".` + balanceTable
+}
+
 // createBalance makes the example's table, in which a program of your own has
-// its members.
-func (db *database) createBalance(ctx context.Context) error {
-	_, err := db.ExecContext(ctx, fmt.Sprintf(`CREATE TABLE IF NOT EXISTS mergetool_balance (
+// its members. On PostgreSQL it is where it was, or else beside the ledger, and
+// not in whatever schema comes first on the search path today.
+func (db *store) createBalance(ctx context.Context) error {
+	if db.schema != "" {
+		if err := db.findBalance(ctx); err != nil {
+			return fmt.Errorf("looking for the table of balances: %w", err)
+		}
+	}
+	_, err := db.ExecContext(ctx, fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s (
 		kind   VARCHAR(8)  NOT NULL,
 		holder VARCHAR(32) NOT NULL,
 		points BIGINT      NOT NULL CHECK (points BETWEEN 1 AND %d),
-		PRIMARY KEY (kind, holder))`, int64(most)))
+		PRIMARY KEY (kind, holder))`, db.balance(), int64(most)))
 	if err == nil {
 		return nil
 	}
 	// PostgreSQL refuses the later of two programs that make one table at once.
-	rows, there := db.QueryContext(ctx, "SELECT kind FROM mergetool_balance WHERE 1 = 0")
+	rows, there := db.QueryContext(ctx, "SELECT kind FROM "+db.balance()+" WHERE 1 = 0")
 	if there != nil {
 		return fmt.Errorf("making the table of balances: %w", err)
 	}
 	return rows.Close()
 }
 
+// findBalance sets db.schema to the one that has the table, if one has it.
+func (db *store) findBalance(ctx context.Context) error {
+	rows, err := db.QueryContext(ctx, `SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relname = $1 AND c.relkind IN ('r', 'p') AND (n.nspname = $2 OR n.nspname = ANY (current_schemas(false)))
+		ORDER BY n.nspname`, balanceTable, db.schema)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var found []string
+	for rows.Next() {
+		var schema string
+		if err := rows.Scan(&schema); err != nil {
+			return err
+		}
+		found = append(found, schema)
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	if len(found) > 1 {
+		return fmt.Errorf("there is one in schema %q and one in schema %q; take one of them out of the search path", found[0], found[1])
+	}
+	if len(found) == 1 {
+		db.schema = found[0]
+	}
+	return nil
+}
+
 // credit adds the points of a batch to the balances: one row for each holder,
 // and all of them in one statement. The order keeps two programs that credit
 // the same holders from waiting for each other.
-func (db *database) credit(ctx context.Context, tx *sql.Tx, recs []mergefile.Record) error {
+func (db *store) credit(ctx context.Context, tx *sql.Tx, recs []mergefile.Record) error {
 	type row struct {
 		kind, holder string
 		points       uint64
@@ -169,15 +201,19 @@ func (db *database) credit(ctx context.Context, tx *sql.Tx, recs []mergefile.Rec
 
 	var q strings.Builder
 	args := make([]any, 0, 3*len(rows))
-	q.WriteString("INSERT INTO mergetool_balance (kind, holder, points) VALUES ")
+	mark := '?'
+	if db.dollar {
+		mark = '$'
+	}
+	q.WriteString("INSERT INTO " + db.balance() + " (kind, holder, points) VALUES ")
 	for i, r := range rows {
 		if i > 0 {
 			q.WriteByte(',')
 		}
-		fmt.Fprintf(&q, "(%c%d,%c%d,%c%d)", db.mark, 3*i+1, db.mark, 3*i+2, db.mark, 3*i+3)
+		fmt.Fprintf(&q, "(%c%d,%c%d,%c%d)", mark, 3*i+1, mark, 3*i+2, mark, 3*i+3)
 		args = append(args, r.kind, r.holder, int64(r.points))
 	}
-	q.WriteString(" ON CONFLICT (kind, holder) DO UPDATE SET points = mergetool_balance.points + excluded.points")
+	q.WriteString(" ON CONFLICT (kind, holder) DO UPDATE SET points = " + balanceTable + ".points + excluded.points")
 	_, err := tx.ExecContext(ctx, q.String(), args...)
 	return err
 }

@@ -103,6 +103,7 @@ func TestEndedWhileBlocked(t *testing.T) {
 	require.NoError(t, syscall.Mkfifo(s.path("pipe"), 0o600))
 	keys := []string{"-key-file", s.path("k"), "-secret-file", s.path("s")}
 	ledger := []string{"-ledger-key-file", s.path("l"), "-db", s.db}
+	require.NoError(t, os.WriteFile(s.db, nil, 0o600)) // an empty database
 	require.Zero(t, run(t.Context(), append(append([]string{"ledger"}, ledger...), "show")))
 	for name, tc := range map[string]struct {
 		task  string

@@ -19,6 +19,7 @@ type ledgerFlags struct {
 	storage
 	scope, profile, from, to string
 	keepDays                 int
+	dryRun                   bool
 }
 
 func keepLedger(f *flag.FlagSet) func(context.Context, []string) error {
@@ -28,6 +29,7 @@ func keepLedger(f *flag.FlagSet) func(context.Context, []string) error {
 	f.StringVar(&l.profile, "profile", "Standard", "reconcile: the profile, for the kind of holders; a preset's `name`, or a JSON file")
 	f.StringVar(&l.from, "from", "", "reconcile: the first `time` to compare, as 2017-05-12T00:00:00+09:00")
 	f.StringVar(&l.to, "to", "", "reconcile: the `time` to end before")
+	f.BoolVar(&l.dryRun, "dry-run", false, "forget: say what would be forgotten, and forget nothing")
 	f.IntVar(&l.keepDays, "keep-days", 0, "forget: keep the numbers of so many days")
 	actions := map[string]struct {
 		operands int
@@ -38,16 +40,21 @@ func keepLedger(f *flag.FlagSet) func(context.Context, []string) error {
 		"import":    {1, l.take},
 		"reconcile": {1, l.reconcile},
 		"forget":    {0, l.forget},
+		// These two look into a ledger that refuses to go on.
+		"resolve":        {1, l.resolve},
+		"accept-restore": {0, l.acceptRestore},
 	}
 	return func(ctx context.Context, args []string) error {
 		if len(args) == 0 {
 			return errUsage
 		}
 		action, ok := actions[args[0]]
-		if !ok || len(args) != 1+action.operands || l.keepDays < 0 || (args[0] == "forget") != (l.keepDays > 0) {
+		few := args[0] == "resolve" && len(args) == 1 // which lists
+		if !ok || len(args) != 1+action.operands && !few || l.keepDays < 0 || (args[0] == "forget") != (l.keepDays > 0) {
 			return errUsage
 		}
-		db, book, err := l.open(ctx, time.Duration(l.keepDays)*24*time.Hour)
+		db, book, err := l.open(ctx, time.Duration(l.keepDays)*24*time.Hour, args[0] == "import",
+			args[0] == "resolve" || args[0] == "accept-restore")
 		if err != nil {
 			return advise(err)
 		}
@@ -113,9 +120,65 @@ func (l *ledgerFlags) take(ctx context.Context, book *ledger.Ledger, name string
 }
 
 func (l *ledgerFlags) forget(ctx context.Context, book *ledger.Ledger, _ string) error {
+	would, err := book.WouldForget(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range would {
+		fmt.Printf("scope %q: %d numbers from before %s; what comes from before that is refused from then on\n",
+			c.Scope, c.Numbers, c.Before.Format(time.RFC3339))
+		if c.Ahead > 0 {
+			fmt.Printf("scope %q: %d numbers are dated in the future: see whether this clock or the sender's is wrong\n", c.Scope, c.Ahead)
+		}
+	}
+	if l.dryRun {
+		return nil
+	}
 	n, err := book.Forget(ctx)
 	fmt.Printf("forgotten %d\n", n)
 	return err
+}
+
+// resolve lists what was lost and what there is to be looked at, or takes one
+// off the list.
+func (l *ledgerFlags) resolve(ctx context.Context, book *ledger.Ledger, id string) error {
+	if id != "" {
+		if err := book.Resolve(ctx, id); err != nil {
+			return err
+		}
+		fmt.Printf("resolved %s\n", id)
+		return nil
+	}
+	losses, err := book.Losses(ctx)
+	if err != nil {
+		return err
+	}
+	for _, loss := range losses {
+		step := loss.Step
+		if step == "" {
+			step = "not known, since the program died"
+		}
+		fmt.Printf("%s\n  file: %q\n  found at: %s\n  lost at: %s\n", loss.ID, loss.Work, loss.At.Format(time.RFC3339), step)
+		if loss.Committed {
+			fmt.Print("  The records before that, and their numbers, were committed: they count as merged. Records of the same step may or may not have been credited.\n")
+		} else {
+			fmt.Print("  The records before that were rolled back, and their numbers with them: they count as new. What was credited after that, in the same step, was not rolled back.\n")
+		}
+	}
+	fmt.Printf("lost %d\n", len(losses))
+	if len(losses) > 0 {
+		fmt.Print("Compare the balances of the holders in each file (mergetool open) with those in " + balanceTable +
+			" (kind, holder, points), or in your own table, and with a backup from before. Correct them, then give: mergetool ledger resolve ID. After that the file can be received again.\n")
+	}
+	return nil
+}
+
+func (l *ledgerFlags) acceptRestore(ctx context.Context, book *ledger.Ledger, _ string) error {
+	if err := book.AcceptRestore(ctx); err != nil {
+		return err
+	}
+	fmt.Println("accepted; now receive again all files that were merged since the backup was made, from the inbox's folder of those that are done: what the backup held is found to be a duplicate")
+	return nil
 }
 
 func (l *ledgerFlags) reconcile(ctx context.Context, book *ledger.Ledger, name string) error {

@@ -25,8 +25,10 @@
 //
 // # Receiving
 //
-// receive merges files into a database: an SQLite file, or a postgres://
-// address, whose password comes from PGPASSFILE or PGPASSWORD. A file is merged
+// receive merges files into a database. -db is the name of an SQLite file, which
+// is made if it is not there, or the address of a PostgreSQL server, postgres://…
+// or host=… dbname=…, whose password comes from PGPASSFILE or PGPASSWORD. A text
+// that could mean something else is refused. A file is merged
 // whole or not at all, and a record that was merged before is skipped, so the
 // same command may be given again after whatever happened. The points go into
 // mergetool_balance (kind, holder, points), a table that stands for your
@@ -57,11 +59,30 @@
 //	mergetool ledger … export FILE          write it out, for a change of machine
 //	mergetool ledger … import FILE          take it over
 //	mergetool ledger … reconcile LIST.csv   compare it with a list from the cloud's side
-//	mergetool ledger … -keep-days 400 forget
+//	mergetool ledger … -keep-days 400 forget    -dry-run says what would be forgotten
+//	mergetool ledger … resolve [ID]         what was lost, and that somebody has seen to it
+//	mergetool ledger … accept-restore       go on with a restored backup
 //
 // The list has the header transaction_time,sequence, or that of the other CSV
 // to compare holders and points, too, and rises by number. Never forget before
 // the time in which a file may still be sent again has passed.
+//
+// If the transaction of a merge was lost, as by a trigger of yours that rolls
+// back, nothing is merged any more. resolve lists at which records that was and
+// what to compare; resolve ID ends it.
+//
+// # Backup and restore
+//
+// Beside an SQLite file, or where -mark says, is a small file that knows the
+// last merges. It does not belong into the backup of the database. By it receive
+// notices that the database was restored, or that a standby which was behind has
+// taken over, and refuses. The way back:
+//
+//	mergetool ledger … accept-restore
+//	mergetool receive … done/*
+//
+// Keep the files in done for longer than the oldest backup that you would
+// restore.
 //
 // # Exit codes
 //
@@ -131,7 +152,7 @@ func tasks() []task {
 		{"probe", "IN", "find the profile of a merge file", time.Second, probe},
 		{"vectors", "", "run the test vectors, or write them out", time.Second, vectors},
 		{"receive", "[FILE ...]", "merge files into a database, each exactly once", 0, receive},
-		{"ledger", "ACTION [FILE]", "show, export, import, reconcile or forget what was merged", 10 * time.Second, keepLedger},
+		{"ledger", "ACTION [FILE]", "show, export, import, reconcile, forget or put right what was merged", 10 * time.Second, keepLedger},
 	}
 }
 

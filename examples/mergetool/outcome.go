@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 
 	"github.com/mynakit/mynakit/mergefile/inbox"
@@ -58,7 +59,9 @@ func (o *outcomes) json(v any) {
 func (o *outcomes) count(r ledger.Report) {
 	o.Merged += r.Merged
 	o.Duplicates += r.Duplicates
-	o.Points += r.Points
+	if o.Points += r.Points; o.Points < r.Points {
+		o.Points = math.MaxUint64 // more than can be counted
+	}
 }
 
 func (o *outcomes) merged(name string, r ledger.Report) {

@@ -67,7 +67,7 @@ func (r *receiveFlags) run(ctx context.Context) error {
 		return err
 	}
 	r.loaded = p
-	db, book, err := r.storage.open(ctx, 0)
+	db, book, err := r.storage.open(ctx, 0, true, false)
 	if err != nil {
 		return advise(err)
 	}
@@ -193,8 +193,8 @@ func (r *receiveFlags) file(name string, bar progress) error {
 		r.out.merged(name, report)
 	case ledger.Refused(err):
 		r.out.refused(name, err)
-	case r.work.Err() != nil:
-		r.out.left(name, errRolledBack)
+	case r.work.Err() != nil && errors.Is(err, r.work.Err()) && !errors.Is(err, ledger.ErrOutcomeUnknown):
+		r.out.left(name, errRolledBack) // and only then: a commit that was carried out is not
 	default:
 		r.out.left(name, err)
 	}
@@ -269,6 +269,14 @@ func (c *countedSection) ReadAt(b []byte, off int64) (int, error) {
 	return n, err
 }
 
+// needsPerson reports whether the ledger goes on only when somebody has looked.
+func needsPerson(err error) bool {
+	_, lost := errors.AsType[*ledger.LostError](err)
+	_, unresolved := errors.AsType[*ledger.UnresolvedError](err)
+	_, restored := errors.AsType[*ledger.RestoredError](err)
+	return lost || unresolved || restored
+}
+
 // advise adds to an error what can be done about it.
 func advise(err error) error {
 	say := func(s string) error { return fmt.Errorf("%w\n%s", err, s) }
@@ -277,6 +285,8 @@ func advise(err error) error {
 		return say("Give the -ledger-key-file that the ledger was begun with. If it is lost, a new ledger needs a new database, and files must not be sent again across the change.")
 	case errors.Is(err, ledger.ErrStopped):
 		return say("Look at the disk under the database. Then give the same command again: what was merged is found to be a duplicate.")
+	case errors.Is(err, ledger.ErrReadOnly):
+		return say("The database takes no writes. Name one that does with -db, or let it be written; the same command fails until then.")
 	case errors.Is(err, ledger.ErrBusy):
 		return say("Another program holds the database. Nothing was merged; give the same command again.")
 	case errors.Is(err, mergefile.ErrKey):
@@ -287,6 +297,15 @@ func advise(err error) error {
 		return say("Sort the list by time, then by sequence, and take out what is there twice.")
 	case errors.Is(err, ledger.ErrExport):
 		return say("Export again on the old machine, and compare the sizes after copying. Nothing was taken over.")
+	}
+	if lost, ok := errors.AsType[*ledger.LostError](err); ok && lost.Loss.ID != "" {
+		return say("See what \"mergetool ledger resolve\" says of it. Until then nothing is merged.")
+	}
+	if _, ok := errors.AsType[*ledger.UnresolvedError](err); ok {
+		return say("See what \"mergetool ledger resolve\" says of them.")
+	}
+	if _, ok := errors.AsType[*ledger.RestoredError](err); ok {
+		return say("If a backup was restored, give \"mergetool ledger accept-restore\", and then receive again the files that were merged since: they are in the inbox's folder of those that are done. If not, -db or -mark is another one than before.")
 	}
 	if _, ok := errors.AsType[*ledger.SchemaError](err); ok {
 		return say("A newer mergetool made this ledger: use that one.")

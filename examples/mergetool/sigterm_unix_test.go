@@ -21,7 +21,7 @@ import (
 // middle of a merge.
 func slow(t *testing.T, db *sql.DB) {
 	t.Helper()
-	require.NoError(t, (&database{db, '?'}).createBalance(t.Context()))
+	require.NoError(t, (&store{DB: db}).createBalance(t.Context()))
 	_, err := db.Exec(`CREATE TRIGGER slow AFTER INSERT ON mergetool_balance BEGIN
 		SELECT (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 1000000) SELECT count(*) FROM n);
 	END`)
@@ -198,7 +198,7 @@ func TestTermPostgreSQL(t *testing.T) {
 	for _, finish := range []bool{true, false} {
 		t.Run(map[bool]string{true: "finished", false: "rolled back"}[finish], func(t *testing.T) {
 			db, address := postgres(t)
-			require.NoError(t, (&database{db, '$'}).createBalance(t.Context()))
+			require.NoError(t, (&store{DB: db, dollar: true}).createBalance(t.Context()))
 			s := newShop(t, address)
 			require.NoError(t, os.Mkdir(s.path("in"), 0o700))
 			s.seal("in/1.bin", 900)

@@ -88,8 +88,8 @@ func (l *Ledger) forgetScope(ctx context.Context, id int64) (forgotten int64, er
 }
 
 // limit returns the end of what can be forgotten of a scope now, or 0 if that is
-// nothing. It lies just behind a number that is there: what comes after that one
-// has never been merged, or is still remembered, whatever the clock says.
+// nothing. It lies within a second behind a number that is there, so that a wrong
+// clock refuses nothing that is to come.
 func (l *Ledger) limit(ctx context.Context, q sqldb.Queries, scope int64) (int64, error) {
 	newest, ok, err := edge(ctx, q, scope, "DESC")
 	if err != nil || !ok {
@@ -99,13 +99,13 @@ func (l *Ledger) limit(ctx context.Context, q sqldb.Queries, scope int64) (int64
 	if err != nil {
 		return 0, err
 	}
+	border := min(now.UnixMilli(), newest.milli) - l.keep.Milliseconds()
 	var last int64
-	err = q.QueryRow(ctx, "SELECT at FROM {number} WHERE scope = ? AND at < ? ORDER BY at DESC LIMIT 1",
-		scope, min(now.UnixMilli(), newest.milli)-l.keep.Milliseconds()).Scan(&last)
+	err = q.QueryRow(ctx, "SELECT at FROM {number} WHERE scope = ? AND at < ? ORDER BY at DESC LIMIT 1", scope, border).Scan(&last)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}
-	return last + 1, err
+	return min(border, last-last%1000+1000), err // a whole second, which can be said
 }
 
 // Closing is what [Ledger.Forget] would do to a scope.

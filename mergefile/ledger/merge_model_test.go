@@ -271,7 +271,7 @@ func TestModel(t *testing.T) {
 				}
 				limit = limit.Add(-modelKeep)
 				for number := range m.kept {
-					if border := number.Time().Add(time.Millisecond); number.Time().Before(limit) && border.After(m.forgotten) {
+					if border := number.Time().Add(time.Second); number.Time().Before(limit) && border.After(m.forgotten) {
 						m.forgotten = border
 					}
 				}

@@ -102,8 +102,8 @@ type Report struct {
 	// Conflicts is how many numbers had been merged before with other content.
 	// If there is one, nothing of the file was merged.
 	Conflicts int64
-	// Points is the sum of the points of the merged records. It stays at
-	// math.MaxUint64 should it be greater.
+	// Points is the sum of the points of the merged records. It is no greater
+	// than math.MaxInt64, see [ErrSum].
 	Points uint64
 
 	// The first records of each outcome, in the order of the file, as many as
@@ -155,6 +155,11 @@ func (e *TooOldError) Error() string {
 	return text
 }
 
+// ErrSum is returned by [Receiver.Receive] for a file whose new records add up to
+// more points than 64 bits with a sign hold, which is what databases keep.
+// Nothing of the file was merged.
+var ErrSum = errors.New("ledger: the points of the file's new records add up to more than 9223372036854775807")
+
 // ApplyError holds an error of the program's own Apply or ApplyAll. Nothing of
 // the file was merged.
 type ApplyError struct{ Err error }
@@ -167,9 +172,9 @@ func (e *ApplyError) Unwrap() error { return e.Err }
 
 // Refused reports whether an error of [Receiver.Receive] is about the file and
 // will be the same next time, so that the file belongs into quarantine:
-// [mergefile.ErrInvalid], a [*ConflictError] or a [*TooOldError].
+// [mergefile.ErrInvalid], [ErrSum], a [*ConflictError] or a [*TooOldError].
 func Refused(err error) bool {
-	if errors.Is(err, mergefile.ErrInvalid) {
+	if errors.Is(err, mergefile.ErrInvalid) || errors.Is(err, ErrSum) {
 		return true
 	}
 	if _, ok := errors.AsType[*ConflictError](err); ok {
@@ -190,17 +195,22 @@ func Refused(err error) bool {
 // otherwise only what the profile takes from it is used. The sidecar is for a
 // profile that has one, and nil for others.
 //
-// With an error nothing was merged, unless it is ErrOutcomeUnknown. [Refused]
-// tells which are for quarantine:
+// With an error nothing was merged, unless it is ErrOutcomeUnknown, ErrMark or a
+// LostError. [Refused] reports which are for quarantine:
 //
 //   - [mergefile.ErrInvalid], itself: put the file into quarantine.
 //   - [*ConflictError]: put the file into quarantine; somebody must look. The
 //     Report, empty with any other error, tells how many.
-//   - [*TooOldError]: put the file into quarantine.
+//   - [*TooOldError], [ErrSum]: put the file into quarantine.
 //   - [*ApplyError]: the program's own error. Try again if that makes sense.
 //   - [ErrBusy]: try again later.
 //   - [ErrOutcomeUnknown]: receive the file again; that tells.
 //   - [ErrStopped]: the disk failed. Open database and ledger anew.
+//   - [ErrMark]: the file is merged. Receive it again, so that it is noted.
+//   - [ErrEnded], [ErrReadOnly]: see there.
+//   - [*LostError]: the transaction was lost in Apply. Nothing is merged any
+//     more, and the error is an [*UnresolvedError], until a person has looked.
+//   - [*RestoredError]: the database is older than it was.
 //   - else the context's or the driver's, wrapped, or src's own: try again
 //     later.
 func (r *Receiver) Receive(ctx context.Context, src io.Reader, name string, sidecar []byte) (Report, error) {
@@ -315,6 +325,8 @@ func (m *merge) run(ctx context.Context, tx *sqldb.Tx, memory memory) error {
 	case m.old.Records > 0:
 		m.old.Forgotten = instant(m.forgotten)
 		return &m.old
+	case m.report.Points > math.MaxInt64:
+		return ErrSum
 	}
 	return nil
 }
@@ -365,7 +377,7 @@ func (m *merge) flush(ctx context.Context) error {
 		}
 	}
 	m.batch = m.batch[:0]
-	if m.report.Conflicts > 0 || m.old.Records > 0 || len(m.fresh) == 0 {
+	if m.report.Conflicts > 0 || m.old.Records > 0 || m.report.Points > math.MaxInt64 || len(m.fresh) == 0 {
 		return nil
 	}
 	return m.apply(ctx)

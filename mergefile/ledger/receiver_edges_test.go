@@ -158,3 +158,28 @@ func TestDiskFailsWhileTheNameIsLookedAt(t *testing.T) {
 	s.nothing(t, rs[:100])
 	require.NoError(t, receive(&media{content: file}, name))
 }
+
+// Points that no database can hold are refused, whole.
+func TestSumLeavesRange(t *testing.T) {
+	s := liteShop(t)
+	s.profile.Points.Digits = 18
+	require.NoError(t, s.profile.Validate())
+	rs := records(t, s.profile, 10)
+	applied := 0
+	r := s.receiver(t, func(c *ledger.ReceiverConfig) {
+		c.Apply = func(context.Context, *sql.Tx, mergefile.Record) error { applied++; return nil }
+	})
+	for i := range rs {
+		rs[i].Points = 922_337_203_685_477_580
+	}
+	rs[9].Points += 8
+	_, err := r.Receive(t.Context(), s.file(t, rs), "", nil)
+	require.ErrorIs(t, err, ledger.ErrSum)
+	assert.True(t, ledger.Refused(err))
+	assert.Zero(t, applied)
+	s.nothing(t, rs)
+	rs[9].Points--
+	report, err := r.Receive(t.Context(), s.file(t, rs), "", nil)
+	require.NoError(t, err)
+	assert.EqualValues(t, 1<<63-1, report.Points)
+}

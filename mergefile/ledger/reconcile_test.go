@@ -151,7 +151,7 @@ func TestReconcileWhatIsForgotten(t *testing.T) {
 	var old *ledger.TooOldError
 	_, err = differences(t, s.ledger.Reconcile(t.Context(), "", testStart, always, list(rs)))
 	require.ErrorAs(t, err, &old)
-	assert.Equal(t, "ledger: the ledger has forgotten the numbers from before 2017-05-14 09:30:00", err.Error())
+	assert.Equal(t, "ledger: the ledger has forgotten the numbers from before 2017-05-14 09:30:01", err.Error())
 	assert.Equal(t, "missing here", ledger.MissingHere.String())
 	assert.Equal(t, "missing there", ledger.MissingThere.String())
 	assert.Equal(t, "different", ledger.Different.String())
