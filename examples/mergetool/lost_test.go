@@ -78,6 +78,14 @@ func TestResolve(t *testing.T) {
 	require.Error(t, cmd.Run())
 	assert.Equal(t, exitError, cmd.ProcessState.ExitCode())
 	assert.Contains(t, cmd.Stderr.(interface{ String() string }).String(), "mergetool ledger resolve")
+	require.NoError(t, os.Mkdir(s.path("in"), 0o700))
+	s.seal("in/3.bin", 10)
+	for _, args := range [][]string{{"-inbox", "in"}, {"-inbox", "in", "-once"}} {
+		cmd = s.receive(args...)
+		require.Error(t, cmd.Run(), "a watch ends by itself")
+		assert.Equal(t, exitError, cmd.ProcessState.ExitCode())
+		assert.FileExists(t, s.path("in/3.bin"))
+	}
 	code, out = s.ledger("resolve")
 	require.Zero(t, code, out)
 	for _, word := range []string{"abc", `"x.bin"`, "record 7", "mergetool_balance", "count as new"} {
@@ -87,7 +95,7 @@ func TestResolve(t *testing.T) {
 	assert.Equal(t, exitError, code, out)
 	code, out = s.ledger("resolve", "abc")
 	require.Zero(t, code, out)
-	cmd = s.receive("2.bin")
+	cmd = s.receive("2.bin", "in/3.bin")
 	require.NoError(t, cmd.Run(), "%s", cmd.Stderr)
 	got, err := balances(db)
 	require.NoError(t, err)

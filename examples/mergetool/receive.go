@@ -158,7 +158,7 @@ func (r *receiveFlags) named(ctx context.Context) error {
 			return nil
 		}
 		err := r.file(name, bar)
-		if errors.Is(err, ledger.ErrStopped) || errors.Is(err, mergefile.ErrKey) {
+		if errors.Is(err, ledger.ErrStopped) || errors.Is(err, mergefile.ErrKey) || needsPerson(err) {
 			return err // the next file would fare no better
 		}
 	}
@@ -206,6 +206,8 @@ var errRolledBack = errors.New("rolled back, because the program was told to end
 // watch receives the files of the inbox.
 func (r *receiveFlags) watch(ctx context.Context) error {
 	reports := make(map[string]ledger.Report) // of files that are not moved yet
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	r.inbox.Receive = func(_ context.Context, d inbox.Delivery) error {
 		bar := newProgress("receiving", 2*d.Content.Size())
 		defer bar.done()
@@ -213,6 +215,8 @@ func (r *receiveFlags) watch(ctx context.Context) error {
 		if err == nil {
 			r.out.count(report)
 			reports[d.Name] = report
+		} else if needsPerson(err) {
+			stop(err) // the next file would fare no better
 		}
 		return err
 	}
@@ -241,10 +245,17 @@ func (r *receiveFlags) watch(ctx context.Context) error {
 		return err
 	}
 	if !r.once {
-		return in.Run(ctx)
+		err := in.Run(ctx)
+		if cause := context.Cause(ctx); needsPerson(cause) {
+			return cause
+		}
+		return err
 	}
 	sum, err := in.Scan(ctx)
 	r.out.untold(sum.Left + sum.Waiting)
+	if cause := context.Cause(ctx); needsPerson(cause) {
+		return cause
+	}
 	if ctx.Err() != nil {
 		return nil // what is left says so
 	}

@@ -38,6 +38,9 @@ type Config struct {
 	// for each connection. On PostgreSQL they are not prepared: a pooler in
 	// front of it may lose them, and pgx keeps its own.
 	Prepare []string
+	// Failed, if not nil, is called with the error of a transaction that failed,
+	// while no other of this DB can begin on SQLite.
+	Failed func(error)
 	// Unresolved opens the database although lost transactions stand in it.
 	// It is for whoever lists and resolves them.
 	Unresolved bool
@@ -49,6 +52,7 @@ type Config struct {
 type DB struct {
 	Queries
 	retryFor time.Duration
+	failed   func(error)
 	// writer holds one token on SQLite, which has one writer at a time.
 	// Queueing here is fair and wakes at once; SQLite's own way is to
 	// sleep and look again.
@@ -122,7 +126,7 @@ func begin(ctx context.Context, db *sql.DB, schema Schema, cfg Config) (*DB, err
 	if retryFor == 0 {
 		retryFor = DefaultRetryFor
 	}
-	out := &DB{retryFor: retryFor}
+	out := &DB{retryFor: retryFor, failed: cfg.Failed}
 	d := cfg.Dialect
 	if d == 0 {
 		// Of several programs that make one SQLite file a WAL at the same

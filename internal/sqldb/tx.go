@@ -191,6 +191,11 @@ func (d *DB) write(ctx context.Context, until time.Time, fn func(context.Context
 			return ctx.Err()
 		}
 	}
+	defer func() {
+		if err != nil && d.failed != nil {
+			d.failed(err)
+		}
+	}()
 	// One connection is held throughout, so that a commit that failed can be
 	// undone on it.
 	conn, err := d.base.db.Conn(ctx)

@@ -177,11 +177,14 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Ledger, error) {
 	if cfg.Key.k == nil {
 		return nil, fmt.Errorf("%w: no ledger key", ErrKey)
 	}
-	d, err := sqldb.Open(ctx, db, ledgerSchema, cfg.database())
+	l := &Ledger{key: cfg.Key, keep: cfg.Keep}
+	own := cfg.database()
+	own.Failed = l.failed
+	d, err := sqldb.Open(ctx, db, ledgerSchema, own)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: open: %w", err)
 	}
-	l := &Ledger{db: d, key: cfg.Key, keep: cfg.Keep}
+	l.db = d
 	if d.Dialect() == sqldb.PostgreSQL {
 		l.copy = cfg.Copy
 	}
@@ -229,12 +232,6 @@ func (l *Ledger) write(ctx context.Context, fn func(context.Context, *sqldb.Tx) 
 		return fn(ctx, tx)
 	})
 	if sqldb.IsIO(err) {
-		l.mu.Lock()
-		if l.dead == nil {
-			// As text, because the outcome is unknown for this call alone.
-			l.dead = fmt.Errorf("%w: %v", ErrStopped, err)
-		}
-		l.mu.Unlock()
 		return fmt.Errorf("%w: %w", ErrStopped, err)
 	}
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
@@ -274,6 +271,19 @@ func (l *Ledger) remember(ctx context.Context, work string, fn func(ctx context.
 		err = l.mark.note(ctx, token)
 	}
 	return err
+}
+
+// failed stops the ledger if a transaction failed by an error of the disk.
+func (l *Ledger) failed(err error) {
+	if !sqldb.IsIO(err) {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.dead == nil {
+		// As text, because the outcome is unknown for this call alone.
+		l.dead = fmt.Errorf("%w: %v", ErrStopped, err)
+	}
 }
 
 // stopped returns the error of a ledger that writes no more.
