@@ -31,12 +31,13 @@ var rooms = []struct{ pkg, imports string }{
 	{"ticket", "mykey internal/sqldb golang.org/x/text"},
 	{"ticket/paper", "ticket mykey golang.org/x/text github.com/boombuler/barcode"},
 	{"mergefile", "mykey golang.org/x/text"},
-	{"mergefile/ledger", "mergefile mykey internal/sqldb"},
+	{"mergefile/ledger", "mergefile mykey internal/sqldb internal/mark"},
 	{"mergefile/inbox", "mergefile mergefile/ledger github.com/fsnotify/fsnotify"},
-	{"mergefile/outbox", "mergefile mergefile/ledger mykey internal/sqldb github.com/fsnotify/fsnotify"},
+	{"mergefile/outbox", "mergefile mykey internal/sqldb internal/mark"},
 	{"mergefile/testkit/...", "mergefile mykey golang.org/x/text"},
 	{"internal/secret", ""},
 	{"internal/sqldb", ""},
+	{"internal/mark", "internal/sqldb"},
 }
 
 // fits reports whether a package is what a word of rooms says.

@@ -27,7 +27,7 @@ var imports = map[string]string{
 	"jpki": own + "jpki", "cms": own + "jpki/cms", "revoke": own + "jpki/revoke", "unlock": own + "jpki/unlock", "point": own + "mykey/point",
 	"simcard": own + "simcard", "fault": own + "simcard/fault", "link": own + "simcard/link", "tape": own + "simcard/tape",
 	"mykey": own + "mykey", "registry": own + "mykey/registry", "ticket": own + "ticket", "paper": own + "ticket/paper",
-	"mergefile": own + "mergefile", "ledger": own + "mergefile/ledger", "inbox": own + "mergefile/inbox",
+	"mergefile": own + "mergefile", "ledger": own + "mergefile/ledger", "inbox": own + "mergefile/inbox", "outbox": own + "mergefile/outbox",
 }
 
 var prints = regexp.MustCompile(`(?m)^\s*// Output:`)

@@ -6,7 +6,7 @@ var shows = because(map[string][]string{
 	"a program's settings, and what they are made of": {
 		"apdu/vpcd.Slot", "examples/counter/page.Config", "examples/counter/page.Lang", "examples/counter/page.Sample",
 		"examples/shop.Config", "examples/shop.Operator", "jpki/revoke.OCSP", "mergefile.ProbeOptions", "mergefile.ReaderOptions",
-		"mergefile.WriterOptions", "mergefile/inbox.Config", "mergefile/ledger.Config", "mergefile/ledger.ReceiverConfig",
+		"mergefile.WriterOptions", "mergefile/inbox.Config", "mergefile/outbox.Config", "mergefile/ledger.Config", "mergefile/ledger.ReceiverConfig",
 		"mykey/point.Config", "mykey/point.Programme", "mykey/point.Partner", "mykey/point.Profile", "mykey/registry.Config",
 		"mykey/registry.SerialForm", "simcard/fault.Rule", "ticket.Config", "ticket.Policy", "ticket.Throttle",
 		"ticket.Scope", "ticket.Terminal", "ticket/paper.Roll",
@@ -23,6 +23,7 @@ var shows = because(map[string][]string{
 		"apdu/pcsc.Error", "jpki.StepError", "jpki.PINError", "jpki.UnsupportedError", "jpki.HolderDataError", "jpki.RevokedError",
 		"jpki.RevocationReason", "mergefile.Fault", "mergefile.RecordError", "mergefile.ProbeError", "mergefile.ProfileError",
 		"mergefile.FieldError", "mergefile/inbox.Event", "mergefile/inbox.What", "mergefile/inbox.Summary",
+		"mergefile/outbox.Event", "mergefile/outbox.What", "mergefile/outbox.RestoredError",
 		"mergefile/ledger.ImportReport", "mergefile/ledger.ScopeInfo", "mergefile/ledger.Report", "mergefile/ledger.ConflictError",
 		"mergefile/ledger.TooOldError", "mergefile/ledger.Difference", "mykey.FormError", "mykey.Code", "mykey.Codes", "mykey.Text",
 		"mykey.Explanation", "examples/shop.Advice", "examples/shop.Arrival", "examples/shop.Closing", "mykey/point.ShortError",
@@ -58,7 +59,8 @@ var shows = because(map[string][]string{
 		"examples/shop.Customer", "mykey.Application",
 	},
 	"points: amounts, dates and the names of calls": {
-		"mykey/point.Balance", "mykey/point.Movement", "mykey/point.Change", "mykey/point.At", "mykey/point.Refund",
+		"mergefile/outbox.Outbox", "mergefile/outbox.Order", "mergefile/outbox.Item", "mergefile/outbox.Sent", "mergefile/outbox.Books",
+		"mergefile/outbox.Recovery", "mergefile/outbox.Known", "mykey/point.Balance", "mykey/point.Movement", "mykey/point.Change", "mykey/point.At", "mykey/point.Refund",
 		"mykey/point.Credit", "mykey/point.Clawback", "mykey/point.Joined", "mykey/point.Expiry", "mykey/point.Op", "mykey/point.Receipt",
 		"mykey/point.Reserve", "mykey/point.Steer", "mykey/point.Sweep", "mykey/point.Use", "mergefile.Record",
 		"ticket.Order", "ticket.Presentation", "ticket.Receipt", "ticket.Ticket", "ticket.Detail", "ticket.Total",
