@@ -1,38 +1,28 @@
 package ledger
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
-	"runtime"
-	"slices"
-	"strconv"
-	"strings"
-	"sync"
 	"time"
 
+	"github.com/mynakit/mynakit/internal/mark"
 	"github.com/mynakit/mynakit/internal/sqldb"
 )
 
 // Mark keeps, outside the database, a list of short texts. [FileMark] returns
 // one in a file. A Mark must not be restored together with the database, so it
 // does not belong into the same backup.
-type Mark interface {
-	// Read returns the texts in the order in which they were noted, at least
-	// the last [MarkLen], or all if there are fewer. None is no error.
-	Read(ctx context.Context) ([]string, error)
-	// Note adds a text, and returns when it is safe from a crash.
-	Note(ctx context.Context, text string) error
-}
+type Mark = mark.Mark
 
 // MarkLen is how many of the last texts of a [Mark] are compared with the
 // database. It is more than the merges that one program makes at a time.
-const MarkLen = 64
+const MarkLen = mark.Len
+
+// FileMark returns a [Mark] in a file, which is created when a merge is first
+// noted. Each merge adds a line of 41 bytes. Several programs may append to one
+// file. The file stays readable to its owner alone.
+func FileMark(path string) Mark { return mark.File(path) }
 
 // ErrMark is returned by [Receiver.Receive] and [Ledger.Import] when the merge
 // is in the database and could not be noted in the [Mark]. Receive the file
@@ -61,62 +51,22 @@ func (e *RestoredError) Error() string {
 	return fmt.Sprintf("the database is older than its mark: it lacks merges since %s; accept that, and receive the files since then again", since)
 }
 
-// marked is a Mark, and what it held last.
-type marked struct {
-	mark Mark
-	mu   sync.Mutex
-	last []string
-}
+// marked is the mark with the ledger's table of merges.
+type marked struct{ *mark.Marked }
+
+const selectMerges = "SELECT token FROM {merge} WHERE token"
 
 func openMark(ctx context.Context, m Mark) (*marked, error) {
-	texts, err := m.Read(ctx)
+	k, err := mark.Open(ctx, m)
 	if err != nil {
-		return nil, fmt.Errorf("ledger: read the mark: %w", err)
+		return nil, fmt.Errorf("ledger: %w", err)
 	}
-	return &marked{mark: m, last: slices.Clone(texts[max(0, len(texts)-MarkLen):])}, nil
-}
-
-func (m *marked) texts() []string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.last
-}
-
-// missing returns those of the last merges that the database does not hold.
-func (m *marked) missing(ctx context.Context, q sqldb.Queries) ([]string, error) {
-	texts := m.texts()
-	if len(texts) == 0 {
-		return nil, nil
-	}
-	args := make([]any, len(texts))
-	for i, s := range texts {
-		args[i] = s
-	}
-	rows, err := q.Query(ctx, "SELECT token FROM {merge} WHERE token IN (?"+strings.Repeat(",?", len(texts)-1)+")", args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	there := make(map[string]bool, len(texts))
-	for rows.Next() {
-		var s string
-		if err := rows.Scan(&s); err != nil {
-			return nil, err
-		}
-		there[s] = true
-	}
-	var missing []string
-	for _, s := range texts {
-		if !there[s] {
-			missing = append(missing, s)
-		}
-	}
-	return missing, rows.Err()
+	return &marked{k}, nil
 }
 
 // compare returns a [*RestoredError] if the database is older than the mark.
 func (m *marked) compare(ctx context.Context, q sqldb.Queries) error {
-	missing, err := m.missing(ctx, q)
+	missing, err := m.Missing(ctx, q, selectMerges)
 	if err != nil || len(missing) == 0 {
 		return err
 	}
@@ -132,14 +82,9 @@ func (m *marked) compare(ctx context.Context, q sqldb.Queries) error {
 // note is called after the commit and before anybody is told of it: what the
 // mark holds has happened, and what was told is in the mark.
 func (m *marked) note(ctx context.Context, token string) error {
-	// The merge has happened, so that it is too late to be cancelled.
-	if err := m.mark.Note(context.WithoutCancel(ctx), token); err != nil {
+	if err := m.Note(ctx, token); err != nil {
 		return fmt.Errorf("%w: %w", ErrMark, err)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	// A new slice: somebody may be comparing the old one.
-	m.last = append(slices.Clone(m.last[max(0, len(m.last)+1-MarkLen):]), token)
 	return nil
 }
 
@@ -150,7 +95,7 @@ func insertToken(ctx context.Context, tx *sqldb.Tx) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	token := fmt.Sprintf("%013d-%s", max(0, now.UnixMilli()), rand.Text())
+	token := mark.NewToken(now)
 	_, err = tx.Exec(ctx, "INSERT INTO {merge} (token, at) VALUES (?, ?)", token, now.UnixMilli())
 	return token, err
 }
@@ -168,13 +113,13 @@ func (l *Ledger) AcceptRestore(ctx context.Context) error {
 		return errors.New("ledger: accept a restore: the ledger has no mark")
 	}
 	err := l.write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		missing, err := l.mark.missing(ctx, tx.Queries)
+		missing, err := l.mark.Missing(ctx, tx.Queries, selectMerges)
 		if err != nil {
 			return err
 		}
 		for _, token := range missing {
-			at, _ := tokenTime(token)
-			_, err := tx.Exec(ctx, "INSERT INTO {merge} (token, at) VALUES (?, ?) ON CONFLICT (token) DO NOTHING", token, at)
+			at, _ := mark.TokenTime(token)
+			_, err := tx.Exec(ctx, "INSERT INTO {merge} (token, at) VALUES (?, ?) ON CONFLICT (token) DO NOTHING", token, at.UnixMilli())
 			if err != nil {
 				return err
 			}
@@ -185,103 +130,4 @@ func (l *Ledger) AcceptRestore(ctx context.Context) error {
 		return fmt.Errorf("ledger: accept a restore: %w", err)
 	}
 	return nil
-}
-
-const tokenLen = 13 + 1 + 26
-
-// tokenTime returns the time of a token in milliseconds since 1970. It reports
-// whether the text has the form of a token.
-func tokenTime(s string) (int64, bool) {
-	if len(s) != tokenLen || s[13] != '-' {
-		return 0, false
-	}
-	for _, c := range []byte(s[14:]) {
-		if !(c >= 'A' && c <= 'Z' || c >= '2' && c <= '7') {
-			return 0, false
-		}
-	}
-	at, err := strconv.ParseInt(s[:13], 10, 64)
-	return at, err == nil && at >= 0
-}
-
-// FileMark returns a [Mark] in a file, which is created when a merge is first
-// noted. Each merge adds a line of 41 bytes. Several programs may append to one
-// file. The file stays readable to its owner alone.
-func FileMark(path string) Mark { return &fileMark{path: path} }
-
-type fileMark struct {
-	path string
-	mu   sync.Mutex
-}
-
-// Read returns the texts of the file's last lines. Lines that are no text of
-// Note, such as one that a crash cut short, are passed over.
-func (m *fileMark) Read(context.Context) ([]string, error) {
-	f, err := os.Open(m.path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	tail := int64(2 * MarkLen * (tokenLen + 1))
-	text, err := io.ReadAll(io.NewSectionReader(f, max(0, info.Size()-tail), tail))
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	for line := range bytes.Lines(text) {
-		token, ended := strings.CutSuffix(string(line), "\n")
-		if _, ok := tokenTime(token); ok && ended {
-			out = append(out, token)
-		}
-	}
-	return out, nil
-}
-
-// Note appends a line and waits until it is on the disk.
-func (m *fileMark) Note(_ context.Context, text string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	_, err := os.Stat(m.path)
-	created := errors.Is(err, os.ErrNotExist)
-	f, err := os.OpenFile(m.path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return err
-	}
-	line := text + "\n"
-	if cut, err := cutShort(f); err != nil {
-		return errors.Join(err, f.Close())
-	} else if cut {
-		line = "\n" + line
-	}
-	_, err = f.WriteString(line)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil || !created || runtime.GOOS == "windows" {
-		return err
-	}
-	// The entry in the directory has to be on the disk as well.
-	dir, err := os.Open(filepath.Dir(m.path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
-}
-
-// cutShort reports whether a file's last line has no end.
-func cutShort(f *os.File) (bool, error) {
-	info, err := f.Stat()
-	if err != nil || info.Size() == 0 {
-		return false, err
-	}
-	last := make([]byte, 1)
-	_, err = f.ReadAt(last, info.Size()-1)
-	return last[0] != '\n', err
 }
