@@ -13,17 +13,21 @@ import (
 // one before.
 type Application uint8
 
-// The applications of an Individual Number Card. A phone has JPKI alone.
+// The applications of an Individual Number Card. A phone has JPKI alone. What
+// LicenceApp and ResidenceApp hold is not read by this package;
+// [Card.Applications] tells that a card has them.
 const (
-	JPKIApp   Application = iota + 1 // certificates and keys (公的個人認証AP)
-	TextApp                          // My Number and the four attributes as text (券面事項入力補助AP)
-	VisualApp                        // what is printed on the card, as pictures (券面事項確認AP)
-	CommonApp                        // the card's own number, its municipality and expiry (共通カードAP)
-	JukiApp                          // for the resident register (住基AP)
+	JPKIApp      Application = iota + 1 // certificates and keys (公的個人認証AP)
+	TextApp                             // My Number and the four attributes as text (券面事項入力補助AP)
+	VisualApp                           // what is printed on the card, as pictures (券面事項確認AP)
+	CommonApp                           // the card's own number, its municipality and expiry (共通カードAP)
+	JukiApp                             // for the resident register (住基AP)
+	LicenceApp                          // a driver's licence (マイナ免許証), on some cards since 2025-03-24
+	ResidenceApp                        // a residence card (特定在留カード), on some cards since 2026-06-14
 )
 
-// aid gives the application identifier, 10 bytes; "" for an Application that is
-// none of the constants.
+// aid returns the application identifier, and "" for an Application that is none
+// of the constants.
 func (a Application) aid() string {
 	switch a {
 	case JPKIApp:
@@ -36,11 +40,18 @@ func (a Application) aid() string {
 		return "\xD3\x92\x10\x00\x31\x00\x01\x01\x01\x00"
 	case JukiApp:
 		return "\xD3\x92\x10\x00\x31\x00\x01\x01\x04\x01"
+	case LicenceApp:
+		return "\xA0\x00\x00\x02\x31\x06" + tenZeros
+	case ResidenceApp:
+		return "\xD3\x92\xF0\x00\x4F\x01" + tenZeros
 	}
 	return ""
 }
 
-// String gives "JPKI", "text", "visual", "common" or "juki".
+const tenZeros = "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+
+// String returns "JPKI", "text", "visual", "common", "juki", "licence" or
+// "residence".
 func (a Application) String() string {
 	switch a {
 	case JPKIApp:
@@ -53,6 +64,10 @@ func (a Application) String() string {
 		return "common"
 	case JukiApp:
 		return "juki"
+	case LicenceApp:
+		return "licence"
+	case ResidenceApp:
+		return "residence"
 	}
 	return fmt.Sprintf("Application(%d)", uint8(a))
 }
@@ -79,6 +94,34 @@ func (e *NoApplicationError) Is(target error) bool {
 // It saves an exchange where only that one is used. The Card can do all the
 // same: each method selects the application that it needs.
 func WithApplication(app Application) Option { return func(c *Card) { c.app = app } }
+
+// Applications returns which of the applications known here the card has, by
+// selecting each: in seven exchanges and without a PIN. A residence card and a
+// card with a driver's licence are Individual Number Cards like any other.
+// [JPKIApp] is selected afterwards, and no PIN is verified any more.
+func (c *Card) Applications(ctx context.Context) ([]Application, error) {
+	return call(ctx, c, "look for applications", func() ([]Application, error) {
+		if err := c.use(ctx, JPKIApp); err != nil { // a lost card stays lost
+			return nil, err
+		}
+		if c.tapped {
+			if err := c.stillSelected(ctx); err != nil {
+				return nil, err
+			}
+		}
+		has := []Application{JPKIApp}
+		for app := TextApp; app <= ResidenceApp; app++ {
+			err := c.selectApplication(ctx, app)
+			switch _, none := errors.AsType[*NoApplicationError](err); {
+			case err == nil:
+				has = append(has, app)
+			case !none:
+				return nil, err
+			}
+		}
+		return has, c.selectApplication(ctx, JPKIApp)
+	})
+}
 
 // Application tells which application is selected, 0 where a failure has left
 // that unknown. The PINs of this application may be verified, those of every

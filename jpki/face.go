@@ -45,8 +45,12 @@ func (f Face) NamePicture() []byte { return bytes.Clone(f.kept.Reveal().name) }
 // AddressPicture gives the printed address, a PNG.
 func (f Face) AddressPicture() []byte { return bytes.Clone(f.kept.Reveal().address) }
 
-// Photo gives the holder's photo, a JPEG 2000 file (JP2), as it is on the card.
-// The standard library does not decode it.
+// Photo returns the holder's photo as it is on the card: a greyscale JPEG 2000
+// file (JP2). Go's standard library does not decode it, and no decoder in Go is
+// known that does so rightly: one returns a wrong picture without an error, and
+// others fail. WebKit shows it, Chromium does not. The program
+// opj_decompress of OpenJPEG (Debian: libopenjp2-tools) turns it into PNG. Its
+// size in pixels and its wavelet are not known.
 func (f Face) Photo() []byte { return bytes.Clone(f.kept.Reveal().photo) }
 
 // UnsignedExpiry gives the last day of the card's validity. The card's

@@ -280,6 +280,7 @@ func TestTriesOfEveryKind(t *testing.T) {
 		simcard.IPhone:         {3, 5, 0, 0, 0, 0, 0, 0, 0, 0},
 		simcard.Juki:           {3, 5, 0, 0, 3, 0, 0, 0, 0, 0},
 		simcard.Child:          {3, 0, 3, 3, 3, 10, 10, 10, 10, 10},
+		simcard.Residence:      {3, 5, 3, 3, 3, 10, 10, 10, 10, 10},
 		simcard.PINLess:        {0, 0, 0, 0, 0, 10, 10, 10, 10, 10},
 	} {
 		card := simcard.New(simcard.WithKind(kind))

@@ -66,6 +66,8 @@ func New(options ...Option) *Card {
 		holder = *cfg.holder
 	case cfg.kind == Child:
 		holder = sampleChild()
+	case cfg.kind == Residence:
+		holder = SampleForeigner(0)
 	}
 	// cfg.issued, not the default for it: serial numbers are not to change
 	// with the year.
@@ -94,6 +96,12 @@ func New(options ...Option) *Card {
 			{aid: aidCommon, fill: c.fillCommon, session: sessionNone},
 			{aid: aidJuki, fill: c.fillJuki},
 		}
+		if kind.residence {
+			c.apps = append(c.apps, residence()...)
+		}
+		if cfg.licence {
+			c.apps = append(c.apps, &application{aid: aidLicence, fill: c.fillLicence, session: sessionNone})
+		}
 	}
 	c.root.fill = c.fillManager
 	return c
@@ -110,6 +118,7 @@ func (c *Card) newPINs(cfg *config) {
 		AuthPIN: digits(DefaultAuthPIN), SignPIN: newPIN(DefaultSignPIN, 5, isSignPIN),
 		TextPIN: digits(DefaultTextPIN), CommonPIN: digits(DefaultCommonPIN), JukiPIN: digits(DefaultJukiPIN),
 		TextNumberA: a, TextNumberB: b, VisualNumberA: a, VisualNumberB: b, BirthKey: number(h.BirthKey()),
+		LicencePIN: number(DefaultLicencePIN),
 	}
 	c.pins[CommonPIN].jicsap, c.pins[JukiPIN].jicsap = true, true
 	if kind.noSign {
@@ -127,7 +136,7 @@ func (c *Card) newPINs(cfg *config) {
 		if n := cfg.pins[i].tries; n != nil {
 			p.tries = min(max(*n, 0), p.limit)
 		}
-		if which > SignPIN && (kind.phone || kind.juki && which != JukiPIN) {
+		if which > SignPIN && (kind.phone || kind.juki && which != JukiPIN) || which == LicencePIN && !cfg.licence {
 			*p = pin{}
 		}
 	}

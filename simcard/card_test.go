@@ -64,7 +64,7 @@ func run(t *testing.T, card apdu.Transmitter, steps []step) {
 }
 
 var allKinds = []simcard.Kind{
-	simcard.Plastic, simcard.Android, simcard.IPhone, simcard.Juki, simcard.Child, simcard.PINLess, simcard.NextGeneration,
+	simcard.Plastic, simcard.Android, simcard.IPhone, simcard.Juki, simcard.Child, simcard.PINLess, simcard.Residence, simcard.NextGeneration,
 }
 
 // long is an APDU with n bytes of data, in extended length.

@@ -35,6 +35,11 @@ const (
 	// face, by the numbers that are printed on it. (An assumption: no source
 	// has measured such a card.)
 	PINLess
+	// Residence is the plastic card of a foreign resident that is a residence
+	// card too (特定在留カード, from 2026-06-14): a residence application is added,
+	// which can be selected and holds nothing here. Its holder is
+	// [SampleForeigner] 0 when nothing else is said.
+	Residence
 )
 
 // NextGeneration is a PLAN AND AN EXPERIMENT, not a card that exists: the
@@ -58,6 +63,7 @@ var kinds = [...]kindData{
 	{name: "juki", label: "JPKIAPICCTOKEN", juki: true},
 	{name: "child", label: "JPKIAPICCTOKEN2", noSign: true},
 	{name: "pinless", label: "JPKIAPICCTOKEN2", noSign: true, pinless: true},
+	{name: "residence", label: "JPKIAPICCTOKEN2", residence: true},
 	{name: "next-generation-plan", label: "JPKIAPICCTOKEN2", next: true},
 }
 
@@ -67,6 +73,7 @@ type kindData struct {
 	juki        bool // before the My Number
 	noSign      bool // no certificate for digital signature
 	pinless     bool // all PINs blocked
+	residence   bool // the residence application is added
 	next        bool // ECDSA
 }
 

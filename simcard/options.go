@@ -17,6 +17,8 @@ const (
 	DefaultTextPIN   = "2345"   // text PIN (券面事項入力補助用暗証番号), 4 digits
 	DefaultCommonPIN = "3456"   // PIN of the common application (本人確認業務用), 4 digits
 	DefaultJukiPIN   = "4567"   // PIN of the resident registry (住基用暗証番号), 4 digits
+
+	DefaultLicencePIN = "5678" // PIN of the licence (マイナ免許証), 4 digits
 )
 
 // A PIN names one of the values that a card compares: the holder's PINs, and
@@ -40,6 +42,8 @@ const (
 	VisualNumberA // 券面事項確認 0013: 照合番号A, 10 tries
 	VisualNumberB // 券面事項確認 0012: 照合番号B, 10 tries
 	BirthKey      // 券面事項確認 0011: 生年月日, [Holder.BirthKey], 10 tries
+
+	LicencePIN // マイナ免許証 0006, 10 tries, on a card with a licence: see [WithLicence]
 
 	pins = iota
 )
@@ -88,6 +92,7 @@ type config struct {
 	revoked   time.Time
 	authority *Authority
 	fresh     bool
+	licence   bool
 	quirks    Quirks
 	atr       []byte
 	pins      [pins]struct {

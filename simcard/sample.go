@@ -32,7 +32,11 @@ func Sample(name string, holder uint, now time.Time) ([]Option, error) {
 		return []Option{WithHolder(SampleForeigner(holder))}, nil
 	}
 	var options []Option
-	if holder != 0 {
+	switch {
+	case holder == 0:
+	case name == Residence.String():
+		options = append(options, WithHolder(SampleForeigner(holder)))
+	default:
 		options = append(options, WithHolder(SampleHolder(holder)))
 	}
 	switch name {

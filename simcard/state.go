@@ -224,6 +224,7 @@ var pinNames = [pins]string{
 	AuthPIN: "auth", SignPIN: "sign", TextPIN: "text", CommonPIN: "common", JukiPIN: "juki",
 	TextNumberA: "text_number_a", TextNumberB: "text_number_b",
 	VisualNumberA: "visual_number_a", VisualNumberB: "visual_number_b", BirthKey: "birth_key",
+	LicencePIN: "licence",
 }
 
 // String returns the name of the PIN in lower case, such as "auth" or

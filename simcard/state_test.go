@@ -165,6 +165,7 @@ func TestSamples(t *testing.T) {
 		"next-generation-plan": func(c *simcard.Card) bool { return c.Kind() == simcard.NextGeneration },
 		"expired":              func(c *simcard.Card) bool { return c.AuthCertificate().NotAfter.Before(now) },
 		"revoked":              func(c *simcard.Card) bool { return len(c.Revocations()) == 2 },
+		"residence":            func(c *simcard.Card) bool { return c.Kind() == simcard.Residence && c.Holder().Foreign },
 		"foreign-resident":     func(c *simcard.Card) bool { return c.Holder().Foreign },
 	}
 	for _, name := range simcard.SampleNames() {

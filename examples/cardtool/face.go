@@ -2,9 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
 
 	"github.com/mynakit/mynakit/jpki"
 )
@@ -62,6 +67,7 @@ func photoTask(f *flag.FlagSet) func(context.Context, *session) error {
 	// What the other tasks call the file with the secret.
 	pinFile := f.String("pin-file", "", "another name of -number-file: the number in `FILE` is the PIN of the photograph")
 	out := f.String("out", "", "write the photograph, JPEG 2000, to `FILE`")
+	asPNG := f.Bool("png", false, "write PNG and not JPEG 2000; opj_decompress decodes it, which has to be installed (Debian: libopenjp2-tools)")
 	lastTry := f.Bool("last-try", false, "verify the number even if one try is left, at the risk of locking it")
 	return func(ctx context.Context, s *session) error {
 		if *out == "" {
@@ -69,6 +75,13 @@ func photoTask(f *flag.FlagSet) func(context.Context, *session) error {
 		}
 		if *numberFile != "" && *pinFile != "" {
 			return &usageError{"-number-file and -pin-file are the same: say one of them"}
+		}
+		decoder := ""
+		if *asPNG {
+			var err error
+			if decoder, err = exec.LookPath("opj_decompress"); err != nil {
+				return &usageError{"-png wants opj_decompress, which is not installed (Debian: libopenjp2-tools)"}
+			}
 		}
 		if err := s.open(ctx); err != nil {
 			return err
@@ -95,6 +108,11 @@ func photoTask(f *flag.FlagSet) func(context.Context, *session) error {
 			return err
 		}
 		photo := face.Photo()
+		if decoder != "" {
+			if photo, err = decodePhoto(ctx, decoder, photo, filepath.Dir(*out)); err != nil {
+				return err
+			}
+		}
 		if err := os.WriteFile(*out, photo, 0o600); err != nil {
 			return err
 		}
@@ -103,6 +121,39 @@ func photoTask(f *flag.FlagSet) func(context.Context, *session) error {
 			cost
 		}{len(photo), s.cost()}, fmt.Sprintf("photograph of %d bytes written to %s\n", len(photo), *out))
 	}
+}
+
+// maxPNG bounds what is taken from the decoder.
+const maxPNG = 16 << 20
+
+// decodePhoto returns the photograph as PNG. The decoder reads and writes files
+// alone; both lie in a folder of its own beside the result, and are gone
+// afterwards.
+func decodePhoto(ctx context.Context, decoder string, jp2 []byte, beside string) (png []byte, err error) {
+	dir, err := os.MkdirTemp(beside, ".photo-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	in, out := filepath.Join(dir, "photo.jp2"), filepath.Join(dir, "photo.png")
+	if err := os.WriteFile(in, jp2, 0o600); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if err := exec.CommandContext(ctx, decoder, "-quiet", "-i", in, "-o", out).Run(); err != nil {
+		return nil, fmt.Errorf("opj_decompress does not decode the photograph: %w", err)
+	}
+	f, err := os.Open(out)
+	if err != nil {
+		return nil, fmt.Errorf("opj_decompress wrote nothing: %w", err)
+	}
+	defer f.Close()
+	png, err = io.ReadAll(io.LimitReader(f, maxPNG+1))
+	if err == nil && len(png) > maxPNG {
+		err = errors.New("opj_decompress wrote too much")
+	}
+	return png, err
 }
 
 func commonTask(*flag.FlagSet) func(context.Context, *session) error {

@@ -81,21 +81,30 @@ func infoTask(*flag.FlagSet) func(context.Context, *session) error {
 		if err != nil {
 			return err
 		}
+		apps, err := s.card.Applications(ctx)
+		if err != nil {
+			return err
+		}
+		names := make([]string, len(apps))
+		for i, app := range apps {
+			names[i] = app.String()
+		}
 		pins, err := s.pins(ctx, jpki.AuthPIN, jpki.SignPIN)
 		if err != nil {
 			return err
 		}
-		text := fmt.Sprintf("reader:   %s\nATR:      %X\nkind:     %s\nauth certificate: %s\nsign certificate: %s\n",
-			oneLine(s.reader), s.atr, kind, yesNo(auth), yesNo(sign)) + pinLines(pins)
+		text := fmt.Sprintf("reader:   %s\nATR:      %X\nkind:     %s\napplications: %s\nauth certificate: %s\nsign certificate: %s\n",
+			oneLine(s.reader), s.atr, kind, strings.Join(names, ", "), yesNo(auth), yesNo(sign)) + pinLines(pins)
 		return s.print(struct {
 			Reader string     `json:"reader"`
 			ATR    string     `json:"atr"`
 			Kind   string     `json:"kind"`
+			Apps   []string   `json:"applications"`
 			Auth   bool       `json:"auth_certificate"`
 			Sign   bool       `json:"sign_certificate"`
 			PINs   []pinState `json:"pins"`
 			cost
-		}{oneLine(s.reader), fmt.Sprintf("%X", s.atr), kind.String(), auth, sign, pins, s.cost()}, text)
+		}{oneLine(s.reader), fmt.Sprintf("%X", s.atr), kind.String(), names, auth, sign, pins, s.cost()}, text)
 	}
 }
 

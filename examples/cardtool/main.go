@@ -10,7 +10,7 @@
 //
 //	cardtool attributes                name, address, birth date and sex
 //	cardtool mynumber                  the My Number
-//	cardtool photo -out photo.jp2      the photograph
+//	cardtool photo -out photo.jp2      the photograph; with -png as PNG
 //	cardtool common                    the card's own number, municipality, expiry
 //	cardtool passwd -pin text          change a PIN
 //	cardtool cms-sign -in FILE -out FILE.p7m
@@ -92,7 +92,7 @@ func tasks() []task {
 		{name: "sign", about: "sign a file with a key of the card", flags: signTask},
 		{name: "attributes", about: "name, address, birth date and sex (text PIN)", flags: attributesTask, app: jpki.TextApp},
 		{name: "mynumber", about: "the My Number (text PIN); the law says who may ask", flags: myNumberTask, app: jpki.TextApp},
-		{name: "photo", about: "the photograph, as JPEG 2000 (verification number A or B)", flags: photoTask, app: jpki.VisualApp},
+		{name: "photo", about: "the photograph, as JPEG 2000 or PNG (verification number A or B)", flags: photoTask, app: jpki.VisualApp},
 		{name: "common", about: "the card's own number, municipality and expiry", flags: commonTask, app: jpki.CommonApp},
 		{name: "passwd", about: "change a PIN", flags: passwdTask},
 		{name: "cms-sign", about: "sign a file as a CMS message (RFC 5652)", flags: cmsSignTask,

@@ -124,7 +124,7 @@ func TestHelpTellsThePINs(t *testing.T) {
 func TestKinds(t *testing.T) {
 	_, help, code := tool(t, "info", "-h")
 	require.Zero(t, code)
-	for _, kind := range []string{"plastic", "android", "iphone", "juki", "child", "pinless",
+	for _, kind := range []string{"plastic", "android", "iphone", "juki", "child", "pinless", "residence",
 		"next-generation-plan", "expired", "revoked", "foreign-resident"} {
 		assert.Regexp(t, `kind of the software card: .*\b`+kind+`\b`, help)
 		_, stderr, code := tool(t, "info", "-kind", kind)
