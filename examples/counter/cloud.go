@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/mergefile"
@@ -43,6 +44,11 @@ func (c cloud) file(ctx context.Context, r mergefile.Record) (name string, file 
 func (c cloud) send(name string, file []byte) error {
 	path := filepath.Join(c.inbox, name)
 	if err := os.WriteFile(path+".tmp", file, 0o600); err != nil {
+		return err
+	}
+	// It keeps the time at which the cloud wrote it, as copying tools do.
+	written := time.Now().Add(-time.Minute)
+	if err := os.Chtimes(path+".tmp", written, written); err != nil {
 		return err
 	}
 	return os.Rename(path+".tmp", path)

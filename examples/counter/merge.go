@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
@@ -66,10 +67,8 @@ func (d *day) receive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := inbox.Scan(ctx); err != nil {
-		return err
-	}
-	return failed
+	_, err = inbox.Scan(ctx)
+	return errors.Join(err, failed, inbox.Close())
 }
 
 // resend sends the merge files that a run before owed, and takes what lies in

@@ -40,9 +40,12 @@
 //
 // With -inbox it watches a directory until SIGTERM, or takes what is there with
 // -once. Files must be renamed into the directory when they are complete; for a
-// sender that does not, say -settle 30s. What is merged goes to done, what is
-// refused to quarantine. Any number of programs may share an inbox and a
-// database.
+// sender that does not, say -settle 30s. Merged files are moved to
+// from-cloud-done, refused ones to from-cloud-quarantine. A file that is refused
+// within ten seconds of having been written is read once more when it is older.
+// If the first three files are refused and none has ever been verified, receive
+// stops: the key or the secret is more likely wrong than all of them. Any number
+// of programs may share an inbox and a database.
 //
 // After SIGTERM or Ctrl-C the file in hand is finished, or rolled back if that
 // takes longer than -grace; a second signal rolls back at once.

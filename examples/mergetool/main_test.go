@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -47,6 +49,11 @@ func TestScripts(t *testing.T) {
 			defer db.Close()
 			_, err := db.Exec("DROP TABLE mergetool_balance; CREATE VIEW mergetool_balance AS SELECT 'mall' AS kind, '' AS holder, 1 AS points")
 			ts.Check(err)
+		},
+		// aged FILE makes a file a minute old.
+		"aged": func(ts *testscript.TestScript, neg bool, args []string) {
+			at := time.Now().Add(-time.Minute)
+			ts.Check(os.Chtimes(ts.MkAbs(args[0]), at, at))
 		},
 		// code N COMMAND runs a command and checks its exit code.
 		"code": func(ts *testscript.TestScript, neg bool, args []string) {

@@ -128,12 +128,12 @@ func sharedInbox(t *testing.T, s *shop, db *sql.DB) {
 	got, err := balances(db)
 	require.NoError(t, err)
 	assert.Equal(t, s.books(), got)
-	done, err := os.ReadDir(s.path("in/done"))
+	done, err := os.ReadDir(s.path("in-done"))
 	require.NoError(t, err)
 	assert.Len(t, done, files)
 	left, err := os.ReadDir(s.path("in"))
 	require.NoError(t, err)
-	assert.Len(t, left, 2) // done and quarantine
+	assert.Empty(t, left)
 }
 
 func TestSharedInbox(t *testing.T) {

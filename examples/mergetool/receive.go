@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
@@ -40,8 +43,8 @@ func receive(f *flag.FlagSet) func(context.Context, []string) error {
 	r.storage.add(f)
 	f.StringVar(&r.scope, "scope", "", "whose transaction numbers these are, such as a shop system; numbers are compared within a scope")
 	f.StringVar(&r.inbox.Dir, "inbox", "", "watch this `directory` instead of receiving the files that are named")
-	f.StringVar(&r.inbox.Done, "done", "", "the `directory` for files that are merged (default \"done\" in the inbox)")
-	f.StringVar(&r.inbox.Quarantine, "quarantine", "", "the `directory` for files that are refused (default \"quarantine\" in the inbox)")
+	f.StringVar(&r.inbox.Done, "done", "", "the `directory` for files that are merged (default: beside the inbox, its name with \"-done\" behind it)")
+	f.StringVar(&r.inbox.Quarantine, "quarantine", "", "the `directory` for files that are refused (default: beside the inbox, its name with \"-quarantine\" behind it)")
 	f.DurationVar(&r.inbox.Settle, "settle", 0, "take a file when it has been unchanged for so long; 0 is for senders that rename files into the inbox")
 	f.DurationVar(&r.inbox.Poll, "poll", inbox.DefaultPoll, "look into the inbox at least so often")
 	f.BoolVar(&r.inbox.PollOnly, "poll-only", false, "do not ask the system for notification")
@@ -91,7 +94,9 @@ func (r *receiveFlags) run(ctx context.Context) error {
 	defer stop()
 	if r.inbox.Dir != "" {
 		r.inbox.Sidecar = p.Integrity == mergefile.IntegritySidecar
-		err = r.watch(ctx)
+		if r.inbox.Keys, err = r.fingerprint(); err == nil {
+			err = r.watch(ctx)
+		}
 	} else {
 		err = r.named(ctx)
 	}
@@ -244,6 +249,7 @@ func (r *receiveFlags) watch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer in.Close()
 	if !r.once {
 		err := in.Run(ctx)
 		if cause := context.Cause(ctx); needsPerson(cause) {
@@ -260,6 +266,22 @@ func (r *receiveFlags) watch(ctx context.Context) error {
 		return nil // what is left says so
 	}
 	return err
+}
+
+// fingerprint tells keys and secrets apart for whoever has the ledger's key, and
+// says nothing of them to others.
+func (r *receiveFlags) fingerprint() (string, error) {
+	var parts [3][]byte
+	for i, name := range []string{r.ledgerKeyFile, r.keyFile, r.secretFile} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return "", err
+		}
+		parts[i] = text
+	}
+	h := hmac.New(sha256.New, parts[0])
+	fmt.Fprintf(h, "mergetool inbox keys %d %s%s", len(parts[1]), parts[1], parts[2])
+	return hex.EncodeToString(h.Sum(nil)[:8]), nil
 }
 
 // countedSection moves the bar as a file is read.
@@ -294,6 +316,8 @@ func advise(err error) error {
 	switch {
 	case errors.Is(err, ledger.ErrOtherKey):
 		return say("Give the -ledger-key-file that the ledger was begun with. If it is lost, a new ledger needs a new database, and files must not be sent again across the change.")
+	case errors.Is(err, inbox.ErrUnverified):
+		return say("See whether -profile, -key-file, -key-format and -secret-file are those of the sender. Then move the files back from the quarantine directory, and give the same command again.")
 	case errors.Is(err, ledger.ErrStopped):
 		return say("Look at the disk under the database. Then give the same command again: what was merged is found to be a duplicate.")
 	case errors.Is(err, ledger.ErrReadOnly):

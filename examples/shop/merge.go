@@ -73,12 +73,14 @@ type Arrival struct {
 
 // OpenInbox watches a folder for merge files: see package inbox, whose Scan and
 // Run do the work. tell, if not nil, is called with each file when it has been
-// dealt with. Files that were merged end in the folder's "done", refused ones in
-// "quarantine".
+// dealt with. Merged files are moved to the folder beside it that ends in
+// "-done", refused ones to that which ends in "-quarantine". Close the inbox when
+// it is no longer needed.
 func (s *Shop) OpenInbox(dir string, tell func(Arrival)) (*inbox.Inbox, error) {
 	var last ledger.Report // of the file in hand: there is one at a time
 	return inbox.Open(inbox.Config{
-		Dir: dir,
+		Dir:  dir,
+		Keys: mergeKeyID,
 		Receive: func(ctx context.Context, d inbox.Delivery) (err error) {
 			last, err = s.Receive(ctx, d.Content, d.Name)
 			return err

@@ -69,7 +69,9 @@ func TestMergeInbox(t *testing.T) {
 		require.NoError(t, err)
 		arrive := func(name string, file []byte) shop.Arrival {
 			came = nil
-			require.NoError(t, os.WriteFile(filepath.Join(dir, name), file, 0o600))
+			path, written := filepath.Join(dir, name), time.Now().Add(-time.Minute)
+			require.NoError(t, os.WriteFile(path, file, 0o600))
+			require.NoError(t, os.Chtimes(path, written, written))
 			_, err := box.Scan(ctx)
 			require.NoError(t, err)
 			require.Len(t, came, 1)

@@ -32,7 +32,7 @@ var rooms = []struct{ pkg, imports string }{
 	{"ticket/paper", "ticket mykey golang.org/x/text github.com/boombuler/barcode"},
 	{"mergefile", "mykey golang.org/x/text"},
 	{"mergefile/ledger", "mergefile mykey internal/sqldb internal/mark"},
-	{"mergefile/inbox", "mergefile mergefile/ledger github.com/fsnotify/fsnotify"},
+	{"mergefile/inbox", "mergefile mergefile/ledger github.com/fsnotify/fsnotify golang.org/x/sys"},
 	{"mergefile/outbox", "mergefile mykey internal/sqldb internal/mark"},
 	{"mergefile/testkit/...", "mergefile mykey golang.org/x/text"},
 	{"internal/secret", ""},

@@ -28,6 +28,9 @@ const (
 	// Left: receiving or moving it failed in a way that passes; it is tried
 	// again. If it was moving that failed, the file is not received again.
 	Left What = "left"
+	// Early: it was refused within seconds of having been written, or was empty
+	// and had just come. It is received again when it is ten seconds old.
+	Early What = "early"
 	// Changed: it changed while it was read. It is received again.
 	Changed What = "changed"
 	// Gone: it was received, and another had moved it by then.
@@ -43,6 +46,11 @@ var (
 	// ledger.ErrStopped: the receiver must not be used any more. The file
 	// stays where it is.
 	ErrStop = errors.New("inbox: stopped by the receiver")
+	// ErrUnverified ends the inbox, with ErrStop, if no file has been verified
+	// and three were refused: a key or the secret is more likely wrong than all
+	// of them. The third file stays where it is. The first two are in
+	// Quarantine; move them back when the keys are right.
+	ErrUnverified = errors.New("inbox: three files were refused and none has been verified: a key or the secret is more likely wrong than all files")
 	// ErrRefused sends a file to quarantine when Receive's error wraps it.
 	ErrRefused = errors.New("inbox: the file is refused")
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -46,14 +47,17 @@ func ExampleInbox_Scan() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	defer in.Close()
 
-	// The cloud sends a file, and sends it again; and somebody sends another.
+	// The cloud sent a file, and sent it again; and somebody sent another.
+	sent := time.Now().Add(-time.Minute)
 	for name, content := range map[string][]byte{
 		"1.dat": exampleFile(ctx),
 		"2.dat": exampleFile(ctx),
 		"3.dat": []byte("100 points, please"),
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(path, content, 0o600), os.Chtimes(path, sent, sent)); err != nil {
 			log.Fatal(err)
 		}
 	}
@@ -73,11 +77,15 @@ func ExampleInbox_Scan() {
 
 // A service's way: receive what comes, until the program is told to end.
 func ExampleInbox_Run() {
-	dir, err := os.MkdirTemp("", "inbox")
+	top, err := os.MkdirTemp("", "inbox")
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
+	defer os.RemoveAll(top)
+	dir := filepath.Join(top, "from-cloud")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		log.Fatal(err)
+	}
 
 	// A service takes this from signal.NotifyContext.
 	ctx, stop := context.WithCancel(context.Background())
@@ -98,6 +106,7 @@ func ExampleInbox_Run() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	defer in.Close()
 	if err := os.WriteFile(filepath.Join(dir, "1.dat"), []byte("points"), 0o600); err != nil {
 		log.Fatal(err)
 	}

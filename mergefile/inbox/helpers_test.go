@@ -42,7 +42,8 @@ type box struct {
 // newBox makes an inbox that polls alone, unless change says otherwise.
 func newBox(t *testing.T, change func(*inbox.Config)) *box {
 	t.Helper()
-	b := &box{t: t, dir: t.TempDir(), texts: map[string]string{}, macs: map[string][]byte{}, heard: make(chan inbox.Event, 1<<15)}
+	b := &box{t: t, dir: filepath.Join(t.TempDir(), "in"), texts: map[string]string{}, macs: map[string][]byte{}, heard: make(chan inbox.Event, 1<<15)}
+	require.NoError(t, os.Mkdir(b.dir, 0o700))
 	b.Inbox = b.open(change)
 	return b
 }
@@ -56,6 +57,7 @@ func (b *box) open(change func(*inbox.Config)) *inbox.Inbox {
 	}
 	in, err := inbox.Open(cfg)
 	require.NoError(b.t, err)
+	b.t.Cleanup(func() { assert.NoError(b.t, in.Close()) })
 	return in
 }
 
@@ -119,10 +121,15 @@ func (b *box) told(what inbox.What, name string) (reasons []error) {
 
 func (b *box) path(name string) string { return filepath.Join(b.dir, name) }
 
-// put writes a file.
+// out gives the path of the directory "done" or "quarantine".
+func (b *box) out(sub string) string { return b.dir + "-" + sub }
+
+// put writes a file that is a minute old.
 func (b *box) put(name, content string) {
 	b.t.Helper()
 	require.NoError(b.t, os.WriteFile(b.path(name), []byte(content), 0o600))
+	at := time.Now().Add(-time.Minute)
+	require.NoError(b.t, os.Chtimes(b.path(name), at, at))
 }
 
 // rename puts a file as it should be.
@@ -143,10 +150,13 @@ func (b *box) scan() inbox.Summary {
 // each name.
 func (b *box) in(sub string) []string {
 	b.t.Helper()
-	list, err := os.ReadDir(filepath.Join(b.dir, sub))
+	list, err := os.ReadDir(b.out(sub))
 	require.NoError(b.t, err)
 	names := []string{}
 	for _, d := range list {
+		if d.Name() == ".inbox" {
+			continue
+		}
 		parts := strings.SplitN(d.Name(), "-", 3)
 		require.Len(b.t, parts, 3, d.Name())
 		assert.Regexp(b.t, `^\d{8}T\d{6}Z$`, parts[0])
@@ -157,16 +167,14 @@ func (b *box) in(sub string) []string {
 	return names
 }
 
-// here gives what is in the inbox itself but its two directories.
+// here gives what is in the inbox itself.
 func (b *box) here() []string {
 	b.t.Helper()
 	list, err := os.ReadDir(b.dir)
 	require.NoError(b.t, err)
 	names := []string{}
 	for _, d := range list {
-		if d.Name() != "done" && d.Name() != "quarantine" {
-			names = append(names, d.Name())
-		}
+		names = append(names, d.Name())
 	}
 	return names
 }

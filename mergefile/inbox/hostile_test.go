@@ -147,43 +147,55 @@ func TestManyFiles(t *testing.T) {
 
 // A new file under the name at the very last moment goes back where it was.
 func TestRelocate(t *testing.T) {
-	dir := t.TempDir()
-	from, to := filepath.Join(dir, "1.dat"), filepath.Join(dir, "moved-1.dat")
+	from, to := folders(t)
 	write := func(name, content string) {
-		require.NoError(t, os.WriteFile(name, []byte(content), 0o600))
+		require.NoError(t, from.WriteFile(name, []byte(content), 0o600))
 	}
-	write(from, "old")
-	seen, err := os.Lstat(from)
+	write("1.dat", "old")
+	seen, err := from.Lstat("1.dat")
 	require.NoError(t, err)
-	require.NoError(t, os.Rename(from, filepath.Join(dir, "elsewhere")))
-	write(from, "new")
-	require.Error(t, inbox.Relocate(from, to, seen))
-	content, err := os.ReadFile(from)
+	require.NoError(t, from.Rename("1.dat", "elsewhere"))
+	write("1.dat", "new")
+	require.Error(t, inbox.Relocate(from, "1.dat", to, "moved-1.dat", seen))
+	content, err := from.ReadFile("1.dat")
 	require.NoError(t, err)
 	assert.Equal(t, "new", string(content))
-	_, err = os.Lstat(to)
+	_, err = to.Lstat("moved-1.dat")
 	assert.ErrorIs(t, err, os.ErrNotExist)
 
-	seen, err = os.Lstat(from)
+	seen, err = from.Lstat("1.dat")
 	require.NoError(t, err)
-	require.NoError(t, inbox.Relocate(from, to, seen))
-	_, err = os.Lstat(from)
+	require.NoError(t, inbox.Relocate(from, "1.dat", to, "moved-1.dat", seen))
+	_, err = from.Lstat("1.dat")
 	assert.ErrorIs(t, err, os.ErrNotExist)
+	assert.ErrorContains(t, inbox.Relocate(from, "1.dat", to, "moved-2.dat", seen), "another has moved")
 }
 
 // If it cannot go back under its name, it goes back under another.
 func TestRelocateWithoutLinks(t *testing.T) {
-	dir := t.TempDir()
-	from, to := filepath.Join(dir, "1.dat"), filepath.Join(dir, "done", "new-1.dat")
-	require.NoError(t, os.Mkdir(filepath.Join(dir, "done"), 0o700))
-	require.NoError(t, os.WriteFile(from, nil, 0o600))
-	seen, err := os.Lstat(from)
+	from, to := folders(t)
+	require.NoError(t, from.WriteFile("1.dat", nil, 0o600))
+	seen, err := from.Lstat("1.dat")
 	require.NoError(t, err)
-	require.NoError(t, os.Rename(from, filepath.Join(dir, "elsewhere")))
-	require.NoError(t, os.Mkdir(from, 0o700)) // has no hard links
-	assert.ErrorContains(t, inbox.Relocate(from, to, seen), "changed")
-	assert.DirExists(t, filepath.Join(dir, "new-1.dat"))
-	assert.NoDirExists(t, to)
+	require.NoError(t, from.Rename("1.dat", "elsewhere"))
+	require.NoError(t, from.Mkdir("1.dat", 0o700)) // has no hard links
+	assert.ErrorContains(t, inbox.Relocate(from, "1.dat", to, "new-1.dat", seen), "changed")
+	_, err = from.Lstat("new-1.dat")
+	assert.NoError(t, err)
+	_, err = to.Lstat("new-1.dat")
+	assert.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// folders gives two directories that are held open.
+func folders(t *testing.T) (from, to *inbox.Folder) {
+	t.Helper()
+	open := func() *inbox.Folder {
+		f, err := inbox.OpenFolder(t.TempDir(), false)
+		require.NoError(t, err)
+		t.Cleanup(func() { assert.NoError(t, f.Close()) })
+		return f
+	}
+	return open(), open()
 }
 
 func TestOpenAs(t *testing.T) {

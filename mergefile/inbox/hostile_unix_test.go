@@ -140,3 +140,90 @@ func TestUnreadable(t *testing.T) {
 	require.NoError(t, os.Chmod(b.path("1.dat"), 0o600))
 	assert.Equal(t, inbox.Summary{Done: 1}, b.scan())
 }
+
+// What is moved can no longer be run. A file that has another name keeps its
+// mode, for the other may be somebody's program.
+func TestMovedFilesCannotBeRun(t *testing.T) {
+	b := newBox(t, nil)
+	b.answer = func(d inbox.Delivery, _ string) error {
+		if d.Name == "1.dat" {
+			return nil
+		}
+		return inbox.ErrRefused
+	}
+	other := filepath.Join(filepath.Dir(b.dir), "other")
+	for _, name := range []string{"1.dat", "2.dat", "3.dat"} {
+		b.put(name, "#!/bin/sh\n")
+		require.NoError(t, os.Chmod(b.path(name), 0o755|os.ModeSetuid))
+	}
+	require.NoError(t, os.Link(b.path("3.dat"), other))
+	b.scan()
+	modes := map[string]os.FileMode{}
+	for _, sub := range []string{"done", "quarantine"} {
+		list, err := os.ReadDir(b.out(sub))
+		require.NoError(t, err)
+		for _, d := range list {
+			if info, err := d.Info(); assert.NoError(t, err) && d.Name() != ".inbox" {
+				modes[strings.SplitN(d.Name(), "-", 3)[2]] = info.Mode()
+			}
+		}
+	}
+	assert.Equal(t, map[string]os.FileMode{"1.dat": 0o644, "2.dat": 0o644, "3.dat": 0o755 | os.ModeSetuid}, modes)
+}
+
+// Whoever swaps Done for a link has nothing moved where it leads.
+func TestMovedByNoLink(t *testing.T) {
+	for name, during := range map[string]bool{"between looks": false, "while a file is received": true} {
+		t.Run(name, func(t *testing.T) {
+			b := newBox(t, nil)
+			victim := t.TempDir()
+			swap := func() {
+				require.NoError(t, os.Rename(b.out("done"), b.out("aside")))
+				require.NoError(t, os.Symlink(victim, b.out("done")))
+			}
+			b.answer = func(inbox.Delivery, string) error {
+				if during {
+					swap()
+				}
+				return nil
+			}
+			if !during {
+				swap()
+			}
+			b.put("1.dat", "x")
+			assert.Equal(t, inbox.Summary{Left: 1}, b.scan())
+			assert.Equal(t, []string{"1.dat"}, b.here())
+			list, err := os.ReadDir(victim)
+			require.NoError(t, err)
+			assert.Empty(t, list)
+			_, err = inbox.Open(inbox.Config{Dir: b.dir, Receive: b.receive})
+			assert.ErrorContains(t, err, "link")
+		})
+	}
+}
+
+// A directory is the one that was opened, whatever its path has become.
+func TestMovedWhereTheDirectoryIs(t *testing.T) {
+	from, to := folders(t)
+	require.NoError(t, from.WriteFile("1.dat", []byte("x"), 0o600))
+	seen, err := from.Lstat("1.dat")
+	require.NoError(t, err)
+	victim := t.TempDir()
+	path := to.Name()
+	require.NoError(t, os.Rename(path, path+".aside"))
+	require.NoError(t, os.Symlink(victim, path))
+	require.NoError(t, inbox.Relocate(from, "1.dat", to, "fresh.dat", seen))
+	assert.FileExists(t, filepath.Join(path+".aside", "fresh.dat"))
+	assert.NoFileExists(t, filepath.Join(victim, "fresh.dat"))
+}
+
+// A link to the inbox does not make a directory in it one beside it.
+func TestInsideByALink(t *testing.T) {
+	top := t.TempDir()
+	dir := filepath.Join(top, "in")
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	require.NoError(t, os.Symlink(dir, filepath.Join(top, "alias")))
+	b := newBox(t, nil)
+	_, err := inbox.Open(inbox.Config{Dir: dir, Done: filepath.Join(top, "alias", "done"), Receive: b.receive})
+	assert.ErrorContains(t, err, "lies in")
+}

@@ -2,10 +2,10 @@ package inbox
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -31,9 +31,11 @@ type Config struct {
 	// Dir is the directory that files come to. Directories in it are not
 	// looked into.
 	Dir string
-	// Done and Quarantine are the directories that files go to, "done" and
-	// "quarantine" inside Dir if empty. They are made where missing and must
-	// lie on Dir's file system, for a move there is a single step.
+	// Done and Quarantine are the directories that files are moved to. If empty
+	// they lie beside Dir and have its name with "-done" and "-quarantine"
+	// behind it. They are created if missing. They must be on Dir's file
+	// system, because a move is a single step, and outside Dir, where its
+	// sender could replace them.
 	Done, Quarantine string
 
 	// Receive merges a file. It must have committed when it returns nil. What
@@ -44,7 +46,7 @@ type Config struct {
 	//     [ErrRefused]: quarantine
 	//   - ledger.ErrStopped or [ErrStop]: the file stays, and the inbox
 	//     ends
-	//   - anything else, such as a database that is busy or away or an outcome
+	//   - any other error, such as a database that is busy or away or an outcome
 	//     that is unknown: the file stays and is tried again later
 	//
 	// The context is the one given to Run or Scan. Receive is not called by
@@ -78,6 +80,12 @@ type Config struct {
 	// PollOnly does without the notification.
 	PollOnly bool
 
+	// Keys names the keys that Receive reads files with, such as their IDs. It
+	// is not secret. The inbox writes it down when a file has been verified.
+	// While no file has been verified under these Keys, the third file that
+	// was not ends the inbox with [ErrUnverified].
+	Keys string
+
 	// MaxSize is the size in bytes above which a file is refused without
 	// having been opened. Zero means [mergefile.DefaultMaxSize].
 	MaxSize int64
@@ -100,19 +108,23 @@ type Delivery struct {
 	Sidecar []byte
 }
 
-// Inbox watches a directory. [Open] makes one. It is not for concurrent use.
+// An Inbox watches a directory. It is not for concurrent use.
 type Inbox struct {
-	cfg     Config
-	most    int // maxSeen
-	seen    map[string]*entry
-	failed  int // tries in a row that Receive has put off
-	running atomic.Bool
+	cfg              Config
+	done, quarantine *folder
+	most             int // maxSeen
+	seen             map[string]*entry
+	ignored          map[string]bool // directories that Audit has been told of
+	after            string          // names up to this one have had their turn
+	failed           int             // tries in a row that Receive has put off
+	verified         bool            // a file was, under these Keys
+	running          atomic.Bool
 }
 
-// Open checks the configuration, makes Done and Quarantine where they are
-// missing, and tries whether files can be moved there, with an empty hidden
-// file. The errors say what is wrong with the configuration or are the
-// operating system's, wrapped.
+// Open checks the configuration and opens Done and Quarantine, which stay open
+// until [Inbox.Close]. It creates them if they are missing, and moves an empty
+// hidden file there to see whether moving is possible. The errors say what is
+// wrong with the configuration, or wrap the operating system's.
 func Open(cfg Config) (*Inbox, error) {
 	if cfg.Receive == nil {
 		return nil, errors.New("inbox: no Receive")
@@ -137,9 +149,9 @@ func Open(cfg Config) (*Inbox, error) {
 	for _, to := range []struct {
 		path *string
 		name string
-	}{{&cfg.Done, "done"}, {&cfg.Quarantine, "quarantine"}} {
+	}{{&cfg.Done, "-done"}, {&cfg.Quarantine, "-quarantine"}} {
 		if *to.path == "" {
-			*to.path = filepath.Join(dir, to.name)
+			*to.path = dir + to.name
 		} else if *to.path, err = filepath.Abs(*to.path); err != nil {
 			return nil, fmt.Errorf("inbox: %w", err)
 		}
@@ -161,50 +173,69 @@ func Open(cfg Config) (*Inbox, error) {
 		lower[i] = strings.ToLower(suffix)
 	}
 	cfg.Temporary = lower
-	if err := prepare(cfg.Dir, cfg.Done, cfg.Quarantine); err != nil {
-		return nil, fmt.Errorf("inbox: %w", err)
+	b := &Inbox{cfg: cfg, most: maxSeen, seen: make(map[string]*entry), ignored: make(map[string]bool)}
+	if err := b.prepare(); err != nil {
+		return nil, errors.Join(fmt.Errorf("inbox: %w", err), b.Close())
 	}
-	return &Inbox{cfg: cfg, most: maxSeen, seen: make(map[string]*entry)}, nil
+	return b, nil
 }
 
-// prepare makes the directories and tries a move to each.
-func prepare(dir string, targets ...string) error {
-	home, err := os.Stat(dir)
+// prepare opens the directories and tries a move to each.
+func (b *Inbox) prepare() error {
+	home, err := openFolder(b.cfg.Dir, true)
 	if err != nil {
 		return err
 	}
-	if !home.IsDir() {
-		return fmt.Errorf("%s is not a directory", dir)
-	}
-	known := []os.FileInfo{home}
-	for _, to := range targets {
-		if err := os.MkdirAll(to, 0o700); err != nil {
+	defer home.Close()
+	for _, to := range []struct {
+		path string
+		open **folder
+	}{{b.cfg.Done, &b.done}, {b.cfg.Quarantine, &b.quarantine}} {
+		if inside, err := home.around(to.path); err != nil {
 			return err
+		} else if inside {
+			return fmt.Errorf("%s lies in %s, where its sender could replace it: name a directory outside", to.path, b.cfg.Dir)
 		}
-		info, err := os.Stat(to)
+		f, err := makeFolder(to.path)
 		if err != nil {
 			return err
 		}
-		for _, other := range known {
-			if os.SameFile(other, info) {
-				return fmt.Errorf("%s: Dir, Done and Quarantine must be three directories", to)
-			}
-		}
-		known = append(known, info)
-		probe, err := os.CreateTemp(dir, ".inbox-*")
-		if err != nil {
+		*to.open = f
+		probe := ".inbox-" + rand.Text()
+		if err := home.WriteFile(probe, nil, 0o600); err != nil {
 			return err
 		}
-		moved := filepath.Join(to, filepath.Base(probe.Name()))
-		if err := errors.Join(probe.Close(), os.Rename(probe.Name(), moved)); err != nil {
-			return errors.Join(fmt.Errorf("files must be movable from %s to %s, on the same file system: %w", dir, to, err), os.Remove(probe.Name()))
+		if err := rename(home, probe, f, probe); err != nil {
+			return errors.Join(fmt.Errorf("files must be movable from %s to %s: name a directory on the same file system: %w", b.cfg.Dir, to.path, err), home.Remove(probe))
 		}
-		if err := os.Remove(moved); err != nil {
+		if err := f.Remove(probe); err != nil {
 			return err
 		}
 	}
-	return nil
+	if same, err := b.done.around(b.cfg.Quarantine); err != nil || same {
+		return errors.Join(fmt.Errorf("%s lies in %s: Done and Quarantine must be separate directories", b.cfg.Quarantine, b.cfg.Done), err)
+	}
+	if same, err := b.quarantine.around(b.cfg.Done); err != nil || same {
+		return errors.Join(fmt.Errorf("%s lies in %s: Done and Quarantine must be separate directories", b.cfg.Done, b.cfg.Quarantine), err)
+	}
+	b.verified, err = b.wasVerified()
+	return err
 }
+
+// Close closes Done and Quarantine. The Inbox must not be at work, and cannot be
+// used afterwards.
+func (b *Inbox) Close() error {
+	var errs []error
+	for _, f := range []*folder{b.done, b.quarantine} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Quarantine returns the path of the directory that refused files are moved to.
+func (b *Inbox) Quarantine() string { return b.cfg.Quarantine }
 
 // ErrRunning is returned by Run and Scan while either is at work on the same
 // Inbox.

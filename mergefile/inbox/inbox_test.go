@@ -356,8 +356,8 @@ func TestMoveFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBox(t, nil)
 		b.put("1.dat", "x")
-		require.NoError(t, os.Remove(b.path("done")))
-		b.put("done", "a file where the directory was")
+		require.NoError(t, os.Remove(b.out("done")))
+		require.NoError(t, os.WriteFile(b.out("done"), []byte("a file where the directory was"), 0o600))
 		stop := b.run(b.Inbox)
 		time.Sleep(time.Minute)
 		synctest.Wait()
@@ -365,12 +365,12 @@ func TestMoveFails(t *testing.T) {
 		assert.Greater(t, len(b.told(inbox.Left, "1.dat")), 3)
 		stop()
 
-		again := b.open(func(c *inbox.Config) { c.Done = filepath.Join(b.dir, "elsewhere") })
+		again := b.open(func(c *inbox.Config) { c.Done = b.out("elsewhere") })
 		sum, err := again.Scan(t.Context())
 		require.NoError(t, err)
-		assert.Equal(t, 2, sum.Done) // and what was in the way
-		assert.Equal(t, []string{"1.dat", "1.dat", "done"}, b.received())
-		assert.Equal(t, []string{"1.dat", "done"}, b.in("elsewhere"))
+		assert.Equal(t, 1, sum.Done)
+		assert.Equal(t, []string{"1.dat", "1.dat"}, b.received())
+		assert.Equal(t, []string{"1.dat"}, b.in("elsewhere"))
 	})
 }
 
@@ -379,7 +379,7 @@ func TestDoneIsPutAside(t *testing.T) {
 	b := newBox(t, nil)
 	b.put("1.dat", "x")
 	b.scan()
-	require.NoError(t, os.Rename(b.path("done"), filepath.Join(t.TempDir(), "november")))
+	require.NoError(t, os.Rename(b.out("done"), filepath.Join(t.TempDir(), "november")))
 	b.put("1.dat", "x")
 	b.scan()
 	assert.Equal(t, []string{"1.dat"}, b.in("done"))
@@ -404,10 +404,13 @@ func TestNamesCollide(t *testing.T) {
 	assert.Len(t, b.in("quarantine"), 10)
 	contents := map[string]bool{}
 	for _, sub := range []string{"done", "quarantine"} {
-		list, err := os.ReadDir(b.path(sub))
+		list, err := os.ReadDir(b.out(sub))
 		require.NoError(t, err)
 		for _, d := range list {
-			data, err := os.ReadFile(filepath.Join(b.dir, sub, d.Name()))
+			if d.Name() == ".inbox" {
+				continue
+			}
+			data, err := os.ReadFile(filepath.Join(b.out(sub), d.Name()))
 			require.NoError(t, err)
 			contents[string(data)] = true
 		}
@@ -475,7 +478,7 @@ func TestDirectoryAway(t *testing.T) {
 			require.NoError(t, os.Mkdir(b.dir, 0o700))
 			b.rename("2.dat", "x")
 			b.await(inbox.Done, "2.dat")
-			assert.Equal(t, []string{"2.dat"}, b.in("done"))
+			assert.Equal(t, []string{"1.dat", "2.dat"}, b.in("done"))
 		})
 	}
 	b := newBox(t, nil)
@@ -486,8 +489,8 @@ func TestDirectoryAway(t *testing.T) {
 
 func TestOpen(t *testing.T) {
 	receive := func(context.Context, inbox.Delivery) error { return nil }
-	dir := t.TempDir()
-	file := filepath.Join(dir, "file")
+	dir, out := t.TempDir(), t.TempDir()
+	file := filepath.Join(out, "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	for name, cfg := range map[string]inbox.Config{
 		"no receiver":      {Dir: dir},
@@ -495,8 +498,10 @@ func TestOpen(t *testing.T) {
 		"not there":        {Receive: receive, Dir: filepath.Join(dir, "nowhere")},
 		"a file":           {Receive: receive, Dir: file},
 		"done is a file":   {Receive: receive, Dir: dir, Done: file},
-		"one for both":     {Receive: receive, Dir: dir, Done: filepath.Join(dir, "x"), Quarantine: filepath.Join(dir, "x")},
+		"one for both":     {Receive: receive, Dir: dir, Done: filepath.Join(out, "x"), Quarantine: filepath.Join(out, "x")},
 		"done is itself":   {Receive: receive, Dir: dir, Done: dir},
+		"done is inside":   {Receive: receive, Dir: dir, Done: filepath.Join(dir, "done")},
+		"one in the other": {Receive: receive, Dir: dir, Done: filepath.Join(out, "x"), Quarantine: filepath.Join(out, "x", "y")},
 		"negative settle":  {Receive: receive, Dir: dir, Settle: -1},
 		"negative poll":    {Receive: receive, Dir: dir, Poll: -1},
 		"negative size":    {Receive: receive, Dir: dir, MaxSize: -1},
@@ -512,9 +517,11 @@ func TestOpen(t *testing.T) {
 		assert.NotContains(t, d.Name(), ".inbox-")
 	}
 	// A relative path stays where it was.
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o600))
 	t.Chdir(dir)
-	in, err := inbox.Open(inbox.Config{Dir: ".", Done: "done", Receive: receive})
+	in, err := inbox.Open(inbox.Config{Dir: ".", Done: filepath.Join(out, "done"), Receive: receive})
 	require.NoError(t, err)
+	defer func() { assert.NoError(t, in.Close()) }()
 	t.Chdir(t.TempDir())
 	sum, err := in.Scan(t.Context())
 	require.NoError(t, err)

@@ -6,35 +6,29 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
-	"syscall"
 )
 
 // move brings a file where its verdict says, with its sidecar behind it: what
 // a crash between the two leaves is a lone sidecar, and not a file whose
 // sidecar is gone.
-func (b *Inbox) move(e *entry, name string, p *pass) error {
-	dir := b.cfg.Quarantine
+func (b *Inbox) move(home *folder, e *entry, name string, p *pass) error {
+	to := &b.quarantine
 	if e.verdict.What == Done {
-		dir = b.cfg.Done
+		to = &b.done
 	}
-	target := filepath.Join(dir, newName(name))
-	from := filepath.Join(b.cfg.Dir, name)
-	now, err := os.Lstat(from)
+	fresh := newName(name)
+	now, err := home.Lstat(name)
 	if err == nil && !same(e.info, now) {
 		b.changed(e, name, p)
 		return nil
 	}
 	if err == nil {
-		// Somebody may have put the directory aside, full as it was.
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			b.putOff(e, name, fmt.Errorf("inbox: %w", err), p)
-			return nil
+		if err = b.reopen(to); err == nil {
+			err = relocate(home, name, *to, fresh, e.info)
 		}
-		err = relocate(from, target, e.info)
 	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, errGone), errors.Is(err, fs.ErrNotExist) && now == nil:
 		delete(b.seen, name)
 		b.tell(Event{What: Gone, Name: name, Err: errGone})
 		return nil
@@ -47,8 +41,8 @@ func (b *Inbox) move(e *entry, name string, p *pass) error {
 	}
 	if e.side != nil && !e.side.IsDir() {
 		// Whether it comes along decides nothing: alone it is quarantined.
-		if now, err := os.Lstat(sidecar(from)); err == nil && same(e.side, now) {
-			_ = relocate(sidecar(from), sidecar(target), e.side)
+		if now, err := home.Lstat(sidecar(name)); err == nil && same(e.side, now) {
+			_ = relocate(home, sidecar(name), *to, sidecar(fresh), e.side)
 		}
 	}
 	delete(b.seen, name)
@@ -57,61 +51,77 @@ func (b *Inbox) move(e *entry, name string, p *pass) error {
 	} else {
 		p.quarantined++
 	}
-	b.tell(Event{What: e.verdict.What, Name: name, Target: target, Err: e.verdict.err})
+	b.tell(Event{What: e.verdict.What, Name: name, Target: filepath.Join((*to).path, fresh), Err: e.verdict.err})
 	return nil
 }
 
-// relocate renames a file, and takes it back if it was not the one seen: a new
-// file came under its name in the last moment, and nobody has received that.
-func relocate(from, to string, seen os.FileInfo) error {
-	if err := os.Rename(from, to); err != nil {
+// reopen opens a directory anew if somebody has put it aside, full as it was.
+func (b *Inbox) reopen(f **folder) error {
+	if (*f).there() {
+		return nil
+	}
+	again, err := makeFolder((*f).path)
+	if err != nil {
 		return err
 	}
-	now, err := os.Lstat(to)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && os.SameFile(seen, now) {
-		return nil // at once taken further, or there
+	old := *f
+	*f = again
+	return old.Close()
+}
+
+// relocate renames a file, and takes it back if it was not the one seen: a new
+// file came under its name in the last moment, and nobody has received that. A
+// file that has arrived loses its executable bits. It returns errGone if there
+// is no such file.
+func relocate(from *folder, name string, to *folder, fresh string, seen os.FileInfo) error {
+	if err := rename(from, name, to, fresh); err != nil {
+		if _, lost := from.Lstat(name); errors.Is(lost, fs.ErrNotExist) {
+			return errGone
+		}
+		return err
+	}
+	now, err := to.Lstat(fresh)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // at once taken further
+	}
+	if err == nil && os.SameFile(seen, now) {
+		disarm(to, fresh, now)
+		return nil
 	}
 	if err != nil {
 		return err
 	}
 	// A link in place of a rename fails where a third has come meanwhile.
-	if err := os.Link(to, from); err == nil {
-		return errors.Join(errChanged, os.Remove(to))
+	if err := link(to, fresh, from, name); err == nil {
+		return errors.Join(errChanged, to.Remove(fresh))
 	}
-	back := filepath.Join(filepath.Dir(from), filepath.Base(to))
-	return errors.Join(errChanged, os.Rename(to, back))
+	return errors.Join(errChanged, rename(to, fresh, from, fresh))
+}
+
+// disarm takes the executable bits from a file that was moved. A file with
+// another name is not only ours, and its bits may be somebody else's program's.
+func disarm(to *folder, name string, info os.FileInfo) {
+	const armed = 0o111 | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
+	if !info.Mode().IsRegular() || info.Mode()&armed == 0 || links(info) > 1 {
+		return
+	}
+	// Whether it can be done decides nothing: the directory is the inbox's.
+	_ = to.Chmod(name, info.Mode().Perm()&^0o111)
 }
 
 // sync has the moves of a pass written down, all at once: a move that is lost
 // in a crash costs no more than receiving the file again.
-func (b *Inbox) sync(p *pass) {
-	dirs := []string{b.cfg.Dir}
+func (b *Inbox) sync(home *folder, p *pass) {
+	dirs := []*folder{home}
 	if p.done > 0 {
-		dirs = append(dirs, b.cfg.Done)
+		dirs = append(dirs, b.done)
 	}
 	if p.quarantined > 0 {
-		dirs = append(dirs, b.cfg.Quarantine)
+		dirs = append(dirs, b.quarantine)
 	}
 	for _, dir := range dirs {
-		if err := syncDir(dir); err != nil {
+		if err := dir.sync(); err != nil {
 			b.tell(Event{What: Trouble, Err: fmt.Errorf("inbox: %w", err)})
 		}
 	}
-}
-
-// syncDir has the system write down what a directory holds. Windows does so by
-// itself, and some network drives cannot be asked.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
-	return nil
 }

@@ -16,7 +16,7 @@ import (
 // below the 255 bytes that file systems have.
 const maxName = 200
 
-// goodName says whether a name is only a name: text that can be printed, and
+// goodName reports whether a name is only a name: text that can be printed, and
 // cannot be mistaken for a path, a stream, a device or a pattern, here or on
 // the Windows PC that the file may be copied to.
 func goodName(name string) bool {
@@ -27,11 +27,13 @@ func goodName(name string) bool {
 		filepath.IsLocal(name)
 }
 
-// unseen says whether a name is not looked at: hidden, temporary, or one of
-// the inbox's own directories.
+// unseen reports whether a name is not looked at: hidden, temporary, or the
+// sidecar of such a file.
 func (b *Inbox) unseen(name string) bool {
-	path := filepath.Join(b.cfg.Dir, name)
-	if strings.HasPrefix(name, ".") || path == b.cfg.Done || path == b.cfg.Quarantine {
+	if strings.HasPrefix(name, ".") {
+		return true
+	}
+	if file, ok := sidecarOf(name); ok && b.unseen(file) {
 		return true
 	}
 	lower := strings.ToLower(name)
@@ -43,12 +45,12 @@ func (b *Inbox) unseen(name string) bool {
 	return false
 }
 
-// sidecarOf gives the name of the file that a sidecar belongs to.
+// sidecarOf returns the name of the file that a sidecar belongs to.
 func sidecarOf(name string) (file string, ok bool) {
 	return strings.CutSuffix(name, mergefile.SidecarSuffix)
 }
 
-// newName gives a name for Done or Quarantine: the time in UTC, which sorts,
+// newName returns a name for Done or Quarantine: the time in UTC, which sorts,
 // 64 random bits, so that no two are alike whoever else moves files there, and
 // the file's own name as far as it is one.
 func newName(name string) string {

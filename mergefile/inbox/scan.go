@@ -13,8 +13,15 @@ import (
 
 // maxSeen bounds how many files of the directory are known at a time, and with
 // it the memory and the work of one pass. If there are more, the first by name
-// are looked at, and the others when these have gone.
+// are looked at, and the others when these have gone or none of them can go.
 const maxSeen = 10_000
+
+// maxIgnored bounds how many directories Audit is told of.
+const maxIgnored = 100
+
+// fresh is the age from which a refusal counts. A sender that writes in place
+// may not have finished with a younger file, or have begun with an empty one.
+const fresh = 10 * time.Second
 
 // maxFailed is how many files in a row Receive may put off before the pass
 // ends: with the database gone, a thousand files need not each find out.
@@ -35,9 +42,8 @@ type entry struct {
 	since      time.Time   // from when on both have been so
 	due        time.Time   // not before this
 	tries      int         // that failed
-	moving     bool        // it changed while it was read, and due is for that
+	moving     bool        // it may not be complete, and due is for that
 	verdict    *verdict    // decided, and not yet moved
-	told       bool        // that it is ignored
 }
 
 // pass is one look at the directory.
@@ -76,18 +82,21 @@ func (b *Inbox) pass(ctx context.Context) (p pass, err error) {
 		return p, err
 	}
 	// Opened each time: a drive that was away comes back as another directory.
-	root, err := os.OpenRoot(b.cfg.Dir)
+	home, err := openFolder(b.cfg.Dir, true)
 	if err != nil {
 		return p, fmt.Errorf("inbox: %w", err)
 	}
-	defer root.Close()
-	names, err := b.list(root)
+	defer home.Close()
+	names, err := b.list(home)
+	if err == nil && len(names) == 0 && b.after != "" {
+		b.after = ""
+		names, err = b.list(home)
+	}
 	if err != nil {
 		return p, fmt.Errorf("inbox: %w", err)
 	}
-	if p.more = len(names) > b.most; p.more {
-		names = names[:b.most]
-	}
+	p.more = len(names) > b.most || b.after != ""
+	names = names[:min(len(names), b.most)]
 	for name := range b.seen {
 		if _, there := slices.BinarySearch(names, name); !there {
 			delete(b.seen, name)
@@ -95,21 +104,27 @@ func (b *Inbox) pass(ctx context.Context) (p pass, err error) {
 	}
 	defer func() {
 		if p.done+p.quarantined > 0 {
-			b.sync(&p)
+			b.sync(home, &p)
 		}
 	}()
+	all := true
 	for i, name := range names {
 		if b.failed >= maxFailed && p.failed > 0 {
 			p.left += len(names) - i
+			all = false
 			break
 		}
-		if err := b.look(ctx, root, name, &p); err != nil {
+		if err := b.look(ctx, home, name, &p); err != nil {
 			p.left += len(names) - i
 			return p, err
 		}
 	}
-	if p.more && p.done+p.quarantined > 0 {
-		p.due = time.Now()
+	switch {
+	case p.more && p.done+p.quarantined > 0:
+		b.after, p.due = "", time.Now()
+	case p.more && p.waiting == 0 && all:
+		// None of these can go now: the others have their turn.
+		b.after = names[len(names)-1]
 	}
 	if b.failed >= maxFailed {
 		p.due = time.Now().Add(backoff(b.failed))
@@ -117,10 +132,11 @@ func (b *Inbox) pass(ctx context.Context) (p pass, err error) {
 	return p, nil
 }
 
-// list gives the names of the files that are to be looked at, in order: the
-// first b.most and one more. It never holds many more than that.
-func (b *Inbox) list(root *os.Root) ([]string, error) {
-	dir, err := root.Open(".")
+// list returns the names after b.after of the files that are to be looked at, in
+// order: the first b.most and one more. It never holds many more than that.
+// Directories are left out, so that they stand in no file's way.
+func (b *Inbox) list(home *folder) ([]string, error) {
+	dir, err := home.Open(".")
 	if err != nil {
 		return nil, err
 	}
@@ -129,8 +145,13 @@ func (b *Inbox) list(root *os.Root) ([]string, error) {
 	for {
 		some, err := dir.ReadDir(1000)
 		for _, d := range some {
-			if !b.unseen(d.Name()) {
-				names = append(names, d.Name())
+			name := d.Name()
+			switch {
+			case b.unseen(name) || name <= b.after:
+			case d.IsDir():
+				b.ignore(name)
+			default:
+				names = append(names, name)
 			}
 		}
 		end := errors.Is(err, io.EOF)
@@ -149,12 +170,21 @@ func (b *Inbox) list(root *os.Root) ([]string, error) {
 	}
 }
 
+// ignore tells Audit once of a directory.
+func (b *Inbox) ignore(name string) {
+	if len(b.ignored) >= maxIgnored || b.ignored[name] {
+		return
+	}
+	b.ignored[name] = true
+	b.tell(Event{What: Ignored, Name: name, Err: errDirectory})
+}
+
 // look brings one file as far as it can go now. An error ends the pass.
-func (b *Inbox) look(ctx context.Context, root *os.Root, name string, p *pass) error {
+func (b *Inbox) look(ctx context.Context, home *folder, name string, p *pass) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	info, side, err := stat(root, name)
+	info, side, err := stat(home.Root, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		delete(b.seen, name)
 		return nil
@@ -179,20 +209,17 @@ func (b *Inbox) look(ctx context.Context, root *os.Root, name string, p *pass) e
 		return nil
 	}
 	if info.IsDir() {
-		if !e.told {
-			b.tell(Event{What: Ignored, Name: name, Err: errDirectory})
-		}
-		e.told = true
+		delete(b.seen, name) // since the directory was listed
 		return nil
 	}
 	file, lone := sidecarOf(name)
 	if lone {
-		if _, err := root.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+		if its, err := home.Lstat(file); !errors.Is(err, fs.ErrNotExist) && !(err == nil && its.IsDir()) {
 			return nil // it travels with its file
 		}
 	}
 	if e.verdict != nil && same(e.info, info) {
-		return b.move(e, name, p)
+		return b.move(home, e, name, p)
 	}
 	if e.info == nil || !alike(e.info, info) || !alike(e.side, side) {
 		e.since = now
@@ -216,9 +243,9 @@ func (b *Inbox) look(ctx context.Context, root *os.Root, name string, p *pass) e
 	case info.Size() > b.cfg.MaxSize:
 		e.verdict = &verdict{What: Quarantined, err: ErrTooLarge}
 	default:
-		return b.take(ctx, root, e, name, p)
+		return b.take(ctx, home, e, name, p)
 	}
-	return b.move(e, name, p)
+	return b.move(home, e, name, p)
 }
 
 // stat looks at a file and its sidecar, which is nil where there is none.
@@ -234,7 +261,7 @@ func stat(root *os.Root, name string) (info, side os.FileInfo, err error) {
 	return info, side, nil
 }
 
-// alike says whether a file has not been written to between two looks. It does
+// alike reports whether a file has not been written to between two looks. It does
 // not compare identities: some network drives make them up as they go.
 func alike(a, b os.FileInfo) bool {
 	if a == nil || b == nil {
@@ -243,12 +270,12 @@ func alike(a, b os.FileInfo) bool {
 	return a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && a.Mode().Type() == b.Mode().Type()
 }
 
-// same says whether two looks close together saw one file, unchanged.
+// same reports whether two looks close together saw one file, unchanged.
 func same(a, b os.FileInfo) bool {
 	return a != nil && b != nil && os.SameFile(a, b) && alike(a, b)
 }
 
-// putOff has a file tried again later.
+// putOff schedules a file to be tried again later.
 func (b *Inbox) putOff(e *entry, name string, err error, p *pass) {
 	e.tries++
 	e.due = time.Now().Add(backoff(e.tries))

@@ -25,8 +25,8 @@ type verdict struct {
 }
 
 // take receives a file that is complete.
-func (b *Inbox) take(ctx context.Context, root *os.Root, e *entry, name string, p *pass) error {
-	f, err := openAs(root, name, e.info)
+func (b *Inbox) take(ctx context.Context, home *folder, e *entry, name string, p *pass) error {
+	f, err := openAs(home.Root, name, e.info)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		delete(b.seen, name)
@@ -40,7 +40,7 @@ func (b *Inbox) take(ctx context.Context, root *os.Root, e *entry, name string, 
 	}
 	d := Delivery{Name: name, Content: io.NewSectionReader(f, 0, e.info.Size())}
 	if e.side != nil {
-		if d.Sidecar, err = readSidecar(root, sidecar(name), e.side); err != nil {
+		if d.Sidecar, err = readSidecar(home.Root, sidecar(name), e.side); err != nil {
 			f.Close()
 			b.putOff(e, name, fmt.Errorf("inbox: %w", err), p)
 			return nil
@@ -51,12 +51,10 @@ func (b *Inbox) take(ctx context.Context, root *os.Root, e *entry, name string, 
 	f.Close()
 
 	switch {
-	case err == nil:
-		e.verdict = &verdict{What: Done}
 	case errors.Is(err, ErrStop), errors.Is(err, ledger.ErrStopped):
 		return fmt.Errorf("%w: %w", ErrStop, err)
-	case isRefusal(err):
-		e.verdict = &verdict{What: Quarantined, err: err}
+	case err == nil, isRefusal(err):
+		b.failed = 0
 	case ctx.Err() != nil:
 		return ctx.Err()
 	default:
@@ -65,23 +63,52 @@ func (b *Inbox) take(ctx context.Context, root *os.Root, e *entry, name string, 
 		b.putOff(e, name, err, p)
 		return nil
 	}
-	b.failed = 0
+	if !errors.Is(err, mergefile.ErrInvalid) && !errors.Is(err, mergefile.ErrName) && !errors.Is(err, ErrRefused) {
+		b.sawVerified()
+	}
 	if serr != nil || !alike(e.info, after) {
 		// Neither verdict is about what the file is now.
-		e.verdict = nil
 		b.changed(e, name, p)
 		return nil
 	}
-	return b.move(e, name, p)
+	if err == nil {
+		e.verdict = &verdict{What: Done}
+		return b.move(home, e, name, p)
+	}
+	if errors.Is(err, mergefile.ErrInvalid) {
+		if until := e.fresh(); time.Now().Before(until) {
+			e.moving, e.due = true, until
+			p.wait(until)
+			b.tell(Event{What: Early, Name: name, Err: err})
+			return nil
+		}
+		if b.doubtful() {
+			b.tell(Event{What: Left, Name: name, Err: err})
+			return fmt.Errorf("%w: %w", ErrStop, ErrUnverified)
+		}
+	}
+	e.verdict = &verdict{What: Quarantined, err: err}
+	return b.move(home, e, name, p)
 }
 
-// isRefusal says whether an error of Receive's is about the file, and will be
+// fresh returns the time until which the file may be one that its sender is
+// still writing. A file's own time may come from another clock: it counts if it
+// is past.
+func (e *entry) fresh() time.Time {
+	until := e.since.Add(fresh)
+	if written := e.info.ModTime(); e.info.Size() > 0 && written.Before(time.Now()) && written.Add(fresh).Before(until) {
+		return written.Add(fresh)
+	}
+	return until
+}
+
+// isRefusal reports whether an error of Receive's is about the file, and will be
 // the same next time.
 func isRefusal(err error) bool {
 	return ledger.Refused(err) || errors.Is(err, mergefile.ErrName) || errors.Is(err, ErrRefused)
 }
 
-// changed has a file come to rest again.
+// changed waits for a file to come to rest again.
 func (b *Inbox) changed(e *entry, name string, p *pass) {
 	e.tries++
 	e.info, e.moving = nil, true

@@ -4,8 +4,8 @@ import (
 	"context"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -111,8 +111,12 @@ func (p *Page) mergeData(context.Context, *session, url.Values) (any, error) {
 	v.List = slices.Clone(p.arrivals.list)
 	p.arrivals.mu.Unlock()
 	if v.Open {
-		names, _ := os.ReadDir(filepath.Join(p.cfg.Inbox, "quarantine")) // a count for the eye
-		v.PutAside = len(names)
+		names, _ := os.ReadDir(p.arrivals.inbox.Quarantine()) // a count for the eye
+		for _, f := range names {
+			if !strings.HasPrefix(f.Name(), ".") {
+				v.PutAside++
+			}
+		}
 	}
 	return v, nil
 }

@@ -40,6 +40,8 @@ func deliver(t testing.TB, inbox, name string, file []byte) {
 	t.Helper()
 	tmp := filepath.Join(inbox, "."+name)
 	require.NoError(t, os.WriteFile(tmp, file, 0o600))
+	written := time.Now().Add(-time.Minute)
+	require.NoError(t, os.Chtimes(tmp, written, written))
 	require.NoError(t, os.Rename(tmp, filepath.Join(inbox, name)))
 }
 
