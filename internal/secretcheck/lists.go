@@ -25,7 +25,7 @@ var shows = because(map[string][]string{
 		"mergefile.FieldError", "mergefile/inbox.Event", "mergefile/inbox.What", "mergefile/inbox.Summary",
 		"mergefile/outbox.Event", "mergefile/outbox.What", "mergefile/outbox.RestoredError",
 		"mergefile/ledger.ImportReport", "mergefile/ledger.ScopeInfo", "mergefile/ledger.Report", "mergefile/ledger.ConflictError",
-		"mergefile/ledger.TooOldError", "mergefile/ledger.Difference", "mykey.FormError", "mykey.Code", "mykey.Codes", "mykey.Text",
+		"mergefile/ledger.TooOldError", "mergefile/ledger.RestoredError", "mergefile/ledger.Closing", "mergefile/ledger.Difference", "mykey.FormError", "mykey.Code", "mykey.Codes", "mykey.Text",
 		"mykey.Explanation", "examples/shop.Advice", "examples/shop.Arrival", "examples/shop.Closing", "mykey/point.ShortError",
 		"mykey/point.UndoError", "mykey/registry.DuplicateError", "mykey/registry.ImportError", "ticket.OrderError", "ticket.CSVError",
 		"ticket.StateError", "ticket.FullError", "ticket.Reason", "ticket.Op", "ticket.Event", "ticket.Difference", "ticket/paper.TextError",
@@ -37,7 +37,7 @@ var shows = because(map[string][]string{
 	"a connection, a service or a reader at work: names, counts and handles": {
 		"apdu.Channel", "apdu.Stats", "apdu/pcsc.Card", "apdu/pcsc.Event", "apdu/vpcd.Listener", "apdu/vpcd.Remote", "jpki.Card",
 		"jpki.Verifier", "jpki/revoke.CRL", "mergefile.Reader", "mergefile.ProvisionalReader", "mergefile.Writer",
-		"mergefile/inbox.Inbox", "mergefile/inbox.Delivery", "mergefile/ledger.Ledger", "mergefile/ledger.Receiver",
+		"mergefile/ledger.Tx", "mergefile/inbox.Inbox", "mergefile/inbox.Delivery", "mergefile/ledger.Ledger", "mergefile/ledger.Receiver",
 		"mykey/point.Ledger", "mykey/point.Books", "mykey/registry.Registry", "mykey/registry.Session", "mykey/registry.Enrolment",
 		"examples/shop.Books", "examples/shop.Shop", "examples/shop.Visit", "examples/counter/page.Page", "ticket.Book",
 		"simcard/fault.Card", "simcard/link.Card", "simcard/link.Contact", "simcard/link.Contactless",
@@ -59,12 +59,17 @@ var shows = because(map[string][]string{
 		"examples/shop.Customer", "mykey.Application",
 	},
 	"points: amounts, dates and the names of calls": {
+		"mergefile/outbox.Known",
 		"mergefile/outbox.Outbox", "mergefile/outbox.Order", "mergefile/outbox.Item", "mergefile/outbox.Sent", "mergefile/outbox.Books",
 		"mergefile/outbox.Recovery", "mergefile/outbox.Known", "mykey/point.Balance", "mykey/point.Movement", "mykey/point.Change", "mykey/point.At", "mykey/point.Refund",
 		"mykey/point.Credit", "mykey/point.Clawback", "mykey/point.Joined", "mykey/point.Expiry", "mykey/point.Op", "mykey/point.Receipt",
 		"mykey/point.Reserve", "mykey/point.Steer", "mykey/point.Sweep", "mykey/point.Use", "mergefile.Record",
 		"ticket.Order", "ticket.Presentation", "ticket.Receipt", "ticket.Ticket", "ticket.Detail", "ticket.Total",
 		"ticket.TerminalTotal", "ticket.Settlement", "ticket.Batch",
+	},
+	"how a software card is steered: PINs of cards that protect nobody, and what its log says of an exchange": {
+		"simcard/control.Config", "simcard/control.Error", "simcard/control.Exchange", "simcard/control.Fault", "simcard/control.Line",
+		"simcard/control.PIN", "simcard/control.Setup", "simcard/control.Slot", "simcard/control.Speed",
 	},
 	"what a software card is made of: an invented person, and PINs that protect nobody; its state is saved as JSON": {
 		"simcard.Card", "simcard.Holder", "simcard.State",
@@ -104,6 +109,6 @@ var pending = []string{
 	"examples/shop.Config", "examples/shop.Shop", "examples/shop.Visit",
 	"mergefile.Reader", "mergefile.Record", "mergefile.Holder", "mergefile/ledger.Report", "mergefile/ledger.ConflictError",
 	"mykey.Secret", "mykey.Application", "mykey/registry.CertificateRef", "mykey/registry.Enrolment", "mykey/registry.Person",
-	"mykey/registry.Binding", "mykey/registry.Notice", "mykey/registry.Session",
+	"mykey/registry.Binding", "mykey/registry.Notice", "mykey/registry.Session", "mergefile/outbox.Known",
 	"ticket/paper.Slip",
 }
