@@ -28,7 +28,7 @@ func schemaOf(t *testing.T, db *sql.DB) (s string) {
 }
 
 // A schema that appears in front of the one with the tables splits nothing.
-func TestOneSchema(t *testing.T) {
+func TestTablesInOneSchema(t *testing.T) {
 	ctx := t.Context()
 	dsn := pg.DSN(t)
 	db := open(t, "pgx", dsn)

@@ -26,11 +26,19 @@ const forgetRows = 2000
 // than up to the newest number that was deleted. [Ledger.WouldForget] returns
 // that beforehand.
 //
-// It may run beside merges, and be run again after an interruption. The errors
-// are those of a write, see [Receiver.Receive].
+// It may run beside merges, and be run again after an interruption. While a lost
+// merge stands it returns an [*UnresolvedError] and deletes nothing. Its other
+// errors are those of a write, see [Receiver.Receive].
 func (l *Ledger) Forget(ctx context.Context) (int64, error) {
 	if l.keep <= 0 {
 		return 0, nil
+	}
+	losses, err := l.db.Losses(ctx)
+	if err == nil && len(losses) > 0 {
+		err = &UnresolvedError{Losses: losses} // whoever looks needs the numbers
+	}
+	if err != nil {
+		return 0, fmt.Errorf("ledger: forget: %w", err)
 	}
 	scopes, err := scopeRows(ctx, l.db.Queries)
 	if err != nil {

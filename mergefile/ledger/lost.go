@@ -37,8 +37,8 @@ type Loss = sqldb.Loss
 // then on nothing is merged, see [UnresolvedError].
 type LostError = sqldb.LostError
 
-// UnresolvedError is returned by [Open], [Receiver.Receive], [Ledger.Import] and
-// [Ledger.Do] while a loss stands in the database, also after a restart and for
+// UnresolvedError is returned by [Open], [Receiver.Receive], [Ledger.Import],
+// [Ledger.Forget] and [Ledger.Do] while a loss stands in the database, also after a restart and for
 // all files. Its field Losses lists them. A person has to look into each and
 // then call [Ledger.Resolve].
 type UnresolvedError = sqldb.UnresolvedError

@@ -21,29 +21,30 @@ import (
 // nothing had happened. Each is given a connection on which writing is possible.
 var misdeeds = []struct {
 	name, on string
-	do       func(t *testing.T, tx *sql.Tx)
+	do       func(t require.TestingT, tx *sql.Tx)
 }{
-	{"COMMIT", "", func(t *testing.T, tx *sql.Tx) { mustExec(t, tx, "COMMIT") }},
-	{"ROLLBACK", "", func(t *testing.T, tx *sql.Tx) { mustExec(t, tx, "ROLLBACK") }},
-	{"tx.Commit", "", func(t *testing.T, tx *sql.Tx) { require.NoError(t, tx.Commit()) }},
-	{"OR ROLLBACK", "SQLite", func(t *testing.T, tx *sql.Tx) {
+	{"COMMIT", "", func(t require.TestingT, tx *sql.Tx) { mustExec(t, tx, "COMMIT") }},
+	{"ROLLBACK", "", func(t require.TestingT, tx *sql.Tx) { mustExec(t, tx, "ROLLBACK") }},
+	{"tx.Commit", "", func(t require.TestingT, tx *sql.Tx) { require.NoError(t, tx.Commit()) }},
+	{"tx.Rollback", "", func(t require.TestingT, tx *sql.Tx) { require.NoError(t, tx.Rollback()) }},
+	{"OR ROLLBACK", "SQLite", func(t require.TestingT, tx *sql.Tx) {
 		_, err := tx.Exec("INSERT OR ROLLBACK INTO balance (holder, points) VALUES ('x', NULL)")
 		require.Error(t, err)
 	}},
-	{"RAISE(ROLLBACK)", "SQLite", func(t *testing.T, tx *sql.Tx) {
+	{"RAISE(ROLLBACK)", "SQLite", func(t require.TestingT, tx *sql.Tx) {
 		mustExec(t, tx, "CREATE TEMP TRIGGER IF NOT EXISTS no BEFORE INSERT ON balance WHEN NEW.holder = 'x' BEGIN SELECT RAISE(ROLLBACK, 'no'); END")
 		_, err := tx.Exec("INSERT INTO balance (holder, points) VALUES ('x', 1)")
 		require.Error(t, err)
 	}},
-	{"a full disk", "SQLite", func(t *testing.T, tx *sql.Tx) {
+	{"a full disk", "SQLite", func(t require.TestingT, tx *sql.Tx) {
 		var pages int
 		require.NoError(t, tx.QueryRow("PRAGMA max_page_count = 1").Scan(&pages)) // as many as there are
 		_, err := tx.Exec("INSERT INTO balance (holder, points) VALUES (zeroblob(1000000), 1)")
 		require.ErrorContains(t, err, "full")
 		require.NoError(t, tx.QueryRow("PRAGMA max_page_count = 1000000").Scan(&pages))
 	}},
-	{"an interrupted statement", "SQLite", func(t *testing.T, tx *sql.Tx) {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	{"an interrupted statement", "SQLite", func(t require.TestingT, tx *sql.Tx) {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 		defer cancel()
 		_, err := tx.ExecContext(ctx, `INSERT INTO balance (holder, points)
 			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, 1 FROM n`)
@@ -51,7 +52,7 @@ var misdeeds = []struct {
 	}},
 }
 
-func mustExec(t *testing.T, tx *sql.Tx, query string) {
+func mustExec(t require.TestingT, tx *sql.Tx, query string) {
 	_, err := tx.Exec(query)
 	require.NoError(t, err)
 }
@@ -75,7 +76,7 @@ func TestLost(t *testing.T) {
 	}
 }
 
-func testLost(t *testing.T, e engine, all bool, misdeed func(*testing.T, *sql.Tx)) {
+func testLost(t *testing.T, e engine, all bool, misdeed func(require.TestingT, *sql.Tx)) {
 	dsn := e.dsn(t)
 	s := openShop(t, dbtest.Open(t, e.driver, dsn), ledger.Config{})
 	rs := records(t, s.profile, 10)

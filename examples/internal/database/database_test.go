@@ -13,7 +13,8 @@ import (
 	"github.com/mynakit/mynakit/examples/internal/database"
 )
 
-func TestParse(t *testing.T) {
+// Each form has one meaning or none.
+func TestWhatIsNoDatabase(t *testing.T) {
 	for text, want := range map[string]struct {
 		server, password bool
 		err              error
