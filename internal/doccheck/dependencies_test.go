@@ -45,13 +45,6 @@ func TestDependencies(t *testing.T) {
 			}
 			p := strings.TrimPrefix(pkg, own)
 			switch example, ok := strings.CutPrefix(p, "examples/"); {
-			case ok && strings.HasPrefix(example, "internal/"):
-				// What examples share is linked into those that import it.
-				for user, uses := range imported {
-					if strings.Contains(uses+" ", " "+pkg+" ") {
-						found["example"] = append(found["example"], strings.TrimPrefix(user, own+"examples/"))
-					}
-				}
 			case ok:
 				found["example"] = append(found["example"], example)
 			case !strings.HasPrefix(p, "internal/") && !strings.HasPrefix(p, "mergefile/testkit/generate"):
