@@ -3,81 +3,54 @@ package mergefile
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"unicode/utf8"
 
-	"golang.org/x/text/encoding/japanese"
+	"github.com/mynakit/mynakit/internal/cp932"
 )
 
-// cp932Twins are characters for which Japanese conversion tables disagree: one
-// and the same byte pair of CP932 is the left character in the JIS tables
-// (macOS, Java's "Shift_JIS") and the right one in Microsoft's. Text may come
-// in either; both are written as the byte pair.
-var cp932Twins = strings.NewReplacer(
-	"〜", "～", // U+301C wave dash, U+FF5E fullwidth tilde: 81 60
-	"‖", "∥", // U+2016, U+2225: 81 61
-	"−", "－", // U+2212 minus sign, U+FF0D fullwidth hyphen-minus: 81 7C
-	"¢", "￠", // U+00A2, U+FFE0: 81 91
-	"£", "￡", // U+00A3, U+FFE1: 81 92
-	"¬", "￢", // U+00AC, U+FFE2: 81 CA
-	"—", "―", // U+2014 em dash, U+2015 horizontal bar: 81 5C
-)
+// charset is how text becomes bytes. The fields themselves are ASCII.
+type charset struct {
+	mark   string // begins the text
+	encode func(string) ([]byte, error)
+}
 
-// encode gives the text in the charset, without a byte order mark. A character
+// charsets are the choices of Profile.Charset.
+var charsets = table[Charset, charset]{
+	{CharsetASCII, charset{encode: asciiBytes}},
+	{CharsetUTF8, charset{encode: utf8Bytes}},
+	{CharsetCP932, charset{encode: cp932.Encode}},
+	{CharsetUTF8BOM, charset{encode: utf8Bytes, mark: "\xEF\xBB\xBF"}},
+}
+
+// encode returns the text in the charset, without a byte order mark. A character
 // that the charset does not have is an error and never a question mark.
 func (c Charset) encode(s string) ([]byte, error) {
 	if !utf8.ValidString(s) {
 		return nil, errors.New("not UTF-8")
 	}
-	if c == CharsetUTF8 || c == CharsetUTF8BOM {
-		return []byte(s), nil
+	if encode := charsets.row(c).encode; encode != nil {
+		return encode(s)
 	}
-	enc := japanese.ShiftJIS.NewEncoder()
-	out := make([]byte, 0, len(s))
+	return asciiBytes(s)
+}
+
+func utf8Bytes(s string) ([]byte, error) { return []byte(s), nil }
+
+func asciiBytes(s string) ([]byte, error) {
 	for i, r := range []rune(s) {
-		missing := fmt.Errorf("character %d (%U) is not in %s", i+1, r, string(c))
-		if r < 0x80 {
-			out = append(out, byte(r))
-			continue
+		if r >= 0x80 {
+			return nil, fmt.Errorf("character %d (%U) is not in ascii", i+1, r)
 		}
-		// The encoder writes a yen sign as a backslash and an overline as a
-		// tilde, which read back as those: not the same text.
-		if c != CharsetCP932 || r == '¥' || r == '‾' {
-			return nil, missing
-		}
-		b, err := enc.String(cp932Twins.Replace(string(r)))
-		if err != nil {
-			return nil, missing
-		}
-		out = append(out, ibmBytes(b)...)
 	}
-	return out, nil
+	return []byte(s), nil
 }
 
-// ibmBytes turns a character of NEC's selection (ED 40 to EE FC) into the one
-// of IBM's extension (FA 40 to FC 4B) that it repeats. CP932 has such letters
-// as 髙 twice; Windows and Java write the latter, the encoder here the former.
-func ibmBytes(b string) string {
-	if b[0] != 0xED && b[0] != 0xEE {
-		return b
-	}
-	dec := japanese.ShiftJIS.NewDecoder()
-	want, _ := dec.String(b)
-	for lead := byte(0xFA); lead <= 0xFC; lead++ {
-		for trail := 0x40; trail <= 0xFC; trail++ {
-			twin := string([]byte{lead, byte(trail)})
-			if got, _ := dec.String(twin); got == want {
-				return twin
-			}
-		}
-	}
-	return b
+// eols are the choices of Profile.EOL and the other line ends.
+var eols = table[EOL, string]{
+	{EOLNone, ""},
+	{EOLLF, "\n"},
+	{EOLCRLF, "\r\n"},
 }
 
-// mark is the byte order mark that begins the text.
-func (c Charset) mark() string {
-	if c == CharsetUTF8BOM {
-		return "\xEF\xBB\xBF"
-	}
-	return ""
-}
+// bytes returns the line end itself.
+func (e EOL) bytes() string { return eols.row(e) }

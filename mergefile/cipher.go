@@ -1,142 +1,368 @@
 package mergefile
 
 import (
+	"bytes"
+	"context"
+	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
 	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
 )
 
-// blockDecrypter decrypts whole blocks of CBC or ECB, at any place of a file:
-// each block needs only the ciphertext block before it. That is what lets
-// chunks be decrypted side by side; the standard library's CBC is one chain
-// from the file's start.
-type blockDecrypter struct {
-	block cipher.Block
-	cbc   bool
+const blockSize = aes.BlockSize
+
+// cipherMode is a way of using AES.
+type cipherMode struct {
+	iv     bool // it has an IV
+	blocks bool // it works on whole blocks, so that the text is padded
+	chain  bool // each block takes in the one before: CBC
+	sealed bool // it is the envelope
+	stream func(block cipher.Block, iv []byte, decrypt bool) cipher.Stream
 }
 
-// decrypt sets dst to the plaintext of src, whole blocks; prev is the
-// ciphertext block before src, or the IV. dst and src do not overlap.
-func (d blockDecrypter) decrypt(dst, src, prev []byte) {
-	for i := 0; i+blockSize <= len(src); i += blockSize {
-		d.block.Decrypt(dst[i:i+blockSize], src[i:i+blockSize])
-	}
-	if d.cbc && len(src) > 0 {
-		subtle.XORBytes(dst, dst[:blockSize], prev)
-		subtle.XORBytes(dst[blockSize:], dst[blockSize:len(src)], src)
-	}
+// modes are the choices of CipherForm.Mode.
+var modes = table[CipherMode, cipherMode]{
+	{CipherCBC, cipherMode{iv: true, blocks: true, chain: true}},
+	{CipherECB, cipherMode{blocks: true}},
+	{CipherCTR, cipherMode{iv: true, stream: func(block cipher.Block, iv []byte, _ bool) cipher.Stream { return cipher.NewCTR(block, iv) }}},
+	{CipherCFB8, cipherMode{iv: true, stream: feedback(feedCipher8)}},
+	{CipherCFB128, cipherMode{iv: true, stream: feedback(feedCipher)}},
+	{CipherEnvelope, cipherMode{sealed: true}},
 }
 
-// encryptECB encrypts whole blocks in place.
-func encryptECB(block cipher.Block, b []byte) {
-	for ; len(b) >= blockSize; b = b[blockSize:] {
-		block.Encrypt(b[:blockSize], b[:blockSize])
-	}
+// ErrName is returned when the profile takes the IV from the file's name, and
+// the Name in the options is shorter than the 16 bytes that it needs.
+var ErrName = errors.New("mergefile: the profile needs the file's name, of at least 16 bytes")
+
+// ivForm is where an IV comes from.
+type ivForm struct {
+	front  int  // random bytes in front of the ciphertext
+	salted bool // they are a mark and a salt, and not the IV
+	// find returns the IV. The key stage derived the second one, if any.
+	find func(c *CipherForm, front, derived []byte, name string) ([]byte, error)
 }
 
-// cfb is cipher feedback with 1-byte or 16-byte segments. The standard library
-// has the latter alone, and deprecated; merge files made by .NET need the
-// former.
-type cfb struct {
+// ivs are the choices of CipherForm.IV.
+var ivs = table[IVForm, ivForm]{
+	{IVPrefixed, ivForm{front: blockSize, find: func(_ *CipherForm, front, _ []byte, _ string) ([]byte, error) { return front, nil }}},
+	{IVNone, ivForm{find: zeroIVOf}},
+	{IVDerived, ivForm{front: blockSize, salted: true, find: derivedIV}},
+	{IVZero, ivForm{find: zeroIVOf}},
+	{IVKey, ivForm{find: derivedIV}},
+	{IVFixed, ivForm{find: func(c *CipherForm, _, _ []byte, _ string) ([]byte, error) { return hex.DecodeString(c.FixedIV) }}},
+	{IVFileName, ivForm{find: func(_ *CipherForm, _, _ []byte, name string) ([]byte, error) {
+		if len(name) < blockSize {
+			return nil, ErrName
+		}
+		return []byte(name[:blockSize]), nil
+	}}},
+}
+
+func zeroIVOf(*CipherForm, []byte, []byte, string) ([]byte, error) {
+	return make([]byte, blockSize), nil
+}
+
+func derivedIV(_ *CipherForm, _, derived []byte, _ string) ([]byte, error) { return derived, nil }
+
+const (
+	saltMark = "Salted__"
+	saltSize = blockSize - len(saltMark)
+)
+
+// decryption is how the ciphertext of one file becomes text. It holds no
+// position, but for the key stream of a stream mode.
+type decryption struct {
+	cipherMode
+	padding padding
 	block   cipher.Block
+	keys    cipher.Stream
+	seal    *segments // of an envelope
+	iv      [blockSize]byte
+}
+
+// newDecryption readies a key for a file with the given bytes in front of its
+// ciphertext.
+func newDecryption(ctx context.Context, c *CipherForm, k Key, front []byte, name string) (d decryption, err error) {
+	block, iv, err := k.cipher(ctx, c, front, name)
+	if err != nil {
+		return d, err
+	}
+	d = decryption{cipherMode: modes.row(c.Mode), padding: paddings.row(c.Padding), block: block}
+	copy(d.iv[:], iv)
+	d.restart()
+	return d, nil
+}
+
+// restart begins the key stream of a stream mode again.
+func (d *decryption) restart() {
+	if d.stream != nil {
+		d.keys = d.stream(d.block, d.iv[:], true)
+	}
+}
+
+// prepare does what must be done to chunk after chunk, in their order: a key
+// stream is one chain, and CBC needs the block before. It reports whether the
+// chunk has a length that the mode can have.
+func (d *decryption) prepare(seg *segment, prev *[blockSize]byte) bool {
+	seg.prev = *prev
+	switch n := len(seg.cipher); {
+	case d.keys != nil:
+		d.keys.XORKeyStream(seg.text[carryRoom:], seg.cipher)
+	case d.blocks:
+		if n >= blockSize {
+			*prev = [blockSize]byte(seg.cipher[n-n%blockSize-blockSize:])
+		}
+		return n%blockSize == 0
+	}
+	return true
+}
+
+// decrypt fills a segment's text, and returns its length. It reports false for
+// wrong padding, and for an envelope's segment that is not authentic, whose text
+// is then zeros. Segments may be decrypted side by side: each block of CBC needs
+// only the ciphertext block before it.
+func (d *decryption) decrypt(seg *segment) (n int, ok bool) {
+	text := seg.text[carryRoom:]
+	switch {
+	case d.sealed:
+		return d.seal.open(text, seg.cipher, seg.index, seg.last)
+	case d.keys != nil:
+		n = len(seg.cipher)
+	default:
+		n = len(seg.cipher) / blockSize * blockSize
+		for i := 0; i < n; i += blockSize {
+			d.block.Decrypt(text[i:i+blockSize], seg.cipher[i:i+blockSize])
+		}
+		if d.chain && n > 0 {
+			subtle.XORBytes(text, text[:blockSize], seg.prev[:])
+			subtle.XORBytes(text[blockSize:], text[blockSize:n], seg.cipher)
+		}
+	}
+	ok = true
+	if seg.last {
+		var good int
+		n, good = d.padding.strip(text[:n])
+		ok = good == 1
+	}
+	return n, ok
+}
+
+// inMemory decrypts a whole ciphertext, or the beginning of one, that lies in
+// memory. For what is wrong it returns the fault and the number of the segment.
+func (d *decryption) inMemory(data []byte, end bool) (text []byte, fault Fault, index int64) {
+	size := chunkSize
+	if d.sealed {
+		size += segmentOverhead
+	}
+	d.restart()
+	prev := d.iv
+	for ; ; index++ {
+		part := data[:min(len(data), size)]
+		data = data[len(part):]
+		seg := &segment{cipher: part, index: index, last: end && len(data) == 0, text: make([]byte, carryRoom+len(part))}
+		if !d.prepare(seg, &prev) && fault == "" && end || seg.last && d.blocks && index == 0 && len(part) == 0 {
+			fault = FaultBlocks
+		}
+		n, ok := d.decrypt(seg)
+		text = append(text, seg.text[carryRoom:carryRoom+n]...)
+		switch {
+		case ok || fault != "":
+		case d.sealed:
+			return text, FaultSegment, index
+		default:
+			fault = FaultPadding
+		}
+		if len(data) == 0 {
+			return text, fault, index
+		}
+	}
+}
+
+// encryption is how text becomes the ciphertext of one file, chunk after chunk.
+type encryption struct {
+	cipherMode
+	padding padding
+	block   cipher.Block
+	cbc     cipher.BlockMode
+	keys    cipher.Stream
+	seal    *segments
+	index   int64
+	sealed  []byte
+}
+
+// newEncryption readies a key for a new file, and returns what stands in front
+// of its ciphertext.
+func newEncryption(ctx context.Context, p *Profile, k Key, name string) (e *encryption, front []byte, err error) {
+	c := &p.Cipher
+	e = &encryption{cipherMode: modes.row(c.Mode), padding: paddings.row(c.Padding)}
+	if e.cipherMode.sealed {
+		if front, err = envelopeHeader(k.ID()); err == nil {
+			e.seal, err = newSegments(ctx, k, c, front, p.Associated)
+		}
+		return e, front, err
+	}
+	from := ivs.row(c.IV)
+	front = make([]byte, from.front)
+	rand.Read(front)
+	if from.salted {
+		copy(front, saltMark)
+	}
+	var iv []byte
+	if e.block, iv, err = k.cipher(ctx, c, front, name); err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case e.chain:
+		e.cbc = cipher.NewCBCEncrypter(e.block, iv)
+	case e.stream != nil:
+		e.keys = e.stream(e.block, iv, false)
+	}
+	return e, front, nil
+}
+
+// encrypt returns the ciphertext of a chunk of text, which it overwrites. Every
+// chunk but the last is chunkSize long.
+func (e *encryption) encrypt(text []byte, last bool) []byte {
+	if e.seal != nil {
+		e.sealed = e.seal.seal(e.sealed[:0], text, e.index, last)
+		e.index++
+		return e.sealed
+	}
+	if last {
+		text = e.padding.pad(text)
+	}
+	switch {
+	case e.cbc != nil:
+		e.cbc.CryptBlocks(text, text)
+	case e.keys != nil:
+		e.keys.XORKeyStream(text, text)
+	default:
+		for b := text; len(b) >= blockSize; b = b[blockSize:] {
+			e.block.Encrypt(b[:blockSize], b[:blockSize])
+		}
+	}
+	return text
+}
+
+// feed is what goes into the next block of a feedback mode.
+type feed uint8
+
+const (
+	feedCipher  feed = iota // 16 bytes of ciphertext at a time
+	feedCipher8             // one byte of ciphertext at a time, as .NET does
+)
+
+// feedback returns the key stream of a feedback mode. The standard library has
+// some of them, and all of those are deprecated.
+func feedback(f feed) func(cipher.Block, []byte, bool) cipher.Stream {
+	return func(block cipher.Block, iv []byte, decrypt bool) cipher.Stream {
+		s := &feedbackStream{block: block, feed: f, decrypt: decrypt, used: blockSize}
+		copy(s.shift[:], iv)
+		return s
+	}
+}
+
+type feedbackStream struct {
+	block   cipher.Block
+	feed    feed
 	decrypt bool
-	bits8   bool
-	shift   [blockSize]byte // the last 16 bytes of ciphertext
+	shift   [blockSize]byte // the last 16 bytes of what was fed
 	pad     [blockSize]byte
 	used    int
 }
 
-func newCFB(block cipher.Block, iv []byte, bits8, decrypt bool) *cfb {
-	c := &cfb{block: block, decrypt: decrypt, bits8: bits8, used: blockSize}
-	copy(c.shift[:], iv)
-	return c
-}
-
 // XORKeyStream implements cipher.Stream; dst and src may be the same.
-func (c *cfb) XORKeyStream(dst, src []byte) {
+func (s *feedbackStream) XORKeyStream(dst, src []byte) {
 	for i, in := range src {
-		if c.used == blockSize {
-			c.block.Encrypt(c.pad[:], c.shift[:])
-			c.used = 0
+		if s.used == blockSize {
+			s.block.Encrypt(s.pad[:], s.shift[:])
+			s.used = 0
 		}
-		out := in ^ c.pad[c.used]
-		feed := out
-		if c.decrypt {
-			feed = in
+		out := in ^ s.pad[s.used]
+		fed := out
+		if s.decrypt {
+			fed = in
 		}
-		if c.bits8 {
-			copy(c.shift[:], c.shift[1:])
-			c.shift[blockSize-1] = feed
-			c.used = blockSize
+		if s.feed == feedCipher8 {
+			copy(s.shift[:], s.shift[1:])
+			s.shift[blockSize-1] = fed
+			s.used = blockSize
 		} else {
-			c.shift[c.used] = feed
-			c.used++
+			s.shift[s.used] = fed
+			s.used++
 		}
 		dst[i] = out
 	}
 }
 
-// newStream makes the key stream of a stream mode, and nil for the others.
-func newStream(mode CipherMode, block cipher.Block, iv []byte, decrypt bool) cipher.Stream {
-	switch mode {
-	case CipherCTR:
-		return cipher.NewCTR(block, iv)
-	case CipherCFB8, CipherCFB128:
-		return newCFB(block, iv, mode == CipherCFB8, decrypt)
-	}
-	return nil
+// padding is what fills the last block of the text.
+type padding struct {
+	fill   byte
+	mark   paddingMark
+	random bool // the fill is random, and not looked at
+}
+
+// paddingMark says how the end of the text is found.
+type paddingMark uint8
+
+const (
+	markNone  paddingMark = iota // there is no padding
+	markFill                     // the fill is no part of a text; a full last block has none
+	markCount                    // the last byte is the number of bytes
+	markAll                      // every byte is
+)
+
+// paddings are the choices of CipherForm.Padding. PKCS#7 is ISO 10126 too, and
+// for one byte X9.23.
+var paddings = table[Padding, padding]{
+	{PaddingPKCS7, padding{mark: markAll}},
+	{PaddingNone, padding{}},
+	{PaddingX923, padding{mark: markCount}},
+	{PaddingISO10126, padding{mark: markCount, random: true}},
+	{PaddingZero, padding{mark: markFill}},
+	{PaddingSpace, padding{mark: markFill, fill: ' '}},
 }
 
 // pad appends the padding to the last, incomplete block.
-func (p Padding) pad(text []byte) []byte {
+func (p padding) pad(text []byte) []byte {
 	n := blockSize - len(text)%blockSize
-	switch p {
-	case PaddingNone:
+	fill := bytes.Repeat([]byte{p.fill}, n)
+	switch p.mark {
+	case markNone:
 		return text
-	case PaddingZero, PaddingSpace:
-		fill := byte(0)
-		if p == PaddingSpace {
-			fill = ' '
+	case markFill:
+		return append(text, fill[:n%blockSize]...)
+	case markAll:
+		fill = bytes.Repeat([]byte{byte(n)}, n)
+	case markCount:
+		if p.random {
+			rand.Read(fill)
 		}
-		for range n % blockSize {
-			text = append(text, fill)
-		}
-		return text
+		fill[n-1] = byte(n)
 	}
-	var fill [blockSize]byte
-	switch p {
-	case PaddingPKCS7:
-		for i := range fill {
-			fill[i] = byte(n)
-		}
-	case PaddingISO10126:
-		rand.Read(fill[:])
-	}
-	fill[n-1] = byte(n)
-	return append(text, fill[:n]...)
+	return append(text, fill...)
 }
 
-// unpad gives the length of the text in front of the padding, and 1 if the
+// strip returns the length of the text in front of the padding, and 1 if the
 // padding is right, else 0. It takes the same steps whatever the bytes are: a
 // reader that answered faster or slower would tell an attacker, byte by byte,
 // what is inside. With wrong padding the length is that of the whole, so that
 // the work which follows stays the same.
-func (p Padding) unpad(text []byte) (length, good int) {
-	if p == PaddingNone {
+func (p padding) strip(text []byte) (length, good int) {
+	if p.mark == markNone {
 		return len(text), 1
 	}
 	if len(text) == 0 || len(text)%blockSize != 0 {
 		return len(text), 0
 	}
 	last := text[len(text)-blockSize:]
-	if p == PaddingZero || p == PaddingSpace {
-		fill := byte(0)
-		if p == PaddingSpace {
-			fill = ' '
-		}
+	if p.mark == markFill {
 		n, run := 0, 1
 		for i := range blockSize - 1 { // a whole block of fill is no padding
-			run &= subtle.ConstantTimeByteEq(last[blockSize-1-i], fill)
+			run &= subtle.ConstantTimeByteEq(last[blockSize-1-i], p.fill)
 			n += run
 		}
 		return len(text) - n, 1
@@ -144,10 +370,10 @@ func (p Padding) unpad(text []byte) (length, good int) {
 	n := int(last[blockSize-1])
 	good = subtle.ConstantTimeLessOrEq(1, n) & subtle.ConstantTimeLessOrEq(n, blockSize)
 	want, exact := byte(n), 1
-	switch p {
-	case PaddingX923:
-		want = 0
-	case PaddingISO10126:
+	if p.mark == markCount {
+		want = p.fill
+	}
+	if p.random {
 		exact = 0
 	}
 	for i := 1; i < blockSize; i++ { // byte i from the end is padding if i < n
@@ -155,4 +381,31 @@ func (p Padding) unpad(text []byte) (length, good int) {
 		good &= subtle.ConstantTimeByteEq(last[blockSize-1-i], want) | (inside ^ 1)
 	}
 	return len(text) - subtle.ConstantTimeSelect(good, n, 0), good
+}
+
+// validate finds what is wrong with the container and cipher stages.
+func (c *CipherForm) validate(v *validation) {
+	check(v, "cipher.mode", c.Mode, modes.names()...)
+	check(v, "cipher.iv", c.IV, ivs.names()...)
+	check(v, "cipher.padding", c.Padding, paddings.names()...)
+	check(v, "cipher.key", c.Key, keyForms.names()...)
+	check(v, "cipher.outer", c.Outer, outers.names()...)
+	check(v, "cipher.outer_eol", c.OuterEOL, eols.names()...)
+
+	m, key, iv, outer := modes.row(c.Mode), keyForms.row(c.Key), ivs.row(c.IV), outers.row(c.Outer)
+	v.when(!m.iv && c.IV != IVNone && c.IV != IVDerived, "cipher.iv", "this mode has no IV")
+	v.when(m.iv && c.IV == IVNone, "cipher.iv", "this mode needs an IV")
+	v.when(m.sealed && c.IV == IVDerived, "cipher.iv", "an envelope has its own salt")
+	v.when(iv.salted != key.salted, "cipher.iv", "derived goes with a passphrase, and a passphrase with derived")
+	b, err := hex.DecodeString(c.FixedIV)
+	v.when(c.IV == IVFixed && (err != nil || len(b) != blockSize), "cipher.fixed_iv", "32 hexadecimal digits are needed")
+	v.when(c.IV != IVFixed && c.FixedIV != "", "cipher.fixed_iv", "unused")
+
+	v.when(m.sealed && c.Padding != PaddingNone, "cipher.padding", "an envelope has none")
+	v.when(m.blocks && c.Padding == PaddingNone, "cipher.padding", "this mode works on whole blocks")
+	v.when(m.sealed && key.passphrase, "cipher.key", "an envelope needs a key, not a passphrase")
+	v.when(key.rounds > 0 && (c.Iterations < 1 || c.Iterations > key.rounds), "cipher.iterations", fmt.Sprintf("1 to %d", key.rounds))
+	v.when(key.rounds == 0 && c.Iterations != 0, "cipher.iterations", "unused")
+	v.when(outer.line > 0 && c.OuterEOL == EOLNone, "cipher.outer_eol", "wrapped lines need one")
+	v.when(outer.group == 0 && c.OuterEOL != EOLNone, "cipher.outer_eol", "unused with binary")
 }

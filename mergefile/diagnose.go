@@ -3,14 +3,13 @@ package mergefile
 import (
 	"bytes"
 	"context"
-	"crypto/cipher"
 	"crypto/hmac"
-	"crypto/md5"
 	"fmt"
+	"io"
 	"unicode/utf8"
 )
 
-// Fault is what is wrong with a file, for a developer's eyes.
+// A Fault is what is wrong with a file, for a developer's eyes.
 type Fault string
 
 const (
@@ -29,7 +28,7 @@ const (
 	FaultRecordCount Fault = "record count"
 )
 
-// RecordError says what is wrong with a file, and where. Only
+// A RecordError is what is wrong with a file, and where. Only
 // [DiagnoseForDeveloper] makes one. It holds positions and no content.
 type RecordError struct {
 	Fault Fault
@@ -59,7 +58,7 @@ func (e *RecordError) Error() string {
 	return s
 }
 
-// DiagnoseForDeveloper says what is wrong with a file: nil if nothing is, else
+// DiagnoseForDeveloper returns what is wrong with a file: nil if nothing is, else
 // a [*RecordError] for the first fault that it meets, in the order in which a
 // file is unpacked. The errors about configuration are those of [NewReader].
 //
@@ -80,7 +79,7 @@ func DiagnoseForDeveloper(ctx context.Context, file []byte, p Profile, keys KeyS
 	if e := o.diagnoseSidecar(ctx, file); e != nil {
 		return e
 	}
-	data, ok := o.unwrap(file)
+	data, ok := o.p.Cipher.unwrap(file)
 	if !ok {
 		return &RecordError{Fault: FaultOuter, Hint: "not the text form that cipher.outer names, or its line ends differ"}
 	}
@@ -91,30 +90,23 @@ func DiagnoseForDeveloper(ctx context.Context, file []byte, p Profile, keys KeyS
 	if src.bad {
 		return &RecordError{Fault: FaultPrefix, Hint: o.prefixHint()}
 	}
-	text, e := o.diagnoseCipher(data[len(o.prefix):])
+	text, e := o.diagnoseCipher(data[len(o.front):])
 	if e != nil {
 		return e
 	}
 	return o.diagnoseText(text)
 }
 
-// unwrap takes off the outer form.
-func (o *opening) unwrap(file []byte) ([]byte, bool) {
-	form, text := o.p.Cipher.outerForm()
-	if !text {
-		return file, true
-	}
+// unwrap takes off the container.
+func (c *CipherForm) unwrap(file []byte) ([]byte, bool) {
 	bad := false
-	var out bytes.Buffer
-	if _, err := out.ReadFrom(newOuterReader(form, bytes.NewReader(file), &bad)); err != nil {
-		return nil, false
-	}
-	return out.Bytes(), !bad
+	data, err := io.ReadAll(newContainerReader(c, bytes.NewReader(file), &bad))
+	return data, err == nil && !bad
 }
 
 func (o *opening) prefixHint() string {
 	switch {
-	case o.p.Cipher.Mode == CipherEnvelope:
+	case o.dec.sealed:
 		return "not an envelope of version 1, or under a key whose identifier is not among those given"
 	case o.p.Cipher.IV == IVDerived:
 		return `the file does not begin with "Salted__" and a salt`
@@ -151,48 +143,22 @@ func (o *opening) diagnoseSidecar(ctx context.Context, file []byte) error {
 }
 
 func (o *opening) diagnoseCipher(data []byte) ([]byte, error) {
-	if o.dec.seal != nil {
-		const sealed = chunkSize + segmentOverhead
-		var text []byte
-		seg := make([]byte, chunkSize)
-		for i := 0; ; i++ {
-			chunk := data[min(len(data), i*sealed):min(len(data), (i+1)*sealed)]
-			last := (i+1)*sealed >= len(data)
-			n, ok := o.dec.seal.open(seg, chunk, int64(i), last)
-			if !ok {
-				return nil, &RecordError{Fault: FaultSegment,
-					Hint: fmt.Sprintf("segment %d is not authentic: wrong key, other associated data, or changed, cut or moved", i+1)}
-			}
-			if text = append(text, seg[:n]...); last {
-				return text, nil
-			}
-		}
-	}
-	text := bytes.Clone(data)
-	if stream := newStream(o.dec.mode, o.dec.block, o.dec.iv[:], true); stream != nil {
-		stream.XORKeyStream(text, text)
-	} else {
-		if len(text) == 0 || len(text)%blockSize != 0 {
-			return nil, &RecordError{Fault: FaultBlocks,
-				Hint: fmt.Sprintf("%d bytes of ciphertext are not whole blocks: cut, or made longer, or in base64 or hexadecimal", len(text))}
-		}
-		if o.dec.mode == CipherCBC {
-			cipher.NewCBCDecrypter(o.dec.block, o.dec.iv[:]).CryptBlocks(text, text)
-		} else {
-			for b := text; len(b) > 0; b = b[blockSize:] {
-				o.dec.block.Decrypt(b, b)
-			}
-		}
-	}
-	n, good := o.dec.padding.unpad(text)
-	if good == 0 {
-		hint := "the text before it reads well: the end of the file is damaged or cut, or the padding is of another kind"
+	text, fault, index := o.dec.inMemory(data, true)
+	hint := ""
+	switch fault {
+	case "":
+		return text, nil
+	case FaultSegment:
+		hint = fmt.Sprintf("segment %d is not authentic: wrong key, other associated data, or changed, cut or moved", index+1)
+	case FaultBlocks:
+		hint = fmt.Sprintf("%d bytes of ciphertext are not whole blocks: cut, or made longer, or in base64 or hexadecimal", len(data))
+	case FaultPadding:
+		hint = "the text before it reads well: the end of the file is damaged or cut, or the padding is of another kind"
 		if !readable(text) {
 			hint = "and no text before it: most likely the wrong key, its wrong text form, or the wrong mode"
 		}
-		return nil, &RecordError{Fault: FaultPadding, Hint: hint}
 	}
-	return text[:n], nil
+	return nil, &RecordError{Fault: fault, Hint: hint}
 }
 
 // readable guesses whether decryption worked: of random bytes, little more
@@ -216,9 +182,11 @@ func textBytes(text []byte) int {
 }
 
 func (o *opening) diagnoseText(text []byte) error {
-	c := o.codec
-	body, ok := bytes.CutPrefix(text, c.prolog)
-	if len(text) > 0 && !readable(text) && c.p.Hash.Text != HashRaw && (!ok || len(c.prolog) == 0) {
+	plain := *o.codec
+	c := &plain
+	c.scans = false // it does not tell where the fields are
+	body, ok := c.body(text)
+	if len(text) > 0 && !readable(text) && !c.hash.raw && (!ok || len(c.prolog) == 0) {
 		return &RecordError{Fault: FaultField, Record: 1, Line: 1, Column: 1, Field: fieldHolder.String(),
 			Hint: "the padding is right by chance, and the text is none: most likely the wrong key or IV"}
 	}
@@ -228,51 +196,45 @@ func (o *opening) diagnoseText(text []byte) error {
 	line := int64(1 + bytes.Count(c.prolog, newline))
 	seen := make(map[Transaction]struct{})
 	count, hashed := int64(0), false
+	var f fields
 	for len(body) > 0 {
 		count++
 		if count > o.opts.MaxRecords {
 			return &RecordError{Fault: FaultRecordCount, Hint: fmt.Sprintf("more than %d", o.opts.MaxRecords)}
 		}
-		rec, rest, ok := c.next(body, true)
-		at := func(fault Fault, f field, fs *fields, hint string) error {
-			e := &RecordError{Fault: fault, Record: count, Line: line, Column: 1, Hint: hint}
-			if fs != nil {
-				e.Field = f.String()
-				if b := fs.written[f]; b != nil {
-					start := cap(rec) - cap(b)
-					e.Line += int64(bytes.Count(rec[:start], newline))
-					e.Column = start - bytes.LastIndexByte(rec[:start], '\n')
-				}
+		rest, at, i := c.next(body, true, &f, nil, true)
+		fault, hint := FaultField, ""
+		switch at {
+		case stepCut:
+			return &RecordError{Fault: FaultLine, Record: count, Line: line, Column: 1, Hint: lineHint(c, f.rec, rest)}
+		case stepSplit:
+			hint = "the line does not divide into four fields here"
+		case stepParse:
+			hint = fieldHint(c, i, f.bare[i])
+		case stepHash:
+			hint = fmt.Sprintf("not the spelling of a hash that the profile names (%s, %d characters)", c.p.Hash.Text, c.hash.max)
+		default:
+			_, twice := seen[f.number]
+			switch {
+			case !c.verifies(&f) && hashed:
+				fault, i, hint = FaultHash, fieldHash, "the record was changed after its hash was taken"
+			case !c.verifies(&f):
+				fault, i, hint = FaultHash, fieldHash, "no record before it verifies: most likely the wrong secret, or another way of joining it"
+			case twice:
+				fault, i, hint = FaultDuplicate, fieldTransaction, "this number came before in the file"
+			}
+			hashed = true
+		}
+		if hint != "" {
+			e := &RecordError{Fault: fault, Record: count, Line: line, Column: 1, Field: i.String(), Hint: hint}
+			if w := f.written[i]; w != nil {
+				start := cap(f.rec) - cap(w)
+				e.Line += int64(bytes.Count(f.rec[:start], newline))
+				e.Column = start - bytes.LastIndexByte(f.rec[:start], '\n')
 			}
 			return e
 		}
-		if !ok {
-			return at(FaultLine, 0, nil, lineHint(c, rec, rest))
-		}
-		var fs fields
-		var r Record
-		if f, ok := c.split(rec, &fs); !ok {
-			return at(FaultField, f, &fs, "the line does not divide into four fields here")
-		}
-		if f, ok := c.parse(&fs, &r); !ok {
-			return at(FaultField, f, &fs, fieldHint(c, f, fs.bare[f]))
-		}
-		sum, ok := c.decodeHash(fs.bare[fieldHash])
-		if !ok {
-			return at(FaultField, fieldHash, &fs, fmt.Sprintf("not the spelling of a hash that the profile names (%s, %d characters)", c.p.Hash.Text, c.hashLen))
-		}
-		if md5.Sum(c.appendInput(nil, &fs)) != sum {
-			hint := "the record was changed after its hash was taken"
-			if !hashed {
-				hint = "no record before it verifies: most likely the wrong secret, or another way of joining it"
-			}
-			return at(FaultHash, fieldHash, &fs, hint)
-		}
-		hashed = true
-		if _, twice := seen[r.Transaction]; twice {
-			return at(FaultDuplicate, fieldTransaction, &fs, "this number came before in the file")
-		}
-		seen[r.Transaction] = struct{}{}
+		seen[f.number] = struct{}{}
 		line += int64(bytes.Count(body[:len(body)-len(rest)], newline))
 		body = rest
 	}

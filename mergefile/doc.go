@@ -18,8 +18,7 @@
 // # Reading
 //
 // [NewReader] verifies the whole file before it gives out the first record, in
-// memory that does not grow with the file. [NewReaderInPlace] does so for a file
-// in memory. [NewProvisionalReader] is for a stream that can neither be read
+// memory that does not grow with the file. [NewProvisionalReader] is for a stream that can neither be read
 // twice nor spooled: nothing that is done with its records may be committed
 // before Close has returned nil.
 //

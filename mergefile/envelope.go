@@ -41,8 +41,8 @@ type segments struct {
 	header []byte // and the associated data
 }
 
-func newSegments(ctx context.Context, k Key, form CipherForm, header []byte, associated string) (*segments, error) {
-	master, err := k.derive(ctx, form, envelopeInfo)
+func newSegments(ctx context.Context, k Key, c *CipherForm, header []byte, associated string) (*segments, error) {
+	master, err := k.derive(ctx, c, envelopeInfo)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,13 @@ func (s *segments) open(dst, src []byte, index int64, last bool) (int, bool) {
 	return n, true
 }
 
-// envelopeHeader makes the header of a new file.
+// seal encrypts a segment behind dst.
+func (s *segments) seal(dst, text []byte, index int64, last bool) []byte {
+	nonce := segmentNonce(index, last)
+	return s.gcm.Seal(dst, nonce[:], text, s.header)
+}
+
+// envelopeHeader returns the header of a new file.
 func envelopeHeader(keyID string) ([]byte, error) {
 	if keyID == "" {
 		return nil, fmt.Errorf("%w: an envelope needs a key identifier", ErrKey)
@@ -91,54 +97,42 @@ func envelopeHeader(keyID string) ([]byte, error) {
 	return append(h, salt[:]...), nil
 }
 
-// openEnvelope reads the header and finds the key that it names.
-func (o *opening) openEnvelope(ctx context.Context, s *source) error {
-	header, found, err := readEnvelopeHeader(s.front)
-	if err != nil {
-		return err
-	}
-	chosen := -1
+// envelopeKey returns the index of the key that the header names. A file that
+// names none of the keys is bad, and the first one does the work.
+func (o *opening) envelopeKey(s *source) int {
+	id := envelopeKeyID(s.front)
 	for i, k := range o.keys {
-		if found != "" && k.ID() == found && chosen < 0 {
-			chosen = i
+		if id != "" && k.ID() == id {
+			return i
 		}
 	}
-	s.bad = s.bad || chosen < 0
-	o.key = o.keys[max(chosen, 0)]
-	secret, err := o.key.secretBytes(o.p.Hash.Secret)
-	if err != nil {
-		return err
-	}
-	if o.codec, err = newCodec(o.p, secret); err != nil {
-		return err
-	}
-	s.dec = decryption{mode: CipherEnvelope, padding: PaddingNone}
-	s.dec.seal, err = newSegments(ctx, o.key, o.p.Cipher, header, o.p.Associated)
-	s.prefix = header
-	o.dec, o.prefix = s.dec, header
-	return err
+	s.bad = true
+	return 0
 }
 
-// readEnvelopeHeader gives the header as it stands and the key identifier in
-// it, which is empty if the header is not one.
-func readEnvelopeHeader(src io.Reader) (header []byte, keyID string, err error) {
-	header = make([]byte, len(envelopeMagic)+1, len(envelopeMagic)+1+maxKeyID+saltLen)
+// readEnvelopeHeader returns what stands where a header should.
+func readEnvelopeHeader(src io.Reader) ([]byte, error) {
+	header := make([]byte, len(envelopeMagic)+1, len(envelopeMagic)+1+maxKeyID+saltLen)
 	n, err := io.ReadFull(src, header)
-	if err == nil {
-		idLen := int(header[n-1])
-		if idLen < 1 || idLen > maxKeyID || string(header[:n-1]) != envelopeMagic {
-			return header, "", nil
-		}
-		header = header[:n+idLen+saltLen]
-		if _, err = io.ReadFull(src, header[n:]); err == nil {
-			keyID = string(header[n : n+idLen])
-			if !isKeyID(keyID) {
-				keyID = ""
-			}
-		}
+	if err == nil && header[n-1] >= 1 && header[n-1] <= maxKeyID && string(header[:n-1]) == envelopeMagic {
+		header = header[:n+int(header[n-1])+saltLen]
+		_, err = io.ReadFull(src, header[n:])
 	}
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		return header, "", nil
+		clear(header[:1]) // cut short, and no header
+		err = nil
 	}
-	return header, keyID, err
+	return header, err
+}
+
+// envelopeKeyID returns the key identifier in a header, and "" if it is none.
+func envelopeKeyID(header []byte) string {
+	const at = len(envelopeMagic) + 1
+	if string(header[:at-1]) != envelopeMagic || len(header) != at+int(header[at-1])+saltLen {
+		return ""
+	}
+	if id := string(header[at : len(header)-saltLen]); isKeyID(id) {
+		return id
+	}
+	return ""
 }

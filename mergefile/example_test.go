@@ -88,17 +88,6 @@ func ExampleNewProvisionalReader() {
 	// Output: commit 200
 }
 
-func ExampleNewReaderInPlace() {
-	data := exampleFile() // overwritten by the reader
-	r, err := mergefile.NewReaderInPlace(context.Background(), data, mergefile.Standard(), exampleKey(), nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer r.Close()
-	fmt.Println(r.Len())
-	// Output: 2
-}
-
 func ExampleNewWriter() {
 	var file bytes.Buffer
 	w, err := mergefile.NewWriter(context.Background(), &file, mergefile.Standard(), exampleKey(), nil)

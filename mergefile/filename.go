@@ -2,16 +2,13 @@ package mergefile
 
 import "strings"
 
-// FileNameFor gives the name of a file whose first record has the given
+// FileNameFor returns the name of a file whose first record has the given
 // transaction, as the profile's FileName says: with slashes for NameDay, whose
 // files lie in a folder for each day, and "" for NameAny, which leaves it to
 // the caller. The number is in the profile's spelling, without the characters
 // that a file name cannot hold everywhere.
 func (p Profile) FileNameFor(first Transaction) string {
-	civil := first.milli
-	if p.Transaction.Zone == ZoneJST {
-		civil += jstOffset * 1000
-	}
+	civil := p.Transaction.civil(first)
 	switch p.FileName.Kind {
 	case NameFixed:
 		return p.FileName.Text

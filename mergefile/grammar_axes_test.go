@@ -58,9 +58,9 @@ func TestGrammarOfOtherProfiles(t *testing.T) {
 			text := []byte(testLine("520625", tt.points, tt.transaction))
 			text = text[:len(text):len(text)]
 			var out []Record
-			assert.Equal(t, tt.ok, c.verify(text, true, new(hashes), &out).ok)
+			assert.Equal(t, tt.ok, c.read(text, true, new(hashes), &out).ok)
 			out = nil
-			assert.Equal(t, tt.ok, c.read(text, true, &out).ok)
+			assert.Equal(t, tt.ok, c.read(text, true, nil, &out).ok)
 		})
 	}
 }
@@ -84,9 +84,8 @@ func TestBase64HashHasOneSpelling(t *testing.T) {
 	require.NoError(t, err)
 	sum := md5.Sum([]byte("x"))
 	good := base64.StdEncoding.EncodeToString(sum[:])
-	got, ok := c.decodeHash([]byte(good))
-	assert.True(t, ok)
-	assert.Equal(t, sum, got)
+	assert.True(t, c.hash.spells([]byte(good)))
+	assert.Equal(t, good, string(c.hash.append(nil, &sum)))
 	for _, bad := range []string{
 		base64.StdEncoding.EncodeToString(make([]byte, 18)), // 24 characters, 18 bytes
 		base64.StdEncoding.EncodeToString(make([]byte, 17)),
@@ -99,8 +98,7 @@ func TestBase64HashHasOneSpelling(t *testing.T) {
 		good[:22] + "=", good + "=", good[:22],
 		strings.Repeat("_", 22) + "==", // the alphabet for addresses
 	} {
-		_, ok := c.decodeHash([]byte(bad))
-		assert.False(t, ok, "%q", bad)
+		assert.False(t, c.hash.spells([]byte(bad)), "%q", bad)
 	}
 }
 
@@ -117,8 +115,7 @@ func TestHexHashDigits(t *testing.T) {
 			for b := range 256 {
 				in := []byte(strings.Repeat("0", 32))
 				in[i] = byte(b)
-				_, ok := c.decodeHash(in)
-				require.Equal(t, strings.IndexByte(allowed, byte(b)) >= 0, ok, "%s: %q", text, in)
+				require.Equal(t, strings.IndexByte(allowed, byte(b)) >= 0, c.hash.spells(in), "%s: %q", text, in)
 			}
 		}
 	}
@@ -140,7 +137,7 @@ func TestOnePieceDoesNotColourTheNext(t *testing.T) {
 		{bad + line(3), false}, {line(3), true}, {good + bad, false}, {good + line(2) + line(3), true},
 		{bad, false}, {bad, false}, {good + line(2), true},
 	} {
-		assert.Equal(t, tt.ok, c.verify([]byte(tt.text), true, h, nil).ok, "piece %d", i)
+		assert.Equal(t, tt.ok, c.read([]byte(tt.text), true, h, nil).ok, "piece %d", i)
 	}
 }
 
@@ -157,13 +154,14 @@ func TestHashesInPairs(t *testing.T) {
 	}
 	judge := func(wrong int, inputs ...[]byte) bool {
 		h := new(hashes)
+		form := hashTexts.row(HashHexLower)
+		h.begin(&form)
 		for i, in := range inputs {
-			room, sum := h.next()
-			*sum = md5.Sum(in)
+			sum := md5.Sum(in)
 			if i == wrong {
 				sum[(i*5+len(in))%md5.Size] ^= 1 << (len(in) % 8)
 			}
-			h.add(append(room, in...), true)
+			h.add(append(h.next(), in...), form.append(nil, &sum), true)
 		}
 		return h.right()
 	}
@@ -182,9 +180,10 @@ func TestHashesInPairs(t *testing.T) {
 	}
 	// A record that the grammar has refused is wrong, whatever its hash is.
 	h := new(hashes)
-	room, sum := h.next()
-	*sum = md5.Sum(nil)
-	h.add(room, false)
+	form := hashTexts.row(HashHexLower)
+	h.begin(&form)
+	sum := md5.Sum(nil)
+	h.add(h.next(), form.append(nil, &sum), false)
 	require.False(t, h.right())
 }
 
@@ -196,11 +195,11 @@ func TestRecordsOfDifferentLengths(t *testing.T) {
 	for i := range 40 {
 		text += testLine(strings.Repeat("7", 1+i*13%32), strings.Repeat("9", 1+i%9), fmt.Sprintf("20170512093000%06d", i))
 	}
-	require.True(t, c.verify([]byte(text), true, new(hashes), nil).ok)
+	require.True(t, c.read([]byte(text), true, new(hashes), nil).ok)
 	for i := range text {
 		changed := []byte(text)
 		changed[i] ^= 1
-		require.False(t, c.verify(changed, true, new(hashes), nil).ok, "byte %d", i)
+		require.False(t, c.read(changed, true, new(hashes), nil).ok, "byte %d", i)
 	}
 }
 
@@ -221,19 +220,19 @@ func TestLineWithoutFields(t *testing.T) {
 			change(&p)
 			c, err := newCodec(p, []byte("secret"))
 			require.NoError(t, err)
-			h := Holder{kind: p.Holder.Kind, n: 6}
-			copy(h.id[:], "520625")
+			var h Holder
+			h.set(p.Holder.Kind, []byte("520625"))
 			tx, err := NewTransaction(time.Date(2017, 5, 12, 9, 30, 0, 0, time.UTC), 1)
 			require.NoError(t, err)
 			good, _, ok := c.appendRecord(nil, Record{h, 100, tx})
 			require.True(t, ok)
 			good = append(good, c.eol...)
-			require.True(t, c.verify(good, true, new(hashes), nil).ok)
-			for _, bad := range []string{strings.Repeat("x", 60) + c.eol, strings.Repeat("1", 70) + c.eol, c.eol, strings.Repeat(c.eol, c.lines)} {
+			require.True(t, c.read(good, true, new(hashes), nil).ok)
+			for _, bad := range []string{strings.Repeat("x", 60) + c.eol, strings.Repeat("1", 70) + c.eol, c.eol, strings.Repeat(c.eol, c.ends)} {
 				for _, text := range []string{string(good) + bad, string(good) + bad + string(good), bad + string(good)} {
-					require.False(t, c.verify([]byte(text), true, new(hashes), nil).ok, "%q", text)
+					require.False(t, c.read([]byte(text), true, new(hashes), nil).ok, "%q", text)
 					var out []Record
-					require.False(t, c.read([]byte(text), true, &out).ok, "%q", text)
+					require.False(t, c.read([]byte(text), true, nil, &out).ok, "%q", text)
 				}
 			}
 		})
@@ -244,7 +243,7 @@ func TestLineWithoutFields(t *testing.T) {
 func TestEmptyPiece(t *testing.T) {
 	c, err := newCodec(Standard(), []byte("secret"))
 	require.NoError(t, err)
-	v := c.verify(nil, true, new(hashes), nil)
+	v := c.read(nil, true, new(hashes), nil)
 	assert.True(t, v.ok)
 	assert.Zero(t, v.count)
 }
@@ -301,7 +300,7 @@ func TestQuotedAndFixed(t *testing.T) {
 		c, err := newCodec(p, []byte("secret"))
 		require.NoError(t, err)
 		b := []byte(text)
-		return c.verify(b[:len(b):len(b)], true, new(hashes), nil).ok
+		return c.read(b[:len(b):len(b)], true, new(hashes), nil).ok
 	}
 	p := Standard()
 	p.Layout, p.Hash.Fields = LayoutCSVQuoted, HashBare

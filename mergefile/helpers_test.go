@@ -98,11 +98,6 @@ var ways = []way{
 		o.Workers = 1
 		return drain(mergefile.NewReaderAt(ctx, bytes.NewReader(file), int64(len(file)), p, k, &o))
 	}},
-	{"in place", func(ctx context.Context, file []byte, p mergefile.Profile, k mergefile.KeySource, o mergefile.ReaderOptions) ([]mergefile.Record, error) {
-		own := make([]byte, len(file))
-		copy(own, file)
-		return drain(mergefile.NewReaderInPlace(ctx, own[:len(own):len(own)], p, k, &o))
-	}},
 	{"provisional", func(ctx context.Context, file []byte, p mergefile.Profile, k mergefile.KeySource, o mergefile.ReaderOptions) ([]mergefile.Record, error) {
 		r, err := mergefile.NewProvisionalReader(ctx, iotest.DataErrReader(iotest.OneByteReader(bytes.NewReader(file))), p, k, &o)
 		if err != nil {

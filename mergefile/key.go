@@ -14,24 +14,21 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io"
-	"log/slog"
+
+	"github.com/mynakit/mynakit/internal/secret"
 )
 
-const blockSize = aes.BlockSize
-
-// ErrKey says that a key or secret cannot serve under the profile: it is
+// ErrKey is returned when a key or secret cannot serve under the profile: it is
 // missing, of the wrong length, or not in the text form that the profile
 // names. It is about the caller's configuration and never about a file.
 var ErrKey = errors.New("mergefile: the key or the secret does not fit the profile")
 
-// Key is what the two ends of a merge file share: AES key material and the
-// hash secret (特定の文字列), under an identifier of their choice. It prints as
-// [redacted] and is its own [KeySource].
+// A Key is what the two ends of a merge file share: AES key material and the
+// hash secret (特定の文字列), under an identifier of their choice. It shows as
+// [redacted], and it is its own [KeySource].
 type Key struct {
-	// A function, because fmt looks through everything else: a Key in an
-	// unexported field is printed without its methods being asked.
-	m func() *keyMaterial
+	secret.Hidden
+	m secret.Box[*keyMaterial]
 }
 
 type keyMaterial struct {
@@ -41,7 +38,7 @@ type keyMaterial struct {
 	secret   []byte
 }
 
-// NewKey makes a key out of its material and the hash secret.
+// NewKey returns a key of its material and the hash secret.
 //
 // The material is what the profile's Cipher.Key names: 16 bytes for KeyRaw, a
 // text of them for KeyHex and KeyBase64, a passphrase for the others. The
@@ -56,13 +53,13 @@ func NewKey(id string, material, secret []byte) (Key, error) {
 	return newKey(&keyMaterial{id: id, material: append([]byte(nil), material...)}, secret)
 }
 
-// Vault keeps an AES-128 key where the program cannot read it, in a KMS or
+// A Vault keeps an AES-128 key where the program cannot read it, in a KMS or
 // an HSM.
 type Vault interface {
 	// Block does AES-128 with the key, block by block. It must be safe for
 	// concurrent use, as the standard library's is.
 	Block(ctx context.Context) (cipher.Block, error)
-	// Derive gives 32 bytes of HKDF-SHA-256 with the key as input, no salt, and
+	// Derive returns 32 bytes of HKDF-SHA-256 with the key as input, no salt, and
 	// the given info. Envelope and sidecar need it; a vault that is used for
 	// neither may return an error.
 	Derive(ctx context.Context, info string) ([]byte, error)
@@ -77,15 +74,15 @@ func NewVaultKey(id string, v Vault, secret []byte) (Key, error) {
 	return newKey(&keyMaterial{id: id, vault: v}, secret)
 }
 
-func newKey(m *keyMaterial, secret []byte) (Key, error) {
+func newKey(m *keyMaterial, hashSecret []byte) (Key, error) {
 	if len(m.id) > maxKeyID || !isKeyID(m.id) {
 		return Key{}, fmt.Errorf("%w: a key identifier is up to %d of A-Z a-z 0-9 . - _", ErrKey, maxKeyID)
 	}
-	if len(secret) == 0 || len(secret) > 1024 {
+	if len(hashSecret) == 0 || len(hashSecret) > 1024 {
 		return Key{}, fmt.Errorf("%w: a secret is 1 to 1024 bytes", ErrKey)
 	}
-	m.secret = append([]byte(nil), secret...)
-	return Key{func() *keyMaterial { return m }}, nil
+	m.secret = bytes.Clone(hashSecret)
+	return Key{m: secret.New(m)}, nil
 }
 
 const maxKeyID = 32
@@ -99,43 +96,31 @@ func isKeyID(id string) bool {
 	return true
 }
 
-// ID gives the key's identifier, which is not secret.
+// ID returns the key's identifier, which is not secret.
 func (k Key) ID() string {
-	if k.m == nil {
+	if k.m.IsZero() {
 		return ""
 	}
-	return k.m().id
+	return k.m.Reveal().id
 }
 
-// Keys gives the key alone, so that a Key is a [KeySource].
+// Keys returns the key alone, so that a Key is a [KeySource].
 func (k Key) Keys(context.Context) ([]Key, error) { return []Key{k}, nil }
 
-// String gives "[redacted]".
-func (k Key) String() string { return redacted }
-
-// Format prints "[redacted]" under every verb.
-func (k Key) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
-
-// LogValue logs "[redacted]".
-func (k Key) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalJSON gives "[redacted]" as a JSON string.
-func (k Key) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
-
-// KeySource gives the keys for a file. A [Key] is one; a [Ring] is one for
+// A KeySource provides the keys for a file. A [Key] is one; a [Ring] is one for
 // rotation; a program that fetches its keys from a KMS writes its own.
 type KeySource interface {
-	// Keys gives the keys, newest first. Files are written with the first and
+	// Keys returns the keys, newest first. Files are written with the first and
 	// read with any: the one under which a file's first record verifies, or
 	// the one that an envelope names. It is called once for each file.
 	Keys(ctx context.Context) ([]Key, error)
 }
 
-// Ring is a row of keys, the newest first: to rotate, put the new key in front
+// A Ring is a row of keys, the newest first: to rotate, put the new key in front
 // and take the old one away when no file under it can arrive any more.
 type Ring []Key
 
-// Keys gives the ring's keys.
+// Keys returns the keys of the ring.
 func (r Ring) Keys(context.Context) ([]Key, error) { return r, nil }
 
 // maxKeys bounds the work that one file can cause.
@@ -153,87 +138,117 @@ func fetchKeys(ctx context.Context, source KeySource) ([]Key, error) {
 		return nil, fmt.Errorf("%w: 1 to %d keys are needed", ErrKey, maxKeys)
 	}
 	for _, k := range keys {
-		if k.m == nil {
+		if k.m.IsZero() {
 			return nil, fmt.Errorf("%w: a zero Key", ErrKey)
 		}
 	}
 	return keys, nil
 }
 
-// salted says whether the key comes from a passphrase and a salt.
-func (f KeyForm) salted() bool {
-	return f == KeyEVPMD5 || f == KeyEVPSHA256 || f == KeyPBKDF2
+// keyForm is how key material becomes an AES key.
+type keyForm struct {
+	// derive returns the 16 bytes of the key, and for a salted form the 16 of
+	// the IV behind them.
+	derive     func(material []byte, c *CipherForm, salt []byte) ([]byte, error)
+	salted     bool // the salt is in front of the file
+	passphrase bool // any text serves
+	rounds     int  // the greatest work factor, if it has one: under half a second
 }
 
-// resolved is a key made ready for one file.
-type resolved struct {
-	block cipher.Block
-	iv    []byte // of IVDerived and IVKey
+// keyForms are the choices of CipherForm.Key.
+var keyForms = table[KeyForm, keyForm]{
+	{KeyRaw, keyForm{derive: func(m []byte, _ *CipherForm, _ []byte) ([]byte, error) { return m, nil }}},
+	{KeyHex, keyForm{derive: func(m []byte, _ *CipherForm, _ []byte) ([]byte, error) { return hex.DecodeString(string(m)) }}},
+	{KeyBase64, keyForm{derive: func(m []byte, _ *CipherForm, _ []byte) ([]byte, error) { return decodeBase64(m) }}},
+	{KeyMySQL, keyForm{derive: func(m []byte, _ *CipherForm, _ []byte) ([]byte, error) { return foldKey(m), nil }}},
+	{KeyMD5, keyForm{passphrase: true, derive: func(m []byte, _ *CipherForm, _ []byte) ([]byte, error) { return digest(md5.New, m), nil }}},
+	{KeyEVPMD5, keyForm{passphrase: true, salted: true, derive: evp(md5.New)}},
+	{KeyEVPSHA256, keyForm{passphrase: true, salted: true, derive: evp(sha256.New)}},
+	{KeyPBKDF2, keyForm{passphrase: true, salted: true, derive: stretched(sha256.New), rounds: 600_000}},
 }
 
-// resolve turns the material into a cipher, as the profile says. The salt is
-// of the salted forms alone.
-func (k Key) resolve(ctx context.Context, form CipherForm, salt []byte) (resolved, error) {
-	if k.m().vault != nil {
-		if form.Key != KeyRaw || form.IV == IVKey {
-			return resolved{}, fmt.Errorf("%w: a vault serves raw keys alone", ErrKey)
+func digest(h func() hash.Hash, b []byte) []byte {
+	d := h()
+	d.Write(b)
+	return d.Sum(nil)
+}
+
+// evp is OpenSSL's EVP_BytesToKey with one round: each digest takes in the one
+// before, the passphrase and the salt.
+func evp(h func() hash.Hash) func([]byte, *CipherForm, []byte) ([]byte, error) {
+	return func(m []byte, _ *CipherForm, salt []byte) ([]byte, error) {
+		var out, last []byte
+		for len(out) < 2*blockSize {
+			last = digest(h, bytes.Join([][]byte{last, m, salt}, nil))
+			out = append(out, last...)
 		}
-		block, err := k.m().vault.Block(ctx)
-		if err != nil {
-			return resolved{}, fmt.Errorf("mergefile: opening the vault: %w", err)
+		return out[:2*blockSize], nil
+	}
+}
+
+// stretched is PBKDF2.
+func stretched(h func() hash.Hash) func([]byte, *CipherForm, []byte) ([]byte, error) {
+	return func(m []byte, c *CipherForm, salt []byte) ([]byte, error) {
+		return pbkdf2.Key(h, string(m), salt, c.Iterations, 2*blockSize)
+	}
+}
+
+// cipher turns the material into a cipher and finds the IV, as the profile
+// says, for a file with the given bytes in front of its ciphertext.
+func (k Key) cipher(ctx context.Context, c *CipherForm, front []byte, name string) (block cipher.Block, iv []byte, err error) {
+	// A derivation can take long, and there may be one for each key of a ring.
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	from := ivs.row(c.IV)
+	var derived []byte
+	if vault := k.m.Reveal().vault; vault != nil {
+		if c.Key != KeyRaw || c.IV == IVKey {
+			return nil, nil, fmt.Errorf("%w: a vault serves raw keys alone", ErrKey)
+		}
+		if block, err = vault.Block(ctx); err != nil {
+			return nil, nil, fmt.Errorf("mergefile: opening the vault: %w", err)
 		}
 		if block.BlockSize() != blockSize {
-			return resolved{}, fmt.Errorf("%w: the vault's cipher is not AES", ErrKey)
+			return nil, nil, fmt.Errorf("%w: the vault's cipher is not AES", ErrKey)
 		}
-		return resolved{block: block}, nil
+	} else {
+		var salt []byte
+		if from.salted {
+			salt = front[len(saltMark):]
+		}
+		key, err := k.aes(c, salt)
+		if err != nil {
+			return nil, nil, err
+		}
+		if derived = key[blockSize:]; c.IV == IVKey {
+			derived = key
+		}
+		if block, err = aes.NewCipher(key[:blockSize]); err != nil {
+			return nil, nil, fmt.Errorf("%w: %w", ErrKey, err)
+		}
 	}
-	key, err := k.raw(form, salt)
-	if err != nil {
-		return resolved{}, err
-	}
-	var iv []byte
-	if form.Key.salted() {
-		key, iv = key[:blockSize], key[blockSize:]
-	} else if form.IV == IVKey {
-		iv = key
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return resolved{}, fmt.Errorf("%w: %d bytes for AES-128", ErrKey, len(key))
-	}
-	return resolved{block: block, iv: iv}, nil
+	iv, err = from.find(c, front, derived, name)
+	return block, iv, err
 }
 
-// raw gives the 16 bytes of the AES key, and for the salted forms 16 of the IV
-// behind them.
-func (k Key) raw(form CipherForm, salt []byte) ([]byte, error) {
-	m := k.m().material
-	switch form.Key {
-	case KeyRaw:
-		return aes128(m, nil)
-	case KeyHex:
-		b, err := hex.DecodeString(string(m))
-		return aes128(b, err)
-	case KeyBase64:
-		b, err := decodeBase64(m)
-		return aes128(b, err)
-	case KeyMySQL:
-		return foldKey(m), nil
-	case KeyMD5:
-		sum := md5.Sum(m)
-		return sum[:], nil
-	case KeyEVPMD5:
-		return evpBytesToKey(md5.New(), m, salt, 2*blockSize), nil
-	case KeyEVPSHA256:
-		return evpBytesToKey(sha256.New(), m, salt, 2*blockSize), nil
-	case KeyPBKDF2:
-		b, err := pbkdf2.Key(sha256.New, string(m), salt, form.Iterations, 2*blockSize)
-		if err != nil {
-			return nil, fmt.Errorf("%w: PBKDF2: %w", ErrKey, err)
-		}
-		return b, nil
+// aes returns the bytes of the AES key, and for the salted forms those of the
+// IV behind them.
+func (k Key) aes(c *CipherForm, salt []byte) ([]byte, error) {
+	form := keyForms.row(c.Key)
+	key, err := form.derive(k.m.Reveal().material, c, salt)
+	want := blockSize
+	if form.salted {
+		want = 2 * blockSize
 	}
-	return nil, fmt.Errorf("%w: no key form %q", ErrKey, string(form.Key))
+	switch {
+	case err != nil:
+		// The decoder's own words would quote characters of the key.
+		return nil, fmt.Errorf("%w: the key is not in the text form that the profile names", ErrKey)
+	case len(key) != want:
+		return nil, fmt.Errorf("%w: an AES-128 key is 16 bytes, not %d", ErrKey, len(key))
+	}
+	return key, nil
 }
 
 // decodeBase64 decodes text of one spelling. The decoder itself would step over
@@ -245,17 +260,6 @@ func decodeBase64(text []byte) ([]byte, error) {
 	return base64.StdEncoding.Strict().DecodeString(string(text))
 }
 
-func aes128(b []byte, err error) ([]byte, error) {
-	if err != nil {
-		// The decoder's own words would quote characters of the key.
-		return nil, fmt.Errorf("%w: the key is not in the text form that the profile names", ErrKey)
-	}
-	if len(b) != blockSize {
-		return nil, fmt.Errorf("%w: an AES-128 key is 16 bytes, not %d", ErrKey, len(b))
-	}
-	return b, nil
-}
-
 // foldKey is MySQL's way to make 16 bytes of a key of any length.
 func foldKey(m []byte) []byte {
 	key := make([]byte, blockSize)
@@ -265,26 +269,11 @@ func foldKey(m []byte) []byte {
 	return key
 }
 
-// evpBytesToKey is OpenSSL's EVP_BytesToKey with one round: each digest takes
-// in the one before, the passphrase and the salt, until there are n bytes.
-func evpBytesToKey(h hash.Hash, pass, salt []byte, n int) []byte {
-	var out, last []byte
-	for len(out) < n {
-		h.Reset()
-		h.Write(last)
-		h.Write(pass)
-		h.Write(salt)
-		last = h.Sum(nil)
-		out = append(out, last...)
-	}
-	return out[:n]
-}
-
-// derive gives the 32-byte key of an envelope or a sidecar: HKDF-SHA-256 over
+// derive returns the 32-byte key of an envelope or a sidecar: HKDF-SHA-256 over
 // the AES key, so that one leaked derived key tells nothing of the other two.
-func (k Key) derive(ctx context.Context, form CipherForm, info string) ([]byte, error) {
-	if k.m().vault != nil {
-		b, err := k.m().vault.Derive(ctx, info)
+func (k Key) derive(ctx context.Context, c *CipherForm, info string) ([]byte, error) {
+	if vault := k.m.Reveal().vault; vault != nil {
+		b, err := vault.Derive(ctx, info)
 		if err != nil {
 			return nil, fmt.Errorf("mergefile: deriving a key in the vault: %w", err)
 		}
@@ -293,31 +282,27 @@ func (k Key) derive(ctx context.Context, form CipherForm, info string) ([]byte, 
 		}
 		return b, nil
 	}
-	ikm := k.m().material
-	if !form.Key.salted() {
+	ikm := k.m.Reveal().material
+	if !keyForms.row(c.Key).salted {
 		var err error
-		if ikm, err = k.raw(form, nil); err != nil {
+		if ikm, err = k.aes(c, nil); err != nil {
 			return nil, err
 		}
 	}
 	return hkdf.Key(sha256.New, ikm, nil, info, sha256.Size)
 }
 
-// secretBytes gives the hash secret as the profile spells it.
+// secretForms are the choices of HashForm.Secret.
+var secretForms = table[SecretForm, func([]byte) ([]byte, error)]{
+	{SecretRaw, func(s []byte) ([]byte, error) { return s, nil }},
+	{SecretHex, func(s []byte) ([]byte, error) { return hex.DecodeString(string(s)) }},
+	{SecretBase64, decodeBase64},
+	{SecretCP932, func(s []byte) ([]byte, error) { return CharsetCP932.encode(string(s)) }},
+}
+
+// secretBytes returns the hash secret as the profile spells it.
 func (k Key) secretBytes(form SecretForm) ([]byte, error) {
-	s := k.m().secret
-	var b []byte
-	var err error
-	switch form {
-	case SecretCP932:
-		b, err = CharsetCP932.encode(string(s))
-	case SecretHex:
-		b, err = hex.DecodeString(string(s))
-	case SecretBase64:
-		b, err = decodeBase64(s)
-	default:
-		b = s
-	}
+	b, err := secretForms.row(form)(k.m.Reveal().secret)
 	if err != nil || len(b) == 0 {
 		return nil, fmt.Errorf("%w: the secret is not in the text form that the profile names", ErrKey)
 	}

@@ -82,7 +82,7 @@ func TestKeyForms(t *testing.T) {
 	same := func(form KeyForm, material string) []byte {
 		k, err := NewKey("", []byte(material), secret)
 		require.NoError(t, err)
-		b, err := k.raw(CipherForm{Key: form}, nil)
+		b, err := k.aes(&CipherForm{Key: form}, nil)
 		require.NoError(t, err)
 		return b
 	}
@@ -192,5 +192,40 @@ func TestNothingPrints(t *testing.T) {
 			assert.False(t, strings.Contains(out.String(), spelled), "%q is in the output", spelled)
 		}
 	}
-	assert.Contains(t, out.String(), redacted)
+	assert.Contains(t, out.String(), "[redacted]")
+}
+
+// The work that a profile asks of a passphrase is bounded, and whoever waits for
+// a ring of them can leave after each.
+func TestDerivationsEnd(t *testing.T) {
+	p := OpenSSLPBKDF2()
+	most := keyForms.row(KeyPBKDF2).rounds
+	p.Cipher.Iterations = most + 1
+	var e *ProfileError
+	require.ErrorAs(t, p.Validate(), &e)
+	assert.Equal(t, "cipher.iterations", e.Axis)
+
+	p.Cipher.Iterations = most
+	ctx, cancel := context.WithCancel(t.Context())
+	var ring Ring
+	for range maxKeys {
+		k, err := NewKey("", []byte("a passphrase"), []byte("secret"))
+		require.NoError(t, err)
+		ring = append(ring, k)
+	}
+	cancelled := stopAfterFirst{ring: ring, cancel: cancel}
+	_, err := NewReader(ctx, strings.NewReader("Salted__12345678"+strings.Repeat("x", 160)), p, cancelled, nil)
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.NotErrorIs(t, err, ErrInvalid)
+}
+
+// stopAfterFirst ends the context when the keys have been fetched.
+type stopAfterFirst struct {
+	ring   Ring
+	cancel context.CancelFunc
+}
+
+func (s stopAfterFirst) Keys(ctx context.Context) ([]Key, error) {
+	s.cancel()
+	return s.ring, nil
 }

@@ -75,7 +75,7 @@ func (p Profile) Lint(keys ...Key) []Finding {
 	p.lintHash(add, keys)
 	p.lintCipher(add)
 	for _, k := range keys {
-		if k.m != nil && k.m().vault == nil {
+		if !k.m.IsZero() && k.m.Reveal().vault == nil {
 			p.lintKey(add, k)
 		}
 	}
@@ -112,7 +112,7 @@ func (p Profile) lintHash(add func(Severity, LintCode, string, string), keys []K
 			"a hash has two spellings, so that a changed file can still verify, with the same records.")
 	}
 	for _, k := range keys {
-		if k.m == nil {
+		if k.m.IsZero() {
 			continue
 		}
 		switch s, err := k.secretBytes(h.Secret); {
@@ -143,7 +143,7 @@ func (p Profile) lintBorders(add func(Severity, LintCode, string, string), keys 
 	}
 	if h.Place == SecretBetween {
 		// The secret is a delimiter, unless it can be part of a number.
-		if h.SecretJoin != "" || !slices.ContainsFunc(keys, func(k Key) bool { return k.m != nil && k.digitsAlone(h.Secret) }) {
+		if h.SecretJoin != "" || !slices.ContainsFunc(keys, func(k Key) bool { return !k.m.IsZero() && k.digitsAlone(h.Secret) }) {
 			return
 		}
 	} else if h.Join != "" {
@@ -245,10 +245,10 @@ func (p Profile) lintCipher(add func(Severity, LintCode, string, string)) {
 
 // lintKey looks at how a key can be guessed.
 func (p Profile) lintKey(add func(Severity, LintCode, string, string), k Key) {
-	m, text := k.m().material, false
+	m, text := k.m.Reveal().material, false
 	switch c := p.Cipher; c.Key {
 	case KeyRaw, KeyHex, KeyBase64:
-		b, err := k.raw(c, nil)
+		b, err := k.aes(&c, nil)
 		if err != nil {
 			add(SeverityDanger, LintInvalid, "cipher.key", fmt.Sprintf("key %q is not in the form that the profile names, or not 16 bytes.", k.ID()))
 			return

@@ -1,7 +1,6 @@
 package mergefile
 
 import (
-	"bytes"
 	"context"
 	"runtime"
 	"sync"
@@ -23,7 +22,7 @@ type segment struct {
 
 	nonce  [12]byte // scratch of fingerprints
 	print  [blockSize]byte
-	hashes hashes // scratch of verify
+	hashes hashes // scratch of read
 
 	records []Record
 	verdict verdict
@@ -178,14 +177,15 @@ func (p *pipeline) process(seg *segment) {
 	n, good := p.src.dec.decrypt(seg)
 	ok = ok && good
 
-	in := &p.carries[seg.index%int64(len(p.carries))]
-	carried := <-in.ready
-	text := seg.text[carryRoom-carried : carryRoom+n]
-	copy(text, in.text[:carried])
+	text := seg.text[carryRoom : carryRoom+n]
 	if seg.index == 0 {
-		var found bool
-		text, found = bytes.CutPrefix(text, p.codec.prolog)
-		ok = ok && found
+		text, good = p.codec.body(text)
+		ok = ok && good
+	}
+	in := &p.carries[seg.index%int64(len(p.carries))]
+	if carried := <-in.ready; carried > 0 {
+		text = seg.text[carryRoom-carried : carryRoom+n]
+		copy(text, in.text[:carried])
 	}
 	end := len(text)
 	if !seg.last {
@@ -203,11 +203,11 @@ func (p *pipeline) process(seg *segment) {
 	if p.want {
 		records = &seg.records
 	}
+	var h *hashes
 	if p.hashes {
-		seg.verdict = p.codec.verify(text, seg.last, &seg.hashes, records)
-	} else {
-		seg.verdict = p.codec.read(text, seg.last, &seg.records)
+		h = &seg.hashes
 	}
+	seg.verdict = p.codec.read(text, seg.last, h, records)
 	seg.verdict.ok = seg.verdict.ok && ok
 }
 

@@ -31,8 +31,7 @@ type ProbeOptions struct {
 	KeyID      string
 	Associated string
 	// Iterations are counts to try with KeyPBKDF2, besides 1,000, 10,000 and
-	// 100,000: up to 16, each 1 to 10,000,000. Ten million take seconds for each
-	// way to decrypt.
+	// 100,000: up to 16, each 1 to 600,000.
 	Iterations []int
 	// Progress, if not nil, is told how many ways to decrypt have been tried,
 	// of how many.
@@ -107,8 +106,8 @@ func (o ProbeOptions) validate() error {
 	v := &validation{}
 	iv, err := hex.DecodeString(o.IV)
 	v.when(o.IV != "" && (err != nil || len(iv) != blockSize), "cipher.fixed_iv", "32 hexadecimal digits are needed")
-	v.when(len(o.Iterations) > 16 || slices.ContainsFunc(o.Iterations, func(n int) bool { return n < 1 || n > maxIterations }),
-		"cipher.iterations", "up to 16 counts of 1 to 10000000 are tried")
+	v.when(len(o.Iterations) > 16 || slices.ContainsFunc(o.Iterations, func(n int) bool { return n < 1 || n > keyForms.row(KeyPBKDF2).rounds }),
+		"cipher.iterations", fmt.Sprintf("up to 16 counts of 1 to %d are tried", keyForms.row(KeyPBKDF2).rounds))
 	return errors.Join(v.faults...)
 }
 
@@ -193,15 +192,15 @@ type probeOuter struct {
 // outerForms gives the text forms that the whole file is in, strictly.
 func (p *prober) outerForms() []probeOuter {
 	out := []probeOuter{{CipherForm{Outer: OuterBinary, OuterEOL: EOLNone}, p.file}}
-	for _, outer := range []Outer{OuterBase64, OuterBase64W, OuterBase64M, OuterHexLower, OuterHexUpper} {
-		for _, eol := range []EOL{EOLNone, EOLLF, EOLCRLF} {
-			o := &opening{p: Standard()}
-			o.p.Cipher.Outer, o.p.Cipher.OuterEOL = outer, eol
-			if o.p.Validate() != nil {
+	for _, outer := range outers.names()[1:] {
+		for _, eol := range eols.names() {
+			q := Standard()
+			q.Cipher.Outer, q.Cipher.OuterEOL = outer, eol
+			if q.Validate() != nil {
 				continue
 			}
-			if data, ok := o.unwrap(p.file); ok {
-				out = append(out, probeOuter{o.p.Cipher, data})
+			if data, ok := q.Cipher.unwrap(p.file); ok {
+				out = append(out, probeOuter{q.Cipher, data})
 			}
 		}
 	}
@@ -211,14 +210,16 @@ func (p *prober) outerForms() []probeOuter {
 // cipherForms gives every combination of mode, IV and key form that a profile
 // may have, with the paddings left open.
 func (p *prober) cipherForms() []CipherForm {
-	forms := []CipherForm{
-		{Key: KeyRaw}, {Key: KeyHex}, {Key: KeyBase64}, {Key: KeyMySQL}, {Key: KeyMD5},
-		{Key: KeyEVPMD5}, {Key: KeyEVPSHA256},
-		{Key: KeyPBKDF2, Iterations: 10_000}, {Key: KeyPBKDF2, Iterations: 1000}, {Key: KeyPBKDF2, Iterations: 100_000},
-	}
-	for _, n := range p.opts.Iterations {
-		if form := (CipherForm{Key: KeyPBKDF2, Iterations: n}); !slices.Contains(forms, form) {
-			forms = append(forms, form)
+	var forms []CipherForm
+	for _, key := range keyForms {
+		counts := []int{0}
+		if key.row.rounds > 0 {
+			counts = append([]int{10_000, 1000, 100_000}, p.opts.Iterations...)
+		}
+		for _, n := range counts {
+			if form := (CipherForm{Key: key.name, Iterations: n}); !slices.Contains(forms, form) {
+				forms = append(forms, form)
+			}
 		}
 	}
 	fixed := strings.ToLower(p.opts.IV)
@@ -227,14 +228,14 @@ func (p *prober) cipherForms() []CipherForm {
 	}
 	var out []CipherForm
 	for _, form := range forms {
-		for _, mode := range []CipherMode{CipherCBC, CipherECB, CipherCTR, CipherCFB8, CipherCFB128, CipherEnvelope} {
-			for _, iv := range []IVForm{IVPrefixed, IVNone, IVDerived, IVZero, IVKey, IVFixed, IVFileName} {
+		for _, mode := range modes {
+			for _, iv := range ivs {
 				c := form
-				c.Mode, c.IV, c.Padding = mode, iv, PaddingPKCS7
-				if iv == IVFixed {
+				c.Mode, c.IV, c.Padding = mode.name, iv.name, PaddingPKCS7
+				if iv.name == IVFixed {
 					c.FixedIV = fixed
 				}
-				if mode == CipherEnvelope {
+				if mode.row.sealed {
 					c.Padding = PaddingNone
 				}
 				candidate := Standard()
@@ -252,7 +253,7 @@ func (p *prober) cipherForms() []CipherForm {
 // decrypt tries one way, and what it gives if that is text.
 func (p *prober) decrypt(w probeWay) {
 	c := w.cipher
-	if c.Key.salted() && !bytes.HasPrefix(w.data, []byte(saltMark)) || c.IV == IVFileName && len(p.opts.Name) < blockSize {
+	if ivs.row(c.IV).salted && !bytes.HasPrefix(w.data, []byte(saltMark)) || c.IV == IVFileName && len(p.opts.Name) < blockSize {
 		return
 	}
 	k, err := NewKey(p.opts.KeyID, w.key, []byte("-"))
@@ -260,8 +261,9 @@ func (p *prober) decrypt(w probeWay) {
 		return
 	}
 	o := &opening{p: Standard(), keys: []Key{k}}
-	o.p.Cipher, o.p.Associated = c, ""
-	if c.Mode == CipherEnvelope {
+	o.p.Cipher = c
+	mode := modes.row(c.Mode)
+	if mode.sealed {
 		if !bytes.HasPrefix(w.data, []byte(envelopeMagic)) {
 			return
 		}
@@ -272,14 +274,14 @@ func (p *prober) decrypt(w probeWay) {
 	o.opts.setDefaults()
 	o.size = int64(len(w.data))
 	src, err := o.open(p.ctx, bytes.NewReader(w.data))
-	if err != nil || src.bad || len(w.data) <= len(o.prefix) {
+	if err != nil || src.bad || len(w.data) <= len(o.front) {
 		return
 	}
-	data := w.data[len(o.prefix):]
+	data := w.data[len(o.front):]
 	// The beginning decides whether it is worth going on.
-	sure := c.Mode == CipherEnvelope
+	sure := mode.sealed
 	if !sure {
-		head := o.peekText(data[:min(len(data), 4096)])
+		head, _, _ := o.dec.inMemory(data[:min(len(data), 4096)], false)
 		if !probablyText(head) {
 			return
 		}
@@ -289,41 +291,24 @@ func (p *prober) decrypt(w probeWay) {
 		p.readable = fmt.Sprintf("%s, IV %s, key %s", c.Mode, c.IV, c.Key)
 		p.chained = (c.Mode == CipherCBC || c.Mode == CipherCFB8 || c.Mode == CipherCFB128) && c.IV != IVDerived
 	}
-	for _, padding := range []Padding{PaddingPKCS7, PaddingNone, PaddingX923, PaddingISO10126, PaddingZero, PaddingSpace} {
-		try := c
-		if c.Mode != CipherEnvelope {
-			try.Padding = padding
-		} else if padding != PaddingNone {
+	// The first padding that fits is the one, unless no padding is what another
+	// takes for some.
+	for _, padding := range paddings {
+		if mode.sealed && padding.name != PaddingNone || mode.blocks && padding.name == PaddingNone {
 			continue
 		}
-		o.dec.padding = try.Padding
-		if (c.Mode == CipherCBC || c.Mode == CipherECB) && padding == PaddingNone {
+		o.dec.padding = padding.row
+		text, fault, _ := o.dec.inMemory(data, true)
+		if fault != "" || len(text) == 0 {
 			continue
 		}
-		text, fault := o.diagnoseCipher(data)
-		// PKCS#7 is ISO 10126 and, for one byte, X9.23 too; so the first that
-		// fits is the one, unless no padding is what another takes for some.
-		if fault != nil || len(text) == 0 {
-			continue
-		}
+		c.Padding = padding.name
 		before := len(p.found)
-		p.text(text, try, w.key)
+		p.text(text, c, w.key)
 		if len(p.found) > before {
 			return
 		}
 	}
-}
-
-// peekText decrypts the beginning of a file.
-func (o *opening) peekText(data []byte) []byte {
-	text := make([]byte, len(data))
-	if stream := newStream(o.dec.mode, o.dec.block, o.dec.iv[:], true); stream != nil {
-		stream.XORKeyStream(text, data)
-		return text
-	}
-	n := len(data) / blockSize * blockSize
-	blockDecrypter{block: o.dec.block, cbc: o.dec.mode == CipherCBC}.decrypt(text[:n], data[:n], o.dec.iv[:])
-	return text[:n]
 }
 
 // probablyText lets through raw hashes and Japanese header rows. What is let
@@ -340,7 +325,7 @@ func (p *prober) text(text []byte, c CipherForm, key []byte) {
 	if c.Mode == CipherEnvelope {
 		base.Associated = p.opts.Associated
 	}
-	body, marked := bytes.CutPrefix(text, []byte(CharsetUTF8BOM.mark()))
+	body, marked := bytes.CutPrefix(text, []byte(charsets.row(CharsetUTF8BOM).mark))
 	if marked {
 		base.Charset = CharsetUTF8BOM
 	}
@@ -357,9 +342,9 @@ func (p *prober) text(text []byte, c CipherForm, key []byte) {
 		b := base
 		b.EOL = eol
 		b.FinalEOL = eol != EOLNone && bytes.HasSuffix(body, []byte(eol.bytes()))
-		for _, layout := range []Layout{LayoutCSV, LayoutCSVQuoted, LayoutTSV, LayoutLines, LayoutKeyValue, LayoutFixed} {
+		for _, layout := range layouts.names() {
 			for _, header := range []bool{false, true} {
-				for _, hash := range []HashText{HashHexLower, HashHexUpper, HashHexAny, HashBase64, HashRaw} {
+				for _, hash := range hashTexts.names() {
 					q := b
 					q.Layout, q.Header, q.Hash.Text = layout, header, hash
 					p.layout(body, q, key)
@@ -451,13 +436,8 @@ func (p *prober) names(body []byte, q Profile) []Profile {
 // a profile, which is printed and kept, holds names and never data.
 func (p *prober) isData(name string) bool {
 	if slices.ContainsFunc(p.transactionForms(), func(form TransactionForm) bool {
-		c := &codec{seqMin: form.Digits, seqMax: form.Digits}
-		if form.Digits == 0 {
-			c.seqMin, c.seqMax = 1, maxSequenceWidth
-		}
-		c.p.Transaction = form
-		var t Transaction
-		return c.parseTransaction([]byte(name), &t)
+		_, ok := form.parse([]byte(name))
+		return ok
 	}) {
 		return true
 	}
@@ -472,13 +452,7 @@ func (p *prober) isData(name string) bool {
 // transaction is looked for first, since it is the one field that not every
 // text can be.
 func (p *prober) fixed(body []byte, q Profile) []Profile {
-	hash := 32
-	switch q.Hash.Text {
-	case HashRaw:
-		hash = 16
-	case HashBase64:
-		hash = 24
-	}
+	hash := hashTexts.row(q.Hash.Text).max
 	line := -1
 	if q.EOL != EOLNone && q.Hash.Text != HashRaw {
 		line = bytes.Index(body, []byte(q.EOL.bytes()))
@@ -488,8 +462,6 @@ func (p *prober) fixed(body []byte, q Profile) []Profile {
 		if tx.Digits == 0 {
 			continue
 		}
-		c := &codec{p: q, seqMin: tx.Digits, seqMax: tx.Digits}
-		c.p.Transaction = tx
 		number := len(tx.Time) + len(tx.Join) + tx.Digits
 		for front := 2; front <= MaxHolderLen+18; front++ {
 			length := front + number + hash
@@ -500,8 +472,10 @@ func (p *prober) fixed(body []byte, q Profile) []Profile {
 					continue
 				}
 			}
-			var t Transaction
-			if whole != length || len(body) < length || !c.parseTransaction(body[front:front+number], &t) {
+			if whole != length || len(body) < length {
+				continue
+			}
+			if _, ok := tx.parse(body[front : front+number]); !ok {
 				continue
 			}
 			for digits := 1; digits <= 18 && digits < front; digits++ {
@@ -520,8 +494,8 @@ func (p *prober) fixed(body []byte, q Profile) []Profile {
 // transactionForms are the spellings of a transaction, in the order of likelihood.
 func (p *prober) transactionForms() []TransactionForm {
 	var out []TransactionForm
-	for _, form := range []TimeForm{TimeSeconds, TimeMillis, TimeDashes, TimeSlashes, TimeISO} {
-		for _, join := range []string{"", "-", "_", ".", " "} {
+	for _, form := range timeForms {
+		for _, join := range numberJoins {
 			for _, digits := range []int{6, 4, 3, 8, 5, 7, 9, 2, 1, 0} {
 				out = append(out, TransactionForm{Time: form, Zone: ZoneJST, Join: join, Digits: digits, Reset: ResetNever, Scope: ScopeCloud})
 			}
@@ -537,18 +511,12 @@ func (p *prober) numbers(body []byte, q Profile) []Profile {
 	for digits := 1; digits <= 18; digits++ {
 		points = append(points, PointsForm{Digits: digits, ZeroFill: true})
 	}
-	first, c := p.firstFields(body, q)
+	first := p.firstFields(body, q)
 	if first == nil {
 		return nil
 	}
 	for _, tx := range p.transactionForms() {
-		var t Transaction
-		c.p.Transaction = tx
-		c.seqMin, c.seqMax = tx.Digits, tx.Digits
-		if tx.Digits == 0 {
-			c.seqMin, c.seqMax = 1, maxSequenceWidth
-		}
-		if !c.parseTransaction(first.bare[fieldTransaction], &t) {
+		if _, ok := tx.parse(first.bare[fieldTransaction]); !ok {
 			continue
 		}
 		for _, form := range points {
@@ -569,54 +537,40 @@ func (p *prober) numbers(body []byte, q Profile) []Profile {
 }
 
 // firstFields divides the first record, whatever its numbers look like.
-func (p *prober) firstFields(body []byte, q Profile) (*fields, *codec) {
-	loose := q
-	loose.Transaction = TransactionForm{Time: TimeISO, Zone: ZoneJST, Join: "-", Reset: ResetNever, Scope: ScopeCloud}
-	loose.Points = PointsForm{Digits: 18}
-	c, err := newCodec(loose, []byte("-"))
-	if err != nil {
-		return nil, nil
-	}
-	text, ok := bytes.CutPrefix(append([]byte(q.Charset.mark()), body...), c.prolog)
-	if !ok {
-		return nil, nil
-	}
-	c.minLen = 1
-	rec, _, ok := c.next(text, true)
+func (p *prober) firstFields(body []byte, q Profile) *fields {
+	q.Transaction = TransactionForm{Time: TimeISO, Zone: ZoneJST, Join: "-", Reset: ResetNever, Scope: ScopeCloud}
+	q.Points = PointsForm{Digits: 18}
 	var f fields
-	if ok {
-		_, ok = c.split(rec, &f)
+	if _, _, at := p.first(body, q, &f); at == stepCut || at == stepSplit {
+		return nil
 	}
-	if !ok {
-		return nil, nil
-	}
-	return &f, c
+	return &f
 }
 
-// follows says whether every record has the grammar of the profile.
-func (p *prober) follows(body []byte, q Profile) bool {
+// first reads the first record.
+func (p *prober) first(body []byte, q Profile, f *fields) (c *codec, rest []byte, at step) {
 	c, err := newCodec(q, []byte("-"))
 	if err != nil {
-		return false
+		return nil, nil, stepCut
 	}
-	text, ok := bytes.CutPrefix(append([]byte(q.Charset.mark()), body...), c.prolog)
+	c.scans = false // which leaves out what the search needs
+	text, ok := c.body(append([]byte(charsets.row(q.Charset).mark), body...))
+	if !ok {
+		return nil, nil, stepCut
+	}
+	rest, at, _ = c.next(text, true, f, nil, true)
+	return c, rest, at
+}
+
+// follows reports whether every record has the grammar of the profile.
+func (p *prober) follows(body []byte, q Profile) bool {
 	var f fields
-	var r Record
-	count := 0
-	for ok && len(text) > 0 {
-		var rec []byte
-		if rec, text, ok = c.next(text, true); ok {
-			_, ok = c.split(rec, &f)
-		}
-		if ok {
-			_, ok = c.parse(&f, &r)
-		}
-		if ok {
-			_, ok = c.decodeHash(f.bare[fieldHash])
-		}
-		count++
+	c, rest, at := p.first(body, q, &f)
+	count := 1
+	for ; at == stepDone && len(rest) > 0; count++ {
+		rest, at, _ = c.next(rest, true, &f, nil, true)
 	}
-	return ok && (q.Records == RecordsMany || count == 1)
+	return at == stepDone && (q.Records == RecordsMany || count == 1)
 }
 
 // joins are the delimiters that are met, the empty one first: it is what the
@@ -628,49 +582,40 @@ func joins() []string {
 // hashes searches for the input of the hash, on the first record, and keeps
 // the profiles under which the whole file verifies.
 func (p *prober) hashes(body []byte, q Profile, key []byte) {
-	c, err := newCodec(q, []byte("-"))
-	if err != nil {
-		return
-	}
-	text, ok := bytes.CutPrefix(append([]byte(q.Charset.mark()), body...), c.prolog)
-	if !ok {
-		return
-	}
-	rec, _, ok := c.next(text, true)
 	var f fields
-	if ok {
-		_, ok = c.split(rec, &f)
-	}
-	if !ok {
+	c, _, at := p.first(body, q, &f)
+	if at != stepDone {
 		return
 	}
-	want, ok := c.decodeHash(f.bare[fieldHash])
-	if !ok {
-		return
-	}
+	c.straight = false
 	kinds := []HashFields{HashBare}
 	if fmt.Sprint(f.bare[:fieldHash]) != fmt.Sprint(f.written[:fieldHash]) {
 		kinds = append(kinds, HashWritten)
 	}
 	var input []byte
+	var text [sumLen]byte
+	want := string(f.bare[fieldHash])
+	if c.hash.fold {
+		want = strings.ToLower(want)
+	}
 	before := len(p.found)
 	for _, s := range p.secretForms() {
 		if len(s.text) > len(p.secrets[0]) && len(p.found) > before {
 			return // without its line end the secret does as well
 		}
 		c.secret = s.bytes
-		for _, place := range []SecretPlace{SecretSuffix, SecretPrefix, SecretBoth, SecretBetween} {
+		for _, place := range secretPlaces {
 			for _, join := range joins() {
 				if place == SecretBetween && join != "" {
 					continue // the secret is what joins
 				}
 				for _, secretJoin := range joins() {
 					for _, kind := range kinds {
-						for _, eol := range []EOL{EOLNone, EOLLF, EOLCRLF} {
+						for _, eol := range eols.names() {
 							h := HashForm{Join: join, SecretJoin: secretJoin, Place: place, Secret: s.form, Fields: kind, EOL: eol, Text: q.Hash.Text}
 							c.p.Hash, c.tail = h, eol.bytes()
 							input = c.appendInput(input[:0], &f)
-							if md5.Sum(input) == want {
+							if sum := md5.Sum(input); string(c.hash.append(text[:0], &sum)) == want {
 								found := q
 								found.Hash = h
 								p.confirm(found, key, s.text)
@@ -698,7 +643,7 @@ func (p *prober) secretForms() []probeSecret {
 		if err != nil {
 			continue
 		}
-		for _, form := range []SecretForm{SecretRaw, SecretHex, SecretBase64, SecretCP932} {
+		for _, form := range secretForms.names() {
 			b, err := k.secretBytes(form)
 			if err == nil && !slices.ContainsFunc(out, func(s probeSecret) bool { return bytes.Equal(s.bytes, b) }) {
 				out = append(out, probeSecret{form, text, b})
@@ -720,7 +665,7 @@ func (p *prober) confirm(q Profile, key, secret []byte) {
 		variants = append(variants, q.WithMyKeyID())
 	}
 	for i, v := range variants {
-		r, err := NewReaderInPlace(p.ctx, bytes.Clone(p.file), v, k, &ReaderOptions{Name: p.opts.Name})
+		r, err := NewReaderAt(p.ctx, bytes.NewReader(p.file), int64(len(p.file)), v, k, &ReaderOptions{Name: p.opts.Name, Workers: 1})
 		if err != nil {
 			continue
 		}

@@ -2,12 +2,10 @@ package mergefile
 
 import (
 	"bytes"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 )
 
@@ -273,9 +271,6 @@ const (
 	NameDay         FileNameKind = "day"         // YYYYMMDD/ and the number, then Text
 )
 
-// maxIterations takes seconds.
-const maxIterations = 10_000_000
-
 // ProfileError says which axis of a profile is wrong, and how. Axis is the
 // path in the JSON form, such as "cipher.iv".
 type ProfileError struct {
@@ -285,25 +280,41 @@ type ProfileError struct {
 
 func (e *ProfileError) Error() string { return "mergefile: profile: " + e.Axis + ": " + e.Reason }
 
+// maxProfile is many times the length of the longest profile.
+const maxProfile = 1 << 16
+
 // ParseProfile reads a profile from JSON and validates it. A name it does not
 // know or that comes twice, or anything behind the object, is an error: an axis
 // that was misspelt would otherwise be silently left at nothing, and of two
 // values nobody would know which one holds. The errors are those of
 // encoding/json and [Profile.Validate], or say which name it is.
 func ParseProfile(data []byte) (Profile, error) {
+	if len(data) > maxProfile {
+		return Profile{}, fmt.Errorf("mergefile: profile: %d bytes, and at most %d are read", len(data), maxProfile)
+	}
 	if err := exactNames(json.NewDecoder(bytes.NewReader(data)), 4); err != nil {
-		return Profile{}, fmt.Errorf("mergefile: profile: %w", err)
+		return Profile{}, profileError(err)
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	var p Profile
 	if err := dec.Decode(&p); err != nil {
-		return Profile{}, fmt.Errorf("mergefile: profile: %w", err)
+		return Profile{}, profileError(err)
 	}
 	if _, err := dec.Token(); err != io.EOF {
 		return Profile{}, errors.New("mergefile: profile: more than one JSON value")
 	}
 	return p, p.Validate()
+}
+
+// profileError wraps an error of encoding/json, which may quote all of a number
+// or a name.
+func profileError(err error) error {
+	const most = 200
+	if text := err.Error(); len(text) > most {
+		err = fmt.Errorf("%s … (%d bytes)", strings.ToValidUTF8(text[:most], ""), len(text))
+	}
+	return fmt.Errorf("mergefile: profile: %w", err)
 }
 
 // exactNames goes over a JSON value and refuses what encoding/json lets pass: a
@@ -330,9 +341,9 @@ func exactNames(dec *json.Decoder, depth int) error {
 			name, _ := token.(string)
 			switch {
 			case names[name]:
-				return fmt.Errorf("%q is there twice", name)
+				return fmt.Errorf("%s is there twice", brief(name))
 			case strings.ContainsFunc(name, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }):
-				return fmt.Errorf("unknown field %q", name)
+				return fmt.Errorf("unknown field %s", brief(name))
 			}
 			names[name] = true
 		}
@@ -344,23 +355,19 @@ func exactNames(dec *json.Decoder, depth int) error {
 	return err
 }
 
-// Validate says what is wrong with the profile: every fault, joined, each a
+// Validate returns what is wrong with the profile: every fault, joined, each a
 // [*ProfileError]. Nil means that a [Writer] and a [Reader] accept it.
 func (p Profile) Validate() error {
 	v := &validation{}
-	check(v, "records", p.Records, RecordsOne, RecordsMany)
-	check(v, "layout", p.Layout, LayoutCSV, LayoutCSVQuoted, LayoutTSV, LayoutFixed, LayoutLines, LayoutKeyValue)
-	check(v, "charset", p.Charset, CharsetASCII, CharsetCP932, CharsetUTF8, CharsetUTF8BOM)
-	check(v, "eol", p.EOL, EOLNone, EOLLF, EOLCRLF)
 	p.validateText(v)
 	p.validateFields(v)
 	p.validateHash(v)
-	p.validateCipher(v)
+	p.Cipher.validate(v)
 
 	check(v, "integrity", p.Integrity, IntegrityNone, IntegritySidecar)
-	v.when(p.Integrity == IntegritySidecar && p.Cipher.Mode == CipherEnvelope,
-		"integrity", "an envelope is authenticated in itself")
-	v.when(p.Associated != "" && p.Cipher.Mode != CipherEnvelope, "associated", "only an envelope can bind it")
+	sealed := modes.row(p.Cipher.Mode).sealed
+	v.when(p.Integrity == IntegritySidecar && sealed, "integrity", "an envelope is authenticated in itself")
+	v.when(p.Associated != "" && !sealed, "associated", "only an envelope can bind it")
 	v.when(len(p.Associated) > 1024, "associated", "more than 1024 bytes")
 
 	check(v, "file_name.kind", p.FileName.Kind, NameAny, NameFixed, NameTransaction, NameDay)
@@ -368,139 +375,4 @@ func (p Profile) Validate() error {
 	v.when(p.FileName.Kind == NameAny && p.FileName.Text != "", "file_name.text", "unused with any")
 	v.when(strings.ContainsAny(p.FileName.Text, "/\\\x00"), "file_name.text", "a name without directories")
 	return errors.Join(v.faults...)
-}
-
-func (p Profile) validateText(v *validation) {
-	lines := p.Layout == LayoutLines || p.Layout == LayoutKeyValue
-	v.when(p.EOL == EOLNone && (lines || p.Header || p.Records == RecordsMany && p.Layout != LayoutFixed),
-		"eol", "nothing tells the lines apart")
-	v.when(p.EOL == EOLNone && p.FinalEOL, "final_eol", "there is no end of line to write")
-	v.when(p.Header && (lines || p.Layout == LayoutFixed), "header", "only CSV and TSV have a header row")
-
-	if named := p.Header || p.Layout == LayoutKeyValue; !named {
-		v.when(len(p.Names) != 0, "names", "unused without a header row or key-value lines")
-	} else if len(p.Names) != 4 {
-		v.add("names", "four names are needed")
-	} else {
-		for i, name := range p.Names {
-			axis := fmt.Sprintf("names[%d]", i)
-			b, err := p.Charset.encode(name)
-			if err != nil {
-				v.add(axis, err.Error())
-			}
-			v.when(len(b) == 0 || len(b) > 64, axis, "1 to 64 bytes are needed")
-			v.when(strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7F || r == '"' || r == ',' || r == '=' }),
-				axis, "a control character or one of \" , =")
-			v.when(slices.Contains(p.Names[:i], name), axis, "the same name twice")
-		}
-	}
-}
-
-func (p Profile) validateFields(v *validation) {
-	check(v, "holder.chars", p.Holder.Chars, CharsDigits, CharsUpper, CharsAlnum)
-	v.when(p.Holder.Kind > MyKeyID, "holder.kind", "unknown")
-	v.when(p.Holder.Min < 1 || p.Holder.Max > MaxHolderLen || p.Holder.Min > p.Holder.Max,
-		"holder.min", fmt.Sprintf("lengths run from 1 to %d", MaxHolderLen))
-	v.when(p.Holder.Kind == MyKeyID && (p.Holder.Chars != CharsUpper || p.Holder.Min != 8 || p.Holder.Max != 8),
-		"holder.chars", "a MyKey ID is 8 characters of upper")
-
-	v.when(p.Points.Digits < 1 || p.Points.Digits > 18, "points.digits", "1 to 18 digits")
-	v.when(p.Layout == LayoutFixed && !p.Points.ZeroFill, "points.zero_fill", "a fixed layout needs a fixed width")
-
-	check(v, "transaction.time", p.Transaction.Time, TimeSeconds, TimeMillis, TimeDashes, TimeSlashes, TimeISO)
-	check(v, "transaction.zone", p.Transaction.Zone, ZoneJST, ZoneUTC)
-	check(v, "transaction.join", p.Transaction.Join, "", "-", "_", ".", " ")
-	check(v, "transaction.reset", p.Transaction.Reset, ResetNever, ResetDay, ResetSecond)
-	check(v, "transaction.scope", p.Transaction.Scope, ScopeCloud, ScopeShop, ScopeTerminal)
-	v.when(p.Transaction.Digits < 0 || p.Transaction.Digits > maxSequenceWidth, "transaction.digits", "1 to 9 digits, or 0 for any number of them")
-	v.when(p.Layout == LayoutFixed && p.Transaction.Digits == 0, "transaction.digits", "a fixed layout needs a fixed width")
-}
-
-func (p Profile) validateHash(v *validation) {
-	// Letters and digits would read as part of a field, which is the ambiguity
-	// that a delimiter is there to end.
-	delimiter := func(s string) bool {
-		return len(s) <= 4 && !strings.ContainsFunc(s, func(r rune) bool {
-			return r > '~' || r < ' ' && r != '\t' && r != '\r' && r != '\n' || isAlnum(byte(r))
-		})
-	}
-	const allowed = "up to 4 characters of ASCII punctuation, space, tab or line end"
-	v.when(!delimiter(p.Hash.Join), "hash.join", allowed)
-	v.when(!delimiter(p.Hash.SecretJoin), "hash.secret_join", allowed)
-	check(v, "hash.place", p.Hash.Place, SecretSuffix, SecretPrefix, SecretBoth, SecretBetween)
-	check(v, "hash.secret", p.Hash.Secret, SecretRaw, SecretCP932, SecretHex, SecretBase64)
-	check(v, "hash.fields", p.Hash.Fields, HashBare, HashWritten)
-	check(v, "hash.eol", p.Hash.EOL, EOLNone, EOLLF, EOLCRLF)
-	check(v, "hash.text", p.Hash.Text, HashHexLower, HashHexUpper, HashHexAny, HashBase64, HashRaw)
-	v.when(p.Hash.Text == HashRaw && p.Records == RecordsMany && p.Layout != LayoutFixed,
-		"hash.text", "raw bytes can hold a line end, so that many records need a fixed layout")
-	v.when(p.Hash.Text == HashRaw && (p.Layout == LayoutLines || p.Layout == LayoutKeyValue),
-		"hash.text", "raw bytes cannot stand in a line")
-}
-
-func (p Profile) validateCipher(v *validation) {
-	c := p.Cipher
-	check(v, "cipher.mode", c.Mode, CipherCBC, CipherECB, CipherCTR, CipherCFB8, CipherCFB128, CipherEnvelope)
-	check(v, "cipher.iv", c.IV, IVNone, IVPrefixed, IVFixed, IVZero, IVKey, IVFileName, IVDerived)
-	check(v, "cipher.padding", c.Padding, PaddingPKCS7, PaddingZero, PaddingSpace, PaddingX923, PaddingISO10126, PaddingNone)
-	check(v, "cipher.key", c.Key, KeyRaw, KeyHex, KeyBase64, KeyEVPMD5, KeyEVPSHA256, KeyPBKDF2, KeyMySQL, KeyMD5)
-	check(v, "cipher.outer", c.Outer, OuterBinary, OuterBase64, OuterBase64W, OuterBase64M, OuterHexLower, OuterHexUpper)
-	check(v, "cipher.outer_eol", c.OuterEOL, EOLNone, EOLLF, EOLCRLF)
-
-	noIV := c.Mode == CipherECB || c.Mode == CipherEnvelope
-	v.when(noIV && c.IV != IVNone && c.IV != IVDerived, "cipher.iv", "this mode has no IV")
-	v.when(!noIV && c.IV == IVNone, "cipher.iv", "this mode needs an IV")
-	v.when(c.Mode == CipherEnvelope && c.IV == IVDerived, "cipher.iv", "an envelope has its own salt")
-	v.when((c.IV == IVDerived) != c.Key.salted(), "cipher.iv", "derived goes with a passphrase, and a passphrase with derived")
-	iv, err := hex.DecodeString(c.FixedIV)
-	v.when(c.IV == IVFixed && (err != nil || len(iv) != blockSize), "cipher.fixed_iv", "32 hexadecimal digits are needed")
-	v.when(c.IV != IVFixed && c.FixedIV != "", "cipher.fixed_iv", "unused")
-
-	v.when(c.Mode == CipherEnvelope && c.Padding != PaddingNone, "cipher.padding", "an envelope has none")
-	v.when((c.Mode == CipherCBC || c.Mode == CipherECB) && c.Padding == PaddingNone, "cipher.padding", "this mode works on whole blocks")
-	v.when(c.Mode == CipherEnvelope && (c.Key.salted() || c.Key == KeyMD5), "cipher.key", "an envelope needs a key, not a passphrase")
-	v.when(p.Hash.Text == HashRaw && !p.FinalEOL && (c.Padding == PaddingZero || c.Padding == PaddingSpace),
-		"cipher.padding", "a hash of raw bytes may end like it")
-
-	v.when(c.Key == KeyPBKDF2 && (c.Iterations < 1 || c.Iterations > maxIterations), "cipher.iterations", "1 to 10000000")
-	v.when(c.Key != KeyPBKDF2 && c.Iterations != 0, "cipher.iterations", "unused")
-	wraps := c.Outer == OuterBase64W || c.Outer == OuterBase64M
-	v.when(wraps && c.OuterEOL == EOLNone, "cipher.outer_eol", "wrapped lines need one")
-	v.when(c.Outer == OuterBinary && c.OuterEOL != EOLNone, "cipher.outer_eol", "unused with binary")
-}
-
-// validation collects faults.
-type validation struct{ faults []error }
-
-func (v *validation) add(axis, reason string) {
-	v.faults = append(v.faults, &ProfileError{Axis: axis, Reason: reason})
-}
-
-func (v *validation) when(bad bool, axis, reason string) {
-	if bad {
-		v.add(axis, reason)
-	}
-}
-
-// check finds a value that is none of the choices of its axis.
-func check[T ~string](v *validation, axis string, got T, choices ...T) {
-	if slices.Contains(choices, got) {
-		return
-	}
-	names := make([]string, len(choices))
-	for i, c := range choices {
-		names[i] = fmt.Sprintf("%q", string(c))
-	}
-	v.add(axis, fmt.Sprintf("%q is none of %s", string(got), strings.Join(names, ", ")))
-}
-
-// bytes gives the line end itself.
-func (e EOL) bytes() string {
-	switch e {
-	case EOLLF:
-		return "\n"
-	case EOLCRLF:
-		return "\r\n"
-	}
-	return ""
 }

@@ -192,3 +192,22 @@ func TestLint(t *testing.T) {
 		assert.NotEmpty(t, f.Text)
 	}
 }
+
+// A profile can come from anywhere. What is wrong with it is said in a line.
+func TestProfileErrorsAreShort(t *testing.T) {
+	good, err := json.Marshal(mergefile.Standard())
+	require.NoError(t, err)
+	long := strings.Repeat("9", 50_000)
+	for name, text := range map[string]string{
+		"a number":      strings.Replace(string(good), `"digits":9`, `"digits":`+long, 1),
+		"a name":        `{"` + strings.Repeat("x", 50_000) + `":1}`,
+		"a value":       strings.Replace(string(good), `"csv"`, `"`+long+`"`, 1),
+		"a text":        strings.Replace(string(good), `"digits":9`, `"digits":"`+long+`"`, 1),
+		"ten megabytes": strings.Replace(string(good), `"digits":9`, `"digits":`+strings.Repeat("9", 10<<20), 1),
+	} {
+		require.NotEqual(t, string(good), text, name)
+		_, err := mergefile.ParseProfile([]byte(text))
+		require.Error(t, err, name)
+		assert.Less(t, len(err.Error()), 500, name)
+	}
+}

@@ -75,14 +75,13 @@ type Reader struct {
 	size    int64
 	count   int64
 	kept    []Record
-	text    []byte // of a file that was decrypted in place
 	prints  *fingerprints
 	spool   *os.File
 	closed  bool
 	workers int
 }
 
-// NewReader verifies a whole file and then gives a Reader of its records.
+// NewReader verifies a whole file and returns a Reader of its records.
 //
 // If src can seek and be read at random, as an *os.File or a *bytes.Reader can,
 // it is read twice from its current offset on, and is not to be closed before
@@ -196,19 +195,19 @@ func (r *Reader) verify() error {
 	return nil
 }
 
-// acceptable says whether the number of records is one that a file may have,
+// acceptable reports whether the number of records is one that a file may have,
 // and every record is right.
 func (v *verdict) acceptable(o *opening) bool {
 	return v.ok && v.count >= 1 && v.count <= o.opts.MaxRecords && (o.p.Records == RecordsMany || v.count == 1)
 }
 
-// Len gives the number of records.
+// Len returns the number of records.
 func (r *Reader) Len() int64 { return r.count }
 
-// KeyID gives the identifier of the key that the file is under.
+// KeyID returns the identifier of the key that the file is under.
 func (r *Reader) KeyID() string { return r.o.key.ID() }
 
-// Records gives the records in the order of the file. It may be called again,
+// Records returns the records in the order of the file. It may be called again,
 // for another round from the first record.
 //
 // A large file is read and decrypted a second time for this. If reading fails,
@@ -252,10 +251,7 @@ func (r *Reader) again(use func([]Record) bool) error {
 		use(r.kept)
 		return nil
 	}
-	if r.text != nil {
-		return r.againInPlace(use)
-	}
-	src, err := r.o.reopen(r.ctx, io.NewSectionReader(r.at, 0, r.size))
+	src, err := r.o.reopen(io.NewSectionReader(r.at, 0, r.size))
 	if err == nil {
 		p := &pipeline{codec: r.o.codec, src: src, prints: r.prints, want: true, workers: r.workers}
 		var count int64
@@ -283,7 +279,7 @@ func (r *Reader) Close() error {
 		return nil
 	}
 	r.closed = true
-	r.kept, r.text = nil, nil
+	r.kept = nil
 	err := removeSpool(r.spool)
 	r.spool = nil
 	return err

@@ -3,32 +3,28 @@ package mergefile
 import (
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"strconv"
 
+	"github.com/mynakit/mynakit/internal/secret"
 	"github.com/mynakit/mynakit/mykey"
 )
 
 // MaxHolderLen is the greatest length of a holder's identifier, in bytes.
 // The identifier lives inside the [Holder], so that a [Record] is one value
 // without pointers and reading needs no memory for it.
-const MaxHolderLen = 32
+const MaxHolderLen = secret.MaxString
 
-// redacted is what a secret or a holder prints as.
-const redacted = "[redacted]"
-
-// ErrHolder says that a holder's identifier cannot stand in a merge file at
-// all: it is empty, longer than [MaxHolderLen], or has a character outside
+// ErrHolder is returned for a holder's identifier that cannot stand in a merge
+// file at all: it is empty, longer than [MaxHolderLen], or has a character outside
 // A-Z, a-z and 0-9. A [Profile] may narrow this further.
 var ErrHolder = errors.New("mergefile: a holder is 1 to 32 letters and digits")
 
-// Record is one line of a merge file (連携情報): a holder is to be given points
+// A Record is one line of a merge file (連携情報): a holder is to be given points
 // under a transaction number.
 // Source: システム設計書(活用マニュアル概要) III.14, III.15, III.17.
 //
-// A Record is comparable: two records are the same exactly when == says so.
-// It prints without its holder.
+// Records are equal with == exactly when their contents are. A Record shows
+// without its holder.
 type Record struct {
 	// Holder is field 1: who gets the points.
 	Holder Holder
@@ -47,31 +43,14 @@ type Record struct {
 func (r Record) AppendCanonical(dst []byte) []byte {
 	dst = append(dst, r.Holder.kind.String()...)
 	dst = append(dst, ',')
-	dst = append(dst, r.Holder.bytes()...)
+	dst = r.Holder.id.AppendTo(dst)
 	dst = append(dst, ',')
 	dst = strconv.AppendUint(dst, r.Points, 10)
 	dst = append(dst, ',')
 	return r.Transaction.append(dst)
 }
 
-// String gives points and transaction; the holder is redacted.
-func (r Record) String() string {
-	return redacted + " " + strconv.FormatUint(r.Points, 10) + " " + r.Transaction.String()
-}
-
-// Format prints as [Record.String] under every verb.
-func (r Record) Format(f fmt.State, _ rune) { io.WriteString(f, r.String()) }
-
-// LogValue logs points and transaction; the holder is redacted.
-func (r Record) LogValue() slog.Value {
-	return slog.GroupValue(
-		slog.String("holder", redacted),
-		slog.Uint64("points", r.Points),
-		slog.String("transaction", r.Transaction.String()),
-	)
-}
-
-// HolderKind says which of the two identifiers a holder is known by.
+// A HolderKind is one of the two identifiers that a holder is known by.
 type HolderKind uint8
 
 const (
@@ -83,7 +62,7 @@ const (
 	MyKeyID
 )
 
-// String gives "mall" or "mykey".
+// String returns "mall" or "mykey".
 func (k HolderKind) String() string {
 	if k == MyKeyID {
 		return "mykey"
@@ -91,7 +70,7 @@ func (k HolderKind) String() string {
 	return "mall"
 }
 
-// MarshalText gives the name of the kind, as [HolderKind.String] does.
+// MarshalText returns the name of the kind, as [HolderKind.String] does.
 func (k HolderKind) MarshalText() ([]byte, error) {
 	if k > MyKeyID {
 		return nil, fmt.Errorf("mergefile: no holder kind %d", uint8(k))
@@ -112,17 +91,17 @@ func (k *HolderKind) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Holder identifies the person whose points are merged. It is comparable and
-// prints as [redacted]; [Holder.Reveal] gives the identifier.
+// A Holder identifies the person whose points are merged. It is comparable and
+// shows as [redacted]; [Holder.Reveal] returns the identifier.
 type Holder struct {
+	secret.Hidden
 	kind HolderKind
-	n    uint8
-	id   [MaxHolderLen]byte
+	id   secret.String
 }
 
-// NewMallHolder makes a holder out of a mall point ID, 1 to 32 letters and
-// digits. The error is [ErrHolder].
-func NewMallHolder(id string) (Holder, error) {
+// NewMallHolder returns the holder with a mall point ID, 1 to 32 letters and
+// digits. It returns [ErrHolder] for another text.
+func NewMallHolder(id string) (h Holder, err error) {
 	if len(id) == 0 || len(id) > MaxHolderLen {
 		return Holder{}, ErrHolder
 	}
@@ -131,31 +110,35 @@ func NewMallHolder(id string) (Holder, error) {
 			return Holder{}, ErrHolder
 		}
 	}
-	h := Holder{kind: MallPointID, n: uint8(len(id))}
-	copy(h.id[:], id)
+	h.set(MallPointID, []byte(id))
 	return h, nil
 }
 
-// NewMyKeyHolder makes a holder out of a MyKey ID. The error is [ErrHolder],
-// for an ID that was never set.
-func NewMyKeyHolder(id mykey.ID) (Holder, error) {
+// NewMyKeyHolder returns the holder with a MyKey ID. It returns [ErrHolder] for
+// an ID that was never set.
+func NewMyKeyHolder(id mykey.ID) (h Holder, err error) {
 	parsed, err := mykey.ParseID(id.String())
 	if err != nil || parsed != id {
 		return Holder{}, ErrHolder
 	}
-	h := Holder{kind: MyKeyID}
-	h.n = uint8(copy(h.id[:], id.String()))
+	h.set(MyKeyID, []byte(id.String()))
 	return h, nil
 }
 
-// Kind says which identifier the holder is.
+// set makes h the holder with an identifier of up to MaxHolderLen bytes.
+func (h *Holder) set(kind HolderKind, id []byte) {
+	h.kind = kind
+	h.id.Set(id)
+}
+
+// Kind returns which identifier the holder is known by.
 func (h Holder) Kind() HolderKind { return h.kind }
 
-// Reveal gives the identifier itself, whichever kind it is; "" for the zero
+// Reveal returns the identifier itself, whichever kind it is; "" for the zero
 // Holder. It is personal data.
-func (h Holder) Reveal() string { return string(h.bytes()) }
+func (h Holder) Reveal() string { return h.id.Reveal() }
 
-// RevealMyKeyID gives the MyKey ID, and false if the holder is not known by
+// RevealMyKeyID returns the MyKey ID, and false if the holder is not known by
 // one.
 func (h Holder) RevealMyKeyID() (mykey.ID, bool) {
 	if h.kind != MyKeyID {
@@ -163,22 +146,4 @@ func (h Holder) RevealMyKeyID() (mykey.ID, bool) {
 	}
 	id, err := mykey.ParseID(h.Reveal())
 	return id, err == nil
-}
-
-func (h *Holder) bytes() []byte { return h.id[:h.n] }
-
-// String gives "[redacted]".
-func (h Holder) String() string { return redacted }
-
-// Format prints "[redacted]" under every verb.
-func (h Holder) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
-
-// LogValue logs "[redacted]".
-func (h Holder) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalJSON gives "[redacted]" as a JSON string.
-func (h Holder) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
-
-func isAlnum(c byte) bool {
-	return c-'0' <= 9 || c-'A' <= 25 || c-'a' <= 25
 }

@@ -28,7 +28,7 @@ func formatSidecar(keyID string, sum []byte) string {
 	return fmt.Sprintf("%s %s %x\n", sidecarMark, keyID, sum)
 }
 
-// parseSidecar gives ok only for what formatSidecar can have written.
+// parseSidecar reports ok only for what formatSidecar can have written.
 func parseSidecar(b []byte) (keyID string, sum []byte, ok bool) {
 	if len(b) > maxSidecar {
 		return "", nil, false
@@ -58,7 +58,7 @@ func (o *opening) openSidecar(ctx context.Context, s *source) error {
 			chosen = i
 		}
 	}
-	key, err := o.keys[max(chosen, 0)].derive(ctx, o.p.Cipher, sidecarInfo)
+	key, err := o.keys[max(chosen, 0)].derive(ctx, &o.p.Cipher, sidecarInfo)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (o *opening) openSidecar(ctx context.Context, s *source) error {
 	return nil
 }
 
-// finish says whether everything about the file but its records is right, once
+// finish reports whether everything about the file but its records is right, once
 // all of it has been read.
 func (s *source) finish() bool {
 	ok := !s.bad && !s.outer && !s.count.big

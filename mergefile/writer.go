@@ -2,9 +2,7 @@ package mergefile
 
 import (
 	"context"
-	"crypto/cipher"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -12,22 +10,22 @@ import (
 	"io"
 )
 
-// ErrDuplicate says that a record's transaction number was written before.
+// ErrDuplicate is returned when a record's transaction number was written before.
 var ErrDuplicate = errors.New("mergefile: a transaction number may not come twice")
 
-// ErrUnsorted says that a record comes out of order behind the first 65,536 of
+// ErrUnsorted is returned when a record comes out of order behind the first 65,536 of
 // a file, where a number that was written before cannot be told from one that
 // was not.
 var ErrUnsorted = errors.New("mergefile: behind the first 65536 records the transaction numbers must rise, or one that comes twice is not seen: sort the records")
 
-// ErrEmpty says that a file was closed without a record.
+// ErrEmpty is returned when a file was closed without a record.
 var ErrEmpty = errors.New("mergefile: a file holds at least one record")
 
-// ErrSingle says that a second record was written under a profile with
+// ErrSingle is returned when a second record was written under a profile with
 // RecordsOne.
 var ErrSingle = errors.New("mergefile: the profile has one record in a file")
 
-// FieldError says that a record has a field for which the profile has no
+// A FieldError is returned for a record that has a field for which the profile has no
 // spelling: a holder of the other kind or outside the grammar, points of zero
 // or too many digits, milliseconds where there are only seconds. It does not
 // hold the field's value.
@@ -40,11 +38,6 @@ func (e *FieldError) Error() string {
 	return "mergefile: the profile has no spelling for this " + e.Field
 }
 
-// String gives the field's name as columns and errors have it.
-func (f field) String() string {
-	return [...]string{"holder", "points", "transaction", "hash"}[f]
-}
-
 // WriterOptions are the choices in writing a file.
 type WriterOptions struct {
 	// Name is the file's name without directories. Only a profile with
@@ -55,26 +48,17 @@ type WriterOptions struct {
 	Sidecar io.Writer
 }
 
-// Writer writes a merge file, record by record; Close completes it. Memory does
-// not grow with the file. It is not safe for concurrent use.
+// A Writer writes a merge file, record by record; Close completes it. Memory
+// does not grow with the file. A Writer is not safe for concurrent use.
 type Writer struct {
 	codec   *codec
-	dst     io.Writer // under the outer form
-	outer   *outerWriter
+	dst     io.WriteCloser // the container
+	cipher  *encryption
 	mac     hash.Hash
 	sidecar io.Writer
 	keyID   string
 
-	mode    CipherMode
-	padding Padding
-	block   cipher.Block
-	cbc     cipher.BlockMode
-	stream  cipher.Stream
-	seal    *segments
-	index   int64
-
 	text    []byte // not yet encrypted
-	sealed  []byte
 	count   int64
 	numbers onePass
 	err     error
@@ -98,7 +82,7 @@ func NewWriter(ctx context.Context, dst io.Writer, p Profile, keys KeySource, op
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{dst: dst, mode: p.Cipher.Mode, padding: p.Cipher.Padding, keyID: key.ID()}
+	w := &Writer{keyID: key.ID()}
 	if w.codec, err = newCodec(p, secret); err != nil {
 		return nil, err
 	}
@@ -106,66 +90,25 @@ func NewWriter(ctx context.Context, dst io.Writer, p Profile, keys KeySource, op
 		if opts.Sidecar == nil || w.keyID == "" {
 			return nil, fmt.Errorf("%w: a sidecar needs a place to go and a key identifier", ErrKey)
 		}
-		mac, err := key.derive(ctx, p.Cipher, sidecarInfo)
+		mac, err := key.derive(ctx, &p.Cipher, sidecarInfo)
 		if err != nil {
 			return nil, err
 		}
 		w.mac, w.sidecar = hmac.New(sha256.New, mac), opts.Sidecar
-		w.dst = io.MultiWriter(dst, w.mac)
+		dst = io.MultiWriter(dst, w.mac)
 	}
-	if form, text := p.Cipher.outerForm(); text {
-		w.outer = &outerWriter{form: form, dst: w.dst}
-		w.dst = w.outer
-	}
-	if err := w.begin(ctx, p, key, opts.Name); err != nil {
+	w.dst = newContainerWriter(&p.Cipher, dst)
+	var front []byte
+	if w.cipher, front, err = newEncryption(ctx, &p, key, opts.Name); err != nil {
 		return nil, err
+	}
+	if len(front) > 0 {
+		if _, err := w.dst.Write(front); err != nil {
+			return nil, err
+		}
 	}
 	w.text = append(make([]byte, 0, chunkSize+carryRoom), w.codec.prolog...)
 	return w, nil
-}
-
-// begin writes what stands in front of the ciphertext.
-func (w *Writer) begin(ctx context.Context, p Profile, key Key, name string) error {
-	if p.Cipher.Mode == CipherEnvelope {
-		header, err := envelopeHeader(w.keyID)
-		if err != nil {
-			return err
-		}
-		if w.seal, err = newSegments(ctx, key, p.Cipher, header, p.Associated); err != nil {
-			return err
-		}
-		_, err = w.dst.Write(header)
-		return err
-	}
-	var prefix, salt []byte
-	switch p.Cipher.IV {
-	case IVPrefixed:
-		prefix = make([]byte, blockSize)
-		rand.Read(prefix)
-	case IVDerived:
-		prefix = append([]byte(saltMark), make([]byte, 8)...)
-		salt = prefix[len(saltMark):]
-		rand.Read(salt)
-	}
-	r, err := key.resolve(ctx, p.Cipher, salt)
-	if err != nil {
-		return err
-	}
-	iv, err := p.Cipher.iv(prefix, r.iv, name)
-	if err != nil {
-		return err
-	}
-	w.block = r.block
-	if w.mode == CipherCBC {
-		w.cbc = cipher.NewCBCEncrypter(r.block, iv)
-	} else {
-		w.stream = newStream(w.mode, r.block, iv, false)
-	}
-	if len(prefix) == 0 {
-		return nil
-	}
-	_, err = w.dst.Write(prefix)
-	return err
 }
 
 // Write adds a record. An error about the record leaves the file as it was, and
@@ -209,26 +152,7 @@ func (w *Writer) Write(r Record) error {
 
 // flush encrypts text, in place but for envelopes, and writes it.
 func (w *Writer) flush(text []byte, last bool) error {
-	switch {
-	case w.seal != nil:
-		nonce := segmentNonce(w.index, last)
-		w.sealed = w.seal.gcm.Seal(w.sealed[:0], nonce[:], text, w.seal.header)
-		w.index++
-		text = w.sealed
-	default:
-		if last {
-			text = w.padding.pad(text)
-		}
-		switch {
-		case w.cbc != nil:
-			w.cbc.CryptBlocks(text, text)
-		case w.stream != nil:
-			w.stream.XORKeyStream(text, text)
-		default:
-			encryptECB(w.block, text)
-		}
-	}
-	_, err := w.dst.Write(text)
+	_, err := w.dst.Write(w.cipher.encrypt(text, last))
 	return err
 }
 
@@ -247,8 +171,8 @@ func (w *Writer) Close() error {
 		return w.err
 	}
 	err := w.flush(w.text, true)
-	if err == nil && w.outer != nil {
-		err = w.outer.Close()
+	if err == nil {
+		err = w.dst.Close()
 	}
 	if err == nil && w.mac != nil {
 		_, err = io.WriteString(w.sidecar, formatSidecar(w.keyID, w.mac.Sum(nil)))

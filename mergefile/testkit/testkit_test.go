@@ -66,8 +66,6 @@ func TestVectors(t *testing.T) {
 		assert.NoError(t, v.Check(collect(mergefile.NewReader(ctx, bytes.NewReader(v.File), v.Profile, v.Key, v.Options()))), "whole")
 		assert.NoError(t, v.Check(collect(mergefile.NewReader(ctx, iotest.OneByteReader(bytes.NewReader(v.File)), v.Profile, v.Key, v.Options()))), "byte by byte")
 		assert.NoError(t, v.Check(collect(mergefile.NewReaderAt(ctx, bytes.NewReader(v.File), int64(len(v.File)), v.Profile, v.Key, v.Options()))), "random access")
-		own := append(make([]byte, 0, len(v.File)), v.File...)
-		assert.NoError(t, v.Check(collect(mergefile.NewReaderInPlace(ctx, own[:len(own):len(own)], v.Profile, v.Key, v.Options()))), "in place")
 		assert.NoError(t, v.Check(provisional(ctx, v)), "provisional")
 
 		diagnosis := mergefile.DiagnoseForDeveloper(ctx, v.File, v.Profile, v.Key, v.Options())

@@ -1,0 +1,225 @@
+package mergefile
+
+import (
+	"bytes"
+	"crypto/md5"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"strings"
+
+	"github.com/mynakit/mynakit/internal/md5pair"
+)
+
+// hashText is how the 16 bytes of field 4 are written. One hash has one spelling:
+// another would be a second spelling of the same record.
+type hashText struct {
+	min, max int          // characters
+	pairs    *[256]uint16 // the two hexadecimal digits of each byte
+	fold     bool         // read in either case
+	base64   *base64.Encoding
+	raw      bool // it can hold any byte
+}
+
+// hashTexts are the choices of HashForm.Text.
+var hashTexts = table[HashText, hashText]{
+	{HashHexLower, hashText{min: 32, max: 32, pairs: &lowerPairs}},
+	{HashHexUpper, hashText{min: 32, max: 32, pairs: &upperPairs}},
+	{HashHexAny, hashText{min: 32, max: 32, pairs: &lowerPairs, fold: true}},
+	{HashBase64, hashText{min: 24, max: 24, base64: base64.StdEncoding}},
+	{HashRaw, hashText{min: 16, max: 16, raw: true}},
+}
+
+var lowerPairs, upperPairs = digitPairs("0123456789abcdef"), digitPairs("0123456789ABCDEF")
+
+func digitPairs(digits string) (pairs [256]uint16) {
+	for i := range pairs {
+		pairs[i] = uint16(digits[i>>4]) | uint16(digits[i&15])<<8
+	}
+	return pairs
+}
+
+// append writes a hash.
+func (t *hashText) append(dst []byte, sum *[md5.Size]byte) []byte {
+	switch {
+	case t.raw:
+		return append(dst, sum[:]...)
+	case t.base64 != nil:
+		return t.base64.AppendEncode(dst, sum[:])
+	}
+	for _, b := range sum {
+		dst = binary.LittleEndian.AppendUint16(dst, t.pairs[b])
+	}
+	return dst
+}
+
+// spells reports whether b can be a hash: whether there is one that is written
+// like this.
+func (t *hashText) spells(b []byte) bool {
+	var sum [24]byte // what 32 characters of base64 decode to
+	var room [2 * len(sum)]byte
+	n, err := md5.Size, error(nil)
+	switch {
+	case len(b) < t.min || len(b) > t.max:
+		return false
+	case t.raw:
+		return true
+	case t.base64 != nil:
+		n, err = t.base64.Decode(sum[:], b)
+	default:
+		if t.fold {
+			b = bytes.ToLower(b)
+		}
+		n, err = hex.Decode(sum[:], b)
+	}
+	return err == nil && n == md5.Size && string(t.append(room[:0], (*[md5.Size]byte)(sum[:]))) == string(b)
+}
+
+// sumLen is the length that a hash's input is given room for. Longer ones,
+// which a long secret makes, grow the slice once.
+const sumLen = 512
+
+// input appends what MD5 is taken over.
+func (c *codec) input(dst []byte, f *fields) []byte {
+	if !c.straight {
+		return c.appendInput(dst, f)
+	}
+	dst = put(dst, f.rec[:len(f.rec)-len(f.bare[fieldHash])])
+	dst = put(dst, c.secret)
+	if c.tail != "" {
+		dst = append(dst, c.tail...)
+	}
+	return dst
+}
+
+// put appends src. It is append, but for a short src with room behind it and
+// behind dst: a fixed number of bytes is copied in a third of the time.
+func put(dst, src []byte) []byte {
+	const most = 64
+	n := len(dst)
+	if len(src) > most || cap(src) < most || cap(dst) < n+most {
+		return append(dst, src...)
+	}
+	*(*[most]byte)(dst[n : n+most]) = *(*[most]byte)(src[:most])
+	return dst[:n+len(src)]
+}
+
+// appendInput is input for whatever the line looks like.
+func (c *codec) appendInput(dst []byte, f *fields) []byte {
+	h := &c.p.Hash
+	from := &f.bare
+	if h.Fields == HashWritten {
+		from = &f.written
+	}
+	if h.Place == SecretPrefix || h.Place == SecretBoth {
+		dst = append(append(dst, c.secret...), h.SecretJoin...)
+	}
+	for i := range fieldHash {
+		switch {
+		case i == 0:
+		case h.Place == SecretBetween:
+			dst = append(append(append(dst, h.SecretJoin...), c.secret...), h.SecretJoin...)
+		default:
+			dst = append(dst, h.Join...)
+		}
+		dst = append(dst, from[i]...)
+	}
+	if h.Place == SecretSuffix || h.Place == SecretBoth {
+		dst = append(append(dst, h.SecretJoin...), c.secret...)
+	}
+	return append(dst, c.tail...)
+}
+
+// hashes takes the MD5s of records, two at a time, and compares them with what
+// the records say, without a branch that depends on the outcome.
+type hashes struct {
+	form  *hashText
+	n     int // waiting: 0 or 1
+	wrong uint64
+	input [2][]byte
+	want  [2][]byte
+	room  [2][sumLen]byte
+	text  [sumLen]byte
+}
+
+// begin makes ready for a piece of text.
+func (h *hashes) begin(form *hashText) { h.form, h.n, h.wrong = form, 0, 0 }
+
+// next returns room for the input of the next hash.
+func (h *hashes) next() []byte { return h.room[h.n][:0] }
+
+// add takes the input, and the hash that it should have, as it is written. A
+// record that is bad anyway has the same work done.
+func (h *hashes) add(input, want []byte, good bool) {
+	if !good {
+		h.wrong |= 1
+		want = h.text[:h.form.max]
+	}
+	h.input[h.n], h.want[h.n] = input, want
+	if h.n == 0 {
+		h.n = 1
+		return
+	}
+	h.n = 0
+	x, y := md5pair.Sum(h.input[0], h.input[1])
+	h.compare(h.want[0], &x)
+	h.compare(h.want[1], &y)
+}
+
+func (h *hashes) compare(want []byte, got *[md5.Size]byte) {
+	if p := h.form.pairs; p != nil && len(want) == 2*md5.Size && !h.form.fold {
+		for i := 0; i < md5.Size; i += 4 {
+			h.wrong |= binary.LittleEndian.Uint64(want[2*i:]) ^
+				(uint64(p[got[i]]) | uint64(p[got[i+1]])<<16 | uint64(p[got[i+2]])<<32 | uint64(p[got[i+3]])<<48)
+		}
+		return
+	}
+	if h.form.fold {
+		want = bytes.ToLower(want)
+	}
+	h.wrong |= uint64(1 ^ subtle.ConstantTimeCompare(h.form.append(h.text[:0], got), want))
+}
+
+// right reports, at the end, whether all of them were.
+func (h *hashes) right() bool {
+	if h.n == 1 {
+		sum := md5.Sum(h.input[0])
+		h.compare(h.want[0], &sum)
+	}
+	return h.wrong == 0
+}
+
+// verifies reports whether one record has the hash that it should have.
+func (c *codec) verifies(f *fields) bool {
+	var h hashes
+	h.begin(&c.hash)
+	h.add(c.input(h.next(), f), f.bare[fieldHash], true)
+	return h.right()
+}
+
+func (p *Profile) validateHash(v *validation) {
+	// Letters and digits would read as part of a field, which is the ambiguity
+	// that a delimiter is there to end.
+	delimiter := func(s string) bool {
+		return len(s) <= 4 && !strings.ContainsFunc(s, func(r rune) bool {
+			return r > '~' || r < ' ' && r != '\t' && r != '\r' && r != '\n' || isAlnum(byte(r))
+		})
+	}
+	const allowed = "up to 4 characters of ASCII punctuation, space, tab or line end"
+	h, l := &p.Hash, layouts.row(p.Layout)
+	v.when(!delimiter(h.Join), "hash.join", allowed)
+	v.when(!delimiter(h.SecretJoin), "hash.secret_join", allowed)
+	check(v, "hash.place", h.Place, secretPlaces...)
+	check(v, "hash.secret", h.Secret, secretForms.names()...)
+	check(v, "hash.fields", h.Fields, HashBare, HashWritten)
+	check(v, "hash.eol", h.EOL, eols.names()...)
+	check(v, "hash.text", h.Text, hashTexts.names()...)
+	raw := hashTexts.row(h.Text).raw
+	v.when(raw && p.Records == RecordsMany && !l.fixed, "hash.text", "raw bytes can hold a line end, so that many records need a fixed layout")
+	v.when(raw && l.lines, "hash.text", "raw bytes cannot stand in a line")
+	v.when(raw && !p.FinalEOL && paddings.row(p.Cipher.Padding).mark == markFill, "cipher.padding", "a hash of raw bytes may end like it")
+}
+
+// secretPlaces are the choices of HashForm.Place.
+var secretPlaces = []SecretPlace{SecretSuffix, SecretPrefix, SecretBoth, SecretBetween}
