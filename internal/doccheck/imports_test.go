@@ -30,7 +30,7 @@ var rooms = []struct{ pkg, imports string }{
 	{"mykey/advice", "apdu jpki/... mykey/... ticket/... mergefile/..."},
 	{"ticket", "mykey internal/sqldb golang.org/x/text"},
 	{"ticket/paper", "ticket mykey golang.org/x/text github.com/boombuler/barcode"},
-	{"mergefile", "mykey golang.org/x/text"},
+	{"mergefile", "mykey internal/cp932 internal/md5pair golang.org/x/text"},
 	{"mergefile/ledger", "mergefile mykey internal/sqldb internal/mark"},
 	{"mergefile/inbox", "mergefile mergefile/ledger github.com/fsnotify/fsnotify golang.org/x/sys"},
 	{"mergefile/outbox", "mergefile mykey internal/sqldb internal/mark"},
