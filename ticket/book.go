@@ -3,7 +3,6 @@ package ticket
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -86,6 +85,15 @@ type Config struct {
 	// negative value means one try.
 	RetryFor time.Duration
 	Policy   Policy
+	// CheckKinds makes the book look at [Terminal].Kind: only terminals that
+	// issue tickets (ウ) issue, reprint, replace and cancel, and only those
+	// that take points or issue tickets (イ, ウ) inspect and redeem.
+	CheckKinds bool
+	// Refund, if not nil, gives the points of a paid ticket back when
+	// [Book.Cancel] takes the ticket back, in the same transaction. It is
+	// called before the ticket is locked. Its error keeps the ticket as it is.
+	// [Ticket].Payment is the key under which the points were taken.
+	Refund func(ctx context.Context, tx *sql.Tx, t Ticket, at Terminal) error
 	// Keys seal and open QR codes. Without a key there are no QR codes, and
 	// every code that looks like one is refused.
 	Keys Keys
@@ -94,6 +102,9 @@ type Config struct {
 	Audit func(context.Context, Event)
 	// AuditKey, if not zero, keys [Event].Ref.
 	AuditKey AuditKey
+	// Unresolved opens the book although lost transactions are written down,
+	// for [Book.Losses] and [Book.Resolve].
+	Unresolved bool
 	// Clock, if not nil, returns the current time. It is for tests. If it is
 	// nil, the clock of a PostgreSQL server decides, so that all programs
 	// agree; on SQLite the system's clock does.
@@ -110,8 +121,9 @@ type Book struct {
 	db      *sqldb.DB
 	cfg     Config
 	policy  Policy
-	guesses guesses
+	guesses *guesses
 	draw    func() Number
+	tx      *sql.Tx // of somebody else; nil: each call has its own
 }
 
 // Open creates or upgrades the tables in db and returns a Book on them. The
@@ -121,9 +133,10 @@ type Book struct {
 // power cut. The Book does not close db.
 //
 // Open returns [ErrPolicy] if db is nil or the policy is out of range, and
-// [ErrSecret] if a key is unusable. Other errors say that the engine or the
-// prefix is unusable, that a newer program made the tables, or are the
-// driver's.
+// [ErrSecret] if a key is unusable. It returns a [*SchemaError] if a newer
+// program made the tables, and an [*UnresolvedError] if a transaction was lost.
+// Other errors say that the engine or the prefix is unusable, or are the
+// driver's, wrapped.
 func Open(ctx context.Context, db *sql.DB, cfg Config) (*Book, error) {
 	if db == nil {
 		return nil, fmt.Errorf("%w: no database", ErrPolicy)
@@ -136,34 +149,11 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Book, error) {
 		return nil, err
 	}
 	cfg.Keys = append(Keys(nil), cfg.Keys...)
-	d, err := sqldb.Open(ctx, db, schema, sqldb.Config{Prefix: cfg.Prefix, RetryFor: cfg.RetryFor, Clock: cfg.Clock, Prepare: often})
+	d, err := sqldb.Open(ctx, db, schema, sqldb.Config{Prefix: cfg.Prefix, RetryFor: cfg.RetryFor, Clock: cfg.Clock, Prepare: often, Unresolved: cfg.Unresolved})
 	if err != nil {
 		return nil, fmt.Errorf("ticket: open: %w", err)
 	}
-	return &Book{db: d, cfg: cfg, policy: policy, draw: NewNumber}, nil
-}
-
-// An answer is an error that is returned to the caller as it is: it does not
-// come from the database.
-type answer struct{ error }
-
-func (a answer) Unwrap() error { return a.error }
-
-// failed returns the error of a call: an answer as it is, and an error of the
-// database with the name of the act.
-func failed(act string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if a, ok := errors.AsType[answer](err); ok {
-		return a.error
-	}
-	return fmt.Errorf("ticket: %s: %w", act, err)
-}
-
-// write runs fn in a durable transaction.
-func (b *Book) write(ctx context.Context, act string, fn func(ctx context.Context, tx *sqldb.Tx) error) error {
-	return failed(act, b.db.Write(ctx, fn))
+	return &Book{db: d, cfg: cfg, policy: policy, guesses: new(guesses), draw: NewNumber}, nil
 }
 
 // QR returns the text of the ticket's QR code; see [Keys.Seal].

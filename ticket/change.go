@@ -2,8 +2,11 @@ package ticket
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 
 	"github.com/mynakit/mynakit/internal/sqldb"
+	"github.com/mynakit/mynakit/mykey"
 )
 
 // A Receipt is the answer to a call that changed a ticket.
@@ -25,7 +28,7 @@ type Receipt struct {
 // A repeated attempt counts no further paper.
 //
 // Reprint returns [ErrTerminal], [ErrScope] or [ErrKey] for malformed input,
-// [ErrNotFound] if there is no such ticket, and a [*StateError] if the ticket
+// [ErrKind] for a terminal of another kind, [ErrNotFound] if there is no such ticket, and a [*StateError] if the ticket
 // is not live. It returns [ErrClock] if the clock is before the issue.
 func (b *Book) Reprint(ctx context.Context, at Terminal, n Number, attempt string) (Receipt, error) {
 	return b.change(ctx, OpReprint, at, n, attempt, b.reprint)
@@ -34,8 +37,10 @@ func (b *Book) Reprint(ctx context.Context, at Terminal, n Number, attempt strin
 // Cancel takes a live ticket back before use (取消). Of any number of calls,
 // one wins. The attempt names this press of the button: the same terminal can
 // repeat it after a lost answer. Any other call on a cancelled ticket fails.
+// [Config].Refund gives the points of a paid ticket back.
 //
-// The errors are those of [Book.Reprint].
+// The errors are those of [Book.Reprint] and of Refund. [ErrPaid] is returned
+// for a paid ticket if there is no Refund.
 func (b *Book) Cancel(ctx context.Context, at Terminal, n Number, attempt string) (Receipt, error) {
 	return b.change(ctx, OpCancel, at, n, attempt, b.cancel)
 }
@@ -55,23 +60,43 @@ func (b *Book) Replace(ctx context.Context, at Terminal, n Number, attempt strin
 type changer func(ctx context.Context, tx *sqldb.Tx, at Terminal, n Number, attempt string) (Receipt, error)
 
 func (b *Book) change(ctx context.Context, op Op, at Terminal, n Number, attempt string, do changer) (Receipt, error) {
-	if err := at.Check(); err != nil {
+	if err := b.checkIssuer(at); err != nil {
 		return Receipt{}, err
 	}
 	if !validKey(attempt) {
 		return Receipt{}, ErrKey
 	}
 	var r Receipt
-	err := b.write(ctx, string(op), func(ctx context.Context, tx *sqldb.Tx) (err error) {
+	err := b.write(ctx, func(ctx context.Context, tx *sqldb.Tx) (err error) {
 		r, err = do(ctx, tx, at, n, attempt)
 		return err
 	})
+	if errors.Is(err, errRepeated) {
+		err = nil // and what was done before it was seen is rolled back
+	}
 	if err != nil {
-		return Receipt{}, err
+		return Receipt{}, failed(string(op), err)
+	}
+	if n.IsZero() {
+		n = r.Ticket.Number
 	}
 	b.note(ctx, Event{Op: op, Terminal: at, Points: r.Ticket.Points, Repeated: r.Repeated}, n)
 	return r, nil
 }
+
+// checkIssuer checks a terminal that issues tickets.
+func (b *Book) checkIssuer(at Terminal) error {
+	if err := at.Check(); err != nil {
+		return err
+	}
+	if b.cfg.CheckKinds && at.Kind&mykey.TicketTerminal == 0 {
+		return ErrKind
+	}
+	return nil
+}
+
+// errRepeated rolls a transaction back whose receipt is a repeated one.
+var errRepeated = errors.New("repeated")
 
 func (b *Book) reprint(ctx context.Context, tx *sqldb.Tx, at Terminal, n Number, attempt string) (Receipt, error) {
 	t, m, err := b.lock(ctx, tx, at.Scope, n)
@@ -93,10 +118,37 @@ func (b *Book) reprint(ctx context.Context, tx *sqldb.Tx, at Terminal, n Number,
 }
 
 func (b *Book) cancel(ctx context.Context, tx *sqldb.Tx, at Terminal, n Number, attempt string) (Receipt, error) {
+	// The holder's points are locked before the ticket, so the ticket is read
+	// unlocked first.
+	t, err := find(ctx, tx.Queries, byNumber, at.Scope, n)
+	if err != nil {
+		return Receipt{}, err
+	}
+	refunded := t.State == Issued && t.Payment != ""
+	if refunded {
+		if b.cfg.Refund == nil {
+			return Receipt{}, answer{ErrPaid}
+		}
+		err := tx.Call(context.WithValue(ctx, cancelling{}, n), "refund of "+t.Payment, func(ctx context.Context, sqlTx *sql.Tx) error {
+			return answered(b.cfg.Refund(ctx, sqlTx, t, at))
+		})
+		if err != nil {
+			return Receipt{}, err
+		}
+	}
 	t, m, err := b.lock(ctx, tx, at.Scope, n)
 	if err != nil {
 		return Receipt{}, err
 	}
+	r, err := b.end(ctx, tx, t, m, at, attempt)
+	if err == nil && r.Repeated && refunded {
+		err = errRepeated // another call of this attempt came in between
+	}
+	return r, err
+}
+
+// end cancels a locked ticket.
+func (b *Book) end(ctx context.Context, tx *sqldb.Tx, t Ticket, m moment, at Terminal, attempt string) (Receipt, error) {
 	if t.State == Cancelled && t.endedBy(at, attempt) {
 		return Receipt{Ticket: t, Repeated: true}, nil
 	}
@@ -104,8 +156,37 @@ func (b *Book) cancel(ctx context.Context, tx *sqldb.Tx, at Terminal, n Number, 
 	if err != nil {
 		return Receipt{}, answer{err}
 	}
-	t.State, t.EndedAt, t.EndedBy, t.Attempt = Cancelled, now, at.ID, attempt
+	t.State, t.EndedAt, t.EndedBy, t.EndedAtPlace, t.Attempt = Cancelled, now, at.ID, at.Place, attempt
 	return Receipt{Ticket: t}, update(ctx, tx, t)
+}
+
+// cancelling is the key of a context value: the number of a ticket that Cancel
+// takes back in this transaction, while Refund runs.
+type cancelling struct{}
+
+// CancelPaid takes a live ticket back that was paid under a key, and calls no
+// Refund. It is for the keeper of the points, within the transaction in which
+// it gives them back; see the example of Order. Within Refund it changes
+// nothing, since Cancel takes the ticket back.
+//
+// The errors are those of [Book.Cancel]. [ErrNotFound] means that no ticket was
+// paid under the key.
+func (b *Book) CancelPaid(ctx context.Context, at Terminal, payment, attempt string) (Receipt, error) {
+	return b.change(ctx, OpCancel, at, Number{}, attempt, func(ctx context.Context, tx *sqldb.Tx, at Terminal, _ Number, attempt string) (Receipt, error) {
+		// The latest of those that replaced each other.
+		t, err := find(ctx, tx.Queries, byPayment, at.Scope, payment)
+		if err != nil {
+			return Receipt{}, err
+		}
+		if ctx.Value(cancelling{}) == t.Number {
+			return Receipt{Ticket: t}, nil
+		}
+		t, m, err := b.lock(ctx, tx, at.Scope, t.Number)
+		if err != nil {
+			return Receipt{}, err
+		}
+		return b.end(ctx, tx, t, m, at, attempt)
+	})
 }
 
 func (b *Book) replace(ctx context.Context, tx *sqldb.Tx, at Terminal, n Number, attempt string) (Receipt, error) {
@@ -127,11 +208,12 @@ func (b *Book) replace(ctx context.Context, tx *sqldb.Tx, at Terminal, n Number,
 		return Receipt{}, answer{err}
 	}
 	out := Batch{Tickets: []Ticket{{Scope: t.Scope, Points: t.Points, Until: t.Until, State: Issued,
-		IssuedAt: now, IssuedBy: at.ID, OrderKey: attempt, Prints: 1, Replaces: t.Number}}}
-	taken := func(int, Ticket) error { return ErrConflict }
+		IssuedAt: now, IssuedBy: at.ID, OrderKey: attempt, Prints: 1, Replaces: t.Number,
+		Account: t.Account, Payment: t.Payment}}}
+	taken := func(int, Ticket) error { return answer{ErrConflict} }
 	if err := b.store(ctx, tx, t.Scope, &out, taken); err != nil {
 		return Receipt{}, err
 	}
-	t.State, t.EndedAt, t.EndedBy, t.ReplacedBy = Replaced, now, at.ID, out.Tickets[0].Number
+	t.State, t.EndedAt, t.EndedBy, t.EndedAtPlace, t.ReplacedBy = Replaced, now, at.ID, at.Place, out.Tickets[0].Number
 	return Receipt{Ticket: out.Tickets[0]}, update(ctx, tx, t)
 }

@@ -66,12 +66,16 @@ const settleMargin = time.Minute
 // makes it final if it is over.
 func (b *Book) final(ctx context.Context, scope Scope, end time.Time) (bool, error) {
 	over := func(m moment) bool { return !m.closed.Before(end) || !m.now.Before(end.Add(settleMargin)) }
-	m, err := b.moment(ctx, b.db.Queries, scope)
+	q, err := b.queries(ctx)
+	if err != nil {
+		return false, err
+	}
+	m, err := b.moment(ctx, q, scope)
 	if err != nil || !over(m) || !m.closed.Before(end) {
 		return over(m), err
 	}
 	final := false
-	err = b.db.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+	err = b.write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		// This waits for every change that is under way.
 		if err := b.lockPeriods(ctx, tx, scope, "pg_advisory_xact_lock"); err != nil {
 			return err
@@ -89,11 +93,15 @@ func (b *Book) final(ctx context.Context, scope Scope, end time.Time) (bool, err
 
 // look returns a ticket as it is stored, and the moment.
 func (b *Book) look(ctx context.Context, scope Scope, n Number) (Ticket, moment, error) {
-	t, err := find(ctx, b.db.Queries, byNumber, scope, n)
+	q, err := b.queries(ctx)
 	if err != nil {
 		return Ticket{}, moment{}, err
 	}
-	m, err := b.moment(ctx, b.db.Queries, scope)
+	t, err := find(ctx, q, byNumber, scope, n)
+	if err != nil {
+		return Ticket{}, moment{}, err
+	}
+	m, err := b.moment(ctx, q, scope)
 	return t, m, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/mynakit/mynakit/internal/sqldb"
+	"github.com/mynakit/mynakit/mykey"
 )
 
 // A Presentation is a ticket put on a counter.
@@ -40,7 +41,7 @@ func (p Presentation) check() error {
 // Inspect returns a ticket that could be redeemed here and now
 // (ポイント券情報読取), and changes nothing. For every other code it returns
 // [ErrRefused]. It returns [ErrTerminal], [ErrScope] or [ErrKey] for malformed
-// input of the program's own.
+// input of the program's own, and [ErrKind] for a terminal of another kind.
 func (b *Book) Inspect(ctx context.Context, p Presentation) (Ticket, error) {
 	var t Ticket
 	err := b.atCounter(ctx, OpInspect, p, func(n Number, g *guess) (e Event, err error) {
@@ -114,7 +115,7 @@ func (b *Book) redeem(ctx context.Context, p Presentation, n Number, g *guess) (
 		err = decide(t, m)
 	}
 	if err == nil {
-		err = b.db.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		err = b.write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 			t, m, err := b.lock(ctx, tx, p.Terminal.Scope, n)
 			if err != nil {
 				return err
@@ -164,13 +165,19 @@ func (b *Book) atCounter(ctx context.Context, op Op, p Presentation, do func(n N
 	if err := p.check(); err != nil {
 		return err
 	}
+	if b.cfg.CheckKinds && p.Terminal.Kind&(mykey.PointTerminal|mykey.TicketTerminal) == 0 {
+		return ErrKind
+	}
 	n, why := b.read(p)
 	e := Event{Reason: why}
 	if why == "" {
 		var err error
-		if isQR(p.Code.text.Reveal()) {
+		switch {
+		case isQR(p.Code.text.Reveal()):
 			e, err = do(n, nil)
-		} else {
+		case b.tx != nil:
+			return ErrTyped
+		default:
 			e, err = b.typed(ctx, p.Terminal, n, do)
 		}
 		if err != nil {

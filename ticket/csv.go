@@ -16,8 +16,8 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// Encoding is how a CSV file's text is written. Excel opens both by a double
-// click.
+// An Encoding is the character encoding of a CSV file. Excel opens both by a
+// double click.
 type Encoding uint8
 
 const (
@@ -25,27 +25,28 @@ const (
 	ShiftJIS                 // Windows code page 932
 )
 
-// CSV says how settlement files are written. The zero CSV is usable.
+// CSV holds the choices for settlement files. The zero CSV is usable.
 type CSV struct {
 	Encoding Encoding
-	// Place, if set, gives the 端末設置場所 of a terminal ID. A name that
-	// Excel would take for a formula gets an apostrophe in front.
+	// Place, if not nil, returns the 端末設置場所 of a terminal ID, for
+	// redemptions without a place. A name that Excel would take for a formula
+	// gets an apostrophe in front.
 	Place func(terminal string) string
 }
 
-// CSVError says where a CSV file cannot be written or read.
+// A CSVError reports where a CSV file cannot be written or read.
 type CSVError struct {
 	Line   int // from 1, the header's
 	Column int // from 1, or 0 for the line as a whole
 	Err    error
 }
 
-// Error names the place and the fault.
+// Error returns the place and the fault.
 func (e *CSVError) Error() string {
 	return fmt.Sprintf("ticket: line %d, column %d: %v", e.Line, e.Column, e.Err)
 }
 
-// Unwrap gives Err.
+// Unwrap returns Err.
 func (e *CSVError) Unwrap() error { return e.Err }
 
 // ErrUnmappable is within a [*CSVError] when the encoding lacks a character,
@@ -54,8 +55,13 @@ var ErrUnmappable = errors.New("a character that the encoding does not have")
 
 var (
 	summaryHeader = []string{"端末ID", "端末設置場所", "取引回数合計", "利用ポイント数合計"}
-	detailHeader  = []string{"消込日時", "端末ID", "端末設置場所", "発券番号", "利用ポイント数", "有効期限", "受取日"}
+	// Columns are added at the end, so that the header says which version a
+	// file is of.
+	detailHeader = []string{"消込日時", "端末ID", "端末設置場所", "発券番号", "利用ポイント数", "有効期限", "受取日", "アカウント"}
 )
+
+// detailColumns is the number of columns of the first version.
+const detailColumns = 7
 
 const (
 	csvTime = "2006/01/02 15:04:05"
@@ -64,14 +70,14 @@ const (
 
 // WriteSettlement writes a settlement as CSV with CRLF line ends (集計表): a
 // header, a line for each terminal, one for the total (合計) and one for what
-// lapsed (失効). The error is a [*CSVError] or w's.
+// lapsed (失効). It returns a [*CSVError] or the error of w.
 func (c CSV) WriteSettlement(w io.Writer, s Settlement) error {
 	out := c.writer(w)
 	out.write(summaryHeader...)
 	total := func(name, place string, t Total) {
 		out.write(name, place, strconv.FormatInt(t.Tickets, 10), strconv.FormatInt(t.Points, 10))
 	}
-	for _, t := range s.Terminals {
+	for _, t := range s.Terminals() {
 		total(t.Terminal, c.place(t.Terminal), t.Total)
 	}
 	total("合計", "", s.Redeemed)
@@ -80,8 +86,9 @@ func (c CSV) WriteSettlement(w io.Writer, s Settlement) error {
 }
 
 // WriteDetails writes details as CSV with CRLF line ends (明細表), which
-// [CSV.ReadDetails] reads back to the second. The numbers are written whole:
-// they are used up. The error is a [*CSVError], the sequence's, or w's.
+// [CSV.ReadDetails] reads back to the second. The numbers are written whole,
+// since they are used up. WriteDetails returns a [*CSVError], or the error of
+// the sequence or of w.
 func (c CSV) WriteDetails(w io.Writer, details iter.Seq2[Detail, error]) error {
 	out := c.writer(w)
 	out.write(detailHeader...)
@@ -89,8 +96,8 @@ func (c CSV) WriteDetails(w io.Writer, details iter.Seq2[Detail, error]) error {
 		if err != nil {
 			return err
 		}
-		out.write(d.RedeemedAt.In(jst).Format(csvTime), d.Terminal, c.place(d.Terminal), d.Number.Display(),
-			strconv.FormatInt(d.Points, 10), slashed(d.Until), slashed(d.Accepted))
+		out.write(d.RedeemedAt.In(jst).Format(csvTime), d.Terminal, c.placeOf(d), d.Number.Display(),
+			strconv.FormatInt(d.Points, 10), slashed(d.Until), slashed(d.Accepted), d.Account)
 		if out.err != nil {
 			break
 		}
@@ -100,11 +107,23 @@ func (c CSV) WriteDetails(w io.Writer, details iter.Seq2[Detail, error]) error {
 
 func slashed(d Date) string { return strings.ReplaceAll(d.String(), "-", "/") }
 
+// placeOf returns the place of a redemption, as of then if it is known.
+func (c CSV) placeOf(d Detail) string {
+	if d.Place != "" {
+		return plain(d.Place)
+	}
+	return c.place(d.Terminal)
+}
+
 func (c CSV) place(terminal string) string {
 	if c.Place == nil {
 		return ""
 	}
-	p := c.Place(terminal)
+	return plain(c.Place(terminal))
+}
+
+// plain keeps Excel from taking a text for a formula.
+func plain(p string) string {
 	if p != "" && strings.ContainsRune("=+-@\t\r＝＋－＠", []rune(p)[0]) {
 		return "'" + p
 	}
@@ -170,10 +189,11 @@ func (w *csvWriter) close() error {
 // maxRecord bounds one line of a details file, in bytes.
 const maxRecord = 16 << 10
 
-// ReadDetails reads a file that [CSV.WriteDetails] wrote, for the other side
-// to [Tally]. The 端末設置場所 is passed over. Every fault is a [*CSVError]
-// that wraps [ErrCSV] or says more, and ends the sequence, as does an error
-// of r. Memory does not grow with the file.
+// ReadDetails reads a file that [CSV.WriteDetails] wrote, also one of an
+// earlier version without accounts, for the other side to [Tally]. It ignores
+// the 端末設置場所. A fault is a [*CSVError] that wraps [ErrCSV] or a more
+// specific error. It ends the sequence, as does an error of r. Memory does not
+// grow with the file.
 func (c CSV) ReadDetails(r io.Reader) iter.Seq2[Detail, error] {
 	return func(yield func(Detail, error) bool) {
 		line := 1
@@ -193,7 +213,7 @@ func (c CSV) ReadDetails(r io.Reader) iter.Seq2[Detail, error] {
 		}
 		in := &recordReader{r: r}
 		rows := csv.NewReader(in)
-		rows.FieldsPerRecord = len(detailHeader)
+		rows.FieldsPerRecord = 0 // as many as the header has
 		rows.ReuseRecord = true
 		for ; ; line++ {
 			in.left = maxRecord
@@ -212,6 +232,10 @@ func (c CSV) ReadDetails(r io.Reader) iter.Seq2[Detail, error] {
 				return
 			}
 			if line == 1 {
+				if len(row) < detailColumns || len(row) > len(detailHeader) {
+					fail(0, fmt.Errorf("%w: another header", ErrCSV))
+					return
+				}
 				for i := range row {
 					if row[i] != detailHeader[i] {
 						fail(i+1, fmt.Errorf("%w: another header", ErrCSV))
@@ -252,6 +276,12 @@ func parseDetail(row []string) (d Detail, column int, err error) {
 	if row[6] != "" {
 		if d.Accepted, err = parseSlashed(row[6]); err != nil {
 			return d, 7, err
+		}
+	}
+	if len(row) > detailColumns {
+		d.Account = strings.Clone(row[7])
+		if !validAccount(d.Account) {
+			return d, 8, ErrAccount
 		}
 	}
 	return d, 0, nil

@@ -177,7 +177,7 @@ func ExampleBook_Settle() {
 	fmt.Println(err)
 	// Output:
 	// {3 1800} final: false
-	// [{Terminal:000002 Ours:{Tickets:3 Points:1800} Other:{Tickets:2 Points:1300}}]
+	// [{Terminal:000002 Account: Ours:{Tickets:3 Points:1800} Other:{Tickets:2 Points:1300}}]
 	// 端末ID,端末設置場所,取引回数合計,利用ポイント数合計
 	// 000002,あおば美術館,3,1800
 	// 合計,,3,1800

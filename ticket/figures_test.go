@@ -203,3 +203,36 @@ func BenchmarkRedeem(b *testing.B) {
 		})
 	}
 }
+
+// A year of a million redeemed tickets, and as many that have lapsed, of 200
+// terminals: how long its settlement takes.
+func BenchmarkSettleYear(b *testing.B) {
+	for _, e := range engines {
+		b.Run(e.name, func(b *testing.B) {
+			s := openSQL(b, e.driver, e.dsn(b))
+			d := newDesk(b, s, ticket.Config{})
+			fill := `INSERT INTO ticket_ticket (scope, number, state, points, until, issued_at, issued_by, prints, ended_at, ended_by, place, account)
+				SELECT '141305-01', %s, 1 + (n + n / 100) %% 2, 500, 20260000 + 100 * (1 + n %% 12) + 1 + n %% 28, 1, '1', 1,
+				1767193200000000 + n * 15000000, %s, %s, 'aoba' FROM %s`
+			if e.driver == "pgx" {
+				fill = fmt.Sprintf(fill, "lpad(n::text, 8, '0')", "lpad((n % 200)::text, 6, '0')", "'shop ' || (n % 100)", "generate_series(0::bigint, 1999999) n")
+			} else {
+				fill = "WITH RECURSIVE c (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c WHERE n < 1999999) " +
+					fmt.Sprintf(fill, "printf('%08d', n)", "printf('%06d', n % 200)", "'shop ' || (n % 100)", "c")
+			}
+			_, err := s.db.Exec(fill)
+			require.NoError(b, err)
+			_, err = s.db.Exec(map[string]string{"pgx": "VACUUM ANALYZE ticket_ticket", "sqlite": "ANALYZE"}[e.driver])
+			require.NoError(b, err)
+			d.clock.set(at(b, "2027-02-01 00:00:00"))
+			year := period(b, "2026-01-01", "2026-12-31")
+			for b.Loop() {
+				got, err := d.Settle(b.Context(), shop.Scope, year)
+				require.NoError(b, err)
+				require.Equal(b, ticket.Total{Tickets: 1_000_000, Points: 500_000_000}, got.Redeemed)
+				require.Equal(b, got.Redeemed, got.Lapsed)
+				require.Len(b, got.Places(), 100)
+			}
+		})
+	}
+}

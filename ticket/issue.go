@@ -22,13 +22,24 @@ type Order struct {
 	// the same key in the same scope returns the ticket of the first. It has
 	// at most MaxKey bytes and no control characters.
 	Key string
+	// Account is whose points the ticket is made of, such as a programme's
+	// code, so that a settlement can tell who pays: at most MaxAccount bytes
+	// without control characters, and not with =, +, - or @ in front. It may
+	// be empty.
+	Account string
+	// Pay, if not nil, takes the points in the transaction that issues the
+	// ticket. It is called before the number is drawn, so that an order that
+	// cannot be paid leaves nothing. It is not called for an order that repeats
+	// an earlier one. An order with Pay needs a Key; see [Config].Refund. Pay
+	// must not end the transaction.
+	Pay func(ctx context.Context, tx *sql.Tx, t Ticket) error
 }
 
 // An OrderError reports which order of a batch was at fault. Nothing of the
 // batch was issued.
 type OrderError struct {
 	Index int   // in the slice of orders
-	Err   error // ErrPoints, ErrValidity, ErrKey or ErrConflict
+	Err   error // ErrPoints, ErrValidity, ErrKey, ErrAccount, ErrConflict or Pay's
 }
 
 // Error returns the fault and the order's index.
@@ -50,10 +61,10 @@ type Batch struct {
 // Issue issues one ticket at a terminal (ポイント券発行). The number is random
 // and differs from every other number of the terminal's scope.
 //
-// Issue returns [ErrTerminal] or [ErrScope] for a malformed terminal. It
-// returns an [*OrderError] with [ErrPoints], [ErrValidity], [ErrKey] or
-// [ErrConflict] for an order that cannot be filled, and a [*FullError] for a
-// scope without room. After any error but [ErrOutcomeUnknown], nothing was
+// Issue returns [ErrTerminal] or [ErrScope] for a malformed terminal, and
+// [ErrKind] for one of another kind. It returns an [*OrderError] with [ErrPoints], [ErrValidity], [ErrKey] or
+// [ErrConflict], [ErrAccount] or the error of [Order].Pay for an order that
+// cannot be filled, and a [*FullError] for a scope without room. After any error but [ErrOutcomeUnknown], nothing was
 // issued. After a lost answer, repeat the call with the same [Order].Key.
 func (b *Book) Issue(ctx context.Context, at Terminal, o Order) (Ticket, error) {
 	batch, err := b.IssueBatch(ctx, at, []Order{o})
@@ -70,16 +81,26 @@ func (b *Book) IssueBatch(ctx context.Context, at Terminal, orders []Order) (Bat
 		return Batch{}, err
 	}
 	var out Batch
-	err := b.write(ctx, "issue", func(ctx context.Context, tx *sqldb.Tx) (err error) {
-		out, err = b.issue(ctx, tx, at, orders)
-		return err
-	})
+	var err error
+	for range 3 {
+		err = b.write(ctx, func(ctx context.Context, tx *sqldb.Tx) (err error) {
+			out, err = b.issue(ctx, tx, at, orders)
+			return err
+		})
+		if !errors.Is(err, errPaidTwice) {
+			break
+		}
+	}
 	if err != nil {
-		return Batch{}, err
+		return Batch{}, failed("issue", err)
 	}
 	b.noteIssue(ctx, at, out)
 	return out, nil
 }
+
+// errPaidTwice rolls back a payment for an order that another call of the same
+// key has filled meanwhile. The next try finds its ticket.
+var errPaidTwice = fmt.Errorf("%w: the same order, at the same time", ErrBusy)
 
 func (b *Book) noteIssue(ctx context.Context, at Terminal, batch Batch) {
 	e := Event{Op: OpIssue, Terminal: at, Count: batch.New}
@@ -96,7 +117,7 @@ func (b *Book) noteIssue(ctx context.Context, at Terminal, batch Batch) {
 
 // checkOrders checks what needs no clock and no database.
 func (b *Book) checkOrders(at Terminal, orders []Order) error {
-	if err := at.Check(); err != nil {
+	if err := b.checkIssuer(at); err != nil {
 		return err
 	}
 	if len(orders) > MaxBatch {
@@ -110,8 +131,10 @@ func (b *Book) checkOrders(at Terminal, orders []Order) error {
 			err = ErrPoints
 		case !o.Until.IsZero() && !o.Until.Valid():
 			err = ErrValidity
-		case !validKey(o.Key):
+		case !validKey(o.Key) || o.Pay != nil && o.Key == "":
 			err = ErrKey
+		case !validAccount(o.Account):
+			err = ErrAccount
 		case o.Key != "" && keys[o.Key]:
 			err = ErrConflict
 		}
@@ -137,7 +160,7 @@ func (b *Book) issue(ctx context.Context, tx *sqldb.Tx, at Terminal, orders []Or
 	out := Batch{Tickets: make([]Ticket, len(orders))}
 	for i, o := range orders {
 		t := Ticket{Scope: at.Scope, Points: o.Points, Until: o.Until, State: Issued,
-			IssuedAt: now, IssuedBy: at.ID, OrderKey: o.Key, Prints: 1}
+			IssuedAt: now, IssuedBy: at.ID, OrderKey: o.Key, Prints: 1, Account: o.Account}
 		if t.Until.IsZero() {
 			t.Until = latest
 		}
@@ -148,12 +171,52 @@ func (b *Book) issue(ctx context.Context, tx *sqldb.Tx, at Terminal, orders []Or
 	}
 	same := func(i int, earlier Ticket) error {
 		o := orders[i]
-		if earlier.Points != o.Points || !o.Until.IsZero() && earlier.Until != o.Until {
-			return &OrderError{Index: i, Err: ErrConflict}
+		if earlier.Points != o.Points || earlier.Account != o.Account || !o.Until.IsZero() && earlier.Until != o.Until {
+			return answer{&OrderError{Index: i, Err: ErrConflict}}
+		}
+		if out.Tickets[i].Payment != "" {
+			return errPaidTwice
 		}
 		return nil
 	}
+	paid := false
+	for i, o := range orders {
+		if o.Pay != nil {
+			if err := b.pay(ctx, tx, o, &out.Tickets[i]); err != nil {
+				if own, ok := own(err); ok {
+					err = answer{&OrderError{Index: i, Err: own}}
+				}
+				return Batch{}, err
+			}
+			paid = paid || out.Tickets[i].Payment != ""
+		}
+	}
+	if paid {
+		// To pay may have taken until after midnight.
+		if m, err = b.moment(ctx, tx.Queries, at.Scope); err != nil {
+			return Batch{}, err
+		}
+		for i := range out.Tickets {
+			t := &out.Tickets[i]
+			if t.IssuedAt = m.date(); t.Until.Compare(DateOf(t.IssuedAt)) < 0 {
+				return Batch{}, answer{&OrderError{Index: i, Err: ErrValidity}}
+			}
+		}
+	}
 	return out, b.store(ctx, tx, at.Scope, &out, same)
+}
+
+// pay has an order paid, unless it was filled before.
+func (b *Book) pay(ctx context.Context, tx *sqldb.Tx, o Order, t *Ticket) error {
+	_, err := find(ctx, tx.Queries, byOrder, t.Scope, o.Key)
+	if !errors.Is(err, ErrNotFound) {
+		return err // where it is there, store finds it again
+	}
+	err = tx.Call(ctx, "payment of "+o.Key, func(ctx context.Context, sqlTx *sql.Tx) error {
+		return answered(o.Pay(ctx, sqlTx, *t))
+	})
+	t.Payment = o.Key
+	return err
 }
 
 // maxRounds bounds how often numbers are drawn anew for what collided. A
@@ -225,16 +288,15 @@ func (b *Book) storeSome(ctx context.Context, tx *sqldb.Tx, out *Batch, part []i
 	for _, j := range taken {
 		t := &out.Tickets[fresh[j]]
 		if t.OrderKey != "" {
-			earlier, err := scan(tx.QueryRow(ctx, "SELECT "+columns+" FROM {ticket} WHERE scope = ? AND order_key = ?",
-				string(t.Scope), t.OrderKey))
+			earlier, err := find(ctx, tx.Queries, byOrder, t.Scope, t.OrderKey)
 			if err == nil {
 				if err := same(fresh[j], earlier); err != nil {
-					return nil, answer{err}
+					return nil, err
 				}
 				*t = earlier
 				continue
 			}
-			if !errors.Is(err, sql.ErrNoRows) {
+			if !errors.Is(err, ErrNotFound) {
 				return nil, err
 			}
 		}
@@ -258,20 +320,20 @@ func (b *Book) full(ctx context.Context, tx *sqldb.Tx, scope Scope) error {
 // are taken. Only those come back from the engine: to be told of each that was
 // stored costs half as much as to store it.
 func insert(ctx context.Context, tx *sqldb.Tx, tickets []*Ticket) (taken []int, err error) {
-	args := make([]any, 0, 8*len(tickets))
+	args := make([]any, 0, 10*len(tickets))
 	for _, t := range tickets {
 		args = append(args, string(t.Scope), t.Number, t.Points, dayNumber(t.Until),
-			t.IssuedAt.UnixMicro(), t.IssuedBy, orNull(t.OrderKey), t.Replaces)
+			t.IssuedAt.UnixMicro(), t.IssuedBy, orNull(t.OrderKey), t.Replaces, orNull(t.Account), orNull(t.Payment))
 	}
 	const (
-		into   = "INSERT INTO {ticket} (scope, number, state, points, until, issued_at, issued_by, order_key, prints, replaces) "
+		into   = "INSERT INTO {ticket} (scope, number, state, points, until, issued_at, issued_by, order_key, prints, replaces, account, payment) "
 		ignore = " ON CONFLICT DO NOTHING"
 	)
 	if tx.Dialect() == sqldb.PostgreSQL {
 		// One statement, all of which sees the table as it was before.
-		rows, err := tx.Query(ctx, `WITH draft (scope, number, points, until, issued_at, issued_by, order_key, replaces) AS (
-				VALUES (?::text,?::text,?::bigint,?::bigint,?::bigint,?::text,?::text,?::text)`+strings.Repeat(",(?,?,?,?,?,?,?,?)", len(tickets)-1)+`),
-			stored AS (`+into+`SELECT scope, number, 1, points, until, issued_at, issued_by, order_key, 1, replaces FROM draft`+ignore+` RETURNING number)
+		rows, err := tx.Query(ctx, `WITH draft (scope, number, points, until, issued_at, issued_by, order_key, replaces, account, payment) AS (
+				VALUES (?::text,?::text,?::bigint,?::bigint,?::bigint,?::text,?::text,?::text,?::text,?::text)`+strings.Repeat(",(?,?,?,?,?,?,?,?,?,?)", len(tickets)-1)+`),
+			stored AS (`+into+`SELECT scope, number, 1, points, until, issued_at, issued_by, order_key, 1, replaces, account, payment FROM draft`+ignore+` RETURNING number)
 			SELECT number FROM draft WHERE number NOT IN (SELECT number FROM stored)`, args...)
 		return notStored(tickets, rows, err)
 	}
@@ -280,7 +342,7 @@ func insert(ctx context.Context, tx *sqldb.Tx, tickets []*Ticket) (taken []int, 
 	if err := tx.QueryRow(ctx, "SELECT coalesce(max(rowid), 0) FROM {ticket}").Scan(&last); err != nil {
 		return nil, err
 	}
-	const row = "(?,?,1,?,?,?,?,?,1,?)"
+	const row = "(?,?,1,?,?,?,?,?,1,?,?,?)"
 	n, err := tx.Exec(ctx, into+"VALUES "+row+strings.Repeat(","+row, len(tickets)-1)+ignore, args...)
 	if err != nil || n == int64(len(tickets)) {
 		return nil, err

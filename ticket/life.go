@@ -78,6 +78,14 @@ type Ticket struct {
 	EndedAt  time.Time `json:"ended,omitzero"` // when it was redeemed, cancelled or replaced
 	EndedBy  string    `json:"by,omitempty"`   // the terminal's ID
 
+	// EndedAtPlace is the terminal's 端末設置場所 at that time.
+	EndedAtPlace string `json:"place,omitempty"`
+	// Account is [Order].Account: whose points the ticket is made of.
+	Account string `json:"account,omitempty"`
+	// Payment is the key of the order that was paid by [Order].Pay. A ticket
+	// that replaces another keeps it.
+	Payment string `json:"payment,omitempty"`
+
 	Attempt    string `json:"attempt,omitempty"`    // [Presentation].Attempt that redeemed it
 	Accepted   Date   `json:"accepted,omitzero"`    // the day the shop took it, if a grace rule was used
 	ReplacedBy Number `json:"replaced_by,omitzero"` // the new number of a Replaced ticket
@@ -188,6 +196,7 @@ func (t Ticket) redeem(p Presentation, m moment, graceDays int) (Ticket, bool, R
 	t.State = Redeemed
 	t.EndedAt = now
 	t.EndedBy = p.Terminal.ID
+	t.EndedAtPlace = p.Terminal.Place
 	t.Attempt = p.Attempt
 	t.Accepted = p.Accepted
 	return t, false, ""

@@ -20,7 +20,11 @@ func (b *Book) Unredeemed(ctx context.Context, scope Scope, until Period) iter.S
 			yield(Ticket{}, err)
 			return
 		}
-		m, err := b.moment(ctx, b.db.Queries, scope)
+		q, err := b.queries(ctx)
+		var m moment
+		if err == nil {
+			m, err = b.moment(ctx, q, scope)
+		}
 		if err != nil {
 			yield(Ticket{}, failed("list unredeemed tickets", err))
 			return
@@ -75,7 +79,11 @@ func (b *Book) pages(ctx context.Context, query string, scope Scope, end, key in
 }
 
 func (b *Book) page(ctx context.Context, query string, args ...any) ([]Ticket, error) {
-	rows, err := b.db.Query(ctx, query, args...)
+	q, err := b.queries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := q.Query(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -1,21 +1,28 @@
 package ticket
 
-import "unicode/utf8"
+import (
+	"unicode/utf8"
+
+	"github.com/mynakit/mynakit/mykey"
+)
 
 // Limits of what the caller names, in bytes.
 const (
 	MaxScope    = 16 // a Scope
 	MaxTerminal = 64 // a Terminal's ID
 	MaxKey      = 64 // an Order's or a Presentation's key
+	MaxAccount  = 64 // an Order's account
+	MaxPlace    = 96 // a Terminal's place
 )
 
-// Scope is the association (商店街, 商工会, 自治体) whose tickets share one set
+// A Scope is the association (商店街, 商工会, 自治体) whose tickets share one set
 // of numbers: 1 to [MaxScope] characters A to Z, 0 to 9 and hyphen, such as a
-// local-government code with a running number, "141305-01". The same number
-// in two scopes is two tickets, and a terminal reaches only its own scope's.
+// local-government code with a running number, "141305-01". The same number in
+// two scopes is two tickets. A terminal reaches only the tickets of its own
+// scope.
 type Scope string
 
-// Check gives [ErrScope] for a malformed scope.
+// Check returns [ErrScope] for a malformed scope.
 func (s Scope) Check() error {
 	if len(s) == 0 || len(s) > MaxScope {
 		return ErrScope
@@ -29,19 +36,25 @@ func (s Scope) Check() error {
 	return nil
 }
 
-// Terminal is one registered terminal (端末). The program makes it from what
-// it knows of the terminal after it has authenticated it, never from what the
-// terminal says of itself: the scope decides which tickets it can reach.
+// A Terminal is one registered terminal (端末). The program fills it from its
+// own records after it has authenticated the terminal, never from what the
+// terminal sends: the scope decides which tickets it can reach.
 type Terminal struct {
 	// ID is the 端末ID: 1 to MaxTerminal ASCII letters, digits, full stops,
 	// underscores and hyphens, the first a letter or digit.
 	ID    string
 	Scope Scope
+	// Place is the 端末設置場所, by which a settlement adds up: at most MaxPlace
+	// bytes without control characters. It is stored with each redemption, so
+	// that a terminal that moves changes no settlement. It may be empty.
+	Place string
+	// Kind matters only with Config.CheckKinds.
+	Kind mykey.TerminalKind
 }
 
-// Check gives [ErrTerminal] or [ErrScope] for a malformed terminal.
+// Check returns [ErrTerminal] or [ErrScope] for a malformed terminal.
 func (t Terminal) Check() error {
-	if !validTerminal(t.ID) {
+	if !validTerminal(t.ID) || !validText(t.Place, MaxPlace) {
 		return ErrTerminal
 	}
 	return t.Scope.Check()
@@ -61,8 +74,15 @@ func validTerminal(id string) bool {
 }
 
 // validKey reports whether s can be an order's or an attempt's key.
-func validKey(s string) bool {
-	if len(s) > MaxKey || !utf8.ValidString(s) {
+func validKey(s string) bool { return validText(s, MaxKey) }
+
+// validAccount reports whether s can be an account. It must not look like a
+// formula, since it stands in files that Excel opens.
+func validAccount(s string) bool { return validText(s, MaxAccount) && plain(s) == s }
+
+// validText reports whether s has at most max bytes and no control characters.
+func validText(s string, max int) bool {
+	if len(s) > max || !utf8.ValidString(s) {
 		return false
 	}
 	for _, r := range s {

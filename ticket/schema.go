@@ -48,24 +48,35 @@ var schema = sqldb.Schema{Name: "ticket", Steps: [][]string{{
 	"UPDATE {miss} SET made = CASE WHEN span < 100000 THEN span * 86400 ELSE 0 END", // a span was a day, if not changed
 	"DROP INDEX {miss_span}",
 	"CREATE INDEX {miss_made} ON {miss} (made)",
+}, {
+	"ALTER TABLE {ticket} ADD COLUMN account {:text}",
+	"ALTER TABLE {ticket} ADD COLUMN payment {:text}",
+	"ALTER TABLE {ticket} ADD COLUMN place {:text}", // of ended_by
+	"CREATE INDEX {ticket_payment} ON {ticket} (scope, payment) WHERE payment IS NOT NULL",
+	// These hold all that a settlement adds up.
+	"DROP INDEX {ticket_redeemed}",
+	"CREATE INDEX {ticket_settled} ON {ticket} (scope, ended_at, number, ended_by, place, account, points) WHERE state = 2",
+	"DROP INDEX {ticket_until}",
+	"CREATE INDEX {ticket_live} ON {ticket} (scope, until, number, points) WHERE state = 1",
 }}}
 
 const columns = `scope, number, state, points, until, issued_at, issued_by, order_key, prints,
-	ended_at, ended_by, attempt, accepted, replaced_by, replaces`
+	ended_at, ended_by, place, attempt, accepted, replaced_by, replaces, account, payment`
 
 // scan reads one row of columns.
 func scan(row interface{ Scan(...any) error }) (t Ticket, err error) {
 	var until, issued int64
 	var ended, accepted sql.NullInt64
-	var key, by, attempt sql.NullString
+	var key, by, place, attempt, account, payment sql.NullString
 	err = row.Scan(&t.Scope, &t.Number, &t.State, &t.Points, &until, &issued, &t.IssuedBy, &key, &t.Prints,
-		&ended, &by, &attempt, &accepted, &t.ReplacedBy, &t.Replaces)
+		&ended, &by, &place, &attempt, &accepted, &t.ReplacedBy, &t.Replaces, &account, &payment)
 	if err != nil {
 		return Ticket{}, err
 	}
 	t.Until = dayOf(until)
 	t.IssuedAt = instantOf(issued)
-	t.OrderKey, t.EndedBy, t.Attempt = key.String, by.String, attempt.String
+	t.OrderKey, t.EndedBy, t.EndedAtPlace, t.Attempt = key.String, by.String, place.String, attempt.String
+	t.Account, t.Payment = account.String, payment.String
 	if ended.Valid {
 		t.EndedAt = instantOf(ended.Int64)
 	}
@@ -74,12 +85,14 @@ func scan(row interface{ Scan(...any) error }) (t Ticket, err error) {
 }
 
 // often are the queries that a counter waits for.
-var often = []string{byNumber, byNumber + " {:forupdate}", byAttempt, updateTicket, closedThrough, countMiss, uncountMiss, deleteMisses}
+var often = []string{byOrder, byNumber, byNumber + " {:forupdate}", byAttempt, updateTicket, closedThrough, countMiss, uncountMiss, deleteMisses}
 
 const (
 	byNumber     = "SELECT " + columns + " FROM {ticket} WHERE scope = ? AND number = ?"
 	byAttempt    = "SELECT " + columns + " FROM {ticket} WHERE scope = ? AND ended_by = ? AND attempt = ? AND state = 2 ORDER BY ended_at DESC LIMIT 10"
-	updateTicket = `UPDATE {ticket} SET state = ?, prints = ?, ended_at = ?, ended_by = ?, attempt = ?, accepted = ?, replaced_by = ?
+	byOrder      = "SELECT " + columns + " FROM {ticket} WHERE scope = ? AND order_key = ?"
+	byPayment    = "SELECT " + columns + " FROM {ticket} WHERE scope = ? AND payment = ? AND state <> 4" // the latest of those that replaced each other
+	updateTicket = `UPDATE {ticket} SET state = ?, prints = ?, ended_at = ?, ended_by = ?, place = ?, attempt = ?, accepted = ?, replaced_by = ?
 		WHERE scope = ? AND number = ?`
 )
 
@@ -89,14 +102,15 @@ func update(ctx context.Context, tx *sqldb.Tx, t Ticket) error {
 	if !t.EndedAt.IsZero() {
 		ended = t.EndedAt.UnixMicro()
 	}
-	_, err := tx.Exec(ctx, updateTicket, int64(t.State), t.Prints, ended, orNull(t.EndedBy), orNull(t.Attempt),
+	_, err := tx.Exec(ctx, updateTicket, int64(t.State), t.Prints, ended, orNull(t.EndedBy), orNull(t.EndedAtPlace), orNull(t.Attempt),
 		orNull(dayNumber(t.Accepted)), t.ReplacedBy, string(t.Scope), t.Number)
 	return err
 }
 
-// find returns the ticket that query, which takes scope and number, selects.
-func find(ctx context.Context, q sqldb.Queries, query string, scope Scope, n Number) (Ticket, error) {
-	t, err := scan(q.QueryRow(ctx, query, string(scope), n))
+// find returns the ticket that query, which takes the scope and one more
+// argument, selects.
+func find(ctx context.Context, q sqldb.Queries, query string, scope Scope, by any) (Ticket, error) {
+	t, err := scan(q.QueryRow(ctx, query, string(scope), by))
 	if errors.Is(err, sql.ErrNoRows) {
 		return Ticket{}, answer{ErrNotFound}
 	}

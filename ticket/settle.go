@@ -6,28 +6,33 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"time"
+
+	"github.com/mynakit/mynakit/internal/sqldb"
 )
 
-// Detail is one redeemed ticket as the settlement lists it (明細).
+// A Detail is one redeemed ticket as the settlement lists it (明細).
 type Detail struct {
 	RedeemedAt time.Time
 	Terminal   string // the ID of the terminal that redeemed it
+	Place      string // the terminal's 端末設置場所 at that time
+	Account    string // whose points the ticket was made of
 	Number     Number
 	Points     int64
 	Until      Date // the ticket's last day
-	Accepted   Date // the day the shop took it, where a grace rule was used
+	Accepted   Date // the day the shop took it, if a grace rule was used
 }
 
-// Detail gives the ticket as a settlement's line. It is meant for a ticket
-// that is Redeemed, such as a [Receipt]'s, so that a shop can [Tally] what it
-// was told itself.
+// Detail returns the ticket as a settlement's line. It is meant for a redeemed
+// ticket, such as a [Receipt]'s, so that a shop can [Tally] its own receipts.
 func (t Ticket) Detail() Detail {
-	return Detail{RedeemedAt: t.EndedAt, Terminal: t.EndedBy, Number: t.Number, Points: t.Points, Until: t.Until, Accepted: t.Accepted}
+	return Detail{RedeemedAt: t.EndedAt, Terminal: t.EndedBy, Place: t.EndedAtPlace, Account: t.Account,
+		Number: t.Number, Points: t.Points, Until: t.Until, Accepted: t.Accepted}
 }
 
-// Total is a count of tickets and the sum of their points.
+// A Total is a number of tickets and the sum of their points.
 type Total struct {
 	Tickets int64
 	Points  int64
@@ -49,25 +54,99 @@ func (t *Total) add(points int64) (err error) {
 	return err
 }
 
-// TerminalTotal is what one terminal redeemed.
+// A Line is what one terminal redeemed at one place of the tickets of one
+// account.
+type Line struct {
+	Terminal string
+	Place    string
+	Account  string
+	Total
+}
+
+// A TerminalTotal is what one terminal redeemed.
 type TerminalTotal struct {
 	Terminal string
 	Total
 }
 
-// Settlement is what a period comes to (集計表): what the municipality pays
-// to the shops for the points they took (精算).
+// A PlaceTotal is what was redeemed at one place, by all its terminals.
+type PlaceTotal struct {
+	Place string
+	Total
+}
+
+// An AccountTotal is what was redeemed of the tickets of one account.
+type AccountTotal struct {
+	Account string
+	Total
+}
+
+// A Settlement is the result of a period (集計表): what is paid to the shops
+// for the points they took (精算).
 type Settlement struct {
-	Scope     Scope
-	Period    Period
-	Terminals []TerminalTotal // by terminal ID; those without redemptions are not listed
-	Redeemed  Total           // over all terminals
-	// Lapsed is of the tickets whose last day, with days of grace, lies in
-	// the period and has gone by without redemption. Nothing is paid for
-	// them. It is zero in a settlement made by Tally.
+	Scope    Scope
+	Period   Period
+	Lines    []Line // by terminal, place and account; those without redemptions are not listed
+	Redeemed Total  // the sum of the lines
+	// Lapsed is the total of the tickets whose last day, with days of grace,
+	// lies in the period and has gone by without redemption. Nothing is paid
+	// for them. It is zero in a settlement made by Tally.
 	Lapsed Total
 	// Final reports whether the figures of the period can no longer change.
 	Final bool
+}
+
+// Terminals returns the totals by terminal.
+func (s Settlement) Terminals() (out []TerminalTotal) {
+	for id, t := range s.by(func(l Line) string { return l.Terminal }) {
+		out = append(out, TerminalTotal{id, t})
+	}
+	return out
+}
+
+// Places returns the totals by place (端末設置場所). Terminals without a place
+// share the line of the empty place.
+func (s Settlement) Places() (out []PlaceTotal) {
+	for place, t := range s.by(func(l Line) string { return l.Place }) {
+		out = append(out, PlaceTotal{place, t})
+	}
+	return out
+}
+
+// Accounts returns the totals by account, so that it is known who pays.
+func (s Settlement) Accounts() (out []AccountTotal) {
+	for account, t := range s.by(func(l Line) string { return l.Account }) {
+		out = append(out, AccountTotal{account, t})
+	}
+	return out
+}
+
+// Only returns the part of the settlement whose lines keep accepts, such as
+// those of one place. Its Lapsed is zero.
+func (s Settlement) Only(keep func(Line) bool) Settlement {
+	out := Settlement{Scope: s.Scope, Period: s.Period, Final: s.Final}
+	for _, l := range s.Lines {
+		if keep(l) {
+			out.Lines = append(out.Lines, l)
+			out.Redeemed, _ = out.Redeemed.Add(l.Total) // a part of a sum that was made
+		}
+	}
+	return out
+}
+
+// by adds the lines up by a key, and yields the totals by key.
+func (s Settlement) by(key func(Line) string) iter.Seq2[string, Total] {
+	sums := make(map[string]Total)
+	for _, l := range s.Lines {
+		sums[key(l)], _ = sums[key(l)].Add(l.Total) // a part of a sum that was made
+	}
+	return func(yield func(string, Total) bool) {
+		for _, k := range slices.Sorted(maps.Keys(sums)) {
+			if !yield(k, sums[k]) {
+				return
+			}
+		}
+	}
 }
 
 // Settle adds up a period of a scope. If the period ended a minute ago or
@@ -83,23 +162,63 @@ func (b *Book) Settle(ctx context.Context, scope Scope, period Period) (Settleme
 	if err != nil {
 		return Settlement{}, failed("settle", err)
 	}
-	s, err := Tally(scope, period, b.Details(ctx, scope, period))
+	q, err := b.queries(ctx)
 	if err != nil {
-		return Settlement{}, err
+		return Settlement{}, failed("settle", err)
 	}
-	s.Final = final
-	last := Period{From: period.From.AddDays(-b.policy.GraceDays), To: period.To.AddDays(-b.policy.GraceDays)}
-	for t, err := range b.Unredeemed(ctx, scope, last) {
-		if err != nil {
-			return Settlement{}, err
-		}
-		if t.State == Lapsed {
-			if err := s.Lapsed.add(t.Points); err != nil {
-				return Settlement{}, err
-			}
-		}
+	s := Settlement{Scope: scope, Period: period, Final: final}
+	if err := b.addUp(ctx, q, &s); err != nil {
+		return Settlement{}, failed("settle", err)
 	}
 	return s, nil
+}
+
+// addUp fills the lines and totals of a settlement, all of them in the
+// database: a year is not carried through the program.
+func (b *Book) addUp(ctx context.Context, q sqldb.Queries, s *Settlement) error {
+	// A damaged database gives no sum that overflows.
+	const sums = "count(*), CAST(coalesce(sum(CASE WHEN points <= 99999999 THEN points ELSE 0 END), 0) AS BIGINT), CAST(coalesce(sum(CASE WHEN points BETWEEN 1 AND 99999999 THEN 0 ELSE 1 END), 0) AS BIGINT)"
+	rows, err := q.Query(ctx, `SELECT coalesce(ended_by, ''), coalesce(place, ''), coalesce(account, ''), `+sums+` FROM {ticket}
+		WHERE scope = ? AND state = 2 AND ended_at >= ? AND ended_at < ? GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`,
+		string(s.Scope), s.Period.From.Start().UnixMicro(), s.Period.To.End().UnixMicro())
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var l Line
+		var bad int64
+		if err := rows.Scan(&l.Terminal, &l.Place, &l.Account, &l.Tickets, &l.Points, &bad); err != nil {
+			return err
+		}
+		if bad != 0 {
+			return answer{ErrPoints}
+		}
+		if s.Redeemed, err = s.Redeemed.Add(l.Total); err != nil {
+			return answer{err}
+		}
+		s.Lines = append(s.Lines, l)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	m, err := b.moment(ctx, q, s.Scope)
+	if err != nil {
+		return err
+	}
+	// What has lapsed by now had its last day of grace before today.
+	grace := -b.policy.GraceDays
+	last := s.Period.To
+	if yesterday := DateOf(m.date()).AddDays(-1); yesterday.Compare(last) < 0 {
+		last = yesterday
+	}
+	var bad int64
+	err = q.QueryRow(ctx, "SELECT "+sums+" FROM {ticket} WHERE scope = ? AND state = 1 AND until >= ? AND until <= ?",
+		string(s.Scope), dayNumber(s.Period.From.AddDays(grace)), dayNumber(last.AddDays(grace))).Scan(&s.Lapsed.Tickets, &s.Lapsed.Points, &bad)
+	if err == nil && bad != 0 {
+		err = answer{ErrPoints}
+	}
+	return err
 }
 
 // Details yields what was redeemed in a period of a scope, by time and
@@ -126,21 +245,22 @@ func (b *Book) Details(ctx context.Context, scope Scope, period Period) iter.Seq
 // ErrTwice is returned by [Tally] when two details have one number.
 var ErrTwice = errors.New("ticket: a ticket is listed twice")
 
-// Tally adds details up, from whatever side: [Book.Settle] does it with the
-// issuer's, and a shop with its own receipts or with the file it was sent
-// (see [ReadDetails]). Two sides that list the same redemptions come to the
-// same figures, and [Settlement.Compare] shows where they do not. Memory
-// grows with the number of terminals, and by at most 15 MB with the tickets.
+// Tally adds details up, as [Book.Settle] does with the issuer's. A shop does
+// it with its own receipts or with the file it was sent (see
+// [CSV.ReadDetails]). Two sides that list the same redemptions have the same
+// figures, and [Settlement.Compare] returns where they differ. Memory grows
+// with the number of lines, and by at most 15 MB with the tickets.
 //
-// The errors are [ErrScope] and [ErrPeriod]; for a detail, [ErrPeriod] when
-// it lies outside the period, [ErrPoints], [ErrTerminal], [ErrNumber] or
-// [ErrTwice]; or what the sequence gave.
+// Tally returns [ErrScope] or [ErrPeriod] for malformed input. For a detail it
+// returns [ErrPeriod] if it lies outside the period, [ErrPoints],
+// [ErrTerminal], [ErrAccount], [ErrNumber] or [ErrTwice], or the sequence's
+// error.
 func Tally(scope Scope, period Period, details iter.Seq2[Detail, error]) (Settlement, error) {
 	if err := errors.Join(scope.Check(), period.Check()); err != nil {
 		return Settlement{}, err
 	}
 	s := Settlement{Scope: scope, Period: period}
-	byTerminal := make(map[string]*Total)
+	lines := make(map[Line]*Total) // by lines without totals
 	var seen numberSet
 	for d, err := range details {
 		switch {
@@ -149,8 +269,10 @@ func Tally(scope Scope, period Period, details iter.Seq2[Detail, error]) (Settle
 			err = fmt.Errorf("%w: a redemption outside it", ErrPeriod)
 		case d.Points < 1 || d.Points > MaxPoints:
 			err = ErrPoints
-		case !validTerminal(d.Terminal):
+		case !validTerminal(d.Terminal) || !validText(d.Place, MaxPlace):
 			err = ErrTerminal
+		case !validAccount(d.Account):
+			err = ErrAccount
 		case d.Number.IsZero():
 			err = ErrNumber
 		case !seen.add(d.Number):
@@ -159,19 +281,23 @@ func Tally(scope Scope, period Period, details iter.Seq2[Detail, error]) (Settle
 		if err != nil {
 			return Settlement{}, err
 		}
-		t := byTerminal[d.Terminal]
+		line := Line{Terminal: d.Terminal, Place: d.Place, Account: d.Account}
+		t := lines[line]
 		if t == nil {
 			t = new(Total)
-			byTerminal[d.Terminal] = t
+			lines[line] = t
 		}
 		if err := errors.Join(t.add(d.Points), s.Redeemed.add(d.Points)); err != nil {
 			return Settlement{}, err
 		}
 	}
-	for id, t := range byTerminal {
-		s.Terminals = append(s.Terminals, TerminalTotal{Terminal: id, Total: *t})
+	for line, t := range lines {
+		line.Total = *t
+		s.Lines = append(s.Lines, line)
 	}
-	slices.SortFunc(s.Terminals, func(a, b TerminalTotal) int { return cmp.Compare(a.Terminal, b.Terminal) })
+	slices.SortFunc(s.Lines, func(a, b Line) int {
+		return cmp.Or(cmp.Compare(a.Terminal, b.Terminal), cmp.Compare(a.Place, b.Place), cmp.Compare(a.Account, b.Account))
+	})
 	return s, nil
 }
 
@@ -197,27 +323,34 @@ func (s *numberSet) add(n Number) bool {
 	return true
 }
 
-// Difference is a terminal for which two settlements do not agree.
+// A Difference is a terminal and an account for which two settlements do not
+// agree.
 type Difference struct {
 	Terminal    string
+	Account     string
 	Ours, Other Total
 }
 
-// Compare gives the terminals whose redeemed totals differ, by terminal ID.
-// None means that both sides agree to the ticket and the point.
+// Compare returns the terminals and accounts whose redeemed totals differ, by
+// terminal and account. If there is none, both sides agree to the ticket and
+// the point. Places are not compared: a shop may name its own otherwise.
 func (s Settlement) Compare(other Settlement) []Difference {
-	both := make(map[string]*Difference)
-	at := func(id string) *Difference {
-		if both[id] == nil {
-			both[id] = &Difference{Terminal: id}
+	type key struct{ terminal, account string }
+	both := make(map[key]*Difference)
+	at := func(l Line) *Difference {
+		k := key{l.Terminal, l.Account}
+		if both[k] == nil {
+			both[k] = &Difference{Terminal: l.Terminal, Account: l.Account}
 		}
-		return both[id]
+		return both[k]
 	}
-	for _, t := range s.Terminals {
-		at(t.Terminal).Ours = t.Total
+	for _, l := range s.Lines {
+		d := at(l)
+		d.Ours, _ = d.Ours.Add(l.Total) // a part of a sum that was made
 	}
-	for _, t := range other.Terminals {
-		at(t.Terminal).Other = t.Total
+	for _, l := range other.Lines {
+		d := at(l)
+		d.Other, _ = d.Other.Add(l.Total)
 	}
 	var out []Difference
 	for _, d := range both {
@@ -225,6 +358,8 @@ func (s Settlement) Compare(other Settlement) []Difference {
 			out = append(out, *d)
 		}
 	}
-	slices.SortFunc(out, func(a, b Difference) int { return cmp.Compare(a.Terminal, b.Terminal) })
+	slices.SortFunc(out, func(a, b Difference) int {
+		return cmp.Or(cmp.Compare(a.Terminal, b.Terminal), cmp.Compare(a.Account, b.Account))
+	})
 	return out
 }

@@ -63,7 +63,7 @@ func TestSettle(t *testing.T) {
 		require.NoError(t, err)
 		want := ticket.Settlement{
 			Scope: shop.Scope, Period: nov,
-			Terminals: []ticket.TerminalTotal{
+			Lines: []ticket.Line{
 				{Terminal: "000001", Total: ticket.Total{Tickets: 2, Points: 1010}},
 				{Terminal: "000002", Total: ticket.Total{Tickets: 1, Points: 100}},
 			},
@@ -177,8 +177,8 @@ var places = map[string]string{"000001": "美術館〜受付", "000002": "=HYPER
 
 func TestCSV(t *testing.T) {
 	s := ticket.Settlement{
-		Terminals: []ticket.TerminalTotal{{Terminal: "000001", Total: ticket.Total{Tickets: 2, Points: 1010}}, {Terminal: "000002", Total: ticket.Total{Tickets: 1, Points: 100}}},
-		Redeemed:  ticket.Total{Tickets: 3, Points: 1110}, Lapsed: ticket.Total{Tickets: 1, Points: 500},
+		Lines:    []ticket.Line{{Terminal: "000001", Total: ticket.Total{Tickets: 2, Points: 1010}}, {Terminal: "000002", Total: ticket.Total{Tickets: 1, Points: 100}}},
+		Redeemed: ticket.Total{Tickets: 3, Points: 1110}, Lapsed: ticket.Total{Tickets: 1, Points: 500},
 	}
 	place := func(id string) string { return places[id] }
 	var utf, sjis bytes.Buffer
@@ -194,7 +194,7 @@ func TestCSV(t *testing.T) {
 
 	details := listed(
 		ticket.Detail{RedeemedAt: at(t, "2026-11-30 23:59:59").UTC(), Terminal: "000003", Number: number(t, "00123456"), Points: 500, Until: day(t, "2026-11-30")},
-		ticket.Detail{RedeemedAt: at(t, "2026-12-02 00:00:00"), Terminal: "000001", Number: number(t, "98765432"), Points: 1, Until: day(t, "2026-12-01"), Accepted: day(t, "2026-11-30")})
+		ticket.Detail{RedeemedAt: at(t, "2026-12-02 00:00:00"), Terminal: "000001", Number: number(t, "98765432"), Points: 1, Until: day(t, "2026-12-01"), Accepted: day(t, "2026-11-30"), Account: "aoba"})
 	for _, c := range []ticket.CSV{{Place: place}, {Encoding: ticket.ShiftJIS, Place: place}} {
 		var file bytes.Buffer
 		require.NoError(t, c.WriteDetails(&file, details))
@@ -215,7 +215,7 @@ func TestCSV(t *testing.T) {
 	// A character that Excel's code page lacks is named by its place.
 	places["000004"] = "𠮷野家"
 	for _, c := range []ticket.CSV{{Encoding: ticket.ShiftJIS, Place: place}, {Place: func(string) string { return "\xff" }}} {
-		err := c.WriteSettlement(io.Discard, ticket.Settlement{Terminals: []ticket.TerminalTotal{{Terminal: "000004"}}})
+		err := c.WriteSettlement(io.Discard, ticket.Settlement{Lines: []ticket.Line{{Terminal: "000004"}}})
 		var ce *ticket.CSVError
 		require.ErrorAs(t, err, &ce)
 		assert.ErrorIs(t, err, ticket.ErrUnmappable)
@@ -253,6 +253,11 @@ func TestReadDetailsRefuses(t *testing.T) {
 		{"huge points", head + strings.Replace(goodRow, ",500,", ",99999999999999999999,", 1), 2, 5, ticket.ErrPoints},
 		{"last day", head + strings.Replace(goodRow, "2026/11/30,", "2026/11/31,", 1), 2, 6, ticket.ErrDate},
 		{"taken", head + strings.Replace(goodRow, ",\r\n", ",x\r\n", 1), 2, 7, ticket.ErrDate},
+		{"account", head[:len(head)-2] + ",アカウント\r\n" + strings.Replace(goodRow, ",\r\n", ",,\"a\nb\"\r\n", 1), 2, 8, ticket.ErrAccount},
+		{"a field more", head + strings.Replace(goodRow, ",\r\n", ",,aoba\r\n", 1), 2, 0, ticket.ErrCSV},
+		{"another version", head[:len(head)-2] + ",口座\r\n", 1, 8, ticket.ErrCSV},
+		{"a later version", head[:len(head)-2] + ",アカウント,x\r\n", 1, 0, ticket.ErrCSV},
+		{"an earlier version", strings.Replace(head, ",受取日", "", 1), 1, 0, ticket.ErrCSV},
 		{"endless line", head + strings.Repeat("x", 1<<20), 2, 0, ticket.ErrCSV},
 		{"endless quote", head + "\"" + strings.Repeat("x\n", 1<<19), 2, 0, ticket.ErrCSV},
 	} {
@@ -271,7 +276,8 @@ func TestReadDetailsRefuses(t *testing.T) {
 
 func FuzzReadDetails(f *testing.F) {
 	const head = "\ufeff消込日時,端末ID,端末設置場所,発券番号,利用ポイント数,有効期限,受取日\r\n"
-	for _, s := range []string{"", head, head + goodRow, head + goodRow + goodRow, head + "\"\"\"", "\xff\xfe"} {
+	v2 := strings.NewReplacer("受取日", "受取日,アカウント", "2026/11/30,\r", "2026/11/30,,aoba\r").Replace(head + goodRow)
+	for _, s := range []string{"", head, v2, head + goodRow, head + goodRow + goodRow, head + "\"\"\"", "\xff\xfe"} {
 		f.Add([]byte(s), false)
 		f.Add([]byte(s), true)
 	}
@@ -341,6 +347,66 @@ func TestTotalAdd(t *testing.T) {
 	require.NoError(t, err)
 	d.clock.set(at(t, "2026-12-31 10:00:00"))
 	got, err := d.Settle(t.Context(), shop.Scope, period(t, "2026-12-01", "2026-12-31"))
-	assert.ErrorIs(t, err, ticket.ErrSum)
+	assert.ErrorIs(t, err, ticket.ErrPoints)
 	assert.Zero(t, got)
+}
+
+// A settlement has a line for each terminal, place and account: several
+// terminals of a place are one line, it is known who pays, and a part can be
+// looked at by itself. A terminal that moves changes nothing of what was.
+func TestSettleByPlaceAndAccount(t *testing.T) {
+	eachStore(t, func(t *testing.T, s tables) {
+		ctx := t.Context()
+		d := newDesk(t, s, ticket.Config{})
+		at := func(id, place string) ticket.Terminal {
+			return ticket.Terminal{ID: id, Scope: shop.Scope, Place: place}
+		}
+		var own []ticket.Detail
+		for _, tc := range []struct {
+			at      ticket.Terminal
+			account string
+			points  int64
+		}{
+			{at("T1", "美術館"), "aoba", 1}, {at("T2", "美術館"), "aoba", 10}, {at("T2", "商店"), "aoba", 100},
+			{at("T2", "商店"), "matsuri", 1000}, {at("T3", ""), "", 10000}, {at("T3", ""), "", 10000},
+		} {
+			tk, err := d.Issue(ctx, shop, ticket.Order{Points: tc.points, Account: tc.account})
+			require.NoError(t, err)
+			r, err := d.Redeem(ctx, ticket.Presentation{Terminal: tc.at, Code: code(tk.Number)})
+			require.NoError(t, err)
+			assert.Equal(t, tc.at.Place, r.Ticket.EndedAtPlace)
+			own = append(own, r.Ticket.Detail())
+		}
+		nov := period(t, "2026-11-01", "2026-11-30")
+		got, err := d.Settle(ctx, shop.Scope, nov)
+		require.NoError(t, err)
+		total := func(tickets, points int64) ticket.Total { return ticket.Total{Tickets: tickets, Points: points} }
+		assert.Equal(t, []ticket.Line{
+			{Terminal: "T1", Place: "美術館", Account: "aoba", Total: total(1, 1)}, {Terminal: "T2", Place: "商店", Account: "aoba", Total: total(1, 100)},
+			{Terminal: "T2", Place: "商店", Account: "matsuri", Total: total(1, 1000)}, {Terminal: "T2", Place: "美術館", Account: "aoba", Total: total(1, 10)},
+			{Terminal: "T3", Total: total(2, 20000)},
+		}, got.Lines)
+		assert.Equal(t, total(6, 21111), got.Redeemed)
+		assert.Equal(t, []ticket.TerminalTotal{{Terminal: "T1", Total: total(1, 1)}, {Terminal: "T2", Total: total(3, 1110)}, {Terminal: "T3", Total: total(2, 20000)}}, got.Terminals())
+		assert.Equal(t, []ticket.PlaceTotal{{Place: "", Total: total(2, 20000)}, {Place: "商店", Total: total(2, 1100)}, {Place: "美術館", Total: total(2, 11)}}, got.Places())
+		assert.Equal(t, []ticket.AccountTotal{{Account: "", Total: total(2, 20000)}, {Account: "aoba", Total: total(3, 111)}, {Account: "matsuri", Total: total(1, 1000)}}, got.Accounts())
+		museum := got.Only(func(l ticket.Line) bool { return l.Place == "美術館" })
+		assert.Equal(t, total(2, 11), museum.Redeemed)
+		assert.Equal(t, []ticket.AccountTotal{{Account: "aoba", Total: total(2, 11)}}, museum.Accounts())
+
+		theirs, err := ticket.Tally(shop.Scope, nov, listed(own...))
+		require.NoError(t, err)
+		assert.Equal(t, got.Lines, theirs.Lines)
+		own[3].Account = "aoba"
+		theirs, err = ticket.Tally(shop.Scope, nov, listed(own...))
+		require.NoError(t, err)
+		assert.Equal(t, []ticket.Difference{
+			{Terminal: "T2", Account: "aoba", Ours: total(2, 110), Other: total(3, 1110)},
+			{Terminal: "T2", Account: "matsuri", Ours: total(1, 1000)},
+		}, got.Compare(theirs))
+		own[3].Account = "a\n"
+		_, err = ticket.Tally(shop.Scope, nov, listed(own...))
+		assert.ErrorIs(t, err, ticket.ErrAccount)
+	})
+	assert.ErrorIs(t, ticket.Terminal{ID: "1", Scope: "A", Place: "a\n"}.Check(), ticket.ErrTerminal)
 }

@@ -61,7 +61,7 @@ type guesses struct {
 	// A terminal's typed numbers are looked up one at a time, so that a burst
 	// of them cannot all pass before the first is counted.
 	mu    sync.Mutex
-	turns map[Terminal]*turn
+	turns map[string]*turn // by scope and ID
 }
 
 type turn struct {
@@ -69,23 +69,24 @@ type turn struct {
 	users int           // who has it or waits for it
 }
 
-// take waits for the terminal's turn and gives the function that ends it.
+// take waits for the terminal's turn and returns the function that ends it.
 func (g *guesses) take(ctx context.Context, t Terminal) (func(), error) {
 	g.mu.Lock()
 	if g.turns == nil {
-		g.turns = make(map[Terminal]*turn)
+		g.turns = make(map[string]*turn)
 	}
-	u := g.turns[t]
+	name := string(t.Scope) + " " + t.ID
+	u := g.turns[name]
 	if u == nil {
 		u = &turn{token: make(chan struct{}, 1)}
-		g.turns[t] = u
+		g.turns[name] = u
 	}
 	u.users++
 	g.mu.Unlock()
 	leave := func() {
 		g.mu.Lock()
 		if u.users--; u.users == 0 {
-			delete(g.turns, t)
+			delete(g.turns, name)
 		}
 		g.mu.Unlock()
 	}

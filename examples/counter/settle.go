@@ -19,7 +19,7 @@ func (d *day) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, t := range c.Tickets.Terminals {
+	for _, t := range c.Tickets.Terminals() {
 		d.line(d.Row, t.Terminal, t.Tickets, t.Points)
 	}
 	d.line(d.Total, c.Tickets.Redeemed.Tickets, c.Tickets.Redeemed.Points)

@@ -232,7 +232,7 @@ func TestTerminals(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, closing.Tickets.Terminals, len(model.redeemed))
 	var points int64
-	for _, total := range closing.Tickets.Terminals {
+	for _, total := range closing.Tickets.Terminals() {
 		assert.Equal(t, *model.redeemed[total.Terminal], total.Total, total.Terminal)
 		points += total.Points
 	}

@@ -1,0 +1,354 @@
+package ticket_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mynakit/mynakit/internal/dbtest"
+	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/point"
+	"github.com/mynakit/mynakit/ticket"
+)
+
+// purse is a book whose tickets are paid out of a ledger of points in the same
+// database.
+type purse struct {
+	*desk
+	ledger *point.Ledger
+	holder mykey.ID
+	refund error // what the refund fails with
+}
+
+func openPurse(t testing.TB, db *sql.DB, points int64) *purse {
+	ctx := t.Context()
+	p := new(purse)
+	var err error
+	c := &clock{now: at(t, "2026-11-21 10:00:00")}
+	p.ledger, err = point.Open(ctx, db, point.Config{Clock: c.Now,
+		Undo: func(ctx context.Context, tx *sql.Tx, paid point.Receipt) error {
+			_, err := p.In(tx).CancelPaid(ctx, ticket.Terminal{Scope: ticket.Scope(paid.Request.Scope), ID: paid.Terminal}, paid.Request.Name, "undo")
+			return err
+		}})
+	require.NoError(t, err)
+	p.desk = newDesk(t, tables{db: db}, ticket.Config{
+		Refund: func(ctx context.Context, tx *sql.Tx, tk ticket.Ticket, at ticket.Terminal) error {
+			_, err := p.ledger.In(tx).Cancel(ctx, point.Request{Scope: string(tk.Scope), Name: tk.Payment}, point.At{Terminal: at.ID})
+			return errors.Join(err, p.refund)
+		}})
+	p.holder, err = grant(ctx, p.ledger, points)
+	require.NoError(t, err)
+	return p
+}
+
+func (p *purse) order(key string, points int64) ticket.Order {
+	return ticket.Order{Points: points, Key: key, Account: "aoba", Pay: func(ctx context.Context, tx *sql.Tx, t ticket.Ticket) error {
+		_, err := p.ledger.In(tx).Use(ctx, point.Use{Request: point.Request{Scope: string(t.Scope), Name: t.OrderKey}, Holder: p.holder,
+			Account: point.Account(t.Account), Points: t.Points, Terminal: t.IssuedBy, Proved: true, For: point.OpTicket})
+		return err
+	}}
+}
+
+// balance returns the holder's points, and fails if they and the live tickets
+// are not what there was.
+func (p *purse) whole(t testing.TB, all int64) (balance int64) {
+	t.Helper()
+	list, err := p.ledger.Balances(t.Context(), p.holder)
+	require.NoError(t, err)
+	for _, b := range list {
+		balance += b.Points
+	}
+	sum := balance
+	for _, tk := range full(t, p.Unredeemed(t.Context(), shop.Scope, period(t, "2026-01-01", "2027-12-31"))) {
+		require.Equal(t, "aoba", tk.Account)
+		sum += tk.Points
+	}
+	require.Equal(t, all, sum, "points and tickets together")
+	return balance
+}
+
+func eachDB(t *testing.T, f func(t *testing.T, db *sql.DB)) {
+	t.Run("SQLite", func(t *testing.T) { f(t, dbtest.Open(t, "sqlite", dbtest.FastSQLite(t.TempDir()))) })
+	t.Run("PostgreSQL", func(t *testing.T) { f(t, dbtest.Open(t, "pgx", pg.DSN(t))) })
+}
+
+// A ticket and its payment are one transaction, and so are its end and the
+// refund.
+func TestPaidTicket(t *testing.T) {
+	eachDB(t, func(t *testing.T, db *sql.DB) {
+		ctx := t.Context()
+		p := openPurse(t, db, 1000)
+		tk, err := p.Issue(ctx, shop, p.order("one", 400))
+		require.NoError(t, err)
+		assert.Equal(t, []string{"aoba", "one"}, []string{tk.Account, tk.Payment})
+		assert.EqualValues(t, 600, p.whole(t, 1000))
+		again, err := p.Issue(ctx, shop, p.order("one", 400))
+		require.NoError(t, err)
+		assert.Equal(t, tk, again)
+		assert.EqualValues(t, 600, p.whole(t, 1000), "a repeat is not paid again")
+
+		_, err = p.Issue(ctx, shop, p.order("two", 601))
+		assert.ErrorIs(t, err, point.ErrShort)
+		oe, ok := errors.AsType[*ticket.OrderError](err)
+		require.True(t, ok)
+		assert.Equal(t, 0, oe.Index)
+		_, err = p.IssueBatch(ctx, shop, []ticket.Order{p.order("three", 300), p.order("four", 301)})
+		assert.ErrorIs(t, err, point.ErrShort)
+		oe, _ = errors.AsType[*ticket.OrderError](err)
+		assert.Equal(t, 1, oe.Index)
+		assert.EqualValues(t, 600, p.whole(t, 1000), "who has too little leaves no ticket")
+		for want, o := range map[error]ticket.Order{ticket.ErrKey: p.order("", 1), ticket.ErrAccount: {Points: 1, Account: "=a"}} {
+			_, err = p.Issue(ctx, shop, o)
+			assert.ErrorIs(t, err, want)
+		}
+		other := p.order("one", 400)
+		other.Account = "other"
+		_, err = p.Issue(ctx, shop, other)
+		assert.ErrorIs(t, err, ticket.ErrConflict)
+
+		// Replaced, it is still the payment of the first.
+		r, err := p.Replace(ctx, shop, tk.Number, "new number")
+		require.NoError(t, err)
+		assert.Equal(t, []string{"aoba", "one"}, []string{r.Ticket.Account, r.Ticket.Payment})
+		p.refund = errors.New("not today")
+		_, err = p.Cancel(ctx, shop, r.Ticket.Number, "c")
+		assert.ErrorIs(t, err, p.refund)
+		assert.EqualValues(t, 600, p.whole(t, 1000))
+		p.refund = nil
+		for range 2 {
+			r, err = p.Cancel(ctx, shop, r.Ticket.Number, "c")
+			require.NoError(t, err)
+			assert.EqualValues(t, 1000, p.whole(t, 1000))
+		}
+		assert.True(t, r.Repeated)
+		tk, err = p.Issue(ctx, shop, p.order("seven", 1))
+		require.NoError(t, err)
+		_, err = newDesk(t, tables{db: db}, ticket.Config{}).Cancel(ctx, shop, tk.Number, "")
+		assert.ErrorIs(t, err, ticket.ErrPaid, "its points would be gone")
+		_, err = p.Cancel(ctx, shop, tk.Number, "")
+		require.NoError(t, err)
+
+		// Undone by the payment's key.
+		tk, err = p.Issue(ctx, shop, p.order("five", 100))
+		require.NoError(t, err)
+		r, err = p.Replace(ctx, shop, tk.Number, "new number 2")
+		require.NoError(t, err)
+		for range 2 {
+			_, err = p.ledger.Cancel(ctx, point.Request{Scope: string(shop.Scope), Name: "five"}, point.At{})
+			require.NoError(t, err)
+			assert.EqualValues(t, 1000, p.whole(t, 1000))
+		}
+		found, err := p.Find(ctx, shop.Scope, r.Ticket.Number)
+		require.NoError(t, err)
+		assert.Equal(t, ticket.Cancelled, found.State)
+
+		// What is redeemed is neither cancelled nor undone.
+		tk, err = p.Issue(ctx, shop, p.order("six", 100))
+		require.NoError(t, err)
+		redeemed, err := p.Redeem(ctx, ticket.Presentation{Terminal: shop2, Code: code(tk.Number)})
+		require.NoError(t, err)
+		assert.Equal(t, "aoba", redeemed.Ticket.Account)
+		_, err = p.Cancel(ctx, shop, tk.Number, "c")
+		assert.ErrorIs(t, err, ticket.ErrState)
+		_, err = p.ledger.Cancel(ctx, point.Request{Scope: string(shop.Scope), Name: "six"}, point.At{})
+		assert.ErrorIs(t, err, ticket.ErrState)
+		assert.EqualValues(t, 900, p.whole(t, 900))
+		_, err = p.CancelPaid(ctx, shop, "never", "c")
+		assert.ErrorIs(t, err, ticket.ErrNotFound)
+	})
+}
+
+// Sixteen orders at once against too few points: what is paid is there, and
+// nothing else. Then all are cancelled, by their numbers and by their payments
+// at once.
+func TestPaidTogether(t *testing.T) {
+	eachDB(t, func(t *testing.T, db *sql.DB) {
+		ctx := t.Context()
+		p := openPurse(t, db, 1000)
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		var tickets []ticket.Ticket
+		for i := range 32 {
+			wg.Go(func() {
+				tk, err := p.Issue(ctx, shop, p.order(fmt.Sprint("order", i/2), 150)) // each twice
+				if errors.Is(err, point.ErrShort) {
+					return
+				}
+				if assert.NoError(t, err) {
+					mu.Lock()
+					defer mu.Unlock()
+					tickets = append(tickets, tk)
+				}
+			})
+		}
+		wg.Wait()
+		assert.EqualValues(t, 100, p.whole(t, 1000))
+		assert.Len(t, full(t, p.Unredeemed(ctx, shop.Scope, period(t, "2026-01-01", "2027-12-31"))), 6)
+		for _, tk := range tickets {
+			for i := range 3 {
+				wg.Go(func() {
+					_, err := p.Cancel(ctx, shop, tk.Number, fmt.Sprint("c", i))
+					if !errors.Is(err, ticket.ErrState) {
+						assert.NoError(t, err)
+					}
+				})
+			}
+			wg.Go(func() {
+				_, err := p.ledger.Cancel(ctx, point.Request{Scope: string(shop.Scope), Name: tk.Payment}, point.At{})
+				if !errors.Is(err, ticket.ErrState) {
+					assert.NoError(t, err)
+				}
+			})
+		}
+		wg.Wait()
+		assert.EqualValues(t, 1000, p.whole(t, 1000))
+	})
+}
+
+// The same calls in somebody else's transaction stand or fall with it.
+func TestIn(t *testing.T) {
+	eachDB(t, func(t *testing.T, db *sql.DB) {
+		ctx := t.Context()
+		p := openPurse(t, db, 1000)
+		_, err := db.Exec("CREATE TABLE sold (what VARCHAR(20) NOT NULL)")
+		require.NoError(t, err)
+		live := p.issue(t, 7)
+		text, err := p.QR(live)
+		require.NoError(t, err)
+		outOfTea := errors.New("out of tea")
+		var made ticket.Ticket
+		sell := func(end error) error {
+			return p.Do(ctx, func(ctx context.Context, tx *sql.Tx) error {
+				in := p.In(tx)
+				r, err := in.Redeem(ctx, ticket.Presentation{Terminal: shop2, Code: ticket.NewCode(text), Attempt: "tea"})
+				if err != nil {
+					return err
+				}
+				assert.EqualValues(t, 7, r.Ticket.Points)
+				_, err = in.Redeem(ctx, ticket.Presentation{Terminal: shop2, Code: code(live.Number), Attempt: "tea"})
+				assert.ErrorIs(t, err, ticket.ErrTyped)
+				if made, err = in.Issue(ctx, shop, p.order("in", 10)); err != nil {
+					return err
+				}
+				// A call that fails leaves nothing, and the transaction goes on.
+				_, err = in.Issue(ctx, shop, p.order("too-much", 5000))
+				assert.ErrorIs(t, err, point.ErrShort)
+				_, err = in.Cancel(ctx, shop, live.Number, "")
+				assert.ErrorIs(t, err, ticket.ErrState)
+				seen, err := in.Find(ctx, shop.Scope, made.Number)
+				if err != nil {
+					return err
+				}
+				assert.Equal(t, made, seen)
+				if _, err := tx.ExecContext(ctx, "INSERT INTO sold (what) VALUES ('tea')"); err != nil {
+					return err
+				}
+				return end
+			})
+		}
+		require.Equal(t, outOfTea, sell(outOfTea))
+		_, err = p.Find(ctx, shop.Scope, made.Number)
+		assert.ErrorIs(t, err, ticket.ErrNotFound)
+		still, err := p.Find(ctx, shop.Scope, live.Number)
+		require.NoError(t, err)
+		assert.Equal(t, ticket.Issued, still.State)
+		require.NoError(t, sell(nil))
+		still, err = p.Find(ctx, shop.Scope, live.Number)
+		require.NoError(t, err)
+		assert.Equal(t, ticket.Redeemed, still.State)
+		assert.EqualValues(t, 990, p.whole(t, 1000))
+	})
+}
+
+// A transaction that would not survive a crash is refused.
+func TestInNotDurable(t *testing.T) {
+	s := openSQL(t, "pgx", pg.DSN(t))
+	b := s.open(t, ticket.Config{})
+	tx, err := s.db.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	defer func() { _ = tx.Rollback() }()
+	_, err = tx.Exec("SET LOCAL synchronous_commit = off")
+	require.NoError(t, err)
+	_, err = b.In(tx).Issue(t.Context(), shop, ticket.Order{Points: 1})
+	assert.ErrorIs(t, err, ticket.ErrNotDurable)
+}
+
+// A Pay that ends the transaction is found out, and nothing goes on until a
+// person has looked.
+func TestPayEndsTheTransaction(t *testing.T) {
+	eachDB(t, func(t *testing.T, db *sql.DB) {
+		ctx := t.Context()
+		b, err := ticket.Open(ctx, db, ticket.Config{})
+		require.NoError(t, err)
+		order := ticket.Order{Points: 5, Key: "k", Pay: func(ctx context.Context, tx *sql.Tx, _ ticket.Ticket) error {
+			return tx.Commit()
+		}}
+		_, err = b.Issue(ctx, shop, order)
+		lost, ok := errors.AsType[*ticket.LostError](err)
+		require.True(t, ok, "%v", err)
+		assert.Equal(t, "payment of k", lost.Loss.Step)
+		order.Pay = func(context.Context, *sql.Tx, ticket.Ticket) error { return nil }
+		for _, err := range []error{second(b.Issue(ctx, shop, order)), second(ticket.Open(ctx, db, ticket.Config{}))} {
+			_, ok = errors.AsType[*ticket.UnresolvedError](err)
+			assert.True(t, ok, "%v", err)
+		}
+		b, err = ticket.Open(ctx, db, ticket.Config{Unresolved: true})
+		require.NoError(t, err)
+		losses, err := b.Losses(ctx)
+		require.NoError(t, err)
+		require.Len(t, losses, 1)
+		assert.ErrorIs(t, b.Resolve(ctx, "another"), ticket.ErrNoLoss)
+		require.NoError(t, b.Resolve(ctx, losses[0].ID))
+		tk, err := b.Issue(ctx, shop, order)
+		require.NoError(t, err)
+		assert.Equal(t, "k", tk.Payment)
+	})
+}
+
+// Where the program says so, only terminals of their kind issue and redeem.
+func TestKinds(t *testing.T) {
+	d := newDesk(t, fast(t), ticket.Config{CheckKinds: true})
+	ctx := t.Context()
+	kinds := func(k mykey.TerminalKind) ticket.Terminal {
+		return ticket.Terminal{ID: "1", Scope: shop.Scope, Kind: k}
+	}
+	issuer := kinds(mykey.TicketTerminal)
+	for k := range mykey.TerminalKind(16) {
+		at := kinds(k)
+		tk, err := d.Issue(ctx, issuer, ticket.Order{Points: 1})
+		require.NoError(t, err)
+		spare, err := d.Issue(ctx, issuer, ticket.Order{Points: 1})
+		require.NoError(t, err)
+		issues, redeems := ticket.ErrKind, ticket.ErrKind
+		if k&mykey.TicketTerminal != 0 {
+			issues = nil
+		}
+		if k&(mykey.TicketTerminal|mykey.PointTerminal) != 0 {
+			redeems = nil
+		}
+		p := ticket.Presentation{Terminal: at, Code: code(tk.Number)}
+		for _, got := range []struct{ want, err error }{
+			{issues, second(d.Issue(ctx, at, ticket.Order{Points: 1}))}, {issues, second(d.Reprint(ctx, at, spare.Number, ""))},
+			{issues, second(d.Cancel(ctx, at, spare.Number, ""))}, {redeems, second(d.Inspect(ctx, p))},
+		} {
+			assert.ErrorIs(t, got.err, got.want, "%v", k)
+		}
+		if issues == nil {
+			r, err := d.Replace(ctx, at, tk.Number, "")
+			require.NoError(t, err)
+			p.Code = code(r.Ticket.Number)
+		} else {
+			assert.ErrorIs(t, second(d.Replace(ctx, at, tk.Number, "")), ticket.ErrKind)
+		}
+		assert.ErrorIs(t, second(d.Redeem(ctx, p)), redeems, "%v", k)
+	}
+	free := newDesk(t, fast(t), ticket.Config{})
+	_, err := free.Issue(ctx, kinds(0), ticket.Order{Points: 1})
+	assert.NoError(t, err, "the program did not say so")
+}
