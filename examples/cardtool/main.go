@@ -15,6 +15,9 @@
 //	cardtool passwd -pin text          change a PIN
 //	cardtool cms-sign -in FILE -out FILE.p7m
 //	cardtool cms-verify -roots CA.pem -in FILE.p7m
+//	cardtool survey -reader auto -out report.json
+//	                                   what needs no PIN, beside the software card
+//	cardtool compare -in trace.txt     a trace of your own beside the software card
 //	cardtool phone -listen 192.168.0.10:35963
 //	                                   info, with a phone as the reader
 //
@@ -101,6 +104,12 @@ func tasks() []task {
 				"  openssl cms -verify -inform DER -in FILE.p7m -CAfile authca.pem -purpose any\n" +
 				"What -key sign has signed it takes without."},
 		{name: "cms-verify", about: "verify a CMS message, DER or PEM; without a card", flags: cmsVerifyTask, cardless: true},
+		{name: "survey", about: "ask a card what needs no PIN and spends no try, and hold it against the software card", flags: surveyTask,
+			more: "The report holds status words, tags and lengths, and nothing of its holder: docs/card.md\n" +
+				"says how to send it in. With -in a report is read instead of a card."},
+		{name: "compare", about: "hold a trace of commands and replies against the software card", flags: compareTask, cardless: true,
+			more: "The trace is text: a command in hexadecimal on one line, its reply with the status word\n" +
+				"on the next. Spaces, colons and marks such as > and < in front are passed over."},
 		{name: "phone", about: "info, with a phone as the reader (a QR code is shown)", flags: phoneTask},
 	}
 }

@@ -57,9 +57,23 @@ func (s *session) flags(f *flag.FlagSet) {
 // open finds the card. A task calls it once its flags are found in order and
 // what it is to sign has been read: nobody is asked for a card in vain.
 func (s *session) open(ctx context.Context) error {
-	card, closeCard, err := s.connect(ctx)
+	t, err := s.transmitter(ctx)
 	if err != nil {
 		return err
+	}
+	var opts []jpki.Option
+	if s.app != 0 {
+		opts = append(opts, jpki.WithApplication(s.app))
+	}
+	s.card, err = jpki.Open(ctx, t, opts...)
+	return err
+}
+
+// transmitter finds the card and leaves it as it is.
+func (s *session) transmitter(ctx context.Context) (apdu.Transmitter, error) {
+	card, closeCard, err := s.connect(ctx)
+	if err != nil {
+		return nil, err
 	}
 	s.closeCard = closeCard
 	s.catch()
@@ -69,12 +83,7 @@ func (s *session) open(ctx context.Context) error {
 	if s.trace {
 		t = apdu.Trace(t, slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	}
-	var opts []jpki.Option
-	if s.app != 0 {
-		opts = append(opts, jpki.WithApplication(s.app))
-	}
-	s.card, err = jpki.Open(ctx, t, opts...)
-	return err
+	return t, nil
 }
 
 // close lets go of the card, if there is one.

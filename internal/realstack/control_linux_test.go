@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -212,4 +213,17 @@ func client(ctx context.Context, t *testing.T, r *rand.Rand) {
 	if err != nil && !errors.Is(err, apdu.ErrCardRemoved) && !strings.Contains(err.Error(), "reset") {
 		t.Logf("close: %v", err)
 	}
+}
+
+// The survey as the owner of a card runs it: over a real stack the software card
+// answers as it does in process.
+func TestSurvey(t *testing.T) {
+	sim := simcard.New(simcard.WithHolder(simcard.SampleHolder(5)))
+	insert(t, sim)
+	before := sim.State()
+	tool := filepath.Join(t.TempDir(), "cardtool")
+	output(t, "go", "build", "-o", tool, "../../examples/cardtool")
+	assert.Contains(t, output(t, tool, "survey", "-yes", "-reader", reader, "-out", filepath.Join(t.TempDir(), "report")),
+		"held against the software card (plastic): 0 differ")
+	assert.Equal(t, before, sim.State(), "no try was spent")
 }
