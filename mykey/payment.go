@@ -2,51 +2,31 @@ package mykey
 
 import (
 	"fmt"
-	"io"
-	"log/slog"
+
+	"github.com/mynakit/mynakit/internal/secret"
 )
 
-const redacted = "[redacted]"
-
-// Secret is a text that the holder typed and nobody else is to see: a security
-// code (セキュリティコード), the digits of a telephone number. It prints as
-// [redacted] through fmt, log/slog and encoding/json. The zero Secret is none.
+// A Secret is a text that the holder typed and nobody else is to see: a security
+// code (セキュリティコード), the digits of a telephone number. The zero Secret
+// represents no text.
 type Secret struct {
-	// Behind a pointer: fmt prints a string held here by another struct, and
-	// of a pointer in a struct only the address.
-	text *string
+	secret.Hidden
+	text secret.Box[string]
 }
 
-// NewSecret holds a text. The empty text gives the zero Secret.
+// NewSecret returns a Secret that holds s, and the zero Secret if s is empty.
 func NewSecret(s string) Secret {
 	if s == "" {
 		return Secret{}
 	}
-	return Secret{&s}
+	return Secret{text: secret.New(s)}
 }
 
-// Reveal gives the text itself.
-func (s Secret) Reveal() string {
-	if s.text == nil {
-		return ""
-	}
-	return *s.text
-}
+// Reveal returns the text itself.
+func (s Secret) Reveal() string { return s.text.Reveal() }
 
 // IsZero reports whether there is no text.
-func (s Secret) IsZero() bool { return s.text == nil }
-
-// Format prints [redacted] for every verb.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
-
-// String gives [redacted].
-func (s Secret) String() string { return redacted }
-
-// LogValue gives [redacted].
-func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalText gives [redacted].
-func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (s Secret) IsZero() bool { return s.text.IsZero() }
 
 // Application is the form by which a holder chooses the cashless service that
 // is to receive the points (マイナポイントの申込). What of it a service asks for, and in

@@ -123,6 +123,27 @@ func (d *day) tap(ctx context.Context, do func(card *jpki.Card) error) (err erro
 	return nil
 }
 
+// visit has a card whose holder has typed the PIN, for as long as do works with
+// it: whatever spends or binds something demands that.
+func (d *day) visit(ctx context.Context, do func(card *jpki.Card, visit *shop.Visit) error) error {
+	if !d.place.trusted {
+		return shop.ErrNoRoots // before the holder types the PIN for nothing
+	}
+	return d.tap(ctx, func(card *jpki.Card) error {
+		pin, err := d.askPIN(ctx, card)
+		if err != nil {
+			return err
+		}
+		defer pin.Clear()
+		visit, err := d.place.shop.BeginWithPIN(ctx, card, pin)
+		if err != nil {
+			return err
+		}
+		defer visit.Close()
+		return do(card, visit)
+	})
+}
+
 func (d *day) firstTap(ctx context.Context) (shop.Customer, error) {
 	d.title(d.Tap)
 	return d.recognise(ctx)

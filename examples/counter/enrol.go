@@ -14,21 +14,8 @@ import (
 // enrol gives the holder a MyKey ID, who turns two candidates down.
 func (d *day) enrol(ctx context.Context) error {
 	d.title(d.Enrol)
-	if !d.place.trusted {
-		return shop.ErrNoRoots // before the holder types the PIN for nothing
-	}
 	var id mykey.ID
-	err := d.tap(ctx, func(card *jpki.Card) error {
-		pin, err := d.askPIN(ctx, card)
-		if err != nil {
-			return err
-		}
-		defer pin.Clear()
-		visit, err := d.place.shop.BeginWithPIN(ctx, card, pin)
-		if err != nil {
-			return err
-		}
-		defer visit.Close()
+	err := d.visit(ctx, func(card *jpki.Card, visit *shop.Visit) error {
 		d.line(d.Proved)
 		for n := 1; id.IsZero(); n++ {
 			p, err := visit.Offer(ctx, card)
@@ -60,12 +47,7 @@ func (d *day) register(ctx context.Context) error {
 		// The software card's holder has those; a number is one person's.
 		library, mall = "L"+rand.Text()[:11], "M"+rand.Text()[:11]
 	}
-	return d.tap(ctx, func(card *jpki.Card) error {
-		visit, err := d.place.shop.Begin(ctx, card)
-		if err != nil {
-			return err
-		}
-		defer visit.Close()
+	return d.visit(ctx, func(card *jpki.Card, visit *shop.Visit) error {
 		for _, s := range []struct {
 			operator mykey.OperatorID
 			number   string

@@ -15,12 +15,7 @@ import (
 func (d *day) merge(ctx context.Context) error {
 	d.title(d.Merge)
 	var owed mergefile.Record
-	err := d.tap(ctx, func(card *jpki.Card) error {
-		visit, err := d.place.shop.Begin(ctx, card)
-		if err != nil {
-			return err
-		}
-		defer visit.Close()
+	err := d.visit(ctx, func(card *jpki.Card, visit *shop.Visit) (err error) {
 		owed, err = visit.Combine(ctx, card, d.office, mergePoints, "merge "+rand.Text())
 		return err
 	})
@@ -74,7 +69,7 @@ func (d *day) receive(ctx context.Context) error {
 // resend sends the merge files that a run before owed, and takes what lies in
 // the inbox.
 func (d *day) resend(ctx context.Context) error {
-	owed, err := d.place.shop.Unsent(ctx, d.office)
+	owed, _, err := d.place.shop.Unsent(ctx, d.office)
 	if err != nil {
 		return err
 	}

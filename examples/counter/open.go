@@ -81,7 +81,7 @@ func openPlace(ctx context.Context, o *options) (_ *place, err error) {
 		Mall:      p.mall,
 		Issuer:    string(words.Mall),
 		PointName: string(words.Points),
-		Now:       o.now,
+		Clock:     o.now,
 	})
 	if err != nil {
 		return nil, err

@@ -29,12 +29,7 @@ func (d *day) issue(ctx context.Context, who shop.Customer) (printed, error) {
 		d.line(d.Granted, grantPoints)
 	}
 	var paid ticket.Ticket
-	err := d.tap(ctx, func(card *jpki.Card) error {
-		visit, err := d.place.shop.Begin(ctx, card)
-		if err != nil {
-			return err
-		}
-		defer visit.Close()
+	err := d.visit(ctx, func(card *jpki.Card, visit *shop.Visit) (err error) {
 		// A till takes the number of the sale: should it die before the answer
 		// is there, it asks again with the same.
 		paid, err = visit.IssueTicket(ctx, card, d.office, ticket.Order{Points: ticketPoints, Key: "sale " + rand.Text()})

@@ -29,6 +29,13 @@ var schema = []string{
 		at       BIGINT NOT NULL,
 		printed  BIGINT NOT NULL
 	)`,
+	// What a holder has spent on a day without having proved to be there.
+	`CREATE TABLE IF NOT EXISTS shop_unproved (
+		account TEXT   NOT NULL,
+		day     TEXT   NOT NULL,
+		points  BIGINT NOT NULL,
+		PRIMARY KEY (account, day)
+	)`,
 	`CREATE INDEX IF NOT EXISTS shop_movement_account ON shop_movement (account)`,
 	`CREATE INDEX IF NOT EXISTS shop_movement_at ON shop_movement (at)`,
 }
@@ -72,16 +79,17 @@ var (
 )
 
 // move carries out a movement, once: a second one of the same key and content
-// changes nothing. Where m.ref is drawn at random, m gets the first one's.
-func move(ctx context.Context, tx *sql.Tx, m *movement, at int64) error {
+// changes nothing. If m.ref is drawn at random, m gets the first one's. move
+// reports whether it was the first.
+func move(ctx context.Context, tx *sql.Tx, m *movement, at int64) (bool, error) {
 	result, err := tx.ExecContext(ctx, `INSERT INTO shop_movement (movement, kind, account, points, ref, terminal, at, printed)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, 0) ON CONFLICT (movement) DO NOTHING`,
 		m.key, m.kind, m.account, m.points, m.ref, m.terminal, at)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if n, err := result.RowsAffected(); err != nil {
-		return err
+		return false, err
 	} else if n == 0 {
 		before := movement{key: m.key, terminal: m.terminal} // another terminal may ask for the same
 		err := tx.QueryRowContext(ctx, `SELECT kind, account, points, ref FROM shop_movement WHERE movement = $1`, m.key).
@@ -92,35 +100,26 @@ func move(ctx context.Context, tx *sql.Tx, m *movement, at int64) error {
 		if err == nil && before != *m {
 			err = ErrRepeat
 		}
-		return err
+		return false, err
 	}
 	if m.points >= 0 {
 		_, err = tx.ExecContext(ctx, `INSERT INTO shop_account (account, points) VALUES ($1, $2)
 			ON CONFLICT (account) DO UPDATE SET points = shop_account.points + excluded.points`, m.account, m.points)
-		return err
+		return err == nil, err
 	}
 	result, err = tx.ExecContext(ctx, `UPDATE shop_account SET points = points + $1 WHERE account = $2 AND points + $1 >= 0`, m.points, m.account)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if n, err := result.RowsAffected(); err != nil || n == 1 {
-		return err
+		return err == nil, err
 	}
-	return ErrBalance
+	return false, ErrBalance
 }
 
-// write runs fn in a transaction. fn writes first, so that SQLite waits for its
-// lock there and nowhere else.
-func (s *Shop) write(ctx context.Context, what string, fn func(*sql.Tx) error) error {
-	tx, err := s.db.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("shop: %s: %w", what, err)
-	}
-	defer tx.Rollback() // after Commit it does nothing
-	if err := fn(tx); err != nil {
-		return fmt.Errorf("shop: %s: %w", what, err)
-	}
-	if err := tx.Commit(); err != nil {
+// write runs fn in a durable transaction, and again when another was in the way.
+func (s *Shop) write(ctx context.Context, what string, fn func(ctx context.Context, tx *sql.Tx) error) error {
+	if err := s.registry.Do(ctx, fn); err != nil {
 		return fmt.Errorf("shop: %s: %w", what, err)
 	}
 	return nil
@@ -134,9 +133,10 @@ func (s *Shop) Grant(ctx context.Context, to mykey.ID, points int64, key string)
 	if points < 1 || points > ticket.MaxPoints {
 		return ticket.ErrPoints
 	}
-	m := &movement{key: "grant:" + to.String() + ":" + key, kind: kindGrant, account: cityAccount(to), points: points}
-	return s.write(ctx, "grant points", func(tx *sql.Tx) error {
-		return move(ctx, tx, m, s.cfg.Now().UnixMilli())
+	m := &movement{key: grantKey(to, key), kind: kindGrant, account: cityAccount(to), points: points}
+	return s.write(ctx, "grant points", func(ctx context.Context, tx *sql.Tx) error {
+		_, err := move(ctx, tx, m, s.now().UnixMilli())
+		return err
 	})
 }
 

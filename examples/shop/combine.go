@@ -3,7 +3,6 @@ package shop
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -30,7 +29,10 @@ var ErrNoMember = errors.New("shop: the holder has no member number of the mall"
 //
 // The errors are ErrOrderKey, ErrBalance, ErrNoMember, ErrRepeat,
 // [ticket.ErrPoints], [registry.ErrWrongCard], [registry.ErrNotEnrolled],
-// [registry.ErrSessionOver], those of [jpki.Card.Serial], or the database's.
+// [registry.ErrSessionOver], those of [registry.Prove] (among them
+// [*jpki.PINRequiredError]), or the database's.
+//
+// A copy of a card can combine [Config.WithoutPIN] a day here, and no more.
 func (v *Visit) Combine(ctx context.Context, card *jpki.Card, at ticket.Terminal, points int64, key string) (mergefile.Record, error) {
 	if key == "" {
 		return mergefile.Record{}, ErrOrderKey
@@ -38,32 +40,32 @@ func (v *Visit) Combine(ctx context.Context, card *jpki.Card, at ticket.Terminal
 	if points < 1 || points > ticket.MaxPoints {
 		return mergefile.Record{}, ticket.ErrPoints
 	}
-	holder, err := v.payer(ctx, card)
+	number, err := newTransaction(v.shop.now())
 	if err != nil {
 		return mergefile.Record{}, err
 	}
-	number, err := newTransaction(v.shop.cfg.Now())
+	p, tooMuch, err := v.present(ctx, card, points)
 	if err != nil {
 		return mergefile.Record{}, err
 	}
-	m := &movement{
-		key:      fmt.Sprintf("combine:%s:%s", at.Scope, key),
-		kind:     kindCombine,
-		account:  cityAccount(holder.ID),
-		points:   -points,
-		ref:      number.String(),
-		terminal: at.ID,
-	}
-	if _, err := v.shop.record(holder, m); err != nil { // before anything is taken
-		return mergefile.Record{}, err
-	}
-	err = v.shop.write(ctx, "take points", func(tx *sql.Tx) error {
-		return move(ctx, tx, m, v.shop.cfg.Now().UnixMilli())
+	m, err := v.spend(ctx, p, tooMuch, "take points", func(holder registry.Person) (*movement, error) {
+		member, ok := holder.Service(v.shop.cfg.Mall)
+		if !ok {
+			return nil, ErrNoMember // before anything is taken
+		}
+		return &movement{
+			key:      fmt.Sprintf("combine:%s:%s", at.Scope, key),
+			kind:     kindCombine,
+			account:  cityAccount(holder.ID),
+			points:   -points,
+			ref:      number.String() + " " + member.Customer.String(),
+			terminal: at.ID,
+		}, nil
 	})
 	if err != nil {
 		return mergefile.Record{}, err
 	}
-	return v.shop.record(holder, m)
+	return v.shop.record(ctx, m)
 }
 
 // newTransaction draws a transaction number (取引済番号) of this second. A cloud
@@ -74,63 +76,81 @@ func newTransaction(now time.Time) (mergefile.Transaction, error) {
 	return mergefile.NewTransaction(now.Truncate(time.Second), binary.BigEndian.Uint32(n[:])%1_000_000)
 }
 
-// record is what a merge file brings for a movement.
-func (s *Shop) record(holder registry.Person, m *movement) (mergefile.Record, error) {
-	member, ok := holder.Service(s.cfg.Mall)
+// record is what a merge file brings for a movement. Its reference is the
+// transaction number and the member number; one from before those stood together
+// is completed from the user table, by whichever ID its holder has now.
+func (s *Shop) record(ctx context.Context, m *movement) (mergefile.Record, error) {
+	transaction, member, ok := strings.Cut(m.ref, " ")
 	if !ok {
-		return mergefile.Record{}, ErrNoMember
-	}
-	to, err := mergefile.NewMallHolder(member.Customer.String())
-	if err != nil {
-		return mergefile.Record{}, err
-	}
-	number, err := mergefile.ParseTransaction(m.ref)
-	return mergefile.Record{Holder: to, Points: uint64(-m.points), Transaction: number}, err
-}
-
-// Unsent gives the records of a terminal that no file has gone out for: it died
-// in between. The errors are the database's, those of [registry.Registry.Find], or
-// ErrNoMember.
-func (s *Shop) Unsent(ctx context.Context, at ticket.Terminal) ([]mergefile.Record, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT account, points, ref FROM shop_movement
-		WHERE kind = 'combine' AND printed = 0 AND terminal = $1 ORDER BY at, movement`, at.ID)
-	if err != nil {
-		return nil, fmt.Errorf("shop: find unsent records: %w", err)
-	}
-	defer rows.Close()
-	var owed []movement
-	for rows.Next() {
-		var m movement
-		if err := rows.Scan(&m.account, &m.points, &m.ref); err != nil {
-			return nil, fmt.Errorf("shop: find unsent records: %w", err)
-		}
-		owed = append(owed, m)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("shop: find unsent records: %w", err)
-	}
-	var records []mergefile.Record
-	for _, m := range owed {
 		id, err := mykey.ParseID(strings.TrimPrefix(m.account, "city:"))
 		if err != nil {
-			return nil, err
+			return mergefile.Record{}, err
+		}
+		if id, err = s.registry.Successor(ctx, id); err != nil {
+			return mergefile.Record{}, err
 		}
 		holder, err := s.registry.Find(ctx, id)
 		if err != nil {
-			return nil, err
+			return mergefile.Record{}, err
 		}
-		r, err := s.record(holder, &m)
-		if err != nil {
-			return nil, err
+		of, ok := holder.Service(s.cfg.Mall)
+		if !ok {
+			return mergefile.Record{}, ErrNoMember
 		}
-		records = append(records, r)
+		member = of.Customer.String()
 	}
-	return records, nil
+	to, err := mergefile.NewMallHolder(member)
+	if err != nil {
+		return mergefile.Record{}, err
+	}
+	number, err := mergefile.ParseTransaction(transaction)
+	return mergefile.Record{Holder: to, Points: uint64(-m.points), Transaction: number}, err
+}
+
+// Unsent returns the records of a terminal that no file has gone out for: the
+// terminal died in between. stuck counts those whose holder has no member number
+// any more, which a person has to look into; they do not hold up the others. The
+// errors are the database's.
+func (s *Shop) Unsent(ctx context.Context, at ticket.Terminal) (records []mergefile.Record, stuck int, err error) {
+	owed, err := s.owed(ctx, at)
+	if err != nil {
+		return nil, 0, fmt.Errorf("shop: find unsent records: %w", err)
+	}
+	for _, m := range owed {
+		r, err := s.record(ctx, &m)
+		switch {
+		case errors.Is(err, ErrNoMember), errors.Is(err, registry.ErrRetired), errors.Is(err, registry.ErrNotFound):
+			stuck++
+		case err != nil:
+			return nil, 0, err
+		default:
+			records = append(records, r)
+		}
+	}
+	return records, stuck, nil
+}
+
+func (s *Shop) owed(ctx context.Context, at ticket.Terminal) (owed []movement, err error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT account, points, ref FROM shop_movement
+		WHERE kind = 'combine' AND printed = 0 AND terminal = $1 ORDER BY at, movement`, at.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var m movement
+		if err := rows.Scan(&m.account, &m.points, &m.ref); err != nil {
+			return nil, err
+		}
+		owed = append(owed, m)
+	}
+	return owed, rows.Err()
 }
 
 // Sent records that the file with a record is out. The error is the database's.
 func (s *Shop) Sent(ctx context.Context, r mergefile.Record) error {
-	_, err := s.db.ExecContext(ctx, `UPDATE shop_movement SET printed = 1 WHERE kind = 'combine' AND ref = $1`, r.Transaction.String())
+	_, err := s.db.ExecContext(ctx, `UPDATE shop_movement SET printed = 1 WHERE kind = 'combine' AND (ref = $1 OR ref LIKE $1 || ' %')`,
+		r.Transaction.String())
 	if err != nil {
 		return fmt.Errorf("shop: record sending: %w", err)
 	}

@@ -2,6 +2,7 @@ package shop
 
 import (
 	"crypto/rand"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,10 +25,13 @@ const (
 // Keys are a shop's secrets. Make them with [LoadKeys] or [NewKeys]. They
 // print as [redacted].
 type Keys struct {
-	// Behind a pointer, because fmt does not ask Format about a field that is
-	// not exported: of a struct with such a field it would print the bytes.
-	*secrets
+	// Behind a function, because fmt does not call Format for a field that is not
+	// exported: of a struct with such a field it would print the bytes. So would
+	// whatever walks through a pointer.
+	open func() *secrets
 }
+
+func hide(s *secrets) Keys { return Keys{func() *secrets { return s }} }
 
 type secrets struct {
 	pseudonym   []byte // of serial numbers in the database
@@ -52,13 +56,13 @@ func NewKeys() Keys {
 		rand.Read(b) // never fails
 		return b
 	}
-	return Keys{&secrets{
+	return hide(&secrets{
 		pseudonym:   draw(32),
 		ticket:      draw(32),
 		merge:       draw(16),
 		mergeSecret: []byte(rand.Text()), // 130 random bits, in letters that every system can hash
 		ledger:      draw(32),
-	}}
+	})
 }
 
 // LoadKeys reads the keys from a file, or draws them and writes the file where
@@ -108,14 +112,15 @@ func readKeys(path string) (Keys, error) {
 		len(f.Pseudonym) < 32 || len(f.Ticket) < 32 || len(f.Merge) != 16 || len(f.MergeSecret) < 16 || len(f.Ledger) < 32 {
 		return Keys{}, ErrKeyFile
 	}
-	return Keys{&secrets{f.Pseudonym, f.Ticket, f.Merge, []byte(f.MergeSecret), f.Ledger}}, nil
+	return hide(&secrets{f.Pseudonym, f.Ticket, f.Merge, []byte(f.MergeSecret), f.Ledger}), nil
 }
 
 // writeKeys writes the file whole under another name and then links it, so that
 // nobody reads half of it and of two programs one is first. It never writes
 // over keys.
 func writeKeys(path string, k Keys) error {
-	text, err := json.MarshalIndent(keyFile{k.pseudonym, k.ticket, k.merge, string(k.mergeSecret), k.ledger}, "", "\t")
+	own := k.open()
+	text, err := json.MarshalIndent(keyFile{own.pseudonym, own.ticket, own.merge, string(own.mergeSecret), own.ledger}, "", "\t")
 	if err != nil {
 		return err
 	}
@@ -146,11 +151,25 @@ func fill(f *os.File, text []byte) error {
 // Merge gives the key under which merge files arrive, for the other end of a
 // demonstration.
 func (k Keys) Merge() (mergefile.Key, error) {
-	return mergefile.NewKey(mergeKeyID, k.merge, k.mergeSecret)
+	return mergefile.NewKey(mergeKeyID, k.open().merge, k.open().mergeSecret)
 }
 
 // IsZero reports whether there are no keys.
-func (k Keys) IsZero() bool { return k.secrets == nil }
+func (k Keys) IsZero() bool { return k.open == nil }
+
+// Equal reports whether k and o are the same keys, in constant time.
+func (k Keys) Equal(o Keys) bool {
+	if k.IsZero() || o.IsZero() {
+		return k.IsZero() == o.IsZero()
+	}
+	a, b := k.open(), o.open()
+	same := 1
+	for _, pair := range [][2][]byte{{a.pseudonym, b.pseudonym}, {a.ticket, b.ticket}, {a.merge, b.merge},
+		{a.mergeSecret, b.mergeSecret}, {a.ledger, b.ledger}} {
+		same &= subtle.ConstantTimeCompare(pair[0], pair[1])
+	}
+	return same == 1
+}
 
 // Format prints [redacted] for every verb.
 func (k Keys) Format(f fmt.State, _ rune) { fmt.Fprint(f, "[redacted]") }

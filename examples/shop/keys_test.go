@@ -42,7 +42,7 @@ func TestKeysAreMadeOnce(t *testing.T) {
 	wg.Wait()
 	assert.Equal(t, 1, made)
 	for _, k := range all {
-		assert.Equal(t, all[0], k)
+		assert.True(t, k.Equal(all[0]))
 	}
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)

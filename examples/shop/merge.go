@@ -16,11 +16,11 @@ import (
 func Profile() mergefile.Profile { return mergefile.Standard() }
 
 func (s *Shop) openReceiver(ctx context.Context) (*ledger.Receiver, error) {
-	secret, err := ledger.NewKey(s.cfg.Keys.ledger)
+	secret, err := ledger.NewKey(s.cfg.Keys.open().ledger)
 	if err != nil {
 		return nil, err
 	}
-	book, err := ledger.Open(ctx, s.db, ledger.Config{Key: secret, RetryFor: s.cfg.RetryFor, Clock: s.cfg.Now})
+	book, err := ledger.Open(ctx, s.db, ledger.Config{Key: secret, RetryFor: s.cfg.RetryFor, Clock: s.cfg.Clock})
 	if err != nil {
 		return nil, err
 	}
@@ -40,13 +40,14 @@ func (s *Shop) openReceiver(ctx context.Context) (*ledger.Receiver, error) {
 // credit gives a member the points of a merged record, in the transaction that
 // remembers the record: both or neither.
 func (s *Shop) credit(ctx context.Context, tx *sql.Tx, r mergefile.Record) error {
-	return move(ctx, tx, &movement{
+	_, err := move(ctx, tx, &movement{
 		key:     fmt.Sprintf("merge:%s:%s", s.cfg.Scope, r.Transaction),
 		kind:    kindMerge,
 		account: "mall:" + r.Holder.Reveal(),
 		points:  int64(r.Points), // 18 digits at most
 		ref:     r.Transaction.String(),
-	}, s.cfg.Now().UnixMilli())
+	}, s.now().UnixMilli())
+	return err
 }
 
 // Receive verifies a merge file and merges it in one transaction

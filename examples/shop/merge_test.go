@@ -55,13 +55,14 @@ func TestMergeInbox(t *testing.T) {
 		assert.ErrorIs(t, combine(1701, "merge 2"), shop.ErrBalance)
 		assert.ErrorIs(t, combine(0, "merge 2"), ticket.ErrPoints)
 		assert.ErrorIs(t, combine(1, ""), shop.ErrOrderKey)
-		owed, err := s.Unsent(ctx, at)
+		owed, stuck, err := s.Unsent(ctx, at)
 		require.NoError(t, err)
 		assert.Equal(t, []mergefile.Record{record}, owed)
 		require.NoError(t, s.Sent(ctx, record))
-		owed, err = s.Unsent(ctx, at)
+		owed, stuck, err = s.Unsent(ctx, at)
 		require.NoError(t, err)
 		assert.Empty(t, owed)
+		assert.Zero(t, stuck)
 
 		dir := t.TempDir()
 		var came []shop.Arrival

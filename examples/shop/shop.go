@@ -48,8 +48,16 @@ type Config struct {
 	// RetryFor bounds how long anything is tried to be written while another
 	// program writes. Zero means ten seconds.
 	RetryFor time.Duration
-	// Now gives the time. Nil means time.Now.
-	Now func() time.Time
+	// WithoutPIN is how many points a holder can spend on a day in Japan with a
+	// card that has not proved itself: at a till without a PIN pad, say. Whoever
+	// has held the card to a reader of their own, once, can spend this sum every
+	// day with a copy. Zero, which is safe, allows none.
+	WithoutPIN int64
+	// Former asks whose successor a certificate is: see
+	// [registry.Config.Former].
+	Former func(ctx context.Context, serial jpki.Serial, issuer registry.Issuer) (jpki.Serial, registry.Issuer, error)
+	// Clock returns the time. Nil means the system's. Another is for tests.
+	Clock func() time.Time
 }
 
 var (
@@ -80,22 +88,21 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Shop, error) {
 	if cfg.Keys.IsZero() || cfg.Mall.IsZero() || cfg.Scope.Check() != nil {
 		return nil, ErrConfig
 	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
 	s := &Shop{cfg: cfg, db: db}
 
 	var err error
 	s.registry, err = registry.Open(ctx, db, registry.Config{
-		Serials:  registry.Pseudonyms(cfg.Keys.pseudonym),
+		Serials:  registry.Pseudonyms(cfg.Keys.open().pseudonym),
+		Former:   cfg.Former,
+		Changed:  s.changed,
 		RetryFor: cfg.RetryFor,
-		Clock:    cfg.Now,
+		Clock:    cfg.Clock,
 	})
 	if err != nil {
 		return nil, err
 	}
 
-	key, err := ticket.NewKey(ticketKeyID, cfg.Keys.ticket)
+	key, err := ticket.NewKey(ticketKeyID, cfg.Keys.open().ticket)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +110,7 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Shop, error) {
 		RetryFor: cfg.RetryFor,
 		Keys:     ticket.Keys{key},
 		Audit:    cfg.Audit,
-		Clock:    cfg.Now,
+		Clock:    cfg.Clock,
 	})
 	if err != nil {
 		return nil, err
@@ -143,7 +150,14 @@ func (s *Shop) Terminal(id string) ticket.Terminal {
 }
 
 // Today gives the day in Japan.
-func (s *Shop) Today() ticket.Date { return ticket.DateOf(s.cfg.Now()) }
+func (s *Shop) Today() ticket.Date { return ticket.DateOf(s.now()) }
+
+func (s *Shop) now() time.Time {
+	if s.cfg.Clock == nil {
+		return time.Now()
+	}
+	return s.cfg.Clock()
+}
 
 // Format prints only the type, whatever the verb: a shop leads to keys.
 func (s *Shop) Format(f fmt.State, _ rune) { fmt.Fprint(f, "*shop.Shop") }

@@ -193,7 +193,7 @@ func TestADay(t *testing.T) {
 		assert.Equal(t, shop.Books{Granted: 2000, Ticketed: 500, City: 1500}, exact(t, s))
 
 		// The next day, another program on the same database.
-		cfg.Now = func() time.Time { return time.Now().AddDate(0, 0, 1) }
+		cfg.Clock = func() time.Time { return time.Now().AddDate(0, 0, 1) }
 		next := open(t, db, cfg)
 		who, err = next.Recognise(ctx, card)
 		require.NoError(t, err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/registry"
 	"github.com/mynakit/mynakit/ticket"
 	"github.com/mynakit/mynakit/ticket/paper"
 )
@@ -22,54 +23,62 @@ var ErrOrderKey = errors.New("shop: an order for a ticket needs a key")
 // Print what comes with Slip and say Printed.
 //
 // The errors are ErrOrderKey, ErrBalance, ErrRepeat, [registry.ErrWrongCard],
-// [registry.ErrNotEnrolled], [registry.ErrSessionOver], those of [ticket.Book.Issue]
-// and [jpki.Card.Serial], or the database's. With an error there is no paper:
-// where points were taken all the same, asking again with the same key gives
-// the ticket.
+// [registry.ErrNotEnrolled], [registry.ErrSessionOver], those of [registry.Prove]
+// (among them [*jpki.PINRequiredError]) and [ticket.Book.Issue], or the
+// database's. With an error there is no paper: if points were taken all the same,
+// asking again with the same key returns the ticket.
+//
+// A copy of a card can spend [Config.WithoutPIN] a day here, and no more.
 func (v *Visit) IssueTicket(ctx context.Context, card *jpki.Card, at ticket.Terminal, order ticket.Order) (ticket.Ticket, error) {
 	if order.Key == "" {
 		return ticket.Ticket{}, ErrOrderKey
 	}
-	holder, err := v.payer(ctx, card)
+	p, tooMuch, err := v.present(ctx, card, order.Points)
 	if err != nil {
 		return ticket.Ticket{}, err
 	}
-	return v.shop.issue(ctx, holder.ID, at, order)
-}
-
-// issue makes the ticket first and takes the points then, both under the
-// order's key. The number is given out only when the points have been taken.
-// What is left by a program that dies in between is a ticket that nobody has
-// the number of, and that lapses, unless the order is repeated: then it is the
-// one.
-func (s *Shop) issue(ctx context.Context, holder mykey.ID, at ticket.Terminal, order ticket.Order) (ticket.Ticket, error) {
+	holder, err := confirm(ctx, v.session, p)
+	if err != nil {
+		return ticket.Ticket{}, err
+	}
+	// The ticket is made first and the points are taken then, both under the
+	// order's key. The number is given out only when the points have been taken.
+	// What is left by a program that dies in between is a ticket that nobody has
+	// the number of, and that lapses, unless the order is repeated: then it is
+	// the one.
 	key := fmt.Sprintf("ticket:%s:%s", at.Scope, order.Key)
-	var before int64
-	switch err := s.db.QueryRowContext(ctx, `SELECT points FROM shop_movement WHERE movement = $1`, key).Scan(&before); {
-	case errors.Is(err, sql.ErrNoRows):
-		// The usual case. Who has too little leaves no ticket behind.
-		have, err := s.balance(ctx, cityAccount(holder))
-		if err != nil {
-			return ticket.Ticket{}, err
-		}
-		if have < order.Points {
-			return ticket.Ticket{}, ErrBalance
-		}
-	case err != nil:
-		return ticket.Ticket{}, fmt.Errorf("shop: issue ticket: %w", err)
+	if err := v.shop.affordable(ctx, key, holder.ID, order.Points); err != nil {
+		return ticket.Ticket{}, err
 	}
-	t, err := s.book.Issue(ctx, at, order)
+	t, err := v.shop.book.Issue(ctx, at, order)
 	if err != nil {
 		return ticket.Ticket{}, err
 	}
-	m := &movement{key: key, kind: kindTicket, account: cityAccount(holder), points: -t.Points, ref: t.Number.Digits(), terminal: at.ID}
-	err = s.write(ctx, "take points", func(tx *sql.Tx) error {
-		return move(ctx, tx, m, s.cfg.Now().UnixMilli())
+	_, err = v.spend(ctx, p, tooMuch, "take points", func(holder registry.Person) (*movement, error) {
+		return &movement{key: key, kind: kindTicket, account: cityAccount(holder.ID), points: -t.Points, ref: t.Number.Digits(), terminal: at.ID}, nil
 	})
 	if err != nil {
 		return ticket.Ticket{}, err
 	}
 	return t, nil
+}
+
+// affordable refuses a holder who has too little, so that no ticket is left
+// behind. A movement that was carried out before is repeated in any case.
+func (s *Shop) affordable(ctx context.Context, key string, holder mykey.ID, points int64) error {
+	var before int64
+	err := s.db.QueryRowContext(ctx, `SELECT points FROM shop_movement WHERE movement = $1`, key).Scan(&before)
+	if !errors.Is(err, sql.ErrNoRows) {
+		if err != nil {
+			err = fmt.Errorf("shop: issue ticket: %w", err)
+		}
+		return err
+	}
+	have, err := s.balance(ctx, cityAccount(holder))
+	if err == nil && have < points {
+		err = ErrBalance
+	}
+	return err
 }
 
 // Slip gives a live ticket as it goes on paper, QR code and all: SVG and

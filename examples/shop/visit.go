@@ -2,9 +2,6 @@ package shop
 
 import (
 	"context"
-	"crypto"
-	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -28,25 +25,35 @@ type Customer struct {
 // Enrolled tells whether the card has a MyKey ID here.
 func (c Customer) Enrolled() bool { return !c.ID.IsZero() }
 
-// Recognise tells whose card it is, by the serial number of the certificate for
-// user authentication: one exchange after [jpki.Open], and no PIN on a card.
-// Nothing is proved by it, for a serial number can be copied: it finds the
-// customer's number, as a point card would.
+// Recognise returns the customer whose card it is, by the serial number of the
+// certificate for user authentication: one exchange after [jpki.Open], and no
+// PIN on a card. It proves nothing. Whoever has held the card to a reader can
+// copy the number, so it only shows, as a point card would.
 //
-// A card that is not enrolled is no error; it gives the zero Customer. The
-// errors are those of [jpki.Card.Serial] (a phone asks for its PIN first:
-// [*jpki.PINRequiredError]) and [registry.Registry.Lookup], but for
-// [registry.ErrNotEnrolled].
+// If the card is not enrolled, Recognise returns the zero Customer and a nil
+// error. The errors are those of [jpki.Card.Serial] (a phone asks for its PIN
+// first: [*jpki.PINRequiredError]) and [registry.Registry.Lookup], without
+// [registry.ErrNotEnrolled]. If two authorities have issued the number, it reads
+// the whole certificate and verifies it.
 func (s *Shop) Recognise(ctx context.Context, card *jpki.Card) (Customer, error) {
 	serial, err := card.Serial(ctx, jpki.Auth)
 	if err != nil {
 		return Customer{}, err
 	}
 	id, err := s.registry.Lookup(ctx, serial)
-	if errors.Is(err, registry.ErrNotEnrolled) {
+	switch {
+	case errors.Is(err, registry.ErrNotEnrolled):
 		return Customer{}, nil
-	}
-	if err != nil {
+	case errors.Is(err, registry.ErrTwoIssuers):
+		v, err := s.Begin(ctx, card)
+		if err != nil {
+			return Customer{}, err
+		}
+		defer v.Close()
+		if id = v.ID(); id.IsZero() {
+			return Customer{}, nil
+		}
+	case err != nil:
 		return Customer{}, err
 	}
 	return s.Find(ctx, id)
@@ -71,46 +78,47 @@ func (s *Shop) Find(ctx context.Context, key mykey.Identifier) (Customer, error)
 	return c, err
 }
 
-// Visit is one holder at one terminal, from the first tap for at most five
-// minutes. Its methods take the card that is in the reader now: another one is
-// [registry.ErrWrongCard], and the visit is over. It is safe for use by several
-// goroutines.
+// A Visit is one holder at one terminal, from the first tap for at most five
+// minutes. Its methods take the card that is in the reader now. If that is
+// another one, they return [registry.ErrWrongCard] and the visit is over. It is
+// safe for use by several goroutines.
+//
+// A method that spends, binds or changes something has the card sign a new
+// challenge. The card does so while the holder's PIN is verified on it; before,
+// the method returns a [*jpki.PINRequiredError], and [Visit.Verify] presents the
+// PIN. The certificate alone, which any reader gets from a card and anybody can
+// replay, spends and changes nothing; see [Config.WithoutPIN].
 type Visit struct {
 	shop    *Shop
 	session *registry.Session
-	tap     registry.Tap // how it began
 
 	mu        sync.Mutex
 	enrolment *registry.Enrolment
 }
 
-// Begin begins a visit without a PIN: enough to register a Service ID or to
-// issue a ticket. It reads the certificate and verifies it.
+// Begin begins a visit. It reads the certificate and verifies it; no PIN is
+// needed, and nothing is proved.
 //
-// The errors are ErrNoRoots, those of [jpki.Card.Certificate], of
-// [jpki.Verifier.Verify] and of [registry.Registry.Begin].
+// The errors are ErrNoRoots and those of [registry.Show] and
+// [registry.Registry.Begin].
 func (s *Shop) Begin(ctx context.Context, card *jpki.Card) (*Visit, error) {
 	if s.cfg.Verifier == nil {
 		return nil, ErrNoRoots
 	}
-	cert, err := card.Certificate(ctx, jpki.Auth)
+	p, err := registry.Show(ctx, card, s.cfg.Verifier)
 	if err != nil {
 		return nil, err
 	}
-	verified, err := s.cfg.Verifier.Verify(ctx, cert, jpki.Auth)
-	if err != nil {
-		return nil, err
-	}
-	return s.begin(ctx, card, verified, false)
+	return s.begin(ctx, p)
 }
 
 // BeginWithPIN begins a visit of a holder who typed the PIN for user
-// authentication: what [Visit.Offer] and [Visit.Choose] demand. The card signs
-// a challenge, so it is the card of its certificate and no copy. The PIN is
-// the caller's to clear.
+// authentication. The card signs a challenge, so it is the card of its
+// certificate and no copy. The PIN is the caller's to clear.
 //
-// The errors are those of [jpki.Card.Verify], among them [*jpki.PINError] and
-// [*jpki.LastTryError], of [jpki.Card.Signer] and of Begin.
+// The errors are ErrNoRoots and those of [jpki.Card.Verify], among them
+// [*jpki.PINError] and [*jpki.LastTryError], of [registry.Prove] and of
+// [registry.Registry.Begin].
 func (s *Shop) BeginWithPIN(ctx context.Context, card *jpki.Card, pin jpki.PIN) (*Visit, error) {
 	if s.cfg.Verifier == nil {
 		return nil, ErrNoRoots // before a try is spent
@@ -118,91 +126,72 @@ func (s *Shop) BeginWithPIN(ctx context.Context, card *jpki.Card, pin jpki.PIN) 
 	if err := card.Verify(ctx, pin); err != nil {
 		return nil, err
 	}
-	key, err := card.Signer(ctx, jpki.Auth)
+	p, err := registry.Prove(ctx, card, s.cfg.Verifier)
 	if err != nil {
 		return nil, err
 	}
-	verified, err := s.cfg.Verifier.Verify(ctx, key.Certificate(), jpki.Auth)
-	if err != nil {
-		return nil, err
-	}
-	challenge := sha256.Sum256([]byte("mynakit counter: " + rand.Text()))
-	// The key checks the signature before it gives it out.
-	if _, err := key.SignContext(ctx, challenge[:], crypto.SHA256); err != nil {
-		return nil, err
-	}
-	return s.begin(ctx, card, verified, true)
+	return s.begin(ctx, p)
 }
 
-func (s *Shop) begin(ctx context.Context, card *jpki.Card, cert *jpki.VerifiedCertificate, pin bool) (*Visit, error) {
-	serial, err := cert.Serial()
+func (s *Shop) begin(ctx context.Context, p registry.Presence) (*Visit, error) {
+	session, err := s.registry.Begin(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	kind, err := card.Kind(ctx)
+	return &Visit{shop: s, session: session}, nil
+}
+
+// Verify presents the holder's PIN to the card. A card other than the visit's is
+// [registry.ErrWrongCard] before anything is sent to it. The last try is never
+// sent. The PIN is the caller's to clear.
+//
+// The other errors are those of [registry.Show] and [jpki.Card.Verify].
+func (v *Visit) Verify(ctx context.Context, card *jpki.Card, pin jpki.PIN) error {
+	if err := v.same(ctx, card); err != nil {
+		return err
+	}
+	return card.Verify(ctx, pin)
+}
+
+// same refuses a card other than the visit's, without its PIN.
+func (v *Visit) same(ctx context.Context, card *jpki.Card) error {
+	p, err := registry.Show(ctx, card, v.shop.cfg.Verifier)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	device, err := registry.DeviceOf(kind)
-	if err != nil {
-		return nil, err
+	_, err = v.session.ConfirmUnproved(ctx, p)
+	if errors.Is(err, registry.ErrNotEnrolled) {
+		return nil // not yet
 	}
-	v := &Visit{shop: s, tap: registry.Tap{
-		Certificate: registry.Certificate{Serial: serial, NotAfter: cert.Certificate().NotAfter, Device: device},
-		PINVerified: pin,
-	}}
-	if v.session, err = s.registry.Begin(ctx, v.tap); err != nil {
-		return nil, err
-	}
-	return v, nil
+	return err
 }
 
 // Format prints only the type, whatever the verb: a visit leads to a person.
 func (v *Visit) Format(f fmt.State, _ rune) { fmt.Fprint(f, "*shop.Visit") }
 
-// Close ends the visit; every later call gives [registry.ErrSessionOver].
+// Close ends the visit; every later call returns [registry.ErrSessionOver].
 func (v *Visit) Close() { v.session.Close() }
 
-// ID gives the holder's MyKey ID, zero before enrolment.
+// ID returns the holder's MyKey ID, zero before enrolment.
 func (v *Visit) ID() mykey.ID { return v.session.ID() }
 
-// confirm reads the card that is in the reader now. Where it is another one,
-// the session refuses the tap.
-func (v *Visit) confirm(ctx context.Context, card *jpki.Card) (registry.Tap, error) {
-	serial, err := card.Serial(ctx, jpki.Auth)
-	if err != nil {
-		return registry.Tap{}, err
+// prove has the card in the reader sign. A card other than the visit's is
+// refused by the session. One that wants its PIN first is looked at before its
+// holder is asked for it.
+func (v *Visit) prove(ctx context.Context, card *jpki.Card) (registry.Presence, error) {
+	p, err := registry.Prove(ctx, card, v.shop.cfg.Verifier)
+	if _, ask := errors.AsType[*jpki.PINRequiredError](err); ask {
+		if wrong := v.same(ctx, card); wrong != nil {
+			return p, wrong
+		}
 	}
-	tap := v.tap
-	tap.Certificate.Serial = serial
-	if serial != v.tap.Certificate.Serial {
-		tap.PINVerified = false
-	}
-	return tap, nil
-}
-
-// payer gives the holder whose points are to be spent, if the card is still
-// the one of the visit. The session has no call of its own for that.
-func (v *Visit) payer(ctx context.Context, card *jpki.Card) (registry.Person, error) {
-	p, err := v.session.Person(ctx) // also that the visit is not over
-	if err != nil {
-		return registry.Person{}, err
-	}
-	tap, err := v.confirm(ctx, card)
-	if err != nil {
-		return registry.Person{}, err
-	}
-	if tap.Certificate.Serial != v.tap.Certificate.Serial {
-		v.Close()
-		return registry.Person{}, registry.ErrWrongCard
-	}
-	return p, nil
+	return p, err
 }
 
 // Offer draws a MyKey ID for the holder to accept or to pass over (自動生成). The
 // third is registered without asking, and Progress.Registered says so. The
 // errors are those of [registry.Session.Enrol], [registry.Enrolment.Offer] and
-// [jpki.Card.Serial].
+// [registry.Prove].
 func (v *Visit) Offer(ctx context.Context, card *jpki.Card) (registry.Progress, error) {
 	return v.enrol(ctx, card, (*registry.Enrolment).Offer)
 }
@@ -211,8 +200,8 @@ func (v *Visit) Offer(ctx context.Context, card *jpki.Card) (registry.Progress, 
 // it waits for Accept; where it is taken the error is a
 // [*registry.DuplicateError], and after three of them [registry.ErrAutomaticOnly].
 func (v *Visit) Choose(ctx context.Context, card *jpki.Card, id mykey.ID) (registry.Progress, error) {
-	return v.enrol(ctx, card, func(e *registry.Enrolment, ctx context.Context, tap registry.Tap) (registry.Progress, error) {
-		return e.Check(ctx, tap, id)
+	return v.enrol(ctx, card, func(e *registry.Enrolment, ctx context.Context, p registry.Presence) (registry.Progress, error) {
+		return e.Check(ctx, p, id)
 	})
 }
 
@@ -221,41 +210,77 @@ func (v *Visit) Accept(ctx context.Context, card *jpki.Card) (registry.Progress,
 	return v.enrol(ctx, card, (*registry.Enrolment).Accept)
 }
 
-func (v *Visit) enrol(ctx context.Context, card *jpki.Card, step func(*registry.Enrolment, context.Context, registry.Tap) (registry.Progress, error)) (registry.Progress, error) {
-	tap, err := v.confirm(ctx, card)
+func (v *Visit) enrol(ctx context.Context, card *jpki.Card, step func(*registry.Enrolment, context.Context, registry.Presence) (registry.Progress, error)) (registry.Progress, error) {
+	p, err := v.prove(ctx, card)
 	if err != nil {
 		return registry.Progress{}, err
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.enrolment == nil {
+		if _, err := v.session.Confirm(ctx, p); err != nil && !errors.Is(err, registry.ErrNotEnrolled) {
+			return registry.Progress{}, err
+		}
 		if v.enrolment, err = v.session.Enrol(ctx); err != nil {
 			return registry.Progress{}, err
 		}
 	}
-	return step(v.enrolment, ctx, tap)
+	return step(v.enrolment, ctx, p)
+}
+
+// Change gives the holder the MyKey ID id, of their own choice, in the place of
+// the present one (マイキーIDの変更). The points come along. If id is taken, the error
+// is a [*registry.DuplicateError]. The other errors are those of
+// [registry.Session.ChangeID], [registry.Enrolment.Accept] and [registry.Prove].
+func (v *Visit) Change(ctx context.Context, card *jpki.Card, id mykey.ID) (registry.Progress, error) {
+	p, err := v.prove(ctx, card)
+	if err != nil {
+		return registry.Progress{}, err
+	}
+	if _, err := v.session.Confirm(ctx, p); err != nil {
+		return registry.Progress{}, err
+	}
+	change, err := v.session.ChangeID(ctx)
+	if err != nil {
+		return registry.Progress{}, err
+	}
+	if _, err := change.Check(ctx, p, id); err != nil {
+		return registry.Progress{}, err
+	}
+	return change.Accept(ctx, p)
+}
+
+// Revoke ends the holder's MyKey ID for good (マイキーIDの失効), and the visit with
+// it. Points that are left cannot be spent any more. The errors are those of
+// [registry.Session.Revoke] and [registry.Prove].
+func (v *Visit) Revoke(ctx context.Context, card *jpki.Card) error {
+	p, err := v.prove(ctx, card)
+	if err != nil {
+		return err
+	}
+	return v.session.Revoke(ctx, p)
 }
 
 // RegisterService ties a customer number of the library or the mall to the
 // holder (サービスIDの登録). The clerk has looked the customer up in the library's
 // own system before, and compares what comes back with the card in hand. The
-// errors are those of [registry.Session.RegisterService] and [jpki.Card.Serial].
+// errors are those of [registry.Session.RegisterService] and [registry.Prove].
 func (v *Visit) RegisterService(ctx context.Context, card *jpki.Card, id mykey.ServiceID) (mykey.ServiceID, error) {
-	tap, err := v.confirm(ctx, card)
+	p, err := v.prove(ctx, card)
 	if err != nil {
 		return mykey.ServiceID{}, err
 	}
-	return v.session.RegisterService(ctx, tap, id)
+	return v.session.RegisterService(ctx, p, id)
 }
 
 // ReplaceService is RegisterService for a number that was typed wrongly before
 // (前の画面に戻る).
 func (v *Visit) ReplaceService(ctx context.Context, card *jpki.Card, id mykey.ServiceID) (mykey.ServiceID, error) {
-	tap, err := v.confirm(ctx, card)
+	p, err := v.prove(ctx, card)
 	if err != nil {
 		return mykey.ServiceID{}, err
 	}
-	return v.session.ReplaceService(ctx, tap, id)
+	return v.session.ReplaceService(ctx, p, id)
 }
 
 // Customer gives what the clerk's screen shows of the visit's holder. The

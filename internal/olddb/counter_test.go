@@ -29,7 +29,7 @@ func TestCounter(t *testing.T) {
 			Verifier: verifier,
 			Scope:    office.Scope,
 			Mall:     must(mykey.ParseOperatorID("000002"))(t),
-			Now:      clock,
+			Clock:    clock,
 		}))(t)
 
 		card := must(jpki.Open(ctx, simcard.New()))(t)
@@ -50,7 +50,7 @@ func TestCounter(t *testing.T) {
 		assert.EqualValues(t, 600, day.Merged.Points)
 
 		// The same order again is the same ticket, and takes nothing more.
-		visit := must(s.Begin(ctx, card))(t)
+		visit := must(s.BeginWithPIN(ctx, card, must(jpki.NewPIN(jpki.AuthPIN, simcard.DefaultAuthPIN))(t)))(t)
 		again := must(visit.IssueTicket(ctx, card, office, ticket.Order{Points: 100, Key: "kept"}))(t)
 		assert.Equal(t, w.Counter.Live, again.Number.Digits())
 		assert.Equal(t, books, must(s.Books(ctx))(t))

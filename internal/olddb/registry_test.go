@@ -21,11 +21,11 @@ func serial(t testing.TB, n int) jpki.Serial {
 }
 
 // tap is the n-th person's card, with the PIN given.
-func tap(t testing.TB, n int) registry.Tap {
+func tap(t testing.TB, n int) registry.Presence {
 	t.Helper()
-	return registry.Tap{
-		Certificate: registry.Certificate{Serial: serial(t, n), NotAfter: time.Date(2031, 4, 1, 0, 0, 0, 0, time.UTC), Device: registry.DeviceCard},
-		PINVerified: true,
+	return registry.Presence{
+		Certificate: registry.Certificate{Serial: serial(t, n), Issuer: must(registry.ParseIssuer("d1e5f00d"))(t), NotAfter: time.Date(2031, 4, 1, 0, 0, 0, 0, time.UTC), Device: registry.DeviceCard},
+		Proved:      true,
 	}
 }
 

@@ -71,6 +71,23 @@ func device(dest *Device) cell {
 	return number(dest, fieldDevice, int64(DeviceCard), int64(DeviceIPhone))
 }
 
+// issuer reads an issuer, and NULL as none.
+func issuer(dest *Issuer) cell {
+	return func(src any) (err error) {
+		*dest = Issuer{}
+		switch v := src.(type) {
+		case nil:
+		case string:
+			*dest, err = ParseIssuer(v)
+		case []byte:
+			*dest, err = ParseIssuer(string(v))
+		default:
+			err = &damage{fieldIssuer, string(mykey.RuleType)}
+		}
+		return damaged(err)
+	}
+}
+
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

@@ -3,14 +3,11 @@ package registry
 import (
 	"crypto/hmac"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"log/slog"
 	"time"
-	"unique"
 
+	"github.com/mynakit/mynakit/internal/secret"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
 )
@@ -61,12 +58,23 @@ func (d Device) valid() bool { return d >= DeviceCard && d <= DeviceIPhone }
 // authentication (利用者証明用電子証明書), or for digital signature
 // (署名用電子証明書) where the address-change notice needs it.
 type Certificate struct {
+	secret.Hidden
 	Serial   jpki.Serial
+	Issuer   Issuer    // whose serial number it is
 	NotAfter time.Time // the certificate's expiry, to the second
 	Device   Device
 }
 
+// check refuses a certificate that lacks something. Only a table that is taken
+// over may lack the issuers.
 func (c Certificate) check() error {
+	if c.Issuer.IsZero() {
+		return missing(fieldIssuer)
+	}
+	return c.checkImported()
+}
+
+func (c Certificate) checkImported() error {
 	switch {
 	case c.Serial.IsZero():
 		return &mykey.FormError{Field: "certificate serial", Rule: mykey.RuleMissing, Pos: -1}
@@ -78,46 +86,45 @@ func (c Certificate) check() error {
 	return nil
 }
 
-// expiry is NotAfter as the stores keep it.
+// keyed is a certificate as the tables keep it.
+type keyed struct {
+	key      string // serial and issuer; the serial alone where the issuer is not known
+	serial   string // the serial number in the registry's form
+	issuer   Issuer
+	device   Device
+	notAfter time.Time
+}
+
+func (r *Registry) keyed(c Certificate) keyed {
+	k := keyed{serial: r.cfg.Serials.keep(c.Serial), issuer: c.Issuer, device: c.Device, notAfter: c.expiry()}
+	k.key = k.serial
+	if !c.Issuer.IsZero() {
+		k.key += "." + c.Issuer.hex
+	}
+	return k
+}
+
+// expiry is NotAfter as the tables keep it.
 func (c Certificate) expiry() time.Time { return c.NotAfter.Truncate(time.Millisecond).In(jst) }
 
-// CertificateRef stands for a certificate that the registry knows, without
-// telling its serial number. It prints as [redacted], compares with == and is
-// good for [Session.Rebind] of the same registry.
+// A CertificateRef represents a certificate that the registry knows. It does not
+// show its serial number, and serves [Session.Rebind] of the same registry. The
+// zero CertificateRef represents no certificate.
 type CertificateRef struct {
-	// A handle: fmt would print a string held here by another struct.
-	key unique.Handle[string]
+	secret.Hidden
+	key secret.Box[string]
 }
 
-func refOf(stored string) CertificateRef { return CertificateRef{unique.Make(stored)} }
+func refOf(stored string) CertificateRef { return CertificateRef{key: secret.New(stored)} }
 
-func (r CertificateRef) stored() string {
-	if r.IsZero() {
-		return ""
-	}
-	return r.key.Value()
-}
+func (r CertificateRef) stored() string { return r.key.Reveal() }
 
-func (r CertificateRef) equal(o CertificateRef) bool {
-	return subtle.ConstantTimeCompare([]byte(r.stored()), []byte(o.stored())) == 1
-}
+// Equal reports whether r and o represent the same certificate, in constant
+// time.
+func (r CertificateRef) Equal(o CertificateRef) bool { return secret.Equal(r.key, o.key) }
 
-// IsZero reports whether r stands for no certificate.
-func (r CertificateRef) IsZero() bool { return r == CertificateRef{} }
-
-// Format prints [redacted] for every verb.
-func (r CertificateRef) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
-
-// String gives [redacted].
-func (r CertificateRef) String() string { return redacted }
-
-// LogValue gives [redacted].
-func (r CertificateRef) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalText gives [redacted].
-func (r CertificateRef) MarshalText() ([]byte, error) { return []byte(redacted), nil }
-
-const redacted = "[redacted]"
+// IsZero reports whether r represents no certificate.
+func (r CertificateRef) IsZero() bool { return r.key.IsZero() }
 
 // SerialForm says in which form a registry keeps serial numbers. Make one with
 // [Pseudonyms] or [PlainSerials]; the choice cannot be changed for a table

@@ -82,11 +82,11 @@ func (s *Session) enrolment(ctx context.Context, e *Enrolment) (*Enrolment, erro
 	if err := s.open(); err != nil {
 		return nil, err
 	}
-	if !s.pin {
+	if !s.proved {
 		return nil, ErrPINRequired
 	}
-	err := s.r.update(ctx, "begin enrolment", func(ctx context.Context, tx tx) error {
-		c, err := tx.lockCard(ctx, s.card.stored())
+	err := s.update(ctx, "begin enrolment", func(ctx context.Context, tx tx) error {
+		c, err := tx.lockCard(ctx, s.cert.Reveal())
 		if err != nil {
 			return err
 		}
@@ -97,10 +97,14 @@ func (s *Session) enrolment(ctx context.Context, e *Enrolment) (*Enrolment, erro
 			return nil // one was left off, and goes on or is given up by the first step
 		}
 		c = e.anew(c)
-		if !s.r.now().Before(c.duplicateAt.Add(s.r.cfg.DuplicateRest)) {
+		now, err := tx.now(ctx)
+		if err != nil {
+			return err
+		}
+		if !now.Before(c.duplicateAt.Add(s.r.cfg.DuplicateRest)) {
 			c.duplicates, c.duplicateAt = 0, time.Time{}
 		}
-		return tx.putCard(ctx, s.card.stored(), c)
+		return tx.putCard(ctx, s.cert.Reveal().key, c)
 	})
 	if err != nil {
 		return nil, err
@@ -124,7 +128,7 @@ func (e *Enrolment) anew(c cardRow) cardRow {
 func (e *Enrolment) giveUp(ctx context.Context, tx tx, c *cardRow) error {
 	left := c.candidate
 	*c = e.anew(*c)
-	return tx.releaseID(ctx, left, e.s.card.stored())
+	return tx.releaseID(ctx, left, e.s.cert.Reveal().key)
 }
 
 // check refuses a first enrolment of a card that is bound and a change on one
@@ -136,8 +140,10 @@ func (e *Enrolment) check(ctx context.Context, tx tx) error {
 		}
 		return e.s.lock(ctx, tx)
 	}
-	b, bound, err := tx.binding(ctx, e.s.card.stored())
+	b, bound, err := tx.known(ctx, e.s.cert.Reveal())
 	switch {
+	case !e.s.former.IsZero():
+		return ErrAlreadyEnrolled
 	case err != nil:
 		return err
 	case bound && !b.inForce():
@@ -158,7 +164,7 @@ func (e *Enrolment) Progress(ctx context.Context) (Progress, error) {
 	}
 	var c cardRow
 	err := e.s.r.view(ctx, "read enrolment", func(ctx context.Context, tx tx) (err error) {
-		c, err = tx.card(ctx, e.s.card.stored())
+		c, err = tx.card(ctx, e.s.cert.Reveal())
 		return err
 	})
 	if err != nil {
@@ -181,7 +187,7 @@ func (e *Enrolment) Progress(ctx context.Context) (Progress, error) {
 // Errors: the refusals of a session ([ErrSessionOver], [ErrWrongCard],
 // [ErrExpired], [ErrIDReplaced], [ErrSuperseded], [ErrAlreadyEnrolled]),
 // [ErrNoFreeID], or the database's, wrapped.
-func (e *Enrolment) Offer(ctx context.Context, confirm Tap) (Progress, error) {
+func (e *Enrolment) Offer(ctx context.Context, confirm Presence) (Progress, error) {
 	return e.step(ctx, "offer MyKey ID", confirm, func(ctx context.Context, tx tx, c *cardRow) error {
 		id, err := e.draw(ctx, tx)
 		if err != nil {
@@ -204,10 +210,13 @@ func (e *Enrolment) draw(ctx context.Context, tx tx) (mykey.ID, error) {
 	// Even in a table of a thousand million, 32 taken IDs in a row do not
 	// happen; an alphabet used up must not make an endless loop.
 	const most = 32
-	now := e.s.r.now()
+	now, err := tx.now(ctx)
+	if err != nil {
+		return mykey.ID{}, err
+	}
 	for range most {
 		id := e.s.r.generate()
-		free, err := tx.claimID(ctx, id, e.s.card.stored(), now, now.Add(-e.s.r.cfg.ClaimLife))
+		free, err := tx.claimID(ctx, id, e.s.cert.Reveal().key, now, now.Add(-e.s.r.cfg.ClaimLife))
 		if err != nil || free {
 			return id, err
 		}
@@ -219,7 +228,7 @@ func (e *Enrolment) draw(ctx context.Context, tx tx) (mykey.ID, error) {
 // before.
 func (e *Enrolment) keep(ctx context.Context, tx tx, c *cardRow, id mykey.ID) error {
 	if !c.candidate.IsZero() && c.candidate != id {
-		if err := tx.releaseID(ctx, c.candidate, e.s.card.stored()); err != nil {
+		if err := tx.releaseID(ctx, c.candidate, e.s.cert.Reveal().key); err != nil {
 			return err
 		}
 	}
@@ -241,7 +250,7 @@ func (e *Enrolment) keep(ctx context.Context, tx tx, c *cardRow, id mykey.ID) er
 //
 // Other errors: [ErrSameID], not counted; the refusals of a session as of
 // Offer; a [*mykey.FormError] for the zero ID; or the database's, wrapped.
-func (e *Enrolment) Check(ctx context.Context, confirm Tap, id mykey.ID) (Progress, error) {
+func (e *Enrolment) Check(ctx context.Context, confirm Presence, id mykey.ID) (Progress, error) {
 	if id.IsZero() {
 		return Progress{}, missing(fieldID)
 	}
@@ -254,8 +263,11 @@ func (e *Enrolment) Check(ctx context.Context, confirm Tap, id mykey.ID) (Progre
 		if c.duplicates >= MaxDuplicates {
 			return ErrAutomaticOnly
 		}
-		now := e.s.r.now()
-		free, err := tx.claimID(ctx, id, e.s.card.stored(), now, now.Add(-e.s.r.cfg.ClaimLife))
+		now, err := tx.now(ctx)
+		if err != nil {
+			return err
+		}
+		free, err := tx.claimID(ctx, id, e.s.cert.Reveal().key, now, now.Add(-e.s.r.cfg.ClaimLife))
 		if err != nil {
 			return err
 		}
@@ -276,7 +288,7 @@ func (e *Enrolment) Check(ctx context.Context, confirm Tap, id mykey.ID) (Progre
 // Accept registers the present candidate, with the certificate and its expiry
 // (システム設計書 I.6④). It may be repeated when an answer was lost. Errors:
 // [ErrNoCandidate]; the refusals of a session as of Offer; or the database's, wrapped.
-func (e *Enrolment) Accept(ctx context.Context, confirm Tap) (Progress, error) {
+func (e *Enrolment) Accept(ctx context.Context, confirm Presence) (Progress, error) {
 	var answer error
 	p, err := e.step(ctx, "register MyKey ID", confirm, func(ctx context.Context, tx tx, c *cardRow) error {
 		answer = nil
@@ -299,7 +311,7 @@ func (e *Enrolment) Accept(ctx context.Context, confirm Tap) (Progress, error) {
 // step runs one step of the procedure on the card's row, with the card locked,
 // and stores the row. A procedure that has ended meanwhile gives its result
 // and fn is not run.
-func (e *Enrolment) step(ctx context.Context, op string, confirm Tap, fn func(context.Context, tx, *cardRow) error) (Progress, error) {
+func (e *Enrolment) step(ctx context.Context, op string, confirm Presence, fn func(context.Context, tx, *cardRow) error) (Progress, error) {
 	s := e.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -308,9 +320,9 @@ func (e *Enrolment) step(ctx context.Context, op string, confirm Tap, fn func(co
 	}
 	var c cardRow
 	var person int64
-	err := s.r.update(ctx, op, func(ctx context.Context, tx tx) (err error) {
+	err := s.update(ctx, op, func(ctx context.Context, tx tx) (err error) {
 		person = 0
-		if c, err = tx.lockCard(ctx, s.card.stored()); err != nil {
+		if c, err = tx.lockCard(ctx, s.cert.Reveal()); err != nil {
 			return err
 		}
 		if c.finished {
@@ -328,7 +340,7 @@ func (e *Enrolment) step(ctx context.Context, op string, confirm Tap, fn func(co
 		if err = fn(ctx, tx, &c); err != nil {
 			return err
 		}
-		if err = tx.putCard(ctx, s.card.stored(), c); err != nil || !c.finished {
+		if err = tx.putCard(ctx, s.cert.Reveal().key, c); err != nil || !c.finished {
 			return err
 		}
 		person, err = e.result(ctx, tx, c)
@@ -349,7 +361,7 @@ func (e *Enrolment) result(ctx context.Context, tx tx, c cardRow) (int64, error)
 	if err != nil {
 		return 0, err
 	}
-	b, ok, err := tx.binding(ctx, e.s.card.stored())
+	b, ok, err := tx.known(ctx, e.s.cert.Reveal())
 	if err == nil && (!ok || person == 0 || b.person != person) {
 		return 0, ErrIDReplaced
 	}
@@ -359,8 +371,12 @@ func (e *Enrolment) result(ctx context.Context, tx tx, c cardRow) (int64, error)
 // register makes the candidate the holder's ID, and reports false if the claim
 // on it has lapsed and somebody else has it. check has been passed.
 func (e *Enrolment) register(ctx context.Context, tx tx, c *cardRow) (bool, error) {
-	s, now := e.s, e.s.r.now()
-	done, err := tx.activateID(ctx, c.candidate, s.card.stored(), now)
+	s := e.s
+	now, err := tx.now(ctx)
+	if err != nil {
+		return false, err
+	}
+	done, err := tx.activateID(ctx, c.candidate, s.cert.Reveal().key, now)
 	if err != nil || !done {
 		return false, err
 	}
@@ -369,11 +385,14 @@ func (e *Enrolment) register(ctx context.Context, tx tx, c *cardRow) (bool, erro
 		if err := tx.setPersonID(ctx, s.person, c.candidate); err != nil {
 			return false, err
 		}
-		return true, tx.retireID(ctx, s.id, idAbandoned, now)
+		if err := tx.retireID(ctx, s.id, idAbandoned, c.candidate, now); err != nil {
+			return false, err
+		}
+		return true, s.r.changed(ctx, tx, mykey.Change{Kind: mykey.ChangeReplaced, Old: s.id, New: c.candidate, At: now})
 	}
 	person, err := tx.addPerson(ctx, c.candidate, now)
 	if err != nil {
 		return false, err
 	}
-	return true, addBinding(ctx, tx, s.card.stored(), person, s.cert, now)
+	return true, addBinding(ctx, tx, person, s.cert.Reveal())
 }

@@ -28,6 +28,9 @@ var (
 	// ErrIDReplaced: since the session began, the holder has got another
 	// MyKey ID or has lost this one. Begin again. See [mykey.CodeReplaced].
 	ErrIDReplaced error = refusal("the holder's MyKey ID is no longer what it was when the session began")
+	// ErrTwoIssuers: two certificates of two issuers have this serial number.
+	// Read the certificate and call [Registry.Begin], which compares the issuer.
+	ErrTwoIssuers error = refusal("two certificates of two issuers have this serial number")
 	// ErrExpired: the certificate has expired. See [mykey.CodeCertificate].
 	ErrExpired error = refusal("the certificate has expired")
 	// ErrSuperseded: a reissued certificate has taken the place of this one.
@@ -46,8 +49,9 @@ var (
 	// ErrSessionOver: the session was closed, or has lasted longer than
 	// [Config.SessionLife].
 	ErrSessionOver error = refusal("the session is over")
-	// ErrPINRequired: the card must have accepted its PIN for this.
-	ErrPINRequired error = refusal("the PIN must have been verified for this")
+	// ErrPINRequired: the card in the reader must prove itself for this: see
+	// [Presence].
+	ErrPINRequired error = refusal("the card must have accepted its PIN and signed for this")
 
 	// ErrDuplicate is matched by every [*DuplicateError].
 	ErrDuplicate error = refusal("the MyKey ID is taken")

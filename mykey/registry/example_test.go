@@ -19,20 +19,24 @@ import (
 //
 //	card, err := jpki.Open(ctx, reader)
 //	err = card.Verify(ctx, pin)
-//	cert, err := card.Certificate(ctx, jpki.Auth)
-//	serial, err := jpki.SerialOf(cert)
-func exampleTap(serialNumber string) registry.Tap {
+//	presence, err := registry.Prove(ctx, card, verifier)
+func exampleTap(serialNumber string) registry.Presence {
 	serial, err := jpki.ParseSerial(serialNumber)
 	if err != nil {
 		log.Fatal(err)
 	}
-	return registry.Tap{
+	issuer, err := registry.ParseIssuer("d1e5f00dd1e5f00dd1e5f00dd1e5f00dd1e5f00d")
+	if err != nil {
+		log.Fatal(err)
+	}
+	return registry.Presence{
 		Certificate: registry.Certificate{
 			Serial:   serial,
+			Issuer:   issuer,
 			NotAfter: time.Now().AddDate(5, 0, 0),
 			Device:   registry.DeviceCard,
 		},
-		PINVerified: true,
+		Proved: true,
 	}
 }
 
@@ -103,7 +107,8 @@ func Example() {
 }
 
 // A card that was reissued is unknown to a look-up. Begin, which is given the
-// whole certificate, binds it; then the look-up finds its holder.
+// whole certificate, finds its holder without a PIN. The first call with a proved
+// presence binds it.
 func ExampleRegistry_LookupService() {
 	ctx := context.Background()
 	db := exampleDB()
@@ -112,11 +117,11 @@ func ExampleRegistry_LookupService() {
 	reg, err := registry.Open(ctx, db, registry.Config{
 		Serials: registry.Pseudonyms([]byte("32 random bytes, kept by itself.")),
 		// The verifier's service that knows which certificate replaced which.
-		Former: func(_ context.Context, s jpki.Serial) (jpki.Serial, error) {
+		Former: func(_ context.Context, s jpki.Serial, i registry.Issuer) (jpki.Serial, registry.Issuer, error) {
 			if s == card.Certificate.Serial {
-				return old.Certificate.Serial, nil
+				return old.Certificate.Serial, i, nil
 			}
-			return jpki.Serial{}, nil
+			return jpki.Serial{}, registry.Issuer{}, nil
 		},
 	})
 	if err != nil {
@@ -138,22 +143,21 @@ func ExampleRegistry_LookupService() {
 	service, err := reg.LookupService(ctx, card.Certificate.Serial, library.Operator)
 	fmt.Println(errors.Is(err, registry.ErrNotEnrolled))
 	if errors.Is(err, registry.ErrNotEnrolled) {
-		session, err := reg.Begin(ctx, registry.Tap{Certificate: card.Certificate}) // no PIN
+		session, err := reg.Begin(ctx, registry.Presence{Certificate: card.Certificate}) // no PIN
 		if err != nil {
 			log.Fatal(err)
 		}
 		defer session.Close()
-		fmt.Println(session.Rebound())
 		if !session.ID().IsZero() {
-			service, err = reg.LookupService(ctx, card.Certificate.Serial, library.Operator)
+			holder, err := session.ConfirmUnproved(ctx, registry.Presence{Certificate: card.Certificate})
 			if err != nil {
 				log.Fatal(err)
 			}
+			service, _ = holder.Service(library.Operator)
 		}
 	}
 	fmt.Println(service.Customer)
 	// Output:
-	// true
 	// true
 	// 180000000011
 }

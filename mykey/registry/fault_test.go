@@ -58,7 +58,7 @@ func story(t *testing.T, reg *registry.Registry, once func(name string, call fun
 	ctx := t.Context()
 	draws := 0
 	registry.SetGenerate(reg, func() mykey.ID { draws++; return id(t, fmt.Sprintf("AUTO%04d", draws)) })
-	begin := func(tp registry.Tap) (s *registry.Session) {
+	begin := func(tp registry.Presence) (s *registry.Session) {
 		once("begin", func() (err error) { s, err = reg.Begin(ctx, tp); return err })
 		return s
 	}
@@ -110,8 +110,8 @@ func story(t *testing.T, reg *registry.Registry, once func(name string, call fun
 		require.NoError(t, err)
 		return s.RegisterPPID(ctx, tap(1), p)
 	})
-	once("phone", func() error { return s.AddCertificate(ctx, tap(1), tapOf(101, registry.DeviceAndroid).Certificate) })
-	once("phone 2", func() error { return s.AddCertificate(ctx, tap(1), tapOf(102, registry.DeviceAndroid).Certificate) })
+	once("phone", func() error { return s.AddCertificate(ctx, tap(1), tapOf(101, registry.DeviceAndroid)) })
+	once("phone 2", func() error { return s.AddCertificate(ctx, tap(1), tapOf(102, registry.DeviceAndroid)) })
 	once("consent", func() error { return s.ConsentToNotice(ctx, tap(1), tap(901).Certificate, "text 1") })
 	once("sign", func() error { return s.UpdateSign(ctx, tap(1), tap(902).Certificate) })
 	once("apply", func() error { return s.Apply(ctx, tap(1), rules, application("waon", "55")) })
@@ -176,9 +176,9 @@ func TestEveryStatementFails(t *testing.T) {
 		f := newFaulty(t.TempDir())
 		db := sql.OpenDB(f)
 		defer db.Close()
-		formers := map[jpki.Serial]jpki.Serial{serial(2): serial(1)}
+		reissued := map[jpki.Serial]jpki.Serial{serial(2): serial(1)}
 		reg, err := registry.Open(t.Context(), db, registry.Config{Serials: registry.PlainSerials(), Clock: func() time.Time { return epoch },
-			Former: func(_ context.Context, s jpki.Serial) (jpki.Serial, error) { return formers[s], nil }})
+			Former: formers(func(s jpki.Serial) (jpki.Serial, error) { return reissued[s], nil })})
 		require.NoError(t, err)
 		f.arm(failAt, loseCommit)
 		story(t, reg, func(name string, call func() error) {

@@ -77,7 +77,7 @@ func TestNotEnrolled(t *testing.T) {
 		assert.Zero(w, p)
 		_, err = s.RegisterService(ctx, tap(1), service(w, "000001:1"))
 		assert.ErrorIs(w, err, registry.ErrNotEnrolled)
-		assert.ErrorIs(w, s.AddCertificate(ctx, tap(1), tapOf(101, registry.DeviceAndroid).Certificate), registry.ErrNotEnrolled)
+		assert.ErrorIs(w, s.AddCertificate(ctx, tap(1), tapOf(101, registry.DeviceAndroid)), registry.ErrNotEnrolled)
 		assert.ErrorIs(w, s.Revoke(ctx, tap(1)), registry.ErrNotEnrolled)
 		assert.ErrorIs(w, s.WithdrawConsent(ctx, tap(1)), registry.ErrNotEnrolled)
 		_, err = s.Enrol(ctx)
@@ -194,7 +194,7 @@ func TestExplanationLength(t *testing.T) {
 func TestNothingToLookFor(t *testing.T) {
 	conform(t, func(w *world) {
 		var fe *mykey.FormError
-		for _, tp := range []registry.Tap{{}, {PINVerified: true}, {Certificate: registry.Certificate{Serial: serial(1)}, PINVerified: true}} {
+		for _, tp := range []registry.Presence{{}, {Proved: true}, {Certificate: registry.Certificate{Serial: serial(1)}, Proved: true}} {
 			s, err := w.reg.Begin(w.Context(), tp)
 			require.ErrorAs(w, err, &fe)
 			require.Nil(w, s)
@@ -418,7 +418,7 @@ func TestSignCertificateThatIsNone(t *testing.T) {
 		var fe *mykey.FormError
 		require.ErrorAs(w, s.UpdateSign(w.Context(), tap(1), registry.Certificate{}), &fe)
 		require.ErrorAs(w, s.ConsentToNotice(w.Context(), tap(1), registry.Certificate{}, "text"), &fe)
-		require.ErrorAs(w, s.AddCertificate(w.Context(), tap(1), registry.Certificate{}), &fe)
+		require.ErrorAs(w, s.AddCertificate(w.Context(), tap(1), registry.Presence{}), &fe)
 	})
 }
 
@@ -431,12 +431,12 @@ func TestRevokedInTheMomentBetween(t *testing.T) {
 		db := sql.OpenDB(h)
 		t.Cleanup(func() { db.Close() })
 		reg, err := registry.Open(ctx, db, registry.Config{Serials: registry.PlainSerials(), Clock: func() time.Time { return epoch },
-			Former: func(_ context.Context, s jpki.Serial) (jpki.Serial, error) {
+			Former: formers(func(s jpki.Serial) (jpki.Serial, error) {
 				if s == serial(2) {
 					return serial(1), nil
 				}
 				return jpki.Serial{}, nil
-			}})
+			})})
 		require.NoError(t, err)
 		return reg
 	}

@@ -1,7 +1,6 @@
 package registry_test
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -63,14 +62,14 @@ func newSide(t *testing.T, db *sql.DB) *side {
 		Serials: registry.PlainSerials(),
 		Clock:   func() time.Time { return s.clock },
 		// Every third card follows the one before it.
-		Former: func(_ context.Context, c jpki.Serial) (jpki.Serial, error) {
+		Former: formers(func(c jpki.Serial) (jpki.Serial, error) {
 			for n := range 5 {
 				if c == serial(n) && n%3 == 1 {
 					return serial(n - 1), nil
 				}
 			}
 			return jpki.Serial{}, nil
-		},
+		}),
 	})
 	require.NoError(t, err)
 	registry.SetGenerate(reg, func() mykey.ID { s.draws++; return id(t, fmt.Sprintf("RANDOM%02d", s.draws%12)) })
@@ -126,7 +125,7 @@ func (s *side) do(t *testing.T, v visit) string {
 			require.NoError(t, err2)
 			err = sess.RegisterPPID(ctx, confirm, ppid)
 		case 10:
-			err = sess.AddCertificate(ctx, confirm, tapOf(100+v.other, registry.Device(1+v.n)).Certificate)
+			err = sess.AddCertificate(ctx, confirm, tapOf(100+v.other, registry.Device(1+v.n)))
 		case 11:
 			err = sess.ConsentToNotice(ctx, confirm, tap(900+v.n).Certificate, "text")
 		case 12:

@@ -18,7 +18,7 @@ const (
 	idFree      idState = 0 // no row
 	idReserved  idState = 1 // claimed by a card that is enrolling
 	idActive    idState = 2 // a person's
-	idAbandoned idState = 3 // given up in a change; never given out again
+	idAbandoned idState = 3 // given up in a change or a join; never given out again
 	idRevoked   idState = 4 // revoked; never valid again
 )
 
@@ -32,9 +32,11 @@ type cardRow struct {
 	replaces    mykey.ID  // the ID that the procedure is to replace; zero for a first one
 }
 
-// bindingRow ties a certificate, in its stored form, to a person.
+// bindingRow ties a certificate to a person.
 type bindingRow struct {
-	stored     string
+	stored     string // the key: serial and issuer, or the serial alone
+	serial     string
+	issuer     Issuer // zero for one from before issuers were kept
 	person     int64
 	device     Device
 	notAfter   time.Time
@@ -44,14 +46,6 @@ type bindingRow struct {
 
 func (b bindingRow) inForce() bool { return b.superseded.IsZero() }
 
-// holderRow is what a tap needs to know.
-type holderRow struct {
-	person     int64
-	id         mykey.ID
-	notAfter   time.Time
-	superseded bool
-}
-
 // noticeRow is the consent to the address-change notice.
 type noticeRow struct {
 	stored      string // the sign certificate's serial, in stored form
@@ -60,32 +54,59 @@ type noticeRow struct {
 	at          time.Time
 }
 
-func (r *Registry) holder(ctx context.Context, stored string) (row holderRow, found bool, err error) {
-	var superseded time.Time
-	err = r.db.QueryRow(ctx, `SELECT p.person, p.mykey_id, c.not_after, c.superseded
-		FROM {certificate} c JOIN {person} p ON p.person = c.person WHERE c.holder = ?`, stored).
-		Scan(personNumber(&row.person), text(&row.id), moment(&row.notAfter), moment(&superseded))
-	return finishHolder(row, superseded, err)
+// lookup is the one query of a tap: whose certificate is this? The certificate
+// is known by its serial number alone, so there may be two of two issuers. If op
+// is not zero, it also reads the customer ID there.
+func (r *Registry) lookup(ctx context.Context, serial string, op mykey.OperatorID) (id mykey.ID, customer mykey.CustomerID, err error) {
+	q, err := r.queries(ctx)
+	if err != nil {
+		return id, customer, err
+	}
+	query, now := lookupByClock, any(r.now().UnixMilli())
+	if q.Dialect() == sqldb.PostgreSQL && r.cfg.Clock == nil {
+		query, now = lookupByDatabase, nil
+	}
+	rows, err := q.Query(ctx, query, now, op, serial)
+	if err != nil {
+		return id, customer, err
+	}
+	defer rows.Close()
+	found := 0
+	var usable error
+	for ; rows.Next(); found++ {
+		var notAfter, superseded, now time.Time
+		if err := rows.Scan(text(&id), moment(&notAfter), moment(&superseded), moment(&now), text(&customer)); err != nil {
+			return id, customer, err
+		}
+		switch {
+		case !superseded.IsZero():
+			usable = ErrSuperseded
+		case now.After(notAfter):
+			usable = ErrExpired
+		}
+	}
+	switch err := rows.Err(); {
+	case err != nil:
+		return id, customer, err
+	case found == 0:
+		return id, customer, ErrNotEnrolled
+	case found > 1:
+		return id, customer, ErrTwoIssuers
+	}
+	return id, customer, usable
 }
 
-func (r *Registry) customer(ctx context.Context, stored string, op mykey.OperatorID) (customer mykey.CustomerID, row holderRow, found bool, err error) {
-	var superseded time.Time
-	err = r.db.QueryRow(ctx, `SELECT p.person, p.mykey_id, c.not_after, c.superseded, s.customer
+// The database's clock decides on PostgreSQL, as everywhere; a NULL argument is
+// the database's own time.
+const (
+	lookupHead = `SELECT p.mykey_id, c.not_after, c.superseded, COALESCE(CAST(? AS BIGINT), `
+	lookupTail = `), s.customer
 		FROM {certificate} c JOIN {person} p ON p.person = c.person
 		LEFT JOIN {service} s ON s.person = p.person AND s.operator = ?
-		WHERE c.holder = ?`, op, stored).
-		Scan(personNumber(&row.person), text(&row.id), moment(&row.notAfter), moment(&superseded), text(&customer))
-	row, found, err = finishHolder(row, superseded, err)
-	return customer, row, found, err
-}
-
-func finishHolder(row holderRow, superseded time.Time, err error) (holderRow, bool, error) {
-	if errors.Is(err, sql.ErrNoRows) {
-		return holderRow{}, false, nil
-	}
-	row.superseded = !superseded.IsZero()
-	return row, err == nil, err
-}
+		WHERE c.serial = ? LIMIT 2`
+	lookupByClock    = lookupHead + "0" + lookupTail
+	lookupByDatabase = lookupHead + "CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)" + lookupTail
+)
 
 // tx is the tables inside a transaction. Every method that adds a row reports
 // by its bool whether the constraints admitted it; it does not look first.
@@ -93,7 +114,14 @@ func finishHolder(row holderRow, superseded time.Time, err error) (holderRow, bo
 // Writers that touch the same person or the same card take turns, because
 // each begins with lockCard or lockPerson. Where both are locked, the card
 // comes first.
-type tx struct{ q sqldb.Queries }
+type tx struct{ q *sqldb.Tx }
+
+// now returns the time as the tables keep it. Where something is decided by it,
+// it is read after the locks.
+func (t tx) now(ctx context.Context) (time.Time, error) {
+	at, err := t.q.Now(ctx)
+	return at.Truncate(time.Millisecond).In(jst), err
+}
 
 // exec runs a statement and reports whether it changed a row.
 func (t tx) exec(ctx context.Context, query string, args ...any) (bool, error) {
@@ -122,29 +150,50 @@ func (t tx) setting(ctx context.Context, name, value string) (stored string, err
 	return stored, err
 }
 
-// lockCard gives the enrolment counters of a card, zero for a new one.
-func (t tx) lockCard(ctx context.Context, stored string) (cardRow, error) {
+// lockCard returns the enrolment counters of a card, zero for a new one. It
+// takes over what was left off under the serial number alone by a card that is
+// not bound.
+func (t tx) lockCard(ctx context.Context, c keyed) (cardRow, error) {
+	if err := t.moveCard(ctx, c, `AND finished = 0 AND NOT EXISTS (SELECT 1 FROM {certificate} b WHERE b.holder = {card}.holder)`); err != nil {
+		return cardRow{}, err
+	}
 	_, err := t.exec(ctx, `INSERT INTO {card} (holder, offers, duplicates, duplicate_at, finished)
-		VALUES (?, 0, 0, 0, 0) ON CONFLICT (holder) DO NOTHING`, stored)
+		VALUES (?, 0, 0, 0, 0) ON CONFLICT (holder) DO NOTHING`, c.key)
 	if err != nil {
 		return cardRow{}, err
 	}
-	return t.scanCard(ctx, selectCard+" {:forupdate}", stored)
+	row, _, err := t.scanCard(ctx, selectCard+" {:forupdate}", c.key)
+	return row, err
 }
 
-// card is lockCard for a view.
-func (t tx) card(ctx context.Context, stored string) (cardRow, error) {
-	return t.scanCard(ctx, selectCard, stored)
+// moveCard puts the enrolment counters that are kept under the serial number
+// alone under the key, with the claim on their candidate.
+func (t tx) moveCard(ctx context.Context, c keyed, and string) error {
+	moved, err := t.exec(ctx, `UPDATE {card} SET holder = ? WHERE holder = ? `+and+`
+		AND NOT EXISTS (SELECT 1 FROM {card} k WHERE k.holder = ?)`, c.key, c.serial, c.key)
+	if err != nil || !moved {
+		return err
+	}
+	_, err = t.exec(ctx, `UPDATE {mykey_id} SET claimer = ? WHERE claimer = ? AND state = 1
+		AND id = (SELECT candidate FROM {card} WHERE holder = ?)`, c.key, c.serial, c.key)
+	return err
 }
 
-func (t tx) scanCard(ctx context.Context, query, stored string) (cardRow, error) {
-	var c cardRow
+func (t tx) card(ctx context.Context, c keyed) (cardRow, error) {
+	row, found, err := t.scanCard(ctx, selectCard, c.key)
+	if err == nil && !found {
+		row, _, err = t.scanCard(ctx, selectCard+" AND finished = 0", c.serial)
+	}
+	return row, err
+}
+
+func (t tx) scanCard(ctx context.Context, query, stored string) (c cardRow, found bool, err error) {
 	var finished int64
-	_, err := t.one(ctx, query, []any{stored}, number(&c.offers, "offers", 0, MaxOffers),
+	found, err = t.one(ctx, query, []any{stored}, number(&c.offers, "offers", 0, MaxOffers),
 		number(&c.duplicates, "duplicate answers", 0, MaxDuplicates), moment(&c.duplicateAt), text(&c.candidate),
 		number(&finished, "finished", 0, 1), text(&c.replaces))
 	c.finished = finished != 0
-	return c, err
+	return c, found, err
 }
 
 func (t tx) putCard(ctx context.Context, stored string, c cardRow) error {
@@ -185,13 +234,22 @@ func (t tx) activateID(ctx context.Context, id mykey.ID, stored string, now time
 	return t.unlessDamaged(ctx, id, done, err)
 }
 
-// retireID ends an ID in use for good.
-func (t tx) retireID(ctx context.Context, id mykey.ID, to idState, now time.Time) error {
-	done, err := t.exec(ctx, "UPDATE {mykey_id} SET state = ?, at = ? WHERE id = ? AND state = 2", int64(to), millis(now), id)
+// retireID ends an ID in use for good. successor is zero after a revocation.
+func (t tx) retireID(ctx context.Context, id mykey.ID, to idState, successor mykey.ID, now time.Time) error {
+	done, err := t.exec(ctx, "UPDATE {mykey_id} SET state = ?, successor = ?, at = ? WHERE id = ? AND state = 2",
+		int64(to), successor, millis(now), id)
 	if err == nil && !done { // it is a person's
 		err = &damage{fieldID, "state"}
 	}
 	return err
+}
+
+// successor returns what has become of an ID that was in use, and the ID that
+// took its place, if any.
+func (t tx) successor(ctx context.Context, id mykey.ID) (s idState, next mykey.ID, err error) {
+	_, err = t.one(ctx, "SELECT state, successor FROM {mykey_id} WHERE id = ?", []any{id},
+		number(&s, "state of a MyKey ID", int64(idReserved), int64(idRevoked)), text(&next))
+	return s, next, err
 }
 
 func (t tx) idState(ctx context.Context, id mykey.ID) (s idState, err error) {
@@ -209,6 +267,12 @@ func (t tx) addPerson(ctx context.Context, id mykey.ID, now time.Time) (person i
 // person any more.
 func (t tx) lockPerson(ctx context.Context, person int64) (id mykey.ID, found bool, err error) {
 	found, err = t.one(ctx, "SELECT mykey_id FROM {person} WHERE person = ? {:forupdate}", []any{person}, text(&id))
+	return id, found, err
+}
+
+// personID returns a person's present ID.
+func (t tx) personID(ctx context.Context, person int64) (id mykey.ID, found bool, err error) {
+	found, err = t.one(ctx, "SELECT mykey_id FROM {person} WHERE person = ?", []any{person}, text(&id))
 	return id, found, err
 }
 
@@ -247,11 +311,46 @@ func (t tx) find(ctx context.Context, key mykey.Identifier) (person int64, id my
 	return person, id, err
 }
 
-func (t tx) binding(ctx context.Context, stored string) (bindingRow, bool, error) {
-	b := bindingRow{stored: stored}
-	found, err := t.one(ctx, "SELECT person, device, not_after, bound, superseded FROM {certificate} WHERE holder = ?",
-		[]any{stored}, personNumber(&b.person), device(&b.device), moment(&b.notAfter), moment(&b.bound), moment(&b.superseded))
+const selectBinding = "SELECT holder, serial, issuer, person, device, not_after, bound, superseded FROM {certificate} WHERE "
+
+func (b *bindingRow) dest() []any {
+	return []any{&b.stored, &b.serial, issuer(&b.issuer), personNumber(&b.person), device(&b.device),
+		moment(&b.notAfter), moment(&b.bound), moment(&b.superseded)}
+}
+
+// binding returns the binding under a key.
+func (t tx) binding(ctx context.Context, stored string) (b bindingRow, found bool, err error) {
+	found, err = t.one(ctx, selectBinding+"holder = ?", []any{stored}, b.dest()...)
 	return b, found, err
+}
+
+// known returns the binding of a certificate. One from before issuers were kept
+// is the certificate's if it ends at the same time.
+func (t tx) known(ctx context.Context, c keyed) (b bindingRow, found bool, err error) {
+	if b, found, err = t.binding(ctx, c.key); err != nil || found {
+		return b, found, err
+	}
+	found, err = t.one(ctx, selectBinding+"holder = ? AND issuer IS NULL AND not_after = ?", []any{c.serial, millis(c.notAfter)}, b.dest()...)
+	return b, found, err
+}
+
+// adopt gives a binding from before issuers were kept the issuer of the
+// certificate c, which it was found to be of, and moves what else stood under
+// the serial number alone.
+func (t tx) adopt(ctx context.Context, b *bindingRow, c keyed) error {
+	if !b.issuer.IsZero() || c.issuer.IsZero() {
+		return nil
+	}
+	if _, err := t.exec(ctx, "UPDATE {certificate} SET holder = ?, issuer = ? WHERE holder = ? AND issuer IS NULL",
+		c.key, c.issuer.hex, c.serial); err != nil {
+		return err
+	}
+	if _, err := t.exec(ctx, `UPDATE {applicant} SET holder = ? WHERE holder = ?
+		AND NOT EXISTS (SELECT 1 FROM {applicant} k WHERE k.holder = ?)`, c.key, c.serial, c.key); err != nil {
+		return err
+	}
+	b.stored, b.issuer = c.key, c.issuer
+	return t.moveCard(ctx, c, "")
 }
 
 // all reads every row of a query into a slice.
@@ -272,18 +371,33 @@ func all[T any](ctx context.Context, t tx, scan func(*sql.Rows) (T, error), quer
 	return out, rows.Err()
 }
 
+// bindings returns the bindings in force of a person.
 func (t tx) bindings(ctx context.Context, person int64) ([]bindingRow, error) {
-	return all(ctx, t, func(r *sql.Rows) (bindingRow, error) {
-		b := bindingRow{person: person}
-		err := r.Scan(&b.stored, device(&b.device), moment(&b.notAfter), moment(&b.bound))
+	return all(ctx, t, func(r *sql.Rows) (b bindingRow, err error) {
+		err = r.Scan(b.dest()...)
 		return b, err
-	}, `SELECT holder, device, not_after, bound FROM {certificate}
-		WHERE person = ? AND superseded IS NULL ORDER BY device`, person)
+	}, selectBinding+"person = ? AND superseded IS NULL ORDER BY device", person)
 }
 
-func (t tx) addBinding(ctx context.Context, b bindingRow) (bool, error) {
-	return t.exec(ctx, `INSERT INTO {certificate} (holder, person, device, not_after, bound) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT DO NOTHING`, b.stored, b.person, int64(b.device), millis(b.notAfter), millis(b.bound))
+// addBinding binds a certificate, and reports whether it was nobody's before. A
+// certificate that is known is nobody's twice, with an issuer or without.
+func (t tx) addBinding(ctx context.Context, person int64, c keyed) (bool, error) {
+	now, err := t.now(ctx)
+	if err != nil {
+		return false, err
+	}
+	same := "issuer IS NULL AND not_after = ?"
+	if c.issuer.IsZero() {
+		same = "not_after = ?"
+	}
+	var issuer any
+	if !c.issuer.IsZero() {
+		issuer = c.issuer.hex
+	}
+	return t.exec(ctx, `INSERT INTO {certificate} (holder, serial, issuer, person, device, not_after, bound)
+		SELECT CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT)
+		WHERE NOT EXISTS (SELECT 1 FROM {certificate} k WHERE k.serial = ? AND `+same+`)
+		ON CONFLICT DO NOTHING`, c.key, c.serial, issuer, person, int64(c.device), millis(c.notAfter), millis(now), c.serial, millis(c.notAfter))
 }
 
 // refreshBinding corrects the expiry of a certificate in force.
@@ -293,7 +407,11 @@ func (t tx) refreshBinding(ctx context.Context, stored string, notAfter time.Tim
 }
 
 // supersede ends a binding in force, and reports whether it was.
-func (t tx) supersede(ctx context.Context, stored string, now time.Time) (bool, error) {
+func (t tx) supersede(ctx context.Context, stored string) (bool, error) {
+	now, err := t.now(ctx)
+	if err != nil {
+		return false, err
+	}
 	return t.exec(ctx, "UPDATE {certificate} SET superseded = ? WHERE holder = ? AND superseded IS NULL", millis(now), stored)
 }
 
@@ -304,7 +422,11 @@ func (t tx) services(ctx context.Context, person int64) ([]mykey.ServiceID, erro
 	}, "SELECT operator, customer FROM {service} WHERE person = ? ORDER BY operator", person)
 }
 
-func (t tx) addService(ctx context.Context, person int64, s mykey.ServiceID, now time.Time) (bool, error) {
+func (t tx) addService(ctx context.Context, person int64, s mykey.ServiceID) (bool, error) {
+	now, err := t.now(ctx)
+	if err != nil {
+		return false, err
+	}
 	return t.exec(ctx, "INSERT INTO {service} (person, operator, customer, registered) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
 		person, s.Operator, s.Customer, millis(now))
 }
@@ -325,7 +447,11 @@ func (t tx) ppids(ctx context.Context, person int64) ([]mykey.PPID, error) {
 	}, "SELECT operator, ppid FROM {ppid} WHERE person = ? ORDER BY operator", person)
 }
 
-func (t tx) addPPID(ctx context.Context, person int64, p mykey.PPID, now time.Time) (bool, error) {
+func (t tx) addPPID(ctx context.Context, person int64, p mykey.PPID) (bool, error) {
+	now, err := t.now(ctx)
+	if err != nil {
+		return false, err
+	}
 	return t.exec(ctx, "INSERT INTO {ppid} (person, operator, ppid, registered) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
 		person, p.Operator(), p.Text(), millis(now))
 }
@@ -355,7 +481,7 @@ func (t tx) payment(ctx context.Context, person int64) (p PaymentLink, found boo
 		return p, found, err
 	}
 	found, err = t.one(ctx, `SELECT a.service, a.payment_id, a.applied
-		FROM {certificate} c JOIN {applicant} h ON h.holder = c.holder
+		FROM {certificate} c JOIN {applicant} h ON h.holder = c.holder OR h.holder = c.serial
 		JOIN {application} a ON a.service = h.service AND a.payment_id = h.payment_id
 		WHERE c.person = ? ORDER BY a.applied, a.service, a.payment_id LIMIT 1`, []any{person}, dest...)
 	return p, found, err

@@ -127,15 +127,34 @@ func serial(n int) jpki.Serial {
 	return s
 }
 
-// tap is the n-th person's card, with the PIN given.
-func tap(n int) registry.Tap { return tapOf(n, registry.DeviceCard) }
+// issuer is the authority of all cards but those that say otherwise.
+var issuer = mustIssuer("5a17d0e14a5f0a1e9bb0a4a94ec2f4c2a7b0c1d2")
 
-func tapOf(n int, d registry.Device) registry.Tap {
-	return registry.Tap{Certificate: registry.Certificate{Serial: serial(n), NotAfter: epoch.AddDate(5, 0, 0), Device: d}, PINVerified: true}
+func mustIssuer(s string) registry.Issuer {
+	i, err := registry.ParseIssuer(s)
+	if err != nil {
+		panic(err)
+	}
+	return i
 }
 
-func withoutPIN(t registry.Tap) registry.Tap {
-	t.PINVerified = false
+// formers is a verifier's service that knows which certificate replaced which.
+func formers(former func(jpki.Serial) (jpki.Serial, error)) func(context.Context, jpki.Serial, registry.Issuer) (jpki.Serial, registry.Issuer, error) {
+	return func(_ context.Context, s jpki.Serial, i registry.Issuer) (jpki.Serial, registry.Issuer, error) {
+		old, err := former(s)
+		return old, i, err
+	}
+}
+
+// tap is the n-th person's card, with the PIN given.
+func tap(n int) registry.Presence { return tapOf(n, registry.DeviceCard) }
+
+func tapOf(n int, d registry.Device) registry.Presence {
+	return registry.Presence{Certificate: registry.Certificate{Serial: serial(n), Issuer: issuer, NotAfter: epoch.AddDate(5, 0, 0), Device: d}, Proved: true}
+}
+
+func withoutPIN(t registry.Presence) registry.Presence {
+	t.Proved = false
 	return t
 }
 
@@ -165,7 +184,7 @@ func application(service, payID string) mykey.Application {
 		SecurityCodes: []mykey.Secret{mykey.NewSecret("9753")}, PhoneLast4: mykey.NewSecret("2468")}
 }
 
-func (w *world) begin(tp registry.Tap) *registry.Session {
+func (w *world) begin(tp registry.Presence) *registry.Session {
 	w.Helper()
 	s, err := w.reg.Begin(w.Context(), tp)
 	require.NoError(w, err)

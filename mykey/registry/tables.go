@@ -93,4 +93,17 @@ var schema = sqldb.Schema{Name: "mykey", Steps: [][]string{{
 	// Which ID a card's procedure is to replace. What was left off before this
 	// step counts as a first registration.
 	`ALTER TABLE {card} ADD COLUMN replaces {:text}`,
+}, {
+	// A serial number counts within its issuer. serial is the number as holder
+	// was; holder is now serial and issuer for whatever is bound from here on.
+	`ALTER TABLE {certificate} ADD COLUMN serial {:text}`,
+	`ALTER TABLE {certificate} ADD COLUMN issuer {:text}`,
+	`UPDATE {certificate} SET serial = holder`,
+	`CREATE INDEX {certificate_serial} ON {certificate} (serial)`,
+}, {
+	// Which ID took the place of one. Of changes before this step the last of
+	// each card is known.
+	`ALTER TABLE {mykey_id} ADD COLUMN successor {:text}`,
+	`UPDATE {mykey_id} SET successor = (SELECT c.candidate FROM {card} c WHERE c.replaces = {mykey_id}.id AND c.finished = 1)
+		WHERE state = 3 AND 1 = (SELECT count(*) FROM {card} c WHERE c.replaces = {mykey_id}.id AND c.finished = 1)`,
 }}}

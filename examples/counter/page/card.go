@@ -4,15 +4,22 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/url"
+	"strconv"
 
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/mykey"
 )
 
 // inReader is what the terminal knows of the card in its reader.
 type inReader struct {
-	there    bool
+	there bool
+	// seq numbers what was put there, from 1. A card that is lifted and put back
+	// keeps its number; a phone, which does not say which it is, gets another.
+	seq      int
+	who      jpki.Identity
 	customer shop.Customer
 	tries    int   // of the PIN, for a card that can enrol and for a phone; -1: not known
 	err      error // why the card, or the reader, cannot be read
@@ -28,6 +35,13 @@ func wantsPIN(err error) bool {
 // show tells every screen what is in the reader.
 func (p *Page) show(in inReader) {
 	p.turn(func(now *inReader) bool {
+		if in.there {
+			if in.who == (jpki.Identity{}) || in.who.Weak() || in.who != p.last.who {
+				p.last.seq++
+			}
+			p.last.who = in.who
+			in.seq = p.last.seq
+		}
 		*now = in
 		return true
 	})
@@ -55,8 +69,10 @@ func (p *Page) shown() inReader {
 	return p.in
 }
 
-// recognise asks whose card it is that was just put there: two exchanges, and
+// recognise asks whose card it is that was just put there: three exchanges, and
 // for a phone and a card without a MyKey ID one more, for the tries of its PIN.
+// A phone stays in hand from here on: a PIN that is typed for it goes to it, or
+// nowhere.
 func (p *Page) recognise(ctx context.Context, t apdu.Transmitter) inReader {
 	ctx, cancel := context.WithTimeout(ctx, stepTime)
 	defer cancel()
@@ -70,6 +86,17 @@ func (p *Page) recognise(ctx context.Context, t apdu.Transmitter) inReader {
 			if left, err := card.Tries(ctx, jpki.AuthPIN); err == nil {
 				in.tries = left
 			}
+		}
+		if err != nil && !wantsPIN(err) {
+			return err
+		}
+		who, failed := card.Identity(ctx)
+		if failed != nil {
+			return failed
+		}
+		in.who = who
+		if wantsPIN(err) {
+			p.keep(card, nil)
 		}
 		return err
 	}
@@ -160,6 +187,7 @@ var errNoCard = errors.New("page: no card in the reader")
 
 // cardPanel is the card in the reader as the top of each screen shows it.
 type cardPanel struct {
+	Seq      int    // which presentation it is, for forms that are about it
 	Kind     string // "none", "new", "known", "phone" or "wrong"
 	Customer shop.Customer
 	What, Do string // of "wrong", and of "phone" where no PIN is asked for
@@ -167,24 +195,68 @@ type cardPanel struct {
 	Phone    bool   // "new" and "known" are a phone's
 }
 
-// panel gives what is in the reader.
+// panel returns what is in the reader.
 func (p *Page) panel(lang Lang) cardPanel {
 	in := p.shown()
+	c := cardPanel{Seq: in.seq, Kind: "known", Customer: in.customer, Phone: in.unlocked}
 	switch {
 	case wantsPIN(in.err):
-		c := cardPanel{Kind: "phone", Tries: in.tries}
+		c = cardPanel{Seq: in.seq, Kind: "phone", Tries: in.tries}
 		if locked := phoneLocked(in.tries); locked != nil {
 			n := explain(lang, locked)
 			c.What, c.Do = n.What, n.Do
 		}
-		return c
 	case in.err != nil:
 		n := explain(lang, in.err)
-		return cardPanel{Kind: "wrong", What: n.What, Do: n.Do}
+		c = cardPanel{Seq: in.seq, Kind: "wrong", What: n.What, Do: n.Do}
 	case !in.there:
-		return cardPanel{Kind: "none"}
+		c = cardPanel{Kind: "none"}
 	case !in.customer.Enrolled():
-		return cardPanel{Kind: "new", Phone: in.unlocked}
+		c.Kind = "new"
 	}
-	return cardPanel{Kind: "known", Customer: in.customer, Phone: in.unlocked}
+	return c
+}
+
+// errOther says that what lies on the reader is not what a form was shown for.
+var errOther = &entry{
+	mykey.Text{JA: "画面を表示したときとは別のカードまたはスマートフォンがセットされています。", EN: "This is not the card or phone that the screen was shown for."},
+	mykey.Text{JA: "暗証番号は送信していません。セットされているものを確認して、入力し直してください。", EN: "No PIN was sent to it. See what is on the reader and type it again."}}
+
+// presented returns the number of the presentation that a form was shown for.
+// The error is errNoCard if there is none now, also after the time in which a
+// card is put back, or errOther if there is another.
+func (p *Page) presented(ctx context.Context, form url.Values) (int, error) {
+	wait, cancel := context.WithTimeout(ctx, cardWait)
+	defer cancel()
+	for {
+		next := p.changes.next()
+		switch in := p.shown(); {
+		case in.there && form.Get("card") != strconv.Itoa(in.seq):
+			return 0, errOther
+		case in.there:
+			return in.seq, nil
+		}
+		select {
+		case <-next:
+		case <-wait.Done():
+			return 0, errNoCard
+		}
+	}
+}
+
+// still refuses a card that is not that of presentation seq, before anything is
+// sent to it that is its holder's. The lock of the card is held.
+func (p *Page) still(ctx context.Context, card *jpki.Card, seq int) error {
+	in := p.shown()
+	if !in.there || in.seq != seq {
+		return errOther
+	}
+	who, err := card.Identity(ctx)
+	if err != nil {
+		return err
+	}
+	if who != in.who {
+		return errOther
+	}
+	return nil
 }

@@ -35,17 +35,17 @@ func TestADay(t *testing.T) {
 
 	// Service IDs.
 	p.get("/service").send("/service/check", "operator", "000001", "customer", "１８００ ").sees("1800", "あおば図書館", "登録する")
-	p.send("/service/register").sees("サービスIDを登録しました", "1800")
-	p.send("/service/back").send("/service/check", "operator", "000002", "customer", "520625").send("/service/register").sees("520625")
+	p.send("/service/register", "pin", simcard.DefaultAuthPIN).sees("サービスIDを登録しました", "1800")
+	p.send("/service/back").send("/service/check", "operator", "000002", "customer", "520625").send("/service/register", "pin", simcard.DefaultAuthPIN).sees("520625")
 	p.get("/lookup").sees("1800", "520625", "あおば図書館", "あおば商店街")
 
 	// A typing error is set right: the step back.
 	p.get("/service").send("/service/check", "operator", "000001", "customer", "180000000011").sees("別の番号が登録されています", "1800")
-	p.send("/service/register").sees("180000000011")
+	p.send("/service/register", "pin", simcard.DefaultAuthPIN).sees("180000000011")
 
 	// A ticket, printed, printed again, used.
 	p.get("/issue").send("/issue/check", "points", "1,500", "until", s.Today().AddDays(30).String()).sees("1,500", "2,000 → 500")
-	p.send("/issue/issue").sees("ポイント券を発行しました", "まだ印刷していません")
+	p.send("/issue/issue", "pin", simcard.DefaultAuthPIN).sees("ポイント券を発行しました", "まだ印刷していません")
 	p.get("/print/a4").sees("/print/ticket.svg", `class="a4"`)
 	p.get("/print/80mm").sees(`class="roll80"`)
 	p.get("/print/ticket.svg").sees("1,500", "<svg")
@@ -104,13 +104,13 @@ func TestEnglish(t *testing.T) {
 	whole().send("/enrol/offer")
 	whole().send("/enrol/accept").sees("2,000")
 	whole().get("/service").send("/service/check", "operator", "000001", "customer", "1")
-	whole().send("/service/register")
+	whole().send("/service/register", "pin", simcard.DefaultAuthPIN)
 	whole().send("/service/back").send("/service/check", "operator", "000001", "customer", "2")
-	whole().send("/service/register")
+	whole().send("/service/register", "pin", simcard.DefaultAuthPIN)
 	whole().get("/lookup")
 	whole().get("/issue").send("/issue/check", "points", "9999", "until", s.Today().String())
 	whole().send("/issue/check", "points", "500", "until", s.Today().String())
-	whole().send("/issue/issue")
+	whole().send("/issue/issue", "pin", simcard.DefaultAuthPIN)
 	whole().get("/print/a4")
 	whole().get("/print/ticket.svg") // the paper itself is Japanese
 	number := ticketNumber.FindStringSubmatch(p.body)[1]

@@ -170,6 +170,8 @@ func (p *person) get(path string) *person {
 
 var tokenField = regexp.MustCompile(`name="token" value="([A-Z0-9]+)"`)
 
+var cardField = regexp.MustCompile(`name="card" value="([0-9]+)"`)
+
 func (p *person) token() string {
 	p.t.Helper()
 	m := tokenField.FindStringSubmatch(p.body)
@@ -189,6 +191,9 @@ func (p *person) send(path string, fields ...string) *person {
 func (p *person) force(path string, fields ...string) *person {
 	p.t.Helper()
 	form := url.Values{"token": {p.token()}}
+	if m := cardField.FindStringSubmatch(p.body); m != nil {
+		form.Set("card", m[1])
+	}
 	for i := 0; i < len(fields); i += 2 {
 		form.Set(fields[i], fields[i+1])
 	}

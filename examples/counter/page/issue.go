@@ -23,6 +23,8 @@ import (
 // for confirmation (画面33), issued and printed (画面34).
 type issueWork struct {
 	visit  *shop.Visit
+	seq    int // the presentation that it began with
+	Tries  int // of the PIN
 	Holder mykey.ID
 	Has    int64 // the holder's points before
 	// Order has a key from the beginning: pressed twice, it is one ticket.
@@ -50,6 +52,7 @@ type issueView struct {
 	First, Last ticket.Date
 	Unprinted   int
 	Printer     bool
+	Away        bool // the card that the work is about is not on the reader
 }
 
 func (p *Page) issueData(ctx context.Context, s *session, _ url.Values) (any, error) {
@@ -58,7 +61,7 @@ func (p *Page) issueData(ctx context.Context, s *session, _ url.Values) (any, er
 	s.look(func(w *work) {
 		if w.issue != nil {
 			now := *w.issue
-			v.Work = &now
+			v.Work, v.Away = &now, now.seq != p.shown().seq
 		}
 	})
 	if v.Work != nil {
@@ -83,6 +86,9 @@ func (p *Page) issueCheck(ctx context.Context, s *session, form url.Values) (*no
 	next := &issueWork{Order: ticket.Order{Points: points, Until: until, Key: rand.Text()}, reprint: rand.Text()}
 	err = p.withCard(ctx, func(card *jpki.Card) (err error) {
 		next.visit, err = p.cfg.Shop.Begin(ctx, card)
+		if err == nil {
+			next.seq, next.Tries = p.shown().seq, p.tries(ctx, card)
+		}
 		return err
 	})
 	if err != nil {
@@ -104,17 +110,26 @@ func (p *Page) issueCheck(ctx context.Context, s *session, form url.Values) (*no
 	return nil, nil
 }
 
-// issueIssue issues it, with the card that is in the reader now.
-func (p *Page) issueIssue(ctx context.Context, s *session, _ url.Values) (*notice, error) {
+// issueIssue issues it, with the card that is in the reader now. The holder's PIN
+// comes with it.
+func (p *Page) issueIssue(ctx context.Context, s *session, form url.Values) (*notice, error) {
 	var now *issueWork
 	s.look(func(w *work) { now = w.issue })
-	switch {
-	case now == nil || now.visit == nil:
-		return nil, registry.ErrSessionOver
-	case now.Issued():
+	if now != nil && now.Issued() {
 		return nil, nil // sent twice
 	}
-	err := p.withCard(ctx, func(card *jpki.Card) error {
+	pin, err := p.pinOf(ctx, form)
+	if err != nil {
+		return nil, err
+	}
+	defer pin.clear()
+	if now == nil || now.visit == nil {
+		return nil, registry.ErrSessionOver
+	}
+	err = p.withCard(ctx, func(card *jpki.Card) error {
+		if err := p.prove(ctx, s, card, now.visit, pin, &now.Tries); err != nil {
+			return err
+		}
 		t, err := now.visit.IssueTicket(ctx, card, p.at, now.Order)
 		if err == nil {
 			s.look(func(*work) { now.Ticket = t })

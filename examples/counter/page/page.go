@@ -11,7 +11,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/examples/shop"
+	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/ticket"
 )
 
@@ -92,13 +94,18 @@ type Page struct {
 	paper    map[Lang]*template.Template // the print view
 	sessions sessions
 	changes  changes
+	again    changes // a phone that was let go is to be looked at again
 	arrivals arrivals
 
 	card sync.Mutex // held while somebody works with the card
 	held *held      // a phone that stays in hand; the lock is card
 
-	mu    sync.Mutex
-	in    inReader
+	mu   sync.Mutex
+	in   inReader
+	last struct { // of what was put there last
+		seq int
+		who jpki.Identity
+	}
 	shows int // how many cards, and empty readers, there were
 }
 
@@ -161,8 +168,28 @@ func (p *Page) Run(ctx context.Context) error {
 			continue
 		}
 		failed = false
-		p.show(p.recognise(ctx, t))
-		err = p.cfg.Reader.WaitRemoved(ctx)
+		again := p.again.next()
+		in := p.recognise(ctx, t)
+		p.show(in)
+		seen, stop := context.WithCancel(ctx)
+		wg.Go(func() {
+			var late <-chan time.Time
+			if errors.Is(in.err, apdu.ErrCardRemoved) {
+				late = time.After(readerRest) // it may be back, and the reader has not noticed
+			}
+			select {
+			case <-again:
+			case <-late:
+			case <-seen.Done():
+			}
+			stop()
+		})
+		err = p.cfg.Reader.WaitRemoved(seen)
+		looked := seen.Err() != nil && ctx.Err() == nil
+		stop()
+		if looked {
+			continue
+		}
 		p.show(inReader{err: err})
 		p.release()
 		if err != nil {

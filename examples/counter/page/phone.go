@@ -9,7 +9,6 @@ import (
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
-	"github.com/mynakit/mynakit/mykey/registry"
 )
 
 const (
@@ -19,14 +18,26 @@ const (
 	heldBeat = time.Second
 )
 
-// held is a phone with certificates in it (スマートフォン用電子証明書) whose holder has
-// typed the PIN. A phone tells nothing without its PIN and forgets it with its
-// power, so the contact stays for all steps, until the phone is taken away, the
-// browser is done, or heldTime is over.
+// held is a card or phone whose contact stays open between steps: a phone
+// (スマートフォン用電子証明書) from when it is seen, since it tells nothing without its PIN
+// and forgets it with its power, and a card whose holder is choosing a MyKey ID.
+// It stays until it is taken away, the browser is done, or heldTime is over.
 type held struct {
 	card    *jpki.Card
 	contact apdu.Transmitter
 	done    chan struct{} // closed when it was let go
+}
+
+// keep holds a card that is in hand. The lock of the card is held.
+func (p *Page) keep(card *jpki.Card, over <-chan struct{}) {
+	if p.held != nil {
+		if p.held.card == card {
+			return
+		}
+		p.letGo()
+	}
+	p.held = &held{card: card, done: make(chan struct{})}
+	go p.watchHeld(p.held, over)
 }
 
 // phonePIN is the PIN of the phone in the reader. It is in this request's body
@@ -37,17 +48,26 @@ func (p *Page) phonePIN(ctx context.Context, s *session, form url.Values) (*noti
 		return nil, err
 	}
 	defer pin.Clear()
+	seq, err := p.presented(ctx, form)
+	if err != nil {
+		return nil, err
+	}
 	err = p.withCard(ctx, func(card *jpki.Card) error {
-		switch in := p.shown(); {
+		in := p.shown()
+		switch {
+		case in.seq != seq:
+			return errOther
 		case in.unlocked:
 			return nil // sent twice
-		case !wantsPIN(in.err):
+		case p.held == nil || p.held.card != card || !wantsPIN(in.err):
 			return errNoCard // it has left meanwhile, and this may be another
 		}
-		if err := p.unlockPhone(ctx, card, pin); err != nil {
+		err := card.Verify(ctx, pin)
+		p.showTries(ctx, card)
+		if err != nil {
 			return err
 		}
-		return p.hold(ctx, s, card)
+		return p.unlocked(ctx, s, card)
 	})
 	return nil, phoneAdvice(err)
 }
@@ -78,24 +98,14 @@ func phoneAdvice(err error) error {
 	return err
 }
 
-// unlockPhone verifies the phone's PIN. A card that has come into its place is
-// not sent a PIN that is not its own.
-func (p *Page) unlockPhone(ctx context.Context, card *jpki.Card, pin jpki.PIN) error {
-	switch _, err := card.Serial(ctx, jpki.Auth); {
-	case err == nil:
-		return registry.ErrWrongCard
-	case !wantsPIN(err):
+// unlocked shows whose phone it is, unless it has left meanwhile. The lock of
+// the card is held.
+func (p *Page) unlocked(ctx context.Context, s *session, card *jpki.Card) error {
+	customer, err := p.cfg.Shop.Recognise(ctx, card)
+	if err != nil {
 		return err
 	}
-	err := card.Verify(ctx, pin)
-	p.showTries(ctx, card)
-	return err
-}
-
-// hold shows whose phone it is and keeps it in hand, unless it has left
-// meanwhile. The lock of the card is held.
-func (p *Page) hold(ctx context.Context, s *session, card *jpki.Card) error {
-	customer, err := p.cfg.Shop.Recognise(ctx, card)
+	who, err := card.Identity(ctx)
 	if err != nil {
 		return err
 	}
@@ -103,17 +113,20 @@ func (p *Page) hold(ctx context.Context, s *session, card *jpki.Card) error {
 		if !wantsPIN(now.err) {
 			return false
 		}
-		now.customer, now.err, now.unlocked = customer, nil, true
+		now.customer, now.err, now.unlocked, now.who = customer, nil, true, who
 		return true
 	}) {
 		return errNoCard
 	}
-	p.held = &held{card: card, done: make(chan struct{})}
+	// From now on it belongs to this browser.
+	h := p.held
+	close(h.done)
+	p.held = &held{card: card, contact: h.contact, done: make(chan struct{})}
 	go p.watchHeld(p.held, s.over)
 	return nil
 }
 
-// watchHeld lets go of the phone when it is time, and finds out when it has
+// watchHeld lets go of what is held when it is time, and finds out when it has
 // left: not every reader tells while somebody has its card.
 func (p *Page) watchHeld(h *held, over <-chan struct{}) {
 	limit := time.NewTimer(heldTime)
@@ -121,44 +134,50 @@ func (p *Page) watchHeld(h *held, over <-chan struct{}) {
 	beat := time.NewTicker(heldBeat)
 	defer beat.Stop()
 	for {
-		gone := true
+		enough := true
 		select {
 		case <-h.done:
 			return
 		case <-over:
 		case <-limit.C:
 		case <-beat.C:
-			gone = false
+			enough = false
 		}
 		p.card.Lock()
-		if p.held == h && (gone || !h.there()) {
+		if p.held == h && (enough || !h.there(p.shown().unlocked)) {
 			p.letGo()
 		}
 		p.card.Unlock()
 	}
 }
 
-// there asks the phone something that it says with its PIN alone.
-func (h *held) there() bool {
+// there asks for something that a phone says with its PIN alone. Before, it is
+// there as long as it asks for its PIN.
+func (h *held) there(unlocked bool) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), cardWait)
 	defer cancel()
 	_, err := h.card.Serial(ctx, jpki.Auth)
-	return err == nil
+	return err == nil || !unlocked && wantsPIN(err)
 }
 
-// withHeld runs f with the phone that is held. One that does not answer any
-// more, or wants its PIN again, is let go. The lock of the card is held.
+// withHeld runs f with what is held. One that does not answer any more, or a
+// phone that wants its PIN again, is let go. The lock of the card is held.
 func (p *Page) withHeld(f func(*jpki.Card) error) error {
 	h := p.held
+	phone := p.shown()
 	err := f(h.card)
-	if err != nil && !h.there() {
+	if err != nil && p.held == h && !h.there(phone.unlocked) {
 		p.letGo()
 	}
-	return phoneAdvice(err)
+	if phone.unlocked || wantsPIN(phone.err) {
+		err = phoneAdvice(err)
+	}
+	return err
 }
 
-// letGo ends the contact with the phone, if one is held, and asks for its PIN
-// again if it is still shown. The lock of the card is held.
+// letGo ends the contact with what is held, if anything is. A phone that is
+// still shown is another presentation then, whose PIN is asked for when it is
+// seen again. The lock of the card is held.
 func (p *Page) letGo() {
 	h := p.held
 	if h == nil {
@@ -167,13 +186,25 @@ func (p *Page) letGo() {
 	p.held = nil
 	close(h.done)
 	closeContact(h.contact)
-	p.turn(func(now *inReader) bool {
-		if !now.unlocked {
+	if p.turn(func(now *inReader) bool {
+		if !now.unlocked && !wantsPIN(now.err) {
 			return false
 		}
-		*now = inReader{there: true, tries: now.tries, err: &jpki.PINRequiredError{PIN: jpki.AuthPIN}}
+		*now = inReader{}
 		return true
-	})
+	}) {
+		p.again.tell()
+	}
+}
+
+// done lets go of a card that was held for a procedure that has ended, but not
+// of a phone.
+func (p *Page) done() {
+	p.card.Lock()
+	defer p.card.Unlock()
+	if in := p.shown(); p.held != nil && !in.unlocked && !wantsPIN(in.err) {
+		p.letGo()
+	}
 }
 
 // release is letGo for who does not have the lock.

@@ -34,10 +34,10 @@ func TestPhone(t *testing.T) {
 			p.put(phone, "phone").get("/enrol").sees("スマートフォンがあります", "<strong>3</strong>", "上の欄")
 			p.send("/phone/pin", "pin", "12a4", "back", "enrol").sees("送っていません", "<strong>3</strong>")
 			p.send("/phone/pin", "pin", "9999", "back", "enrol").sees("あと2回", "<strong>2</strong>")
-			p.send("/phone/pin", "pin", simcard.DefaultAuthPIN, "back", "enrol").sees("マイキーIDはまだありません", `action="/enrol/pin"`, "<strong>3</strong>", "カードでマイキーIDをお持ちではありませんか")
+			p.send("/phone/pin", "pin", simcard.DefaultAuthPIN, "back", "enrol").sees("マイキーIDはまだありません", `action="/enrol/pin"`, "カードでマイキーIDをお持ちではありませんか")
 			assert.NotContains(t, p.body, "マイナンバーカードがあります")
 			require.Equal(t, "/enrol", p.path)
-			p.send("/enrol/pin", "pin", simcard.DefaultAuthPIN).send("/enrol/offer").send("/enrol/accept").sees("マイキーIDを登録しました")
+			p.send("/enrol/pin").send("/enrol/offer").send("/enrol/accept").sees("マイキーIDを登録しました")
 			id := parse(t, mykey.ParseID, bigCode.FindStringSubmatch(p.body)[1])
 			require.NoError(t, s.Grant(t.Context(), id, 5000, "welcome"))
 			p.get("/service").send("/service/check", "operator", "000001", "customer", "111").send("/service/register").get("/lookup").sees("111")
@@ -74,12 +74,12 @@ func TestPhoneLastTry(t *testing.T) {
 	p.send("/lang", "to", "en").sees("PIN is blocked", "the phone&#39;s own app")
 	assert.NotContains(t, p.body, "municipality")
 
-	// The PIN for a MyKey ID of its own is the phone's too.
+	// The PIN was typed once; a MyKey ID of its own does not ask again.
 	phone = sample(3, simcard.WithKind(simcard.Android))
 	p.put(phone, "phone").get("/enrol").send("/phone/pin", "pin", simcard.DefaultAuthPIN, "back", "enrol")
-	p.send("/enrol/pin", "pin", "9999").sees("Tries left: 2", `action="/phone/pin"`)
-	p.send("/phone/pin", "pin", "9998", "back", "enrol").sees("the phone&#39;s own app")
-	assert.Equal(t, 1, phone.Tries(simcard.AuthPIN))
+	assert.NotContains(t, p.body, `name="pin"`)
+	p.send("/enrol/pin").send("/enrol/offer").sees("Candidate")
+	assert.Equal(t, 3, phone.Tries(simcard.AuthPIN))
 }
 
 // A phone is held for one browser. The next one asks for the PIN again.
@@ -107,12 +107,15 @@ func TestPhoneLeaves(t *testing.T) {
 	events := p.follow("menu")
 	events.until(t, "card", "new\n")
 	phone.Remove() // and the slot does not know
-	events.until(t, "card", "phone\n")
+	events.until(t, "card", "wrong\n")
 	phone.Insert()
+	events.until(t, "card", "phone\n")
 	p.get("/").send("/phone/pin", "pin", simcard.DefaultAuthPIN).sees("マイキーIDはまだありません")
 	phone.Remove()
 	phone.Insert() // its power was gone for a moment
-	p.get("/service").send("/service/check", "operator", "000001", "customer", "111").sees("スマートフォンがあります", `action="/phone/pin"`)
+	p.get("/service").send("/service/check", "operator", "000001", "customer", "111")
+	events.until(t, "card", "phone\n")
+	p.get("/service").sees("スマートフォンがあります", `action="/phone/pin"`)
 }
 
 // A phone that is lifted at any exchange of any step costs no try and changes
@@ -122,7 +125,7 @@ func TestPhoneLiftedAtEveryExchange(t *testing.T) {
 	p := serve(t, s).open(t)
 	phone := sample(1, simcard.WithKind(simcard.Android))
 	p.put(phone, "phone").get("/enrol").send("/phone/pin", "pin", simcard.DefaultAuthPIN, "back", "enrol").
-		send("/enrol/pin", "pin", simcard.DefaultAuthPIN).send("/enrol/offer").send("/enrol/accept")
+		send("/enrol/pin").send("/enrol/offer").send("/enrol/accept")
 	steps := func() {
 		p.get("/service").force("/phone/pin", "pin", simcard.DefaultAuthPIN, "back", "service")
 		p.force("/service/check", "operator", "000001", "customer", "111").force("/service/register")
@@ -191,18 +194,37 @@ func (r *swapReader) WaitCard(ctx context.Context) (apdu.Transmitter, error) {
 	return r.Slot.WaitCard(ctx)
 }
 
-// The PIN of a phone is not sent to a card that has come into its place.
+// The PIN of a phone goes to that phone, or nowhere: not to a card or to another
+// phone that has come into its place unseen.
 func TestPhonePINIsThePhones(t *testing.T) {
-	s := newShop(t)
-	reader := new(swapReader)
-	term := serve(t, s, func(c *page.Config) { c.Reader = reader })
-	term.slot = &reader.Slot
-	p := term.open(t).put(sample(1, simcard.WithKind(simcard.Android)), "phone").get("/")
-	card := sample(2)
-	reader.next.Store(card)
-	p.send("/phone/pin", "pin", "9999").sees("違うカード")
-	assert.True(t, reader.swapped.Load())
-	assert.Equal(t, 3, card.Tries(simcard.AuthPIN))
+	for _, kind := range []simcard.Kind{simcard.Plastic, simcard.Android} {
+		t.Run(kind.String(), func(t *testing.T) {
+			s := newShop(t)
+			reader := new(swapReader)
+			term := serve(t, s, func(c *page.Config) { c.Reader = reader })
+			term.slot = &reader.Slot
+			first := sample(1, simcard.WithKind(simcard.Android))
+			p := term.open(t).put(first, "phone").get("/")
+			second := sample(2, simcard.WithKind(kind))
+			reader.next.Store(second)
+			p.send("/phone/pin", "pin", "9999").sees("あと2回")
+			assert.Equal(t, 2, first.Tries(simcard.AuthPIN), "the phone is still there")
+			form := p.body
+			first.Remove()
+			p.send("/phone/pin", "pin", "9999")
+			assert.Equal(t, 3, second.Tries(simcard.AuthPIN))
+			events := p.follow("menu")
+			if kind == simcard.Android {
+				events.until(t, "card", "phone\n")
+			} else {
+				events.until(t, "card", "new\n")
+			}
+			assert.True(t, reader.swapped.Load())
+			p.body = form
+			p.force("/phone/pin", "pin", "9999").sees("画面を表示したときとは別のカードまたはスマートフォン")
+			assert.Equal(t, 3, second.Tries(simcard.AuthPIN), "the form was the first one's")
+		})
+	}
 }
 
 // A phone is held no longer than a visit lasts.
@@ -233,7 +255,7 @@ func TestPhoneIsNotHeldForEver(t *testing.T) {
 		synctest.Wait()
 		m := tokenField.FindStringSubmatch(ask(http.MethodGet, "/", nil))
 		require.NotNil(t, m)
-		ask(http.MethodPost, "/phone/pin", url.Values{"token": {m[1]}, "pin": {simcard.DefaultAuthPIN}})
+		ask(http.MethodPost, "/phone/pin", url.Values{"token": {m[1]}, "pin": {simcard.DefaultAuthPIN}, "card": {"1"}})
 		require.True(t, phone.Verified(simcard.AuthPIN))
 		const held = 5 * time.Minute
 		time.Sleep(held - time.Second)
@@ -245,7 +267,7 @@ func TestPhoneIsNotHeldForEver(t *testing.T) {
 		assert.Contains(t, ask(http.MethodGet, "/", nil), `action="/phone/pin"`)
 
 		// And not longer than the page runs.
-		ask(http.MethodPost, "/phone/pin", url.Values{"token": {m[1]}, "pin": {simcard.DefaultAuthPIN}})
+		ask(http.MethodPost, "/phone/pin", url.Values{"token": {m[1]}, "pin": {simcard.DefaultAuthPIN}, "card": {"2"}})
 		require.True(t, phone.Verified(simcard.AuthPIN))
 		stop()
 		require.NoError(t, <-ran)

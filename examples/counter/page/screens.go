@@ -84,6 +84,7 @@ func (p *Page) words(lang Lang) template.FuncMap {
 			}
 			return d.Japanese()
 		},
+		"pin":    func(card cardPanel, tries int) pinField { return newPINField(lang, card, tries) },
 		"clock":  func(at time.Time) string { return at.In(jst).Format("15:04:05") },
 		"number": ticket.Number.Display,
 		"quote":  strconv.Quote,
@@ -146,6 +147,7 @@ func (p *Page) frame(ctx context.Context, s *session, sc *screen) *frame {
 func (p *Page) frameOf(ctx context.Context, s *session, sc *screen, query url.Values) *frame {
 	f := &frame{screen: sc, Lang: s.language(), Name: p.cfg.Name, At: p.at.ID, Token: s.token, Screens: p.screens,
 		Changes: p.changes.so(), Samples: p.cfg.Samples, Status: http.StatusOK}
+	s.look(func(w *work) { w.follow(p.shown()) })
 	f.Card = p.panel(f.Lang)
 	ctx, cancel := context.WithTimeout(ctx, stepTime)
 	defer cancel()

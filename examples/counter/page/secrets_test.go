@@ -31,8 +31,8 @@ func TestSecretsStay(t *testing.T) {
 	id := parse(t, mykey.ParseID, "QUIETKEY")
 	require.NoError(t, s.Grant(t.Context(), id, 5000, "welcome"))
 	const customer = "77318842900155"
-	p.get("/service").send("/service/check", "operator", "000001", "customer", customer).send("/service/register").get("/lookup").sees(customer)
-	p.get("/issue").send("/issue/check", "points", "1000", "until", s.Today().String()).send("/issue/issue").get("/print/ticket.svg")
+	p.get("/service").send("/service/check", "operator", "000001", "customer", customer).send("/service/register", "pin", pin).get("/lookup").sees(customer)
+	p.get("/issue").send("/issue/check", "points", "1000", "until", s.Today().String()).send("/issue/issue", "pin", pin).get("/print/ticket.svg")
 	number := ticketNumber.FindStringSubmatch(p.body)[1]
 	p.get("/redeem").send("/redeem/inspect", "code", "1"+number)
 	p.send("/redeem/inspect", "code", number)

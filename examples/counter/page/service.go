@@ -17,6 +17,8 @@ import (
 // (画面23), shown for confirmation with the holder's MyKey ID, registered (画面24).
 type serviceWork struct {
 	visit    *shop.Visit
+	seq      int // the presentation that it began with
+	Tries    int // of the PIN
 	Holder   mykey.ID
 	Service  mykey.ServiceID
 	Existing mykey.ServiceID // what it would overwrite, or zero
@@ -33,6 +35,7 @@ type serviceView struct {
 	Work      *serviceWork
 	Operators []shop.Operator
 	Last      mykey.OperatorID
+	Away      bool // the card that the work is about is not on the reader
 }
 
 func (p *Page) serviceData(_ context.Context, s *session, _ url.Values) (any, error) {
@@ -41,7 +44,7 @@ func (p *Page) serviceData(_ context.Context, s *session, _ url.Values) (any, er
 		v.Last = w.operator
 		if w.service != nil {
 			now := *w.service
-			v.Work = &now
+			v.Work, v.Away = &now, now.seq != p.shown().seq
 		}
 	})
 	return v, nil
@@ -60,6 +63,9 @@ func (p *Page) serviceCheck(ctx context.Context, s *session, form url.Values) (*
 	next := &serviceWork{Service: mykey.ServiceID{Operator: operator, Customer: customer}}
 	err = p.withCard(ctx, func(card *jpki.Card) (err error) {
 		next.visit, err = p.cfg.Shop.Begin(ctx, card)
+		if err == nil {
+			next.seq, next.Tries = p.shown().seq, p.tries(ctx, card)
+		}
 		return err
 	})
 	if err != nil {
@@ -84,16 +90,25 @@ func (p *Page) serviceCheck(ctx context.Context, s *session, form url.Values) (*
 }
 
 // serviceRegister registers it, with the card that is in the reader now.
-func (p *Page) serviceRegister(ctx context.Context, s *session, _ url.Values) (*notice, error) {
+// The holder's PIN comes with it.
+func (p *Page) serviceRegister(ctx context.Context, s *session, form url.Values) (*notice, error) {
 	var now *serviceWork
 	s.look(func(w *work) { now = w.service })
-	switch {
-	case now == nil || now.visit == nil:
-		return nil, registry.ErrSessionOver
-	case now.Done:
+	if now != nil && now.Done {
 		return nil, nil // sent twice
 	}
-	err := p.withCard(ctx, func(card *jpki.Card) (err error) {
+	pin, err := p.pinOf(ctx, form)
+	if err != nil {
+		return nil, err
+	}
+	defer pin.clear()
+	if now == nil {
+		return nil, registry.ErrSessionOver
+	}
+	err = p.withCard(ctx, func(card *jpki.Card) (err error) {
+		if err := p.prove(ctx, s, card, now.visit, pin, &now.Tries); err != nil {
+			return err
+		}
 		var got mykey.ServiceID
 		if now.Existing.IsZero() {
 			got, err = now.visit.RegisterService(ctx, card, now.Service)

@@ -54,7 +54,7 @@ func TestTakeOver(t *testing.T) {
 	second.get("/issue").sees(id.String(), `name="points"`)
 	assert.NotContains(t, second.body, "/issue/issue", "the first one's ticket is not the second one's")
 	events.until(t, "over", "")
-	first.force("/issue/issue")
+	first.force("/issue/issue", "pin", simcard.DefaultAuthPIN)
 	assert.Equal(t, http.StatusConflict, first.status)
 	books, err := s.Books(t.Context())
 	require.NoError(t, err)
@@ -86,28 +86,29 @@ func TestSwappedCard(t *testing.T) {
 	other, otherID := enrolled(t, s, 2, 5000)
 	term := serve(t, s)
 	p := term.open(t)
-	const refused = "前の手順のカードと違うカードです"
-
 	p.put(mine, "known").get("/service").send("/service/check", "operator", "000001", "customer", "111")
-	p.put(other, "known").send("/service/register").sees(refused, `name="customer"`)
+	const another = "画面を表示したときとは別のカード"
+	p.put(other, "known").send("/service/register", "pin", simcard.DefaultAuthPIN).sees(another, `name="customer"`)
 	found, err := s.Find(t.Context(), otherID)
 	require.NoError(t, err)
 	assert.Empty(t, found.Services)
 
 	p.put(mine, "known").get("/issue").send("/issue/check", "points", "100", "until", s.Today().String())
-	p.put(other, "known").send("/issue/issue").sees(refused, `name="points"`)
+	p.put(other, "known").send("/issue/issue", "pin", simcard.DefaultAuthPIN).sees(another, `name="points"`)
+	assert.Equal(t, 3, other.Tries(simcard.AuthPIN), "no PIN was sent to it")
 
 	// And of somebody without a MyKey ID.
 	stranger := sample(3)
 	p.put(stranger, "new").get("/enrol").send("/enrol/pin", "pin", simcard.DefaultAuthPIN).send("/enrol/offer")
-	p.put(sample(4), "new").send("/enrol/accept").sees(refused)
+	p.put(sample(4), "new").send("/enrol/accept").sees(another)
 	p.put(stranger, "new").get("/enrol").sees(`name="pin"`)
 
 	// The same card, lifted and put back, goes on.
 	p.send("/enrol/pin", "pin", simcard.DefaultAuthPIN).send("/enrol/offer")
 	term.slot.Remove()
 	p.send("/enrol/accept").sees("カードリーダーにカードがありません")
-	p.put(stranger, "new").send("/enrol/accept").sees("マイキーIDを登録しました")
+	p.put(stranger, "new").get("/enrol").sees("暗証番号をもう一度入力してください")
+	p.send("/enrol/pin", "pin", simcard.DefaultAuthPIN).send("/enrol/accept").sees("マイキーIDを登録しました")
 
 	books, err := s.Books(t.Context())
 	require.NoError(t, err)
@@ -138,7 +139,7 @@ func TestRefusalIsOne(t *testing.T) {
 	s := newShop(t)
 	card, _ := enrolled(t, s, 1, 5000)
 	p := serve(t, s).open(t).put(card, "known")
-	p.get("/issue").send("/issue/check", "points", "100", "until", s.Today().String()).send("/issue/issue").get("/print/ticket.svg")
+	p.get("/issue").send("/issue/check", "points", "100", "until", s.Today().String()).send("/issue/issue", "pin", simcard.DefaultAuthPIN).get("/print/ticket.svg")
 	number := ticketNumber.FindStringSubmatch(p.body)[1]
 	used, err := s.Inspect(t.Context(), s.Terminal("T-01"), ticket.NewCode(number))
 	require.NoError(t, err)
@@ -167,7 +168,7 @@ func TestTwice(t *testing.T) {
 	term := serve(t, s)
 	p := term.open(t).put(card, "known")
 	p.get("/issue").send("/issue/check", "points", "1000", "until", s.Today().String())
-	form := "token=" + p.token()
+	form := "token=" + p.token() + "&pin=" + simcard.DefaultAuthPIN + "&card=" + cardField.FindStringSubmatch(p.body)[1]
 	client := &http.Client{Jar: p.client.Jar, Transport: p.client.Transport}
 	var wg sync.WaitGroup
 	for range 8 {
@@ -200,7 +201,7 @@ func TestDies(t *testing.T) {
 	s := newShop(t)
 	card, _ := enrolled(t, s, 1, 5000)
 	p := serve(t, s).open(t).put(card, "known")
-	p.get("/issue").send("/issue/check", "points", "1000", "until", s.Today().String()).send("/issue/issue").sees("まだ印刷していません")
+	p.get("/issue").send("/issue/check", "points", "1000", "until", s.Today().String()).send("/issue/issue", "pin", simcard.DefaultAuthPIN).sees("まだ印刷していません")
 
 	again := serve(t, s).open(t).sees("印刷していないポイント券があります: 1")
 	again.get("/issue").send("/issue/unprinted").sees("1,000", "まだ印刷していません").get("/print/ticket.svg").sees("1,000")
@@ -223,7 +224,7 @@ func TestReceiptPrinter(t *testing.T) {
 			return nil
 		}
 	}).open(t).put(card, "known")
-	p.get("/issue").send("/issue/check", "points", "1000", "until", s.Today().String()).send("/issue/issue")
+	p.get("/issue").send("/issue/check", "points", "1000", "until", s.Today().String()).send("/issue/issue", "pin", simcard.DefaultAuthPIN)
 	p.send("/issue/receipt").sees("レシートプリンターで印刷できませんでした", "まだ印刷していません")
 	broken = false
 	p.send("/issue/receipt")
@@ -285,9 +286,9 @@ func TestDatabaseBusy(t *testing.T) {
 	defer other.Close()
 	holds, err := other.Begin()
 	require.NoError(t, err)
-	p.send("/service/register").sees("データベースがほかのプログラムに使われたままです", "180000000011")
+	p.send("/service/register", "pin", simcard.DefaultAuthPIN).sees("データベースがほかのプログラムに使われたままです", "180000000011")
 	require.NoError(t, holds.Rollback())
-	p.send("/service/register").sees("サービスIDを登録しました")
+	p.send("/service/register", "pin", simcard.DefaultAuthPIN).sees("サービスIDを登録しました")
 	found, err := s.Find(t.Context(), id)
 	require.NoError(t, err)
 	assert.Len(t, found.Services, 1)

@@ -29,11 +29,12 @@ type clerk struct {
 	client *http.Client
 	url    string
 	token  string
+	card   string // the presentation that the last form was for
 	asked  int
 }
 
 func (c *clerk) do(method, path string, fields ...string) (string, error) {
-	form := url.Values{"token": {c.token}}
+	form := url.Values{"token": {c.token}, "card": {c.card}}
 	for i := 0; i < len(fields); i += 2 {
 		form.Set(fields[i], fields[i+1])
 	}
@@ -58,6 +59,9 @@ func (c *clerk) do(method, path string, fields ...string) (string, error) {
 	}
 	if m := tokenField.FindSubmatch(raw); m != nil {
 		c.token = string(m[1])
+	}
+	if m := cardField.FindSubmatch(raw); m != nil {
+		c.card = string(m[1])
 	}
 	return string(raw), err
 }
@@ -252,7 +256,7 @@ func (c *clerk) issue(s *shop.Shop, terminal string, points int64) (code, error)
 	if _, err := c.want("/issue/issue", http.MethodPost, "/issue/check", "points", fmt.Sprint(points), "until", s.Today().AddDays(30).String()); err != nil {
 		return code{}, err
 	}
-	if _, err := c.want("ポイント券を発行しました", http.MethodPost, "/issue/issue"); err != nil {
+	if _, err := c.want("ポイント券を発行しました", http.MethodPost, "/issue/issue", "pin", "1234"); err != nil {
 		return code{}, err
 	}
 	svg, err := c.want("<svg", http.MethodGet, "/print/ticket.svg")

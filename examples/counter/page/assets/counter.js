@@ -34,11 +34,11 @@
 	// A QR reader types a code and Enter in a moment. Where a button has the focus,
 	// that Enter is not a finger's and must not press it.
 	let burst = -1000; // when a character was typed
-	const scanned = e => e.submitter?.dataset.hold !== undefined && performance.now() - burst < 500;
+	const scanned = e => e.submitter?.dataset.hold !== undefined && e.submitter === document.activeElement && performance.now() - burst < 500;
 
 	// A form goes off once, however often Enter is pressed.
 	document.addEventListener("submit", e => {
-		if (scanned(e)) { e.preventDefault(); byID("hold").hidden = false; return; }
+		if (scanned(e)) { e.preventDefault(); const hold = byID("hold"); if (hold) hold.hidden = false; return; }
 		if (e.target.dataset.sent) { e.preventDefault(); return; }
 		e.target.dataset.sent = "yes";
 		setTimeout(() => e.target.querySelectorAll("button").forEach(b => { b.disabled = true; }));
