@@ -10,23 +10,22 @@ import (
 // in pieces of 256, so that a card which hands out single bytes is left.
 const maxExchanges = 512
 
-// ErrTooManyExchanges says that a card went on answering 61xx, without data or
+// ErrTooManyExchanges means that a card went on answering 61xx, without data or
 // without end.
 var ErrTooManyExchanges = errors.New("apdu: response without end")
 
-// A Channel sends commands to one card and follows the card's wishes on the
-// way. The zero value with a Transmitter is ready. A Channel is for one
-// goroutine at a time.
+// A Channel sends commands to one card. It handles the status words that
+// require a further command. A Channel with a Transmitter is ready for use, by
+// one goroutine at a time.
 //
-//   - 61xx: it fetches the rest with GET RESPONSE and keeps what it already has.
+//   - 61xx: it fetches the rest with GET RESPONSE and appends it.
 //   - 6Cxx: it sends the command once more with the Le that the card named.
 //   - 67 00 to a command in extended length: it sends the command again in
-//     short length, with command chaining for long data, and stays with short
-//     length if the card liked that better.
+//     short length, with command chaining for long data. If the short form
+//     succeeds, the Channel uses it for all later commands.
 //
-// Each of these is bounded, in exchanges and in bytes, whatever the card
-// answers. None of them is done for a command that carries a secret (see
-// [Command.CarriesSecret]): that one is sent once.
+// Each of these is bounded in exchanges and in bytes. A command that carries a
+// secret is sent once, and none of them applies (see [Command.CarriesSecret]).
 type Channel struct {
 	Transmitter Transmitter
 
@@ -46,21 +45,21 @@ type Stats struct {
 	BytesReceived int // bytes of response APDUs, status words included
 }
 
-// Stats gives the counts since the Channel was made.
+// Stats returns the totals since the Channel was created.
 func (c *Channel) Stats() Stats { return c.stats }
 
-// Send sends cmd and gives the whole response in new memory. A status word
-// other than 90 00 is a [*StatusError]; the response stands beside it with
-// whatever data came. Other errors are the transport's, [ErrCardRemoved],
-// [ErrResponseLength], [ErrTooManyExchanges], [ErrCommandRange] and the
-// context's, each with the command's name.
+// Send sends cmd and returns the whole response in new memory. If the status
+// word is not 90 00, Send returns the response and a [*StatusError]. Other
+// errors are [ErrCommandRange], [ErrCardRemoved], [ErrResponseLength],
+// [ErrTooManyExchanges], those of the transport and of the context. Each is
+// wrapped with the name of the command.
 func (c *Channel) Send(ctx context.Context, cmd *Command) (Response, error) {
 	return c.AppendSend(ctx, nil, cmd)
 }
 
-// AppendSend is [Channel.Send] into the caller's memory: Data of the response
-// is what was appended to dst. It does not allocate when dst has room for the
-// data and two bytes more.
+// AppendSend is [Channel.Send] with the response appended to dst; Data of the
+// response is the part that was appended. It does not allocate if dst has room
+// for the data and two more bytes.
 func (c *Channel) AppendSend(ctx context.Context, dst []byte, cmd *Command) (Response, error) {
 	x := exchange{channel: c, ctx: ctx, start: len(dst)}
 	status, dst, err := x.run(dst, cmd)

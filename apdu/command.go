@@ -33,10 +33,10 @@ const (
 
 // Errors of encoding and parsing. Both are found with [errors.Is].
 var (
-	// ErrCommandLength says that the bytes are none of the seven cases of a
+	// ErrCommandLength means that the bytes are none of the seven cases of a
 	// command APDU.
 	ErrCommandLength = errors.New("apdu: not a command APDU: wrong length")
-	// ErrCommandRange says that Data is longer than 65,535 bytes, or that Ne
+	// ErrCommandRange means that Data is longer than 65,535 bytes, or that Ne
 	// is below 0 or above 65,536.
 	ErrCommandRange = errors.New("apdu: command data or expected length out of range")
 )
@@ -53,7 +53,7 @@ type Command struct {
 	// leaves Le out. 256 is the Le byte 00, 65,536 the Le bytes 00 00.
 	Ne int
 
-	// Extended asks for extended length even where the short form would do.
+	// Extended sets extended length even if the short form would suffice.
 	// It is implied by Data over 255 bytes and by Ne over 256.
 	Extended bool
 }
@@ -73,7 +73,7 @@ const (
 	Case4E                 // data and Le, extended
 )
 
-// String gives the usual name, such as "4S".
+// String returns the usual name, such as "4S".
 func (c Case) String() string {
 	switch c {
 	case Case1:
@@ -94,7 +94,7 @@ func (c Case) String() string {
 	return fmt.Sprintf("Case(%d)", uint8(c))
 }
 
-// Case tells which of the seven forms c is encoded in.
+// Case returns the case, one of seven, in which c is encoded.
 func (c *Command) Case() Case {
 	extended := c.Extended || len(c.Data) > MaxShortData || c.Ne > MaxShortNe
 	switch {
@@ -152,8 +152,8 @@ func (c *Command) MarshalBinary() ([]byte, error) {
 
 // ParseCommand reads a command APDU in any of the seven cases. The whole of b
 // must be the command; otherwise the error is [ErrCommandLength]. Data of the
-// result points into b. Extended is set when b is in extended length, so that
-// encoding the result gives b again.
+// result points into b. Extended is set if b is in extended length, so that
+// encoding the result returns b again.
 func ParseCommand(b []byte) (Command, error) {
 	if len(b) < 4 {
 		return Command{}, ErrCommandLength
@@ -219,7 +219,7 @@ func extendedNe(le int) int {
 // CarriesSecret reports whether the command presents or sets a PIN or a key:
 // VERIFY, CHANGE REFERENCE DATA, RESET RETRY COUNTER, CHANGE KEY, UNLOCK KEY
 // and EXTERNAL AUTHENTICATE, in any class. A [Channel] sends such a command
-// once and never again, and a [Tracer] masks its data.
+// once, and a [Tracer] masks its data.
 func (c *Command) CarriesSecret() bool {
 	switch c.INS &^ 1 { // the odd twin of an instruction takes BER-TLV data
 	case InsVerify, InsChangeReferenceData, InsResetRetryCounter,
@@ -229,8 +229,8 @@ func (c *Command) CarriesSecret() bool {
 	return false
 }
 
-// Name gives the command's name in ISO/IEC 7816-4, such as "READ BINARY", or
-// "INS 5A" for one that it does not know.
+// Name returns the command's name in ISO/IEC 7816-4, such as "READ BINARY". For
+// an unknown instruction it returns a text such as "INS 5A".
 func (c *Command) Name() string { return insName(c.CLA, c.INS) }
 
 func insName(cla, ins byte) string {

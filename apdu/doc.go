@@ -1,5 +1,10 @@
-// Package apdu speaks ISO/IEC 7816-4 with a smart card: commands, responses,
-// status words, and the rules for moving them through a reader.
+// Package apdu sends ISO/IEC 7816-4 commands to a smart card and parses its
+// responses and status words. Most programs leave that to package jpki. A
+// program with commands of its own needs a [Transmitter], such as a card of
+// apdu/pcsc, and two calls:
+//
+//	channel := apdu.Channel{Transmitter: card}
+//	response, err := channel.Send(ctx, &apdu.Command{INS: apdu.InsReadBinary, P1: 0x8A, Ne: 36})
 //
 // # The subject
 //
@@ -20,18 +25,20 @@
 //   - [Status] is a status word and an error at once. A failed command is a
 //     [*StatusError]; [errors.Is] and [errors.As] look through it.
 //   - [Transmitter] is a card: one method, which [scard.Card] already has. A
-//     [ContextTransmitter] can also honour a context and reuse memory.
+//     [ContextTransmitter] can also honour a context and reuse memory, a
+//     [Transactor] keeps other programs away, and a [Reconnector] takes up a
+//     card again that another program has reset.
 //   - [Channel] sends commands and does what the card asks for on the way:
 //     GET RESPONSE on 61xx, the right Le on 6Cxx, command chaining, short
-//     length where extended length is refused.
-//   - [Tracer] writes each exchange to [log/slog] and masks what must not be
-//     read there.
+//     length if extended length is refused.
+//   - [Tracer] writes each exchange to [log/slog] and masks PINs, keys and
+//     everything that was read.
 //
-// # What is never done twice
+// # PINs are sent once
 //
-// A wrong PIN try is taken from the holder of the card, and the last one locks
-// the card. A Channel therefore sends a command that carries a PIN exactly
-// once, whatever comes back: see [Command.CarriesSecret].
+// A wrong PIN uses up a try of the holder's, and the last one locks the PIN. A
+// Channel therefore sends a command that carries a PIN once, whatever the card
+// answers: see [Command.CarriesSecret].
 //
 // Sub-packages: [tlv] reads BER-TLV, [pcsc] is a PC/SC reader, [vpcd] puts a
 // software card into a PC/SC daemon.

@@ -7,10 +7,10 @@ import "errors"
 const MaxResponse = MaxExtendedNe + 2
 
 var (
-	// ErrCardRemoved says that the card did not answer: it was taken from the
-	// reader or the field, or its reply was torn. PC/SC reports a card that
-	// leaves in the middle of an exchange as success with no bytes; a reply
-	// too short to hold a status word therefore means this error everywhere.
+	// ErrCardRemoved is returned when the card did not answer: it was taken from
+	// the reader or the field, or its reply was cut short. PC/SC reports a card
+	// that leaves in the middle of an exchange as success with no bytes, so a
+	// reply without a status word is this error.
 	ErrCardRemoved = errors.New("apdu: card removed or reply torn")
 	// ErrCardReset is returned when somebody else reset the card or took its
 	// power: the selected application and every verified PIN are gone.
@@ -19,8 +19,8 @@ var (
 	// as the reader knows, still there. It is unknown whether the card saw the
 	// command. A reader that cannot carry 256 bytes in one reply fails like that.
 	ErrExchange = errors.New("apdu: exchange broke in the reader")
-	// ErrResponseLength says that a reply is longer than a response APDU can
-	// be, or longer than what was asked for.
+	// ErrResponseLength is returned when a reply is longer than a response APDU
+	// can be, or longer than Le allows.
 	ErrResponseLength = errors.New("apdu: response too long")
 )
 
@@ -31,8 +31,8 @@ type Response struct {
 }
 
 // ParseResponse splits a reply into data and status word. Data of the result
-// points into b. A reply shorter than two bytes is [ErrCardRemoved], one longer
-// than [MaxResponse] is [ErrResponseLength].
+// points into b. It fails with [ErrCardRemoved] if b is shorter than two bytes,
+// and with [ErrResponseLength] if b is longer than [MaxResponse].
 func ParseResponse(b []byte) (Response, error) {
 	n := len(b) - 2
 	if n < 0 {
@@ -45,7 +45,7 @@ func ParseResponse(b []byte) (Response, error) {
 }
 
 // AppendBinary appends the encoded response to dst. It fails with
-// [ErrResponseLength] when Data is longer than 65,536 bytes.
+// [ErrResponseLength] if Data is longer than 65,536 bytes.
 func (r Response) AppendBinary(dst []byte) ([]byte, error) {
 	if len(r.Data) > MaxExtendedNe {
 		return dst, ErrResponseLength

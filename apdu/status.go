@@ -8,8 +8,8 @@ import (
 // program can write errors.Is(err, apdu.SecurityStatusNotSatisfied).
 //
 // Three status words carry a number: 61xx the bytes that wait, 6Cxx the right
-// Le, 63Cx the tries that are left. [Status.Is] ignores that number: any 63Cx
-// is [Counter].
+// Le, 63Cx the tries left. [Status.Is] ignores that number: any 63Cx is
+// [Counter].
 type Status uint16
 
 // The status words of ISO/IEC 7816-4 table 5 and 6 that an Individual Number
@@ -99,15 +99,15 @@ func (s Status) canonical() Status {
 	return s
 }
 
-// Is reports whether target is the same status word, the number in 61xx, 6Cxx
-// and 63Cx left aside. It serves [errors.Is].
+// Is reports whether target is the same status word. It ignores the number in
+// 61xx, 6Cxx and 63Cx. [errors.Is] calls it.
 func (s Status) Is(target error) bool {
 	t, ok := target.(Status)
 	return ok && s.canonical() == t.canonical()
 }
 
-// Counter gives the tries left that a 63Cx carries, 0 to 15. ok is false for
-// any other status word.
+// Counter returns the number of tries left that a 63Cx carries, 0 to 15. ok is
+// false for any other status word.
 func (s Status) Counter() (tries int, ok bool) {
 	return int(s & 0xF), s>>4 == 0x63C
 }
@@ -124,14 +124,14 @@ func (s Status) text() (name, meaning string) {
 	return "", ""
 }
 
-// Name gives the name of the constant that stands for the status word, such as
-// "FileNotFound"; "" for one that has none. Any 63Cx is "Counter".
+// Name returns the name of the constant that stands for the status word, such
+// as "FileNotFound", and "" for one that has none. Any 63Cx is "Counter".
 func (s Status) Name() string {
 	name, _ := s.text()
 	return name
 }
 
-// Meaning gives the status word in words, such as "file or application not
+// Meaning returns the status word in words, such as "file or application not
 // found", or "unknown status word".
 func (s Status) Meaning() string {
 	_, meaning := s.text()
@@ -147,24 +147,25 @@ func (s Status) Meaning() string {
 	return meaning
 }
 
-// String gives the four hexadecimal digits, such as "6A82".
+// String returns the four hexadecimal digits, such as "6A82".
 func (s Status) String() string { return fmt.Sprintf("%04X", uint16(s)) }
 
-// Error gives digits and meaning, such as "6A82 file or application not found".
+// Error returns the digits and the meaning, such as "6A82 file or application not
+// found".
 func (s Status) Error() string { return s.String() + " " + s.Meaning() }
 
-// A StatusError is a command that the card refused. It holds the header of the
-// command and never its data. [errors.Is] finds the [Status] in it.
+// A StatusError is returned for a command that the card refused. It holds the
+// header of the command and not its data. [errors.Is] finds the [Status] in it.
 type StatusError struct {
 	CLA, INS, P1, P2 byte
 	Status           Status
 }
 
-// Error names the command, its header and the status word.
+// Error returns the name of the command, its header and the status word.
 func (e *StatusError) Error() string {
 	return fmt.Sprintf("apdu: %s (%02X %02X %02X %02X): %s",
 		insName(e.CLA, e.INS), e.CLA, e.INS, e.P1, e.P2, e.Status.Error())
 }
 
-// Unwrap gives the status word.
+// Unwrap returns the status word.
 func (e *StatusError) Unwrap() error { return e.Status }

@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// A Tracer writes every exchange to a log and passes it on unchanged. Make one
-// with [Trace]; it is a [ContextTransmitter] whatever it wraps.
+// A Tracer writes every exchange to a log and passes it on unchanged. [Trace]
+// returns one. It is a [ContextTransmitter], whatever it wraps.
 //
-// It shows what is known to be harmless and masks the rest: the header of
-// every command, Le, the lengths, the status word, and the data of SELECT.
-// PINs, keys, hashes, signatures and everything read from a file are given as
-// a number of bytes. A command that is too broken to parse shows its length
-// alone.
+// The log shows the header of every command, Le, the lengths, the status word
+// and the data of SELECT. For PINs, keys, hashes, signatures and everything
+// that is read from a file it shows the number of bytes. A command that cannot
+// be parsed shows its length.
 type Tracer struct {
 	next Transmitter
 	log  *slog.Logger
 }
 
-// Trace wraps t, so that each exchange becomes one record at [slog.LevelDebug]
-// with the attributes command, response, took and, where it failed, error.
+// Trace returns a Tracer around t. Each exchange becomes one record at
+// [slog.LevelDebug] with the attributes command, response, took and, if it
+// failed, error.
 func Trace(t Transmitter, log *slog.Logger) *Tracer {
 	return &Tracer{next: t, log: log}
 }
@@ -51,8 +51,8 @@ func (t *Tracer) TransmitContext(ctx context.Context, dst, command []byte) ([]by
 	return out, nil
 }
 
-// describeCommand gives the name and the masked form of a command, and whether
-// the data of its response may be shown.
+// describeCommand returns the name and the masked form of a command, and
+// whether the data of its response may be shown.
 func describeCommand(b []byte) (name, masked string, open bool) {
 	c, err := ParseCommand(b)
 	if err != nil {

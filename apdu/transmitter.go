@@ -2,25 +2,23 @@ package apdu
 
 import "context"
 
-// A Transmitter is a card in a reader: it takes one encoded command APDU and
-// gives the encoded response. [scard.Card] is one as it stands.
-//
-// The reply belongs to the caller. An error means that it is unknown whether
-// the card saw the command.
+// A Transmitter is a card in a reader. Transmit sends one encoded command APDU
+// and returns the encoded response, which the caller owns. After an error it is
+// unknown whether the card received the command. [scard.Card] is a Transmitter.
 //
 // [scard.Card]: https://pkg.go.dev/github.com/ebfe/scard#Card.Transmit
 type Transmitter interface {
 	Transmit(command []byte) ([]byte, error)
 }
 
-// A ContextTransmitter is a Transmitter that can give up when a context ends,
-// and that writes into memory of the caller's. [Channel] uses it where a
-// Transmitter has it.
+// A ContextTransmitter is a Transmitter that honours a context and writes into
+// memory of the caller. [Channel] uses these abilities if a Transmitter has
+// them.
 type ContextTransmitter interface {
 	Transmitter
 
 	// TransmitContext sends command and appends the reply to dst. On an error
-	// it gives dst back as it was. command must not overlap dst.
+	// it returns dst unchanged. command must not overlap dst.
 	TransmitContext(ctx context.Context, dst, command []byte) ([]byte, error)
 }
 
@@ -40,9 +38,9 @@ type Reconnector interface {
 	Reconnect(ctx context.Context) error
 }
 
-// Transmit sends command through t and appends the reply to dst. Where t is a
-// [ContextTransmitter] it honours ctx during the exchange, otherwise only
-// before it: PC/SC cannot stop an exchange that runs.
+// Transmit sends command through t and appends the reply to dst. If t is a
+// [ContextTransmitter], it honours ctx during the exchange, and otherwise only
+// before it.
 func Transmit(ctx context.Context, t Transmitter, dst, command []byte) ([]byte, error) {
 	if ct, ok := t.(ContextTransmitter); ok {
 		return ct.TransmitContext(ctx, dst, command)

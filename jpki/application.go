@@ -72,7 +72,7 @@ func (a Application) String() string {
 	return fmt.Sprintf("Application(%d)", uint8(a))
 }
 
-// A NoApplicationError says that the card does not have an application: it is
+// A NoApplicationError means that the card does not have an application: it is
 // a phone, which has [JPKIApp] alone, or another card. For [JPKIApp] it is
 // [ErrNotJPKI] to [errors.Is].
 type NoApplicationError struct{ Application Application }
@@ -123,10 +123,10 @@ func (c *Card) Applications(ctx context.Context) ([]Application, error) {
 	})
 }
 
-// Application tells which application is selected, 0 where a failure has left
-// that unknown. The PINs of this application may be verified, those of every
-// other are not. It does not wait for a call that runs, and shows what the last
-// one left.
+// Application returns which application is selected, and 0 if a failure has
+// left that unknown. The PINs of this application may be verified, those of
+// every other are not. It does not wait for a call that runs, and shows what
+// the last one left.
 func (c *Card) Application() Application {
 	c.mu.Lock()
 	defer c.mu.Unlock()

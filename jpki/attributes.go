@@ -36,18 +36,18 @@ type attributes struct {
 	sex           Sex
 }
 
-// Name gives the name, UTF-8. Family and given name are parted by an
+// Name returns the name, UTF-8. Family and given name are parted by an
 // ideographic space (U+3000). A character that the card's set does not have is
 // written as another.
 func (a Attributes) Name() string { return a.kept.Reveal().name }
 
-// Address gives the address, UTF-8, usually with full-width digits.
+// Address returns the address, UTF-8, usually with full-width digits.
 func (a Attributes) Address() string { return a.kept.Reveal().address }
 
-// Birth gives the birth date, the zero Date where it is not known.
+// Birth returns the birth date, and the zero Date if it is not known.
 func (a Attributes) Birth() Date { return a.kept.Reveal().birth }
 
-// Sex gives the sex.
+// Sex returns the sex.
 func (a Attributes) Sex() Sex { return a.kept.Reveal().sex }
 
 // IsZero reports whether a is the zero value, which has no attributes.

@@ -10,12 +10,13 @@ import (
 	"github.com/mynakit/mynakit/apdu"
 )
 
-// A Card is one card in a reader. Make one with [Open]. Each method selects the
-// [Application] that it needs, unless that is selected already, and by that ends
-// the state of PINs verified in another. Methods may be called from several
-// goroutines; they take turns, and whoever waits gives up when their context
-// ends. Goroutines that work in different applications take each other's
-// verified PINs away; nothing worse comes of it than [*PINRequiredError].
+// A Card is one card in a reader. [Open] returns one. Each method selects the
+// [Application] that it needs, unless that is selected already, and by that
+// ends the state of PINs verified in another. Methods may be called from
+// several goroutines; they take turns, and whoever waits gives up when their
+// context ends. Goroutines that work in different applications take each
+// other's verified PINs away; nothing worse comes of it than
+// [*PINRequiredError].
 type Card struct {
 	turn    chan struct{} // holds a token while a call runs
 	channel apdu.Channel
@@ -101,7 +102,7 @@ func (c *Card) begin(ctx context.Context) error {
 	}
 }
 
-// end gives the turn to the next caller.
+// end passes the turn to the next caller.
 func (c *Card) end() {
 	c.mu.Lock()
 	c.stats, c.shown = c.channel.Stats(), c.app

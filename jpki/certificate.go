@@ -50,7 +50,7 @@ func (s Slot) info() (slotInfo, bool) {
 	return slotInfo{}, false
 }
 
-// String gives "auth", "sign", "auth CA" or "sign CA".
+// String returns "auth", "sign", "auth CA" or "sign CA".
 func (s Slot) String() string {
 	if i, ok := s.info(); ok {
 		return i.name
@@ -58,8 +58,8 @@ func (s Slot) String() string {
 	return fmt.Sprintf("Slot(%d)", uint8(s))
 }
 
-// PIN tells which PIN opens the slot's key, and its certificate where that is
-// protected; 0 for a Slot that is none of the constants.
+// PIN returns which PIN opens the slot's key, and its certificate where that is
+// protected, and 0 for a Slot that is none of the constants.
 func (s Slot) PIN() PINKind {
 	i, _ := s.info()
 	return i.pin
@@ -160,9 +160,9 @@ func (c *Card) certificate(ctx context.Context, slot slotInfo) (*x509.Certificat
 	return cert, nil
 }
 
-// whole reports whether the certificate b consists of its three parts and
-// nothing else. crypto/x509 overlooks what stands behind them, and a damaged
-// length brings filler in there that no signature covers.
+// whole reports whether the certificate b consists of its three parts only.
+// crypto/x509 overlooks what stands behind them, and a damaged length brings
+// filler in there that no signature covers.
 func whole(b []byte) bool {
 	_, b, _, err := tlv.Next(b)
 	for range 3 {
@@ -255,8 +255,8 @@ func (c *Card) available(ctx context.Context, slot slotInfo) (bool, error) {
 	return b[i] != 0, nil
 }
 
-// SerialOf gives the serial number of a certificate. It fails with [ErrSerial]
-// where that is not a positive number of at most 20 bytes.
+// SerialOf returns the serial number of a certificate. It fails with
+// [ErrSerial] where that is not a positive number of at most 20 bytes.
 func SerialOf(cert *x509.Certificate) (Serial, error) {
 	if cert == nil || cert.SerialNumber == nil || cert.SerialNumber.Sign() <= 0 {
 		return Serial{}, ErrSerial

@@ -10,9 +10,9 @@ import (
 	"github.com/mynakit/mynakit/apdu"
 )
 
-// ErrChangeUnknown says that a PIN change may or may not have reached the card:
-// the card has the old PIN or the new one. [Card.ChangePIN] says how to find
-// out.
+// ErrChangeUnknown means that a PIN change may or may not have reached the
+// card: the card has the old PIN or the new one. [Card.ChangePIN] says how to
+// find out.
 var ErrChangeUnknown = errors.New("jpki: outcome of the PIN change unknown")
 
 // ChangePIN changes a PIN: it verifies the old one and sets the new one. Both

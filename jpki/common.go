@@ -22,12 +22,12 @@ type commonRecord struct {
 	expiry               Date
 }
 
-// Number gives the number of the card, 15 digits as they are recorded; "" for
-// the zero value.
+// Number returns the number of the card, 15 digits as they are recorded, and ""
+// for the zero value.
 func (d CommonData) Number() string { return d.kept.Reveal().number }
 
-// ManufacturingNumber gives the manufacturing number (製造番号), the last 13
-// digits of Number; "" for the zero value.
+// ManufacturingNumber returns the manufacturing number (製造番号), the last 13
+// digits of Number, and "" for the zero value.
 func (d CommonData) ManufacturingNumber() string {
 	if n := d.kept.Reveal().number; n != "" {
 		return n[2:]
@@ -35,11 +35,11 @@ func (d CommonData) ManufacturingNumber() string {
 	return ""
 }
 
-// Municipality gives the code of the municipality that issued the card
+// Municipality returns the code of the municipality that issued the card
 // (全国地方公共団体コード), 5 digits without the check digit.
 func (d CommonData) Municipality() string { return d.kept.Reveal().municipality }
 
-// Expiry gives the last day of the card's validity. Certificates on it end by
+// Expiry returns the last day of the card's validity. Certificates on it end by
 // themselves, often before.
 func (d CommonData) Expiry() Date { return d.kept.Reveal().expiry }
 

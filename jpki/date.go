@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// ErrDate says that a text or three numbers are no calendar date.
+// ErrDate means that a text or three numbers are no calendar date.
 var ErrDate = errors.New("jpki: not a date")
 
 // jst is Japan Standard Time. It has had no summer time since 1951, and a fixed
@@ -24,7 +24,7 @@ type Date struct {
 	month, day uint8
 }
 
-// NewDate makes a complete date of the years 1 to 9999. It fails with
+// NewDate returns a complete date of the years 1 to 9999. It fails with
 // [ErrDate] where the month does not have that day.
 func NewDate(year int, month time.Month, day int) (Date, error) {
 	if year < 1 || year > 9999 || month < 1 || month > 12 || day < 1 || day > 31 ||
@@ -54,13 +54,13 @@ func ParseDate(s string) (Date, error) {
 	return NewDate(year, time.Month(month), day)
 }
 
-// Year gives the year, 0 for the zero value.
+// Year returns the year, and 0 for the zero value.
 func (d Date) Year() int { return int(d.year) }
 
-// Month gives the month, 0 where it is not known.
+// Month returns the month, and 0 if it is not known.
 func (d Date) Month() time.Month { return time.Month(d.month) }
 
-// Day gives the day of the month, 0 where it is not known.
+// Day returns the day of the month, and 0 if it is not known.
 func (d Date) Day() int { return int(d.day) }
 
 // Complete reports whether year, month and day are known.
@@ -69,8 +69,8 @@ func (d Date) Complete() bool { return d.day != 0 }
 // IsZero reports whether d is the zero value, which is no date.
 func (d Date) IsZero() bool { return d == Date{} }
 
-// Compare gives -1, 0 or +1 where d is before, the same as, or after e. A part
-// that is not known comes before every known one.
+// Compare returns -1, 0 or +1 where d is before, the same as, or after e. A
+// part that is not known comes before every known one.
 func (d Date) Compare(e Date) int {
 	n := func(d Date) int { return int(d.year)*10000 + int(d.month)*100 + int(d.day) }
 	switch a, b := n(d), n(e); {
@@ -82,8 +82,9 @@ func (d Date) Compare(e Date) int {
 	return 0
 }
 
-// String gives the form 1980-02-17, with zeros for what is not known, and ""
-// for the zero value. A birth date so printed is a holder's: mind where it goes.
+// String returns the form 1980-02-17, with zeros for what is not known, and ""
+// for the zero value. A birth date so printed is a holder's: mind where it
+// goes.
 func (d Date) String() string {
 	if d.IsZero() {
 		return ""
@@ -91,7 +92,7 @@ func (d Date) String() string {
 	return fmt.Sprintf("%04d-%02d-%02d", d.year, d.month, d.day)
 }
 
-// DateOf gives the day on which t falls in Japan.
+// DateOf returns the day on which t falls in Japan.
 func DateOf(t time.Time) Date {
 	y, m, d := t.In(jst()).Date()
 	if y < 1 || y > 9999 {
@@ -112,7 +113,7 @@ const (
 	Reiwa                 // 令和, from 2019-05-01
 )
 
-// start gives the first day of an era. A day on which the era changed counts
+// start returns the first day of an era. A day on which the era changed counts
 // for the new one.
 func (e Era) start() Date {
 	switch e {
@@ -130,7 +131,7 @@ func (e Era) start() Date {
 	return Date{}
 }
 
-// String gives the name in Latin letters, such as "Showa".
+// String returns the name in Latin letters, such as "Showa".
 func (e Era) String() string {
 	switch e {
 	case Meiji:
@@ -147,8 +148,8 @@ func (e Era) String() string {
 	return fmt.Sprintf("Era(%d)", uint8(e))
 }
 
-// Japanese gives the name in Japanese, such as "昭和"; "" for an Era that is
-// none of the constants.
+// Japanese returns the name in Japanese, such as "昭和", and "" for an Era that
+// is none of the constants.
 func (e Era) Japanese() string {
 	switch e {
 	case Meiji:
@@ -165,7 +166,7 @@ func (e Era) Japanese() string {
 	return ""
 }
 
-// Era gives the date's era and its year there, 1 for the first. ok is false
+// Era returns the date's era and its year there, 1 for the first. ok is false
 // before 1868-01-25, and where the date is not complete and the era changed
 // within what is known of it.
 func (d Date) Era() (era Era, year int, ok bool) {
@@ -214,7 +215,7 @@ func parseSex(b []byte) (Sex, bool) {
 	return SexUnknown, true
 }
 
-// String gives "male", "female", "unknown" or "not applicable".
+// String returns "male", "female", "unknown" or "not applicable".
 func (s Sex) String() string {
 	switch s {
 	case SexUnknown:
@@ -229,7 +230,7 @@ func (s Sex) String() string {
 	return fmt.Sprintf("Sex(%d)", uint8(s))
 }
 
-// Japanese gives "男", "女", "不明" or "適用不能".
+// Japanese returns "男", "女", "不明" or "適用不能".
 func (s Sex) Japanese() string {
 	switch s {
 	case Male:

@@ -8,29 +8,29 @@ import (
 
 // Errors that a [StepError] can hold; find them with [errors.Is].
 var (
-	// ErrNotJPKI says that the card has no JPKI application: some other card,
+	// ErrNotJPKI means that the card has no JPKI application: some other card,
 	// or none that a reader should take.
 	ErrNotJPKI = errors.New("jpki: not an Individual Number Card: no JPKI application")
-	// ErrNoCertificate says that the card does not hold this certificate. A
+	// ErrNoCertificate means that the card does not hold this certificate. A
 	// child under 15 has none for digital signature.
 	ErrNoCertificate = errors.New("jpki: no such certificate on the card")
-	// ErrCertificate says that what the card gave is not a well-formed
+	// ErrCertificate means that what the card gave is not a well-formed
 	// certificate: truncated, garbled, too long.
 	ErrCertificate = errors.New("jpki: not a well-formed certificate")
-	// ErrCardData says that what the card gave is not a well-formed file or
+	// ErrCardData means that what the card gave is not a well-formed file or
 	// record of the application: truncated, garbled, too long.
 	ErrCardData = errors.New("jpki: not well-formed card data")
-	// ErrSignature says that a signature does not match the certificate: the
+	// ErrSignature means that a signature does not match the certificate: the
 	// reply was garbled, or the card lies.
 	ErrSignature = errors.New("jpki: signature does not match the certificate")
-	// ErrReply says that the card answered a command with something that the
+	// ErrReply means that the card answered a command with something that the
 	// command cannot give.
 	ErrReply = errors.New("jpki: reply does not fit the command")
 	// ErrReaderLimit is returned when the card signs and the reader cannot carry
 	// the 256 bytes of the signature in one reply. No setting helps: use another
 	// reader. Certificates and the rest are read in smaller pieces there.
 	ErrReaderLimit = errors.New("jpki: the reader cannot carry a signature of 256 bytes")
-	// ErrOutcomeUnknown says that VERIFY may or may not have reached the card:
+	// ErrOutcomeUnknown means that VERIFY may or may not have reached the card:
 	// the link died, or the reply was not one that VERIFY has. A try may be
 	// spent. [Card.Tries] tells how many are left.
 	ErrOutcomeUnknown = errors.New("jpki: outcome of VERIFY unknown")
@@ -44,15 +44,15 @@ type StepError struct {
 	Err  error
 }
 
-// Error gives step and cause. It contains no secret.
+// Error returns step and cause. It contains no secret.
 func (e *StepError) Error() string {
 	return "jpki: " + e.Step + ": " + strings.TrimPrefix(e.Err.Error(), "jpki: ")
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *StepError) Unwrap() error { return e.Err }
 
-// A PINError says that a PIN is wrong or blocked.
+// A PINError means that a PIN is wrong or blocked.
 type PINError struct {
 	PIN     PINKind
 	Left    int  // tries that are left
@@ -70,7 +70,7 @@ func (e *PINError) Error() string {
 	return fmt.Sprintf("jpki: wrong %s, %d tries left", e.PIN, e.Left)
 }
 
-// A LastTryError says that [Card.Verify] kept the last remaining try of a PIN.
+// A LastTryError means that [Card.Verify] kept the last remaining try of a PIN.
 // VERIFY was not sent. See [AllowLastTry].
 type LastTryError struct{ PIN PINKind }
 
@@ -79,7 +79,7 @@ func (e *LastTryError) Error() string {
 	return fmt.Sprintf("jpki: one try of the %s left, not spent", e.PIN)
 }
 
-// A PINRequiredError says that the card wants a PIN verified first: the sign
+// A PINRequiredError means that the card wants a PIN verified first: the sign
 // PIN for the certificate for digital signature, either PIN for its key, on a
 // phone the auth PIN for the certificate for user authentication. Where more
 // than one PIN opens a file, it names the usual one. A PIN that was verified is

@@ -33,16 +33,16 @@ type face struct {
 	name, address, photo, code []byte
 }
 
-// Birth gives the birth date, the zero Date where it is not known.
+// Birth returns the birth date, and the zero Date if it is not known.
 func (f Face) Birth() Date { return f.kept.Reveal().birth }
 
-// Sex gives the sex.
+// Sex returns the sex.
 func (f Face) Sex() Sex { return f.kept.Reveal().sex }
 
-// NamePicture gives the printed name, a PNG.
+// NamePicture returns the printed name, a PNG.
 func (f Face) NamePicture() []byte { return bytes.Clone(f.kept.Reveal().name) }
 
-// AddressPicture gives the printed address, a PNG.
+// AddressPicture returns the printed address, a PNG.
 func (f Face) AddressPicture() []byte { return bytes.Clone(f.kept.Reveal().address) }
 
 // Photo returns the holder's photo as it is on the card: a greyscale JPEG 2000
@@ -53,11 +53,11 @@ func (f Face) AddressPicture() []byte { return bytes.Clone(f.kept.Reveal().addre
 // size in pixels and its wavelet are not known.
 func (f Face) Photo() []byte { return bytes.Clone(f.kept.Reveal().photo) }
 
-// UnsignedExpiry gives the last day of the card's validity. The card's
+// UnsignedExpiry returns the last day of the card's validity. The card's
 // signature does not cover it, in a verified Face neither.
 func (f Face) UnsignedExpiry() Date { return f.kept.Reveal().expiry }
 
-// UnsignedSecurityCodePicture gives the printed security code, a PNG. The
+// UnsignedSecurityCodePicture returns the printed security code, a PNG. The
 // card's signature does not cover it, in a verified Face neither.
 func (f Face) UnsignedSecurityCodePicture() []byte { return bytes.Clone(f.kept.Reveal().code) }
 
@@ -167,7 +167,7 @@ type Picture struct {
 	png secret.Box[[]byte]
 }
 
-// PNG gives the picture in new memory.
+// PNG returns the picture in new memory.
 func (p Picture) PNG() []byte {
 	return bytes.Clone(p.png.Reveal())
 }

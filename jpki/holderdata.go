@@ -13,7 +13,7 @@ import (
 	"github.com/mynakit/mynakit/internal/secret"
 )
 
-// ErrNoHolderData says that a certificate names no holder. Certificates for
+// ErrNoHolderData means that a certificate names no holder. Certificates for
 // user authentication never do.
 var ErrNoHolderData = errors.New("jpki: certificate has no holder data")
 
@@ -33,7 +33,7 @@ const (
 	holderFields             = iota
 )
 
-// String gives a word for the field, such as "name".
+// String returns a word for the field, such as "name".
 func (f HolderField) String() string {
 	switch f {
 	case HolderName:
@@ -87,21 +87,21 @@ type holder struct {
 // IsZero reports whether h is the zero value, which is nobody.
 func (h HolderData) IsZero() bool { return h.kept.IsZero() }
 
-// Name gives the name (氏名), usually family name, U+3000, given name.
+// Name returns the name (氏名), usually family name, U+3000, given name.
 func (h HolderData) Name() string { return h.kept.Reveal().name }
 
-// Address gives the address (住所).
+// Address returns the address (住所).
 func (h HolderData) Address() string { return h.kept.Reveal().address }
 
-// Sex gives the sex (性別).
+// Sex returns the sex (性別).
 func (h HolderData) Sex() Sex { return h.kept.Reveal().sex }
 
-// Birth gives the date of birth (生年月日), in the Gregorian calendar. Where the
+// Birth returns the date of birth (生年月日), in the Gregorian calendar. Where the
 // certificate has zeros for all of it, it is the zero Date.
 func (h HolderData) Birth() Date { return h.kept.Reveal().birth }
 
-// BirthEra gives the era (元号) that stands with the date of birth; 0 where the
-// certificate does not say.
+// BirthEra returns the era (元号) that stands with the date of birth, and 0 if
+// the certificate does not say.
 func (h HolderData) BirthEra() Era { return h.kept.Reveal().era }
 
 // NameSubstitutes tells for each character of Name whether it stands in for one
@@ -117,7 +117,7 @@ func (h HolderData) AddressSubstitutes() []bool {
 	return append([]bool(nil), h.kept.Reveal().addrSubstitutes...)
 }
 
-// HolderData gives what a certificate for digital signature says about its
+// HolderData returns what a certificate for digital signature says about its
 // holder. It is [HolderDataOf] the certificate, whose errors it has.
 func (v *VerifiedCertificate) HolderData() (HolderData, error) { return HolderDataOf(v.Certificate()) }
 
@@ -199,8 +199,8 @@ func parseHolderData(der cryptobyte.String) (HolderData, error) {
 	return newHolderData(&values)
 }
 
-// holderField tells which field has the object identifier with the content id,
-// 1.2.392.200149.8.5.5.n; 0 if none has.
+// holderField returns which field has the object identifier with the content
+// id, 1.2.392.200149.8.5.5.n; 0 if none has.
 func holderField(id []byte) HolderField {
 	const arc = "\x2A\x83\x08\x8C\x9B\x55\x08\x05\x05"
 	if len(id) != len(arc)+1 || string(id[:len(arc)]) != arc || id[len(arc)] > holderFields {

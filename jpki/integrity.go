@@ -17,12 +17,12 @@ import (
 
 // Errors of the calls that verify card-face data; find them with [errors.Is].
 var (
-	// ErrNoAnchor says that the [FaceAnchors] hold nothing that vouches for the
-	// key which signs this card's data. Nothing is known against the data, and
-	// nothing for it.
+	// ErrNoAnchor means that the [FaceAnchors] hold nothing that vouches for
+	// the key which signs this card's data. Nothing is known against the data,
+	// and nothing for it.
 	ErrNoAnchor = errors.New("jpki: no trust anchor for the key that signs this card's data")
-	// ErrNotAuthentic says that a digest or a signature does not match: the data
-	// were altered, garbled on their way, or belong to another card.
+	// ErrNotAuthentic means that a digest or a signature does not match: the
+	// data were altered, garbled on their way, or belong to another card.
 	ErrNotAuthentic = errors.New("jpki: card-face data does not verify")
 )
 
@@ -31,8 +31,8 @@ var (
 // of test cards with 6. FaceIDs can be compared with == and be keys of a map.
 type FaceID [16]byte
 
-// String gives the leading digits, such as "5000023"; the whole in hexadecimal
-// where there are none.
+// String returns the leading digits, such as "5000023"; the whole in
+// hexadecimal where there are none.
 func (id FaceID) String() string {
 	for _, d := range id[:7] {
 		if d < '0' || d > '9' {
@@ -243,7 +243,7 @@ type Verified[T any] struct {
 	signer FaceID
 }
 
-// Value gives the value, or the zero T from the zero Verified.
+// Value returns the value, or the zero T from the zero Verified.
 func (v Verified[T]) Value() T {
 	return v.value.Reveal()
 }
@@ -254,7 +254,7 @@ func (v Verified[T]) Signer() FaceID { return v.signer }
 // IsZero reports whether v is the zero value, which holds nothing.
 func (v Verified[T]) IsZero() bool { return v.value.IsZero() }
 
-// verified makes a Verified of what read gives, where it verifies: read gives
+// verified returns a Verified of what read gives, where it verifies: read gives
 // a value and a function that checks it under the key of the certificate in f.
 func verified[T any](ctx context.Context, c *Card, step string, anchors *FaceAnchors, f file,
 	read func() (T, func(key *rsa.PublicKey) bool, error)) (Verified[T], error) {

@@ -18,7 +18,7 @@ const (
 	KindJuki                // the former Basic Resident Register Card (住民基本台帳カード), label JPKIAPICCTOKEN; its certificates have all lapsed
 )
 
-// String gives a word for the kind, such as "plastic".
+// String returns a word for the kind, such as "plastic".
 func (k Kind) String() string {
 	switch k {
 	case KindUnknown:

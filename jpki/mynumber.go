@@ -7,7 +7,7 @@ import (
 	"github.com/mynakit/mynakit/internal/secret"
 )
 
-// ErrMyNumber says that a text is not a My Number: not twelve digits, or the
+// ErrMyNumber means that a text is not a My Number: not twelve digits, or the
 // check digit is wrong.
 var ErrMyNumber = errors.New("jpki: not a My Number")
 
@@ -42,9 +42,9 @@ func ParseMyNumber[S ~string | ~[]byte](s S) (MyNumber, error) {
 	return MyNumber{digits: digits}, nil
 }
 
-// myNumberCheck gives the check digit of eleven digits: weights 2 to 7 from the
-// right, then 2 to 6; 11 less the remainder of the sum by 11, and 0 where that
-// would be 10 or 11 (平成26年総務省令第85号 第5条).
+// myNumberCheck returns the check digit of eleven digits: weights 2 to 7 from
+// the right, then 2 to 6; 11 less the remainder of the sum by 11, and 0 where
+// that would be 10 or 11 (平成26年総務省令第85号 第5条).
 func myNumberCheck[S ~string | ~[]byte](digits S) byte {
 	sum := 0
 	for i := range len(digits) {
@@ -61,7 +61,7 @@ func myNumberCheck[S ~string | ~[]byte](digits S) byte {
 	return '0'
 }
 
-// Digits gives the twelve digits; "" for the zero value.
+// Digits returns the twelve digits, and "" for the zero value.
 func (n MyNumber) Digits() string {
 	return n.digits.Reveal()
 }

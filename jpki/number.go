@@ -1,6 +1,6 @@
 package jpki
 
-// NewNumberA makes the key that is the My Number (照合番号A): kind is
+// NewNumberA returns the key that is the My Number (照合番号A): kind is
 // [TextNumberA] or [VisualNumberA]. The zero MyNumber and any other kind are a
 // [*FormatError].
 func NewNumberA(kind PINKind, n MyNumber) (PIN, error) {
@@ -25,7 +25,7 @@ const (
 	GregorianCalendar
 )
 
-// NewNumberB makes the key of birth date, expiry and security code (照合番号B):
+// NewNumberB returns the key of birth date, expiry and security code (照合番号B):
 // kind is [TextNumberB] or [VisualNumberB]. All three are printed on the card;
 // of the expiry the year counts alone, and code is the four digits beside it
 // (セキュリティコード). calendar is how the card prints the birth date; look at the
@@ -52,8 +52,8 @@ func NewNumberB[S ~string | ~[]byte](kind PINKind, birth, expiry Date, code S, c
 	return NewPIN(kind, text)
 }
 
-// NewBirthDateKey makes the [BirthDateKey], which is the birth date as the card
-// prints it. What cannot be on a card is a [*FormatError].
+// NewBirthDateKey returns the [BirthDateKey], which is the birth date as the
+// card prints it. What cannot be on a card is a [*FormatError].
 func NewBirthDateKey(birth Date, calendar Calendar) (PIN, error) {
 	digits, ok := birthDigits(birth, calendar)
 	if !ok {
@@ -62,7 +62,7 @@ func NewBirthDateKey(birth Date, calendar Calendar) (PIN, error) {
 	return NewPIN(BirthDateKey, digits[:])
 }
 
-// birthDigits gives YYMMDD.
+// birthDigits returns YYMMDD.
 func birthDigits(birth Date, calendar Calendar) (digits [6]byte, ok bool) {
 	var year int
 	switch calendar {
@@ -80,7 +80,7 @@ func birthDigits(birth Date, calendar Calendar) (digits [6]byte, ok bool) {
 	return digits, true
 }
 
-// malformedNumber says what is wrong with a key of the right length, 0 where
+// malformedNumber says what is wrong with a key of the right length, and 0 if
 // nothing is, or where it is a PIN that the holder chose.
 func malformedNumber(kind PINKind, text []byte) FormatReason {
 	switch kind {

@@ -47,7 +47,7 @@ const (
 	// [VisualApp]: it opens the face of the card.
 	VisualNumberB
 	// BirthDateKey is the birth date (生年月日), 6 digits. It opens the age record
-	// in [VisualApp] and nothing else. See [NewBirthDateKey].
+	// in [VisualApp] only. See [NewBirthDateKey].
 	BirthDateKey
 )
 
@@ -90,7 +90,7 @@ func (k PINKind) rule() (r pinRule, ok bool) {
 	return pinRule{}, false
 }
 
-// String gives a name such as "auth PIN" or "text number B".
+// String returns a name such as "auth PIN" or "text number B".
 func (k PINKind) String() string {
 	if r, ok := k.rule(); ok {
 		return r.name
@@ -98,8 +98,8 @@ func (k PINKind) String() string {
 	return fmt.Sprintf("PINKind(%d)", uint8(k))
 }
 
-// Application tells in which application the PIN is, 0 for a PINKind that is
-// none of the constants.
+// Application returns in which application the PIN is, and 0 for a PINKind that
+// is none of the constants.
 func (k PINKind) Application() Application {
 	if r, ok := k.rule(); ok {
 		return r.file.app()
@@ -174,7 +174,7 @@ func fullWidth(b []byte) bool {
 	return len(b) >= 3 && b[0] == 0xEF && (b[1] == 0xBC && b[2] >= 0x81 || b[1] == 0xBD && b[2] <= 0x9E)
 }
 
-// Kind tells which PIN it is, 0 for the zero value.
+// Kind returns which PIN it is, and 0 for the zero value.
 func (p PIN) Kind() PINKind {
 	if p.kept.IsZero() {
 		return 0
@@ -200,7 +200,7 @@ func (p PIN) Clear() {
 	}
 }
 
-// A FormatError says that a text cannot be the PIN, so that no card was asked.
+// A FormatError means that a text cannot be the PIN, so that no card was asked.
 // It does not quote the text.
 type FormatError struct {
 	PIN    PINKind
@@ -236,7 +236,7 @@ const (
 	LetterAndDigit                          // a new sign PIN without a letter or without a digit
 )
 
-// String gives the reason in words.
+// String returns the reason in words.
 func (r FormatReason) String() string {
 	switch r {
 	case UnknownPIN:

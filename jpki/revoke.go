@@ -19,20 +19,20 @@ type RevocationChecker interface {
 	CheckRevocation(ctx context.Context, cert, issuer *x509.Certificate) error
 }
 
-// ErrRevocationUnknown says that nobody could tell whether a certificate was
+// ErrRevocationUnknown means that nobody could tell whether a certificate was
 // revoked: the responder did not answer, what it sent is stale or not its own,
 // or no list covers the certificate. The error holds the cause.
 var ErrRevocationUnknown = errors.New("jpki: not known whether the certificate was revoked")
 
-// A RevokedError says that a certificate was revoked, or suspended
+// A RevokedError means that a certificate was revoked, or suspended
 // ([ReasonHold]), and since when.
 type RevokedError struct {
 	At     time.Time
 	Reason RevocationReason
 }
 
-// Error gives the reason. The moment is in the field: it tells something about
-// the holder.
+// Error returns the reason. The moment is in the field: it tells something
+// about the holder.
 func (e *RevokedError) Error() string {
 	return "jpki: certificate was revoked: " + e.Reason.String()
 }
@@ -54,7 +54,7 @@ const (
 	ReasonPrivilegeWithdrawn   RevocationReason = 9
 )
 
-// String gives the reason in words.
+// String returns the reason in words.
 func (r RevocationReason) String() string {
 	switch r {
 	case ReasonUnspecified:
@@ -88,7 +88,7 @@ const (
 	RevocationUnknown                            // could not be told, and the caller said WithSoftFail
 )
 
-// String gives "not checked", "good" or "unknown".
+// String returns "not checked", "good" or "unknown".
 func (s RevocationStatus) String() string {
 	switch s {
 	case RevocationNotChecked:

@@ -17,7 +17,7 @@ import (
 // section 4.1.2.2 allows 20 octets.
 const MaxSerial = 20
 
-// ErrSerial says that a text or an encoding is not a certificate serial
+// ErrSerial means that a text or an encoding is not a certificate serial
 // number: not hexadecimal, zero, or longer than [MaxSerial].
 var ErrSerial = errors.New("jpki: not a certificate serial number")
 
@@ -34,7 +34,7 @@ type Serial struct {
 	octets secret.String
 }
 
-// SerialFromBytes makes a Serial of a positive big-endian number, leading
+// SerialFromBytes returns a Serial of a positive big-endian number, leading
 // zeros allowed. It fails with [ErrSerial].
 func SerialFromBytes(b []byte) (Serial, error) {
 	for len(b) > 0 && b[0] == 0 {
@@ -68,14 +68,15 @@ func (s Serial) value() string { return s.octets.Reveal() }
 // IsZero reports whether s is the zero value, which is no serial.
 func (s Serial) IsZero() bool { return s == Serial{} }
 
-// Hex gives the number in upper-case hexadecimal, two digits a byte, such as
-// 030D45; "" for the zero value.
+// Hex returns the number in upper-case hexadecimal, two digits a byte, such as
+// 030D45, and "" for the zero value.
 func (s Serial) Hex() string { return fmt.Sprintf("%X", s.value()) }
 
-// Bytes gives the number, big-endian and without leading zeros, in new memory.
+// Bytes returns the number, big-endian and without leading zeros, in new
+// memory.
 func (s Serial) Bytes() []byte { return []byte(s.value()) }
 
-// BigInt gives the number.
+// BigInt returns the number.
 func (s Serial) BigInt() *big.Int { return new(big.Int).SetBytes([]byte(s.value())) }
 
 // Equal compares in constant time for serials of one length.
@@ -92,7 +93,7 @@ type hidden = secret.Hidden
 // Pseudonyms can be compared with == and be keys of a map.
 type Pseudonym [sha256.Size]byte
 
-// Pseudonym gives HMAC-SHA-256(key, octets of the serial). The key should be
+// Pseudonym returns HMAC-SHA-256(key, octets of the serial). The key should be
 // 32 random bytes, kept apart from the database: serials are short, and whoever
 // has the key can try them all. The same serial under the same key gives the
 // same pseudonym in every version of this module. The zero value has one too,
@@ -103,7 +104,7 @@ func (s Serial) Pseudonym(key []byte) Pseudonym {
 	return Pseudonym(h.Sum(nil))
 }
 
-// ErrPseudonym says that a text is not 64 hexadecimal digits.
+// ErrPseudonym means that a text is not 64 hexadecimal digits.
 var ErrPseudonym = errors.New("jpki: not a pseudonym")
 
 // ParsePseudonym reads the 64 hexadecimal digits that [Pseudonym.String]
@@ -119,13 +120,13 @@ func ParsePseudonym(s string) (Pseudonym, error) {
 	return p, nil
 }
 
-// String gives 64 lower-case hexadecimal digits.
+// String returns 64 lower-case hexadecimal digits.
 func (p Pseudonym) String() string { return hex.EncodeToString(p[:]) }
 
 // Equal compares in constant time.
 func (p Pseudonym) Equal(q Pseudonym) bool { return subtle.ConstantTimeCompare(p[:], q[:]) == 1 }
 
-// MarshalText gives what String gives.
+// MarshalText returns what String gives.
 func (p Pseudonym) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
 // UnmarshalText is [ParsePseudonym].

@@ -84,7 +84,7 @@ func (c *Card) sign(ctx context.Context, slot Slot, digest []byte, opts crypto.S
 	return r.Data, nil
 }
 
-// signCommand makes COMPUTE DIGITAL SIGNATURE for the current key file.
+// signCommand returns COMPUTE DIGITAL SIGNATURE for the current key file.
 func signCommand(digest []byte, opts crypto.SignerOpts) (apdu.Command, error) {
 	cmd := apdu.Command{CLA: 0x80, INS: apdu.InsPSO, P2: 0x80, Ne: apdu.MaxShortNe}
 	if opts == nil {
@@ -116,8 +116,8 @@ func signCommand(digest []byte, opts crypto.SignerOpts) (apdu.Command, error) {
 	return cmd, nil
 }
 
-// digestInfo gives what stands before the hash in a DigestInfo, RFC 8017
-// section 9.2 note 1; "" for a hash that is not signed.
+// digestInfo returns what stands before the hash in a DigestInfo, RFC 8017
+// section 9.2 note 1, and "" for a hash that is not signed.
 func digestInfo(hash crypto.Hash) string {
 	const oid = "\x30\x0D\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02"
 	switch hash {

@@ -11,11 +11,11 @@ import (
 	"github.com/mynakit/mynakit/internal/secret"
 )
 
-// ErrCardChanged says that the card at hand is not the one that it was, or that
-// it was lifted and put back in between: an application that was selected is so
-// no longer, as after a loss of power. What was read or signed meanwhile is not
-// to be used. It comes out of [Tap], and within one out of any method of a Card
-// that has to select another application.
+// ErrCardChanged means that the card at hand is not the one that it was, or
+// that it was lifted and put back in between: an application that was selected
+// is so no longer, as after a loss of power. What was read or signed meanwhile
+// is not to be used. It comes out of [Tap], and within one out of any method of
+// a Card that has to select another application.
 var ErrCardChanged = errors.New("jpki: not the same card any more")
 
 // An Identity tells a card from other cards without a PIN. Identities can be
@@ -302,11 +302,11 @@ func (v *visit) ask(ctx context.Context, c *Card) (PIN, error) {
 	return v.asked, nil
 }
 
-// stillSelected makes sure that the card has had power since the last SELECT:
-// by one exchange that fails where the application is not selected. What it asks
-// for is free on every card that is known, and spends no try. A SELECT that was
-// refused leaves the application from before it: a successful one is what sets
-// another (ISO/IEC 7816-4:1995 section 6.11.1, and so Java Card).
+// stillSelected returns sure that the card has had power since the last SELECT:
+// by one exchange that fails where the application is not selected. What it
+// asks for is free on every card that is known, and spends no try. A SELECT
+// that was refused leaves the application from before it: a successful one is
+// what sets another (ISO/IEC 7816-4:1995 section 6.11.1, and so Java Card).
 func (c *Card) stillSelected(ctx context.Context) error {
 	f, cmd := tokenInfo, apdu.Command{INS: apdu.InsReadBinary, Ne: 1}
 	switch c.held {
@@ -338,7 +338,7 @@ func (c *Card) stillSelected(ctx context.Context) error {
 
 const stepSame = "check that the card is the same"
 
-// same makes sure that the card is the one that first identifies.
+// same returns sure that the card is the one that first identifies.
 func (c *Card) same(ctx context.Context, first Identity) error {
 	_, err := call(ctx, c, stepSame, func() (Identity, error) {
 		// By what it was identified by before: on a phone, run may have verified

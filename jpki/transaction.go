@@ -33,8 +33,8 @@ func (c *Card) Transaction(ctx context.Context, f func(context.Context) error) e
 }
 
 // hold begins a transaction, if the transport has them and none has begun, and
-// selects app in it, 0 for none. The caller has the turn, and calls release in
-// the end.
+// selects app in it, and 0 for none. The caller has the turn, and calls release
+// in the end.
 func (c *Card) hold(ctx context.Context, app Application) (release func(), err error) {
 	shared, ok := c.channel.Transmitter.(apdu.Transactor)
 	if !ok || c.holding.Load() {

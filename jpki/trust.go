@@ -29,20 +29,21 @@ const (
 // anything about the holder: the day on which a certificate ends, for instance,
 // is a birthday, and no error contains it.
 var (
-	// ErrIssuer says that none of the roots issued the certificate: another
+	// ErrIssuer means that none of the roots issued the certificate: another
 	// name, or the same name and another key.
 	ErrIssuer = errors.New("jpki: certificate was not issued by any of the roots")
-	// ErrIssuerSignature says that the certificate names the key of a root and
+	// ErrIssuerSignature means that the certificate names the key of a root and
 	// that this key did not sign it: forged, or garbled.
 	ErrIssuerSignature = errors.New("jpki: signature of the issuer does not match the certificate")
-	// ErrIssuerValidity says that the root was not valid at the time, together
+	// ErrIssuerValidity means that the root was not valid at the time, together
 	// with [ErrExpired] or [ErrNotYetValid].
 	ErrIssuerValidity = errors.New("jpki: certificate of the issuer")
-	// ErrExpired says that the time is after the end of the certificate.
+	// ErrExpired means that the time is after the end of the certificate.
 	ErrExpired = errors.New("jpki: certificate has expired")
-	// ErrNotYetValid says that the time is before the start of the certificate.
+	// ErrNotYetValid means that the time is before the start of the
+	// certificate.
 	ErrNotYetValid = errors.New("jpki: certificate is not valid yet")
-	// ErrKeyUsage says that the certificate is not for this use: key usage or
+	// ErrKeyUsage means that the certificate is not for this use: key usage or
 	// extended key usage.
 	ErrKeyUsage = errors.New("jpki: certificate is not for this use of its key")
 	// ErrPolicy is returned when the certificate was issued under none of the
@@ -50,20 +51,20 @@ var (
 	// a phone, whose certificates have policies of their own: see [WithPolicies].
 	// The text names the policies that it has.
 	ErrPolicy = errors.New("jpki: certificate was issued under another policy")
-	// ErrCA says that a CA stands where a holder should, or the other way
+	// ErrCA means that a CA stands where a holder should, or the other way
 	// round: basic constraints.
 	ErrCA = errors.New("jpki: basic constraints: CA and holder confused")
-	// ErrCriticalExtension says that the certificate has a critical extension
+	// ErrCriticalExtension means that the certificate has a critical extension
 	// that is not understood here.
 	ErrCriticalExtension = errors.New("jpki: certificate has an unknown critical extension")
-	// ErrAlgorithm says that the certificate is signed with an algorithm, or
-	// holds a key, that is too weak: a hash below SHA-256, RSA below 2,048 bits,
-	// a curve below P-256.
+	// ErrAlgorithm means that the certificate is signed with an algorithm, or
+	// holds a key, that is too weak: a hash below SHA-256, RSA below 2,048
+	// bits, a curve below P-256.
 	ErrAlgorithm = errors.New("jpki: certificate with a weak algorithm or key")
-	// ErrConstraint says that the root's own certificate forbids this
+	// ErrConstraint means that the root's own certificate forbids this
 	// certificate: name constraints, policy constraints.
 	ErrConstraint = errors.New("jpki: certificate violates a constraint of its issuer")
-	// ErrRoot says that a certificate cannot be a root.
+	// ErrRoot means that a certificate cannot be a root.
 	ErrRoot = errors.New("jpki: not a root certificate")
 )
 
@@ -149,7 +150,7 @@ func WithClock(now func() time.Time) VerifierOption {
 	return func(c *verifierConfig) { c.now = now }
 }
 
-// NewVerifier makes a verifier that trusts roots and nothing else.
+// NewVerifier returns a verifier that trusts roots only.
 //
 // This package has no roots built in: whom to trust is the caller's decision,
 // and has to stay changeable without a new version of a library. J-LIS publishes
@@ -282,7 +283,7 @@ func (v *Verifier) Verify(ctx context.Context, cert *x509.Certificate, slot Slot
 	return v.VerifyAt(ctx, cert, slot, v.Now())
 }
 
-// Now gives the time by the verifier's clock: see [WithClock].
+// Now returns the time by the verifier's clock: see [WithClock].
 func (v *Verifier) Now() time.Time {
 	if v.now == nil {
 		return time.Now()

@@ -8,7 +8,7 @@ import (
 	"github.com/mynakit/mynakit/apdu"
 )
 
-// Tries gives how many tries of a PIN are left, 0 where it is blocked. It
+// Tries returns how many tries of a PIN are left, and 0 if it is blocked. It
 // spends none: the card takes a VERIFY without data as a question. One
 // exchange, and one to select the application of the PIN where that is not
 // selected.

@@ -7,15 +7,15 @@ import (
 )
 
 var (
-	// ErrTruncated says that an object ends beyond its input.
+	// ErrTruncated means that an object ends beyond its input.
 	ErrTruncated = errors.New("tlv: object ends beyond its input")
-	// ErrTag says that a tag is malformed or longer than four bytes.
+	// ErrTag means that a tag is malformed or longer than four bytes.
 	ErrTag = errors.New("tlv: malformed tag")
-	// ErrLength says that a length is indefinite or longer than four bytes.
+	// ErrLength means that a length is indefinite or longer than four bytes.
 	ErrLength = errors.New("tlv: malformed length")
-	// ErrDepth says that objects are nested deeper than [MaxDepth].
+	// ErrDepth means that objects are nested deeper than [MaxDepth].
 	ErrDepth = errors.New("tlv: nested too deep")
-	// ErrNotFound says that [Find] met no such object.
+	// ErrNotFound is returned when [Find] finds no such object.
 	ErrNotFound = errors.New("tlv: object not found")
 )
 
@@ -32,7 +32,7 @@ func (t Tag) Constructed() bool {
 	return t&0x20 != 0
 }
 
-// String gives the tag's bytes in hexadecimal, such as "FF20".
+// String returns the tag's bytes in hexadecimal, such as "FF20".
 func (t Tag) String() string { return fmt.Sprintf("%0*X", 2*t.size(), uint32(t)) }
 
 // size is the number of bytes of the tag field.
@@ -49,10 +49,10 @@ func (t Tag) size() int {
 }
 
 // Header reads tag and length of the object at the front of b, which may end
-// before the value does. It gives the tag, the size of the tag and length
-// fields, and the size of the value, all in bytes: headerLen + valueLen is the
-// whole object. The errors are [ErrTag], [ErrLength] and, where b ends within
-// the header, [ErrTruncated].
+// before the value does. It returns the tag, the size of the tag and length
+// fields, and the size of the value, in bytes: headerLen + valueLen is the whole
+// object. The errors are [ErrTag], [ErrLength] and, if b ends within the header,
+// [ErrTruncated].
 func Header(b []byte) (tag Tag, headerLen, valueLen int, err error) {
 	if len(b) < 2 {
 		if len(b) == 1 && b[0] == 0 {
@@ -110,9 +110,9 @@ func Header(b []byte) (tag Tag, headerLen, valueLen int, err error) {
 	return tag, i, int(v), nil
 }
 
-// Next takes the object at the front of b: its tag, its value, and what
-// follows it. Both slices point into b. The errors are those of [Header], and
-// [ErrTruncated] where b ends within the value. Empty input is ErrTruncated.
+// Next returns the tag and the value of the first object of b, and what follows
+// it. Both slices point into b. The errors are those of [Header], and
+// [ErrTruncated] if b is empty or ends within the value.
 func Next(b []byte) (tag Tag, value, rest []byte, err error) {
 	tag, h, n, err := Header(b)
 	if err != nil {
@@ -127,9 +127,9 @@ func Next(b []byte) (tag Tag, value, rest []byte, err error) {
 
 // Find follows path from the top of b: the first object with the first tag,
 // then within its value the first with the second tag, and so on. Objects with
-// other tags are passed over, whatever they hold, so that a later sibling is
-// found behind an earlier one. It gives the value of the last object. The
-// errors are [ErrNotFound] and those of [Next].
+// other tags are passed over, whatever they hold, so a later sibling is found
+// behind an earlier one. Find returns the value of the last object, which points
+// into b. The errors are [ErrNotFound] and those of [Next].
 func Find(b []byte, path ...Tag) (value []byte, err error) {
 	value = b
 	for _, want := range path {

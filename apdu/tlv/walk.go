@@ -4,8 +4,8 @@ package tlv
 // file of a card comes near it.
 const MaxDepth = 32
 
-// A Walker visits the objects of a tree, each before the objects that it is
-// made of. Make one with [Walk]; it is a value and needs no release.
+// A Walker visits the objects of a tree, each before the objects within it.
+// [Walk] returns one. It needs no release.
 //
 //	w := tlv.Walk(b)
 //	for w.Next() {
@@ -27,8 +27,8 @@ type Walker struct {
 // Walk starts at the first object of b.
 func Walk(b []byte) Walker { return Walker{rest: b} }
 
-// Next goes to the next object and reports whether there is one. After false,
-// [Walker.Err] tells an end from an error.
+// Next advances to the next object and reports whether there is one. If Next
+// reports false, [Walker.Err] returns the reason.
 func (w *Walker) Next() bool {
 	if w.err != nil {
 		return false
@@ -68,12 +68,12 @@ func (w *Walker) Next() bool {
 	return true
 }
 
-// Skip leaves out the objects inside the current one. It has no effect on an
+// Skip passes over the objects inside the current one. It has no effect on an
 // object that is not constructed.
 func (w *Walker) Skip() { w.into = false }
 
-// Err gives what ended the walk: nil at the end of the input, or an error of
-// [Header], [ErrTruncated] or [ErrDepth]. A Walker that failed stays failed.
+// Err returns nil if the walk reached the end of the input, and otherwise an
+// error of [Header], [ErrTruncated] or [ErrDepth].
 func (w *Walker) Err() error { return w.err }
 
 func (w *Walker) fail(err error) bool {

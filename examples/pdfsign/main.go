@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, reader apdu.Transmitter) error {
 	return os.WriteFile(args[1], signed, 0o600) // it names the holder
 }
 
-// signPDF gives document with a signature of the card.
+// signPDF returns document with a signature of the card.
 func signPDF(ctx context.Context, reader apdu.Transmitter, pin jpki.PIN, document []byte) ([]byte, error) {
 	card, err := jpki.Open(ctx, reader)
 	if err != nil {

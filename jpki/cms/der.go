@@ -8,7 +8,7 @@ const maxDepth = 24
 
 var errEncoding = errors.New("malformed encoding")
 
-// toDER gives b with definite lengths of minimal size, in time and memory in
+// toDER returns b with definite lengths of minimal size, in time and memory in
 // proportion to b times maxDepth: smallstep/pkcs7 does this too, with neither
 // bound. Strings made of parts stay in parts. Anything behind the first object,
 // and tags above 30, are errors.

@@ -19,21 +19,21 @@ import (
 // Why a message is refused before its signer's certificate is looked at; find
 // them with [errors.Is].
 var (
-	// ErrMessage says that the message is malformed.
+	// ErrMessage means that the message is malformed.
 	ErrMessage = errors.New("cms: malformed message")
-	// ErrNotAccepted says that the message is of a kind that is not accepted
+	// ErrNotAccepted means that the message is of a kind that is not accepted
 	// here: see the package comment.
 	ErrNotAccepted = errors.New("cms: message is not accepted")
-	// ErrContent says that a message contains its content where it should stand
-	// beside it, or the other way round.
+	// ErrContent means that a message contains its content where it should
+	// stand beside it, or the other way round.
 	ErrContent = errors.New("cms: content is not where it was expected")
-	// ErrSigner says that the message does not contain the certificate of its
+	// ErrSigner means that the message does not contain the certificate of its
 	// signer.
 	ErrSigner = errors.New("cms: certificate of the signer is missing")
-	// ErrSignature says that the content was changed, or that the signature was
-	// not made with the key of the signer's certificate.
+	// ErrSignature means that the content was changed, or that the signature
+	// was not made with the key of the signer's certificate.
 	ErrSignature = errors.New("cms: signature does not match content and certificate")
-	// ErrSigningTime says that the message does not tell when it was signed
+	// ErrSigningTime means that the message does not tell when it was signed
 	// although [AtSigningTime] asks for it, or tells a time in the future or
 	// outside of the life of the certificate.
 	ErrSigningTime = errors.New("cms: signing time missing or impossible")
@@ -365,7 +365,7 @@ func parseSigningCertificate(s cryptobyte.String) (is func([]byte) bool, ok bool
 	}, true
 }
 
-// with gives a SignedData with one certificate, the signer and nothing else.
+// with returns a SignedData with one certificate and this signer.
 func (m *message) with(cert *x509.Certificate) ([]byte, error) {
 	var b cryptobyte.Builder
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {

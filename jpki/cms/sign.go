@@ -12,8 +12,8 @@ import (
 	"github.com/mynakit/mynakit/jpki"
 )
 
-// Sign makes a message that contains content, signed with key: a SignedData in
-// DER. The PIN of the key has to be verified before.
+// Sign returns a message that contains content, signed with key: a SignedData
+// in DER. The PIN of the key has to be verified before.
 //
 // The error is that of [jpki.Card.Sign], a [*jpki.StepError]. Content is copied
 // and held in memory.

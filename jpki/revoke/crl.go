@@ -26,16 +26,16 @@ const maxLists = 4096
 
 // Errors of [CRL.Add]; find them with [errors.Is].
 var (
-	// ErrList says that a list is malformed, is not signed by the issuer, or
+	// ErrList means that a list is malformed, is not signed by the issuer, or
 	// has an extension that is not understood.
 	ErrList = errors.New("revoke: not a certificate revocation list of this issuer")
-	// ErrPartialList says that a list does not say everything about the
+	// ErrPartialList means that a list does not say everything about the
 	// certificates that it covers, or speaks for another issuer: a delta list,
 	// an indirect one, one for some reasons only or for CA or attribute
 	// certificates only.
 	ErrPartialList = errors.New("revoke: delta, indirect or partial certificate revocation list")
-	// ErrStaleList says that a list is not valid now: from the future, past its
-	// nextUpdate, without one, or older than one that is here.
+	// ErrStaleList means that a list is not valid now: from the future, past
+	// its nextUpdate, without one, or older than one that is here.
 	ErrStaleList = errors.New("revoke: certificate revocation list is not current")
 )
 
@@ -224,7 +224,8 @@ func (c *CRL) Add(der []byte, issuer *x509.Certificate) error {
 	return nil
 }
 
-// find gives a current list for the certificate, the newest if there are more.
+// find returns a current list for the certificate, the newest if there are
+// more.
 func (c *CRL) find(issuer [sha256.Size]byte, points [][]byte) *list {
 	now := clock(c.Now)
 	c.mu.Lock()
@@ -365,7 +366,7 @@ func parseIssuingPoint(der cryptobyte.String) (points [][]byte, err error) {
 //	    fullName [0] GeneralNames,
 //	    nameRelativeToCRLIssuer [1] RelativeDistinguishedName }
 //
-// and gives the DER of each name. Names are compared byte for byte: list and
+// and returns the DER of each name. Names are compared byte for byte: list and
 // certificate come from one issuer. crypto/x509 parses no certificate with the
 // second form, and nobody uses it.
 func parsePointName(der cryptobyte.String) (names [][]byte, err error) {
@@ -386,7 +387,7 @@ func parsePointName(der cryptobyte.String) (names [][]byte, err error) {
 
 var errMalformed = errors.New("malformed distribution point")
 
-// distributionPoints gives the names of the points at which the issuer itself
+// distributionPoints returns the names of the points at which the issuer itself
 // gives complete lists for the certificate:
 //
 //	CRLDistributionPoints ::= SEQUENCE OF SEQUENCE {

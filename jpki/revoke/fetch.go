@@ -17,12 +17,12 @@ import (
 // skew is how far clocks may be apart.
 const skew = 5 * time.Minute
 
-// unknown makes the error for everything that is no answer.
+// unknown returns the error for everything that is no answer.
 func unknown(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", jpki.ErrRevocationUnknown, fmt.Errorf(format, args...))
 }
 
-// address gives what the caller set, or else the first address for HTTP among
+// address returns what the caller set, or else the first address for HTTP among
 // those that the certificate names.
 func address(set string, named []string) (string, error) {
 	isHTTP := func(s string) bool {

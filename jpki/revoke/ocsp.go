@@ -39,7 +39,7 @@ const maxResponse = 64 << 10
 // which has expired is good is only believed from a responder that says it
 // remembers those.
 type OCSP struct {
-	// Client makes the requests. It is required.
+	// Client sends the requests. It is required.
 	Client *http.Client
 	// URL is the address of the responder. If empty, it is the one that the
 	// certificate names (authority information access).
@@ -95,7 +95,7 @@ type query struct {
 
 var oidNonce = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 2}
 
-// newQuery makes a request with a nonce, which golang.org/x/crypto/ocsp does
+// newQuery returns a request with a nonce, which golang.org/x/crypto/ocsp does
 // not do.
 func newQuery(cert, issuer *x509.Certificate) ([]byte, query, error) {
 	var q query
@@ -144,7 +144,7 @@ func newQuery(cert, issuer *x509.Certificate) ([]byte, query, error) {
 // here: who may sign, whom the response is about, when, and the nonce.
 func (o *OCSP) judge(body []byte, q query, cert, issuer *x509.Certificate, now time.Time) error {
 	// Without an issuer, ParseResponse checks the signature under the
-	// certificate in the response, if there is one, and nothing else.
+	// certificate in the response, if there is one, only.
 	response, err := ocsp.ParseResponse(body, nil)
 	if e, ok := errors.AsType[ocsp.ResponseError](err); ok {
 		return unknown("responder says: %s", e.Status)
