@@ -72,12 +72,12 @@ func (a Application) String() string {
 	return fmt.Sprintf("Application(%d)", uint8(a))
 }
 
-// A NoApplicationError means that the card does not have an application: it is
-// a phone, which has [JPKIApp] alone, or another card. For [JPKIApp] it is
-// [ErrNotJPKI] to [errors.Is].
+// A NoApplicationError is returned when the card does not have an application:
+// it is a phone, which has only [JPKIApp], or another card. For [JPKIApp],
+// [errors.Is] finds [ErrNotJPKI] in it.
 type NoApplicationError struct{ Application Application }
 
-// Error names the application.
+// Error returns a text with the name of the application.
 func (e *NoApplicationError) Error() string {
 	if e.Application == JPKIApp {
 		return ErrNotJPKI.Error()
@@ -90,9 +90,9 @@ func (e *NoApplicationError) Is(target error) bool {
 	return target == ErrNotJPKI && e.Application == JPKIApp
 }
 
-// WithApplication has [Open] select another application first than [JPKIApp].
-// It saves an exchange where only that one is used. The Card can do all the
-// same: each method selects the application that it needs.
+// WithApplication makes [Open] select app instead of [JPKIApp]. It saves an
+// exchange if the program uses only app. All methods still work: each selects
+// the application that it needs.
 func WithApplication(app Application) Option { return func(c *Card) { c.app = app } }
 
 // Applications returns which of the applications known here the card has, by
@@ -123,10 +123,9 @@ func (c *Card) Applications(ctx context.Context) ([]Application, error) {
 	})
 }
 
-// Application returns which application is selected, and 0 if a failure has
-// left that unknown. The PINs of this application may be verified, those of
-// every other are not. It does not wait for a call that runs, and shows what
-// the last one left.
+// Application returns the application that was selected when the last call
+// ended, and 0 if a failure has left that unknown. PINs of other applications
+// are not verified. It does not wait for a running call.
 func (c *Card) Application() Application {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -20,11 +20,11 @@ const (
 )
 
 // Attributes are the four attributes (基本4情報) of a card's holder: name, address,
-// birth date and sex, as text. They come from [Card.Attributes], and verified
-// from [Card.VerifiedAttributes].
+// birth date and sex, as text. [Card.Attributes] returns them as read, and
+// [Card.VerifiedAttributes] verified.
 //
-// Attributes print as [redacted] through fmt, log/slog and encoding/json; the
-// values come out of the methods only. The zero value has none.
+// Attributes print as [redacted]; only the methods return the values. The zero
+// value represents no attributes.
 type Attributes struct {
 	hidden
 	kept secret.Box[attributes]
@@ -36,12 +36,13 @@ type attributes struct {
 	sex           Sex
 }
 
-// Name returns the name, UTF-8. Family and given name are parted by an
-// ideographic space (U+3000). A character that the card's set does not have is
-// written as another.
+// Name returns the name in UTF-8. An ideographic space (U+3000) separates family
+// and given name. The card writes another character for one outside its
+// character set.
 func (a Attributes) Name() string { return a.kept.Reveal().name }
 
-// Address returns the address, UTF-8, usually with full-width digits.
+// Address returns the address in UTF-8, usually with full-width digits. It has
+// no fixed form: cards remain valid abroad.
 func (a Attributes) Address() string { return a.kept.Reveal().address }
 
 // Birth returns the birth date, and the zero Date if it is not known.
@@ -53,12 +54,13 @@ func (a Attributes) Sex() Sex { return a.kept.Reveal().sex }
 // IsZero reports whether a is the zero value, which has no attributes.
 func (a Attributes) IsZero() bool { return a.kept.IsZero() }
 
-// MyNumber reads the holder's My Number, in one exchange. [TextPIN] or
-// [TextNumberA] has to be verified before.
+// MyNumber reads the holder's My Number. It takes one exchange. Before the call,
+// verify [TextPIN] or [TextNumberA]. The number is not verified; see
+// [Card.VerifiedMyNumber].
 //
-// It is what the card says; see [Card.VerifiedMyNumber]. The error is a
-// [*StepError] that holds [*PINRequiredError], [*NoApplicationError] on a
-// phone, or [ErrCardData] for what is no My Number.
+// MyNumber returns a [*StepError]. It wraps a [*NoApplicationError] on a phone, a
+// [*PINRequiredError] if no PIN is verified, and [ErrCardData] if the file does
+// not hold a My Number.
 func (c *Card) MyNumber(ctx context.Context) (MyNumber, error) {
 	return call(ctx, c, "read My Number", func() (MyNumber, error) {
 		b, err := c.myNumberFile(ctx)
@@ -88,12 +90,13 @@ func parseMyNumberFile(b []byte) (MyNumber, error) {
 	return n, nil
 }
 
-// Attributes reads name, address, birth date and sex, in one exchange for each
-// 256 bytes. [TextPIN] or [TextNumberB] has to be verified before.
+// Attributes reads name, address, birth date and sex. It takes one exchange for
+// each 256 bytes. Before the call, verify [TextPIN] or [TextNumberB]. The
+// attributes are not verified; see [Card.VerifiedAttributes].
 //
-// They are what the card says; see [Card.VerifiedAttributes]. The error is a
-// [*StepError] that holds [*PINRequiredError], [*NoApplicationError] on a
-// phone, or [ErrCardData].
+// Attributes returns a [*StepError]. It wraps a [*NoApplicationError] on a phone,
+// a [*PINRequiredError] if no PIN is verified, and [ErrCardData] if the file is
+// malformed.
 func (c *Card) Attributes(ctx context.Context) (Attributes, error) {
 	return call(ctx, c, "read attributes", func() (Attributes, error) {
 		b, err := c.attributesFile(ctx)
@@ -147,9 +150,9 @@ type TextInfo struct {
 	Key      FaceID // a key that the application refers to
 }
 
-// TextInfo reads what the text application says of itself, without a PIN and in
-// one exchange. The error is a [*StepError] that holds [*NoApplicationError] or
-// [ErrCardData].
+// TextInfo reads the description of the text application. It takes one exchange
+// and no PIN. TextInfo returns a [*StepError] that wraps a [*NoApplicationError]
+// or [ErrCardData].
 func (c *Card) TextInfo(ctx context.Context) (TextInfo, error) {
 	return call(ctx, c, "read text information", func() (TextInfo, error) {
 		b, err := c.readObject(ctx, textInfo, 0xFF40)

@@ -10,13 +10,14 @@ import (
 	"github.com/mynakit/mynakit/apdu"
 )
 
-// A Card is one card in a reader. [Open] returns one. Each method selects the
-// [Application] that it needs, unless that is selected already, and by that
-// ends the state of PINs verified in another. Methods may be called from
-// several goroutines; they take turns, and whoever waits gives up when their
-// context ends. Goroutines that work in different applications take each
-// other's verified PINs away; nothing worse comes of it than
-// [*PINRequiredError].
+// A Card represents one card in a reader. [Open] returns one. Each method
+// selects the [Application] that it needs, unless that is selected already.
+// Selecting an application ends the verified state of PINs in the previous one.
+//
+// Methods may be called from several goroutines. They run one at a time, and a
+// call that waits returns when its context ends. Goroutines that work in
+// different applications end each other's verified PINs; their calls then fail
+// with a [*PINRequiredError].
 type Card struct {
 	turn    chan struct{} // holds a token while a call runs
 	channel apdu.Channel
@@ -34,22 +35,21 @@ type Card struct {
 	shown Application // app then
 }
 
-// An Option changes how [Open] treats a card.
+// An Option changes how [Open] and the Card work.
 type Option func(*Card)
 
-// WithoutShortEF selects each file before it is used and never names it by
-// short EF identifier (短縮EF識別子). A card that refuses short identifiers is
-// found out and remembered by each Card on its own, at the price of one refused
-// command; this option saves that command where the refusal is known before.
+// WithoutShortEF selects each file before it is used, and does not use short EF
+// identifiers (短縮EF識別子). Without this option a Card notices that its card
+// refuses them, at the cost of one command.
 func WithoutShortEF() Option { return func(c *Card) { c.shortEF = false } }
 
-// Open selects the JPKI application of the card behind t, in one exchange. A
-// card that answers 6F00, as some do to the first command after power-on, is
-// asked once more.
+// Open selects the JPKI application of the card behind t. It takes one exchange,
+// and a second one if the card answers 6F00, as some do to the first command
+// after power-on.
 //
-// The error is a [*StepError]. [ErrNotJPKI] in it means that the card has no
-// JPKI application, and with [WithApplication] [*NoApplicationError] that it
-// has not the one asked for.
+// Open returns a [*StepError]. It wraps [ErrNotJPKI] if the card has no JPKI
+// application, and with [WithApplication] a [*NoApplicationError] if the card
+// does not have that application.
 func Open(ctx context.Context, t apdu.Transmitter, opts ...Option) (*Card, error) {
 	c := newCard(t, opts)
 	if err := c.open(ctx); err != nil {
@@ -83,8 +83,8 @@ func (c *Card) open(ctx context.Context) error {
 	return nil
 }
 
-// Stats counts the exchanges and the bytes since [Open], its own included, as
-// of the last call that ended. It does not wait for one that runs.
+// Stats returns the totals of exchanges and bytes since [Open], which is
+// included, as of the last call that ended. It does not wait for a running call.
 func (c *Card) Stats() apdu.Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -139,8 +139,8 @@ const (
 func (f file) app() Application { return JPKIApp + Application(f>>8) }
 
 // sendTo sends cmd, which works on the current file, to f in its application:
-// by short identifier in one exchange, or after SELECT EF where the card does
-// not take that.
+// by short identifier in one exchange, or after SELECT EF if the card refuses
+// that.
 func (c *Card) sendTo(ctx context.Context, f file, cmd apdu.Command) (apdu.Response, error) {
 	if err := c.use(ctx, f.app()); err != nil {
 		return apdu.Response{}, err

@@ -10,35 +10,34 @@ import (
 	"github.com/mynakit/mynakit/apdu"
 )
 
-// ErrChangeUnknown means that a PIN change may or may not have reached the
-// card: the card has the old PIN or the new one. [Card.ChangePIN] says how to
-// find out.
+// ErrChangeUnknown is returned when it is unknown whether a PIN change reached
+// the card: the card has the old PIN or the new one. [Card.ChangePIN] describes
+// how to find out.
 var ErrChangeUnknown = errors.New("jpki: outcome of the PIN change unknown")
 
-// ChangePIN changes a PIN: it verifies the old one and sets the new one. Both
-// are of one kind, one of the five that a holder chooses: [AuthPIN], [SignPIN],
-// [TextPIN], [JukiPIN], [CommonPIN]. Holders know the last two as one PIN:
-// change both. Four exchanges. Whether the PIN then counts as verified is the
-// card's affair: call [Card.Verify] with the new one before what needs it.
+// ChangePIN verifies the old PIN and sets the new one. Both are of the same kind,
+// one of the five that a holder chooses: [AuthPIN], [SignPIN], [TextPIN],
+// [JukiPIN], [CommonPIN]. Holders know the last two as one PIN, so change both.
+// It takes four exchanges. Afterwards call [Card.Verify] with the new PIN before
+// what needs it: whether the card counts it as verified is not known.
 //
-// The rules for new PINs are checked before the card is asked: the form, that
-// it is not the old one, and that a new sign PIN has a letter and a digit. The
-// counter is read before the old PIN is presented, as [Card.Verify] does, with
-// the same options and errors. Neither PIN is sent more than once.
+// Before anything is sent, ChangePIN checks the form of the new PIN, that it
+// differs from the old one, and that a new sign PIN has a letter and a digit. It
+// reads the counter before it sends the old PIN, as [Card.Verify] does, with the
+// same options and errors. Neither PIN is sent more than once.
 //
-// The error is a [*StepError] that holds
+// ChangePIN returns a [*StepError] that wraps
 //
-//   - [*FormatError] where a PIN is none, or the new one breaks a rule:
-//     nothing was sent. [*UnsupportedError] where the card does not let holders
-//     change this kind.
-//   - [*LastTryError], [*PINError] or [ErrOutcomeUnknown] as from Verify: the PIN
-//     is the old one. A card that took the old PIN and then wants it verified is
-//     ErrOutcomeUnknown too.
-//   - [ErrChangeUnknown], beside the cause, where it cannot be known whether the
-//     PIN is the old one or the new one. The counter is full, so there is room
-//     to find out: [Card.Verify] the new one, and where that is wrong, which
-//     costs a try, the old one, which fills the counter again.
-//   - anything else: the PIN is the old one.
+//   - a [*FormatError] if a PIN is missing or the new one breaks a rule, or an
+//     [*UnsupportedError] if holders cannot change this kind. Nothing was sent.
+//   - a [*LastTryError], a [*PINError] or [ErrOutcomeUnknown] as from Verify. The
+//     PIN is unchanged. The last one is also returned if the card accepts the old
+//     PIN and then demands it again.
+//   - [ErrChangeUnknown] and the cause if it is unknown whether the PIN is the
+//     old or the new one. The counter is full then. To find out, call
+//     [Card.Verify] with the new PIN. If that is wrong, which uses up a try, the
+//     old one is still valid, and verifying it fills the counter again.
+//   - another error. The PIN is unchanged.
 func (c *Card) ChangePIN(ctx context.Context, old, to PIN, opts ...VerifyOption) error {
 	kind := old.Kind()
 	step := "change " + kind.String()

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// ErrDate means that a text or three numbers are no calendar date.
+// ErrDate is returned when the input is not a calendar date.
 var ErrDate = errors.New("jpki: not a date")
 
 // jst is Japan Standard Time. It has had no summer time since 1951, and a fixed
@@ -14,18 +14,19 @@ var ErrDate = errors.New("jpki: not a date")
 func jst() *time.Location { return time.FixedZone("JST", 9*60*60) }
 
 // A Date is a day of the Gregorian calendar, as cards hold it: a birth date, the
-// last day of validity. Dates can be compared with == and be keys of a map. The
-// zero value is no date.
+// last day of validity. Dates are comparable with == and can be map keys. The
+// zero Date represents no date.
 //
-// Some people's birth date is not known in full; a card then has zeros in its
-// place, and Month and Day, or Day alone, are 0. [Date.Complete] tells.
+// The birth dates of some people are not fully known. Cards have zeros in place of
+// what is not known, and Month and Day, or only Day, are 0 then; see
+// [Date.Complete].
 type Date struct {
 	year       uint16
 	month, day uint8
 }
 
 // NewDate returns a complete date of the years 1 to 9999. It fails with
-// [ErrDate] where the month does not have that day.
+// [ErrDate] if the month does not have that day.
 func NewDate(year int, month time.Month, day int) (Date, error) {
 	if year < 1 || year > 9999 || month < 1 || month > 12 || day < 1 || day > 31 ||
 		time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Day() != day {
@@ -34,7 +35,7 @@ func NewDate(year int, month time.Month, day int) (Date, error) {
 	return Date{uint16(year), uint8(month), uint8(day)}, nil
 }
 
-// ParseDate reads eight digits, YYYYMMDD. The day, or day and month, may be 00.
+// ParseDate parses eight digits, YYYYMMDD. The day, or day and month, may be 00.
 // It fails with [ErrDate].
 func ParseDate(s string) (Date, error) {
 	n := 0
@@ -66,11 +67,11 @@ func (d Date) Day() int { return int(d.day) }
 // Complete reports whether year, month and day are known.
 func (d Date) Complete() bool { return d.day != 0 }
 
-// IsZero reports whether d is the zero value, which is no date.
+// IsZero reports whether d is the zero value.
 func (d Date) IsZero() bool { return d == Date{} }
 
-// Compare returns -1, 0 or +1 where d is before, the same as, or after e. A
-// part that is not known comes before every known one.
+// Compare returns -1 if d is before e, 0 if they are the same, and +1 if d is
+// after e. A part that is not known comes before every known one.
 func (d Date) Compare(e Date) int {
 	n := func(d Date) int { return int(d.year)*10000 + int(d.month)*100 + int(d.day) }
 	switch a, b := n(d), n(e); {
@@ -83,8 +84,7 @@ func (d Date) Compare(e Date) int {
 }
 
 // String returns the form 1980-02-17, with zeros for what is not known, and ""
-// for the zero value. A birth date so printed is a holder's: mind where it
-// goes.
+// for the zero value. A birth date is personal data: do not log it.
 func (d Date) String() string {
 	if d.IsZero() {
 		return ""
@@ -166,9 +166,9 @@ func (e Era) Japanese() string {
 	return ""
 }
 
-// Era returns the date's era and its year there, 1 for the first. ok is false
-// before 1868-01-25, and where the date is not complete and the era changed
-// within what is known of it.
+// Era returns the era of the date and its year in that era, 1 for the first. ok is
+// false before 1868-01-25. It is also false if the date is not complete and the
+// era changed within what is known of it.
 func (d Date) Era() (era Era, year int, ok bool) {
 	first, last := d, d
 	if d.month == 0 {
@@ -187,8 +187,7 @@ func (d Date) Era() (era Era, year int, ok bool) {
 	return 0, 0, false
 }
 
-// A Sex is what a card states as its holder's sex, one digit of JIS X 0303
-// (ISO/IEC 5218).
+// A Sex is the sex on a card, one digit of JIS X 0303 (ISO/IEC 5218).
 type Sex uint8
 
 // The sexes that a card can state.

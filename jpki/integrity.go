@@ -17,22 +17,21 @@ import (
 
 // Errors of the calls that verify card-face data; find them with [errors.Is].
 var (
-	// ErrNoAnchor means that the [FaceAnchors] hold nothing that vouches for
-	// the key which signs this card's data. Nothing is known against the data,
-	// and nothing for it.
+	// ErrNoAnchor is returned when the [FaceAnchors] do not vouch for the key
+	// that signs this card's data. The data may be genuine or not.
 	ErrNoAnchor = errors.New("jpki: no trust anchor for the key that signs this card's data")
-	// ErrNotAuthentic means that a digest or a signature does not match: the
-	// data were altered, garbled on their way, or belong to another card.
+	// ErrNotAuthentic is returned when a digest or a signature does not match:
+	// the data were altered or damaged, or belong to another card.
 	ErrNotAuthentic = errors.New("jpki: card-face data does not verify")
 )
 
-// A FaceID names a key of the hierarchy that signs card-face data: 16 bytes,
-// of which 7 digits come first. Those of the live hierarchy start with 5, those
-// of test cards with 6. FaceIDs can be compared with == and be keys of a map.
+// A FaceID is the name of a key in the hierarchy that signs card-face data: 16
+// bytes, the first 7 of which are digits. Names of the live hierarchy start with
+// 5, those of test cards with 6. FaceIDs are comparable and can be map keys.
 type FaceID [16]byte
 
-// String returns the leading digits, such as "5000023"; the whole in
-// hexadecimal where there are none.
+// String returns the leading digits, such as "5000023". If there are none, it
+// returns the 16 bytes in hexadecimal.
 func (id FaceID) String() string {
 	for _, d := range id[:7] {
 		if d < '0' || d > '9' {
@@ -43,9 +42,8 @@ func (id FaceID) String() string {
 }
 
 // A FaceCertificate is the card-verifiable certificate (CV証明書) of the key that
-// signs the data of [TextApp] or [VisualApp], by which a municipality's key is
-// certified. [Card.FaceCertificate] and [ParseFaceCertificate] give it as it
-// stands and do not verify it.
+// signs the data of [TextApp] or [VisualApp], which is a key of a municipality.
+// [Card.FaceCertificate] and [ParseFaceCertificate] do not verify it.
 type FaceCertificate struct {
 	Raw       []byte // the whole, as on the card
 	Issuer    FaceID // the key that signed the certificate
@@ -55,8 +53,8 @@ type FaceCertificate struct {
 	body, signature []byte
 }
 
-// ParseFaceCertificate reads a certificate, such as the Raw of one that was
-// stored. It keeps no part of b. It fails with [ErrCardData].
+// ParseFaceCertificate parses a certificate, such as a stored Raw. It copies b.
+// It fails with [ErrCardData].
 func ParseFaceCertificate(b []byte) (*FaceCertificate, error) {
 	if len(b) > maxFaceCertificate {
 		return nil, ErrCardData
@@ -110,11 +108,11 @@ func strong(key *rsa.PublicKey) bool {
 }
 
 // FaceCertificate reads the certificate of the key that signs the data of app,
-// [TextApp] or [VisualApp], without a PIN and in three exchanges. It does not
-// verify it: whoever can make a card can make a certificate.
+// [TextApp] or [VisualApp]. It takes three exchanges and no PIN. The certificate
+// is not verified: whoever can make a card can make a certificate.
 //
-// The error is a [*StepError] that holds [*NoApplicationError],
-// [*UnsupportedError] for another application, or [ErrCardData].
+// FaceCertificate returns a [*StepError]. It wraps an [*UnsupportedError] for
+// another application, a [*NoApplicationError] or [ErrCardData].
 func (c *Card) FaceCertificate(ctx context.Context, app Application) (*FaceCertificate, error) {
 	return call(ctx, c, "read face certificate", func() (*FaceCertificate, error) {
 		switch app {
@@ -135,24 +133,21 @@ func (c *Card) faceCertificate(ctx context.Context, f file) (*FaceCertificate, e
 	return ParseFaceCertificate(b)
 }
 
-// FaceAnchors are what a program trusts to sign card-face data. The zero value
-// trusts nothing. Fill it before use; it may then be used from several
-// goroutines.
+// FaceAnchors are the keys that a program trusts to sign card-face data. The zero
+// value trusts no key. After the last Add, several goroutines may use it.
 //
-// The hierarchy is: an issuer key, which is on no card, certifies a key of the
-// municipality's in the card's [FaceCertificate], and that signs the data. The
-// issuer keys of live cards are not published. So the caller has to choose:
+// An issuer key, which is on no card, certifies a key of the municipality in the
+// card's [FaceCertificate], and that key signs the data. The issuer keys of live
+// cards are not published. A program has three choices:
 //
-//   - [FaceAnchors.AddIssuer] trusts an issuer key: for who has been given one,
-//     and for test cards of one's own hierarchy. Every card of the hierarchy
-//     then verifies.
-//   - [FaceAnchors.AddSigner] trusts one certified key, taken from a card that
-//     is known to be genuine, such as one's own from the same municipality. To
-//     add the certificate of the very card that is to be verified shows that
-//     its data are whole and fit together, and nothing about who made them.
-//   - Neither: [Card.Attributes] and the like give the data as the card says
-//     them, and the certificate for digital signature carries name, address,
-//     birth date and sex under a signature whose roots are published.
+//   - [FaceAnchors.AddIssuer] trusts an issuer key that the caller has been
+//     given, or that of test cards. Every card of its hierarchy then verifies.
+//   - [FaceAnchors.AddSigner] trusts one certified key, taken from a genuine card
+//     of the same municipality. With the certificate of the card itself, it shows
+//     only that the card's data are complete and belong together.
+//   - Without anchors, [Card.Attributes] and similar calls return unverified
+//     data. The certificate for digital signature has name, address, birth date
+//     and sex under a signature whose roots are published.
 type FaceAnchors struct {
 	issuers []faceKey
 	signers []faceKey
@@ -163,8 +158,8 @@ type faceKey struct {
 	key *rsa.PublicKey
 }
 
-// AddIssuer trusts the issuer key named id. A key below 2,048 bits, or none, is
-// an [*UnsupportedError].
+// AddIssuer adds the issuer key with the name id. It fails with an
+// [*UnsupportedError] if key is nil or below 2,048 bits.
 func (a *FaceAnchors) AddIssuer(id FaceID, key *rsa.PublicKey) error {
 	if !strong(key) {
 		return &UnsupportedError{"an issuer key of this size"}
@@ -173,8 +168,8 @@ func (a *FaceAnchors) AddIssuer(id FaceID, key *rsa.PublicKey) error {
 	return nil
 }
 
-// AddSigner trusts the key that cert certifies, whoever issued cert. A nil cert
-// is an [*UnsupportedError].
+// AddSigner adds the key that cert certifies, whoever issued cert. It fails with
+// an [*UnsupportedError] if cert is nil or its key is below 2,048 bits.
 func (a *FaceAnchors) AddSigner(cert *FaceCertificate) error {
 	if cert == nil || !strong(cert.PublicKey) {
 		return &UnsupportedError{"a face certificate without a key"}
@@ -183,9 +178,9 @@ func (a *FaceAnchors) AddSigner(cert *FaceCertificate) error {
 	return nil
 }
 
-// Verify reports whether the anchors vouch for cert: nil, [ErrNoAnchor] where
-// they do not know who would have to, [ErrNotAuthentic] where the issuer that
-// they know did not sign it.
+// Verify returns nil if the anchors vouch for cert. It fails with [ErrNoAnchor]
+// if they have neither its key nor its issuer, and with [ErrNotAuthentic] if the
+// issuer did not sign it.
 func (a *FaceAnchors) Verify(cert *FaceCertificate) error {
 	if a == nil || cert == nil {
 		return ErrNoAnchor
@@ -230,32 +225,31 @@ func signsFace(key *rsa.PublicKey, f signedFace) bool {
 	return rsa.VerifyPKCS1v15(key, 0, info, f.signature) == nil
 }
 
-// A Verified holds a value whose signature was verified: it comes from the
-// calls of [Card] that verify, and from nowhere else. A function that must not
-// be given anything else takes a Verified. The zero value holds nothing.
+// A Verified holds a value whose signature was verified. Only the verifying calls
+// of [Card] return one, so a function that requires verified data takes a
+// Verified. It prints as [redacted]. The zero value holds nothing.
 //
-// Verified means: signed by a key that the [FaceAnchors] vouch for. It does not
-// mean that the card is no copy, that it is valid today, or that who holds it
-// is the holder.
+// A verified value was signed by a key that the [FaceAnchors] vouch for. The card
+// may still be a copy or have expired, and the person may not be its holder.
 type Verified[T any] struct {
 	hidden
 	value  secret.Box[T]
 	signer FaceID
 }
 
-// Value returns the value, or the zero T from the zero Verified.
+// Value returns the value. The zero Verified returns the zero T.
 func (v Verified[T]) Value() T {
 	return v.value.Reveal()
 }
 
-// Signer names the key that signed the value.
+// Signer returns the name of the key that signed the value.
 func (v Verified[T]) Signer() FaceID { return v.signer }
 
 // IsZero reports whether v is the zero value, which holds nothing.
 func (v Verified[T]) IsZero() bool { return v.value.IsZero() }
 
-// verified returns a Verified of what read gives, where it verifies: read gives
-// a value and a function that checks it under the key of the certificate in f.
+// verified returns what read returns, if it verifies: read returns a value and a
+// function that checks it under the key of the certificate in f.
 func verified[T any](ctx context.Context, c *Card, step string, anchors *FaceAnchors, f file,
 	read func() (T, func(key *rsa.PublicKey) bool, error)) (Verified[T], error) {
 	if anchors.empty() {
@@ -282,10 +276,9 @@ func verified[T any](ctx context.Context, c *Card, step string, anchors *FaceAnc
 	})
 }
 
-// VerifiedMyNumber is [Card.MyNumber], and verifies what it reads: five more
-// exchanges, for the digests and the certificate. Where anything does not
-// verify there is no value, and the error holds [ErrNotAuthentic] or
-// [ErrNoAnchor].
+// VerifiedMyNumber reads the My Number as [Card.MyNumber] does and verifies it.
+// It takes five more exchanges, for the digests and the certificate. If the data
+// do not verify, the error wraps [ErrNotAuthentic] or [ErrNoAnchor].
 func (c *Card) VerifiedMyNumber(ctx context.Context, anchors *FaceAnchors) (Verified[MyNumber], error) {
 	return verified(ctx, c, "verify My Number", anchors, textCert, func() (MyNumber, func(*rsa.PublicKey) bool, error) {
 		b, err := c.myNumberFile(ctx)
@@ -303,10 +296,9 @@ func (c *Card) VerifiedMyNumber(ctx context.Context, anchors *FaceAnchors) (Veri
 	})
 }
 
-// VerifiedAttributes is [Card.Attributes], and verifies what it reads: five
-// more exchanges, for the digests and the certificate. Where anything does not
-// verify there is no value, and the error holds [ErrNotAuthentic] or
-// [ErrNoAnchor].
+// VerifiedAttributes reads the attributes as [Card.Attributes] does and verifies
+// them. It takes five more exchanges, for the digests and the certificate. If
+// the data do not verify, the error wraps [ErrNotAuthentic] or [ErrNoAnchor].
 func (c *Card) VerifiedAttributes(ctx context.Context, anchors *FaceAnchors) (Verified[Attributes], error) {
 	return verified(ctx, c, "verify attributes", anchors, textCert, func() (Attributes, func(*rsa.PublicKey) bool, error) {
 		b, err := c.attributesFile(ctx)
@@ -351,10 +343,10 @@ func (d textDigests) match(digest, data []byte) bool {
 	return subtle.ConstantTimeCompare(digest, sum[:]) == 1
 }
 
-// VerifiedFace is [Card.Face], and verifies what it reads: three more
-// exchanges, for the certificate. Expiry and security code are not covered, as
-// their methods say. Where anything does not verify there is no value, and the
-// error holds [ErrNotAuthentic] or [ErrNoAnchor].
+// VerifiedFace reads the face as [Card.Face] does and verifies it. It takes three
+// more exchanges, for the certificate. No signature covers expiry and security
+// code. If the data do not verify, the error wraps [ErrNotAuthentic] or
+// [ErrNoAnchor].
 func (c *Card) VerifiedFace(ctx context.Context, anchors *FaceAnchors) (Verified[Face], error) {
 	return verified(ctx, c, "verify card face", anchors, visualCert, func() (Face, func(*rsa.PublicKey) bool, error) {
 		f, signed, err := c.readFace(ctx)
@@ -362,9 +354,9 @@ func (c *Card) VerifiedFace(ctx context.Context, anchors *FaceAnchors) (Verified
 	})
 }
 
-// VerifiedAgeRecord is [Card.AgeRecord], and verifies what it reads: three more
-// exchanges, for the certificate. Where anything does not verify there is no
-// value, and the error holds [ErrNotAuthentic] or [ErrNoAnchor].
+// VerifiedAgeRecord reads the age record as [Card.AgeRecord] does and verifies
+// it. It takes three more exchanges, for the certificate. If the data do not
+// verify, the error wraps [ErrNotAuthentic] or [ErrNoAnchor].
 func (c *Card) VerifiedAgeRecord(ctx context.Context, anchors *FaceAnchors) (Verified[Date], error) {
 	return verified(ctx, c, "verify age record", anchors, visualCert, func() (Date, func(*rsa.PublicKey) bool, error) {
 		birth, signed, signature, err := c.readAge(ctx)
@@ -372,10 +364,9 @@ func (c *Card) VerifiedAgeRecord(ctx context.Context, anchors *FaceAnchors) (Ver
 	})
 }
 
-// VerifiedMyNumberPicture is [Card.MyNumberPicture], and verifies what it
-// reads: three more exchanges, for the certificate. Where anything does not
-// verify there is no value, and the error holds [ErrNotAuthentic] or
-// [ErrNoAnchor].
+// VerifiedMyNumberPicture reads the picture as [Card.MyNumberPicture] does and
+// verifies it. It takes three more exchanges, for the certificate. If the data do
+// not verify, the error wraps [ErrNotAuthentic] or [ErrNoAnchor].
 func (c *Card) VerifiedMyNumberPicture(ctx context.Context, anchors *FaceAnchors) (Verified[Picture], error) {
 	return verified(ctx, c, "verify My Number picture", anchors, visualCert, func() (Picture, func(*rsa.PublicKey) bool, error) {
 		p, signed, signature, err := c.readMyNumberPicture(ctx)

@@ -7,25 +7,24 @@ import (
 	"github.com/mynakit/mynakit/internal/secret"
 )
 
-// ErrMyNumber means that a text is not a My Number: not twelve digits, or the
-// check digit is wrong.
+// ErrMyNumber is returned when the input is not a My Number: it does not have
+// twelve digits, or the check digit is wrong.
 var ErrMyNumber = errors.New("jpki: not a My Number")
 
 // A MyNumber is an Individual Number (個人番号, マイナンバー), twelve digits of
-// which the last is a check digit. The law (番号法) says who may ask for it, keep
-// it or pass it on, and for what; a shop may not.
+// which the last is a check digit. The law (番号法) restricts who may ask for it,
+// store it or pass it on, and for which purpose. A shop may not.
 //
-// A MyNumber prints as [redacted] through fmt, log/slog and encoding/json. The
-// number comes out of [MyNumber.Digits] only. Values can be compared with == and
-// be keys of a map; use [MyNumber.Equal] where an attacker can measure time. The
-// zero value is no number.
+// A MyNumber prints as [redacted]; only [MyNumber.Digits] returns the number.
+// Values are comparable with == and can be map keys, within one process. The zero
+// MyNumber represents no number.
 type MyNumber struct {
 	hidden
 	digits secret.String
 }
 
-// ParseMyNumber reads twelve digits and checks the last one. It fails with
-// [ErrMyNumber] and does not say what is wrong.
+// ParseMyNumber parses twelve digits and checks the last one. It fails with
+// [ErrMyNumber], which does not contain the input.
 func ParseMyNumber[S ~string | ~[]byte](s S) (MyNumber, error) {
 	if len(s) != 12 {
 		return MyNumber{}, ErrMyNumber
@@ -43,7 +42,7 @@ func ParseMyNumber[S ~string | ~[]byte](s S) (MyNumber, error) {
 }
 
 // myNumberCheck returns the check digit of eleven digits: weights 2 to 7 from
-// the right, then 2 to 6; 11 less the remainder of the sum by 11, and 0 where
+// the right, then 2 to 6. It is 11 less the remainder of the sum by 11, and 0 if
 // that would be 10 or 11 (平成26年総務省令第85号 第5条).
 func myNumberCheck[S ~string | ~[]byte](digits S) byte {
 	sum := 0
@@ -66,10 +65,10 @@ func (n MyNumber) Digits() string {
 	return n.digits.Reveal()
 }
 
-// IsZero reports whether n is the zero value, which is no number.
+// IsZero reports whether n is the zero value.
 func (n MyNumber) IsZero() bool { return n == MyNumber{} }
 
-// Equal compares in constant time.
+// Equal reports whether n and m are the same number, in constant time.
 func (n MyNumber) Equal(m MyNumber) bool {
 	return subtle.ConstantTimeCompare([]byte(n.Digits()), []byte(m.Digits())) == 1
 }

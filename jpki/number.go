@@ -1,8 +1,8 @@
 package jpki
 
-// NewNumberA returns the key that is the My Number (照合番号A): kind is
-// [TextNumberA] or [VisualNumberA]. The zero MyNumber and any other kind are a
-// [*FormatError].
+// NewNumberA returns the key that is the My Number (照合番号A). The kind is
+// [TextNumberA] or [VisualNumberA]. NewNumberA fails with a [*FormatError] for
+// another kind and for the zero MyNumber.
 func NewNumberA(kind PINKind, n MyNumber) (PIN, error) {
 	if kind != TextNumberA && kind != VisualNumberA {
 		return PIN{}, &FormatError{PIN: kind, Reason: UnknownPIN}
@@ -19,20 +19,19 @@ const (
 	// 1980-02-17 is 550217.
 	JapaneseCalendar Calendar = iota + 1
 	// GregorianCalendar is the last two digits of the year (西暦), as the cards of
-	// foreign residents print it: 1980-02-17 is 800217. That the key follows the
-	// print on those cards is an assumption; no measurement is public. A wrong
-	// key costs a try.
+	// foreign residents print it: 1980-02-17 is 800217. No measurement is
+	// published; this package assumes that the key follows the print on those
+	// cards. A wrong key uses up a try.
 	GregorianCalendar
 )
 
-// NewNumberB returns the key of birth date, expiry and security code (照合番号B):
-// kind is [TextNumberB] or [VisualNumberB]. All three are printed on the card;
-// of the expiry the year counts alone, and code is the four digits beside it
-// (セキュリティコード). calendar is how the card prints the birth date; look at the
-// card, or ask.
+// NewNumberB returns the key of birth date, expiry and security code (照合番号B).
+// The kind is [TextNumberB] or [VisualNumberB]. All three are printed on the card.
+// Only the year of expiry is used, and code is the four digits beside it
+// (セキュリティコード). calendar is how the card prints the birth date.
 //
-// What cannot be on a card is a [*FormatError], and no card is asked about it.
-// This key has its own lock: no reset of a PIN opens it.
+// NewNumberB fails with a [*FormatError] for what cannot be on a card. This key
+// has its own tries, and resetting a PIN does not reset them.
 func NewNumberB[S ~string | ~[]byte](kind PINKind, birth, expiry Date, code S, calendar Calendar) (PIN, error) {
 	if kind != TextNumberB && kind != VisualNumberB {
 		return PIN{}, &FormatError{PIN: kind, Reason: UnknownPIN}
@@ -53,7 +52,7 @@ func NewNumberB[S ~string | ~[]byte](kind PINKind, birth, expiry Date, code S, c
 }
 
 // NewBirthDateKey returns the [BirthDateKey], which is the birth date as the
-// card prints it. What cannot be on a card is a [*FormatError].
+// card prints it. It fails with a [*FormatError] for what cannot be on a card.
 func NewBirthDateKey(birth Date, calendar Calendar) (PIN, error) {
 	digits, ok := birthDigits(birth, calendar)
 	if !ok {
@@ -80,8 +79,8 @@ func birthDigits(birth Date, calendar Calendar) (digits [6]byte, ok bool) {
 	return digits, true
 }
 
-// malformedNumber says what is wrong with a key of the right length, and 0 if
-// nothing is, or where it is a PIN that the holder chose.
+// malformedNumber returns what is wrong with a key of the right length, and 0 if
+// nothing is wrong or the holder chooses the PIN.
 func malformedNumber(kind PINKind, text []byte) FormatReason {
 	switch kind {
 	case TextNumberA, VisualNumberA:

@@ -6,8 +6,8 @@ import (
 	"github.com/mynakit/mynakit/internal/secret"
 )
 
-// A PINKind is one of the card's PINs, or another key that opens something and
-// is presented like a PIN. Each has its own counter of tries.
+// A PINKind is one of the card's PINs, or a printed key that is used like a PIN.
+// Each has its own number of tries.
 type PINKind uint8
 
 // The PINs that a holder chooses (暗証番号).
@@ -25,13 +25,13 @@ const (
 	// digits, 3 tries.
 	JukiPIN
 	// CommonPIN is the PIN of [CommonApp]: 4 digits, 3 tries. Holders know it and
-	// JukiPIN as one; whoever changes one for them changes both.
+	// JukiPIN as one PIN: change both.
 	CommonPIN
 )
 
-// The keys made of what is printed on the card (照合番号). The two applications
-// count tries apart. The number of tries, 10, is what is commonly stated and
-// nothing that anybody has published a measurement of: go by [Card.Tries].
+// The keys made of what is printed on the card (照合番号). Each application counts
+// its own tries. The number of tries, 10, is commonly stated, but no measurement
+// is published: use [Card.Tries].
 const (
 	// TextNumberA is the My Number (照合番号A), 12 digits. It opens the My Number
 	// in [TextApp], and not the attributes. See [NewNumberA].
@@ -98,8 +98,7 @@ func (k PINKind) String() string {
 	return fmt.Sprintf("PINKind(%d)", uint8(k))
 }
 
-// Application returns in which application the PIN is, and 0 for a PINKind that
-// is none of the constants.
+// Application returns the application of the PIN, and 0 for an unknown PINKind.
 func (k PINKind) Application() Application {
 	if r, ok := k.rule(); ok {
 		return r.file.app()
@@ -107,13 +106,11 @@ func (k PINKind) Application() Application {
 	return 0
 }
 
-// A PIN is a secret that the holder of the card has typed, in the form that
-// the card wants. Make one with [NewPIN]; the zero value is no PIN and no card
-// is asked about it.
+// A PIN is what the holder of the card has typed, in the form that the card
+// expects. [NewPIN] returns one. The zero PIN represents no PIN and is never sent.
 //
-// A PIN prints as [redacted] through fmt, log/slog and encoding/json, also
-// within other structs. Copies share one secret, and [PIN.Clear] wipes it for
-// all of them.
+// A PIN prints as [redacted], also within other structs. Copies share the same
+// memory, and [PIN.Clear] wipes it for all of them.
 type PIN struct {
 	hidden
 	kept secret.Box[*pinSecret]
@@ -124,14 +121,14 @@ type pinSecret struct {
 	text []byte
 }
 
-// NewPIN checks the form of a PIN and copies it. Lower-case letters of the sign
-// PIN become upper case, which is how the card keeps it. A PIN that the card
-// could only refuse is a [*FormatError], and no try is lost on it.
+// NewPIN checks the form of a PIN and copies it. Lower-case letters of a sign PIN
+// become upper case, as the card stores them. NewPIN fails with a [*FormatError]
+// if the card could only refuse the PIN, so no try is used up.
 //
-// For the keys that are printed on the card, [NewNumberA], [NewNumberB] and
-// [NewBirthDateKey] do the spelling.
+// For the keys that are printed on the card, use [NewNumberA], [NewNumberB] and
+// [NewBirthDateKey].
 //
-// A secret given as []byte stays the caller's, to be cleared by the caller.
+// If typed is a []byte, the caller keeps it and clears it.
 func NewPIN[S ~string | ~[]byte](kind PINKind, typed S) (PIN, error) {
 	rule, ok := kind.rule()
 	if !ok {
@@ -174,7 +171,7 @@ func fullWidth(b []byte) bool {
 	return len(b) >= 3 && b[0] == 0xEF && (b[1] == 0xBC && b[2] >= 0x81 || b[1] == 0xBD && b[2] <= 0x9E)
 }
 
-// Kind returns which PIN it is, and 0 for the zero value.
+// Kind returns the kind of the PIN, and 0 for the zero PIN.
 func (p PIN) Kind() PINKind {
 	if p.kept.IsZero() {
 		return 0
@@ -191,8 +188,8 @@ func (p PIN) text() []byte {
 	return p.kept.Reveal().text
 }
 
-// Clear wipes the secret in p and in every copy of p. Do not call it while a
-// card works with the PIN. After it, [Card.Verify] refuses p.
+// Clear wipes p and every copy of p. Do not call it during a call that uses the
+// PIN. Afterwards [Card.Verify] refuses p.
 func (p PIN) Clear() {
 	if !p.kept.IsZero() {
 		clear(p.text())
@@ -200,14 +197,14 @@ func (p PIN) Clear() {
 	}
 }
 
-// A FormatError means that a text cannot be the PIN, so that no card was asked.
-// It does not quote the text.
+// A FormatError is returned for a text that cannot be the PIN. Nothing was sent
+// to the card. The error does not contain the text.
 type FormatError struct {
 	PIN    PINKind
 	Reason FormatReason
 }
 
-// Error names the PIN, the reason and the rule.
+// Error returns a text with the PIN's name, the reason and the rule.
 func (e *FormatError) Error() string {
 	s := fmt.Sprintf("jpki: malformed %s: %s", e.PIN, e.Reason)
 	switch r, ok := e.PIN.rule(); {
@@ -220,10 +217,10 @@ func (e *FormatError) Error() string {
 	}
 }
 
-// A FormatReason says what is wrong with the form of a PIN.
+// A FormatReason is what is wrong with the form of a PIN.
 type FormatReason uint8
 
-// What can be wrong with the form of a PIN.
+// The reasons.
 const (
 	UnknownPIN      FormatReason = iota + 1 // the PINKind is none of the constants
 	NoPIN                                   // the zero PIN, or one that was cleared

@@ -17,25 +17,25 @@ import (
 // section 4.1.2.2 allows 20 octets.
 const MaxSerial = 20
 
-// ErrSerial means that a text or an encoding is not a certificate serial
-// number: not hexadecimal, zero, or longer than [MaxSerial].
+// ErrSerial is returned when the input is not a certificate serial number: it is
+// not hexadecimal, zero, or longer than [MaxSerial].
 var ErrSerial = errors.New("jpki: not a certificate serial number")
 
 // A Serial is the serial number of a certificate (証明書の発行番号, シリアル番号).
-// It stands for a person, and the law limits who may keep it: store
-// [Serial.Pseudonym], not the number.
+// It identifies a person, and the law limits who may keep it: store
+// [Serial.Pseudonym] and not the number. Two generations of a CA may use the same
+// number, so a serial identifies a certificate only together with its issuer.
 //
-// A Serial prints as [redacted] through fmt, log/slog and encoding/json. The
-// number comes out of [Serial.Hex], [Serial.Bytes] and [Serial.BigInt] only.
-// Serials can be compared with == and be keys of a map; use [Serial.Equal]
-// where an attacker can measure time. The zero value is no serial.
+// A Serial prints as [redacted]. Only [Serial.Hex], [Serial.Bytes] and
+// [Serial.BigInt] return the number. Serials are comparable with == and can be map
+// keys, within one process. The zero Serial represents no serial number.
 type Serial struct {
 	hidden
 	octets secret.String
 }
 
-// SerialFromBytes returns a Serial of a positive big-endian number, leading
-// zeros allowed. It fails with [ErrSerial].
+// SerialFromBytes returns the Serial of a positive big-endian number, which may
+// have leading zeros. It fails with [ErrSerial].
 func SerialFromBytes(b []byte) (Serial, error) {
 	for len(b) > 0 && b[0] == 0 {
 		b = b[1:]
@@ -47,8 +47,8 @@ func SerialFromBytes(b []byte) (Serial, error) {
 	return Serial{octets: octets}, nil
 }
 
-// ParseSerial reads the hexadecimal form that [Serial.Hex] writes. Either case
-// will do, and so will an odd number of digits. It fails with [ErrSerial].
+// ParseSerial parses the hexadecimal form that [Serial.Hex] returns, in upper or
+// lower case, with any number of digits. It fails with [ErrSerial].
 func ParseSerial(s string) (Serial, error) {
 	if len(s) > 2*MaxSerial+2 {
 		return Serial{}, ErrSerial
@@ -65,7 +65,7 @@ func ParseSerial(s string) (Serial, error) {
 
 func (s Serial) value() string { return s.octets.Reveal() }
 
-// IsZero reports whether s is the zero value, which is no serial.
+// IsZero reports whether s is the zero value.
 func (s Serial) IsZero() bool { return s == Serial{} }
 
 // Hex returns the number in upper-case hexadecimal, two digits a byte, such as
@@ -79,7 +79,8 @@ func (s Serial) Bytes() []byte { return []byte(s.value()) }
 // BigInt returns the number.
 func (s Serial) BigInt() *big.Int { return new(big.Int).SetBytes([]byte(s.value())) }
 
-// Equal compares in constant time for serials of one length.
+// Equal reports whether s and t are the same number, in constant time for numbers
+// of the same length.
 func (s Serial) Equal(t Serial) bool {
 	return subtle.ConstantTimeCompare([]byte(s.value()), []byte(t.value())) == 1
 }
@@ -87,28 +88,28 @@ func (s Serial) Equal(t Serial) bool {
 // A hidden struct shows as [redacted] wherever it is printed, logged or encoded.
 type hidden = secret.Hidden
 
-// A Pseudonym is the form of a [Serial] to store and to look up by:
-// HMAC-SHA-256 of the number under a key of the integrator's. Without the key
-// it can neither be traced back nor be matched with another company's.
-// Pseudonyms can be compared with == and be keys of a map.
+// A Pseudonym is the form of a [Serial] that programs store and look up:
+// HMAC-SHA-256 of the number under a key of the integrator. Without the key it
+// cannot be traced back to the number or matched with that of another company.
+// Pseudonyms are comparable with == and can be map keys.
 type Pseudonym [sha256.Size]byte
 
 // Pseudonym returns HMAC-SHA-256(key, octets of the serial). The key should be
-// 32 random bytes, kept apart from the database: serials are short, and whoever
-// has the key can try them all. The same serial under the same key gives the
-// same pseudonym in every version of this module. The zero value has one too,
-// which stands for nobody: ask [Serial.IsZero] first.
+// 32 random bytes, stored apart from the database: serials are short, and with
+// the key all of them can be tried. The result for a serial and a key is the same
+// in every version of this module. The zero Serial has a pseudonym as well, which
+// identifies nobody: call [Serial.IsZero] first.
 func (s Serial) Pseudonym(key []byte) Pseudonym {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(s.value()))
 	return Pseudonym(h.Sum(nil))
 }
 
-// ErrPseudonym means that a text is not 64 hexadecimal digits.
+// ErrPseudonym is returned when the input is not 64 hexadecimal digits.
 var ErrPseudonym = errors.New("jpki: not a pseudonym")
 
-// ParsePseudonym reads the 64 hexadecimal digits that [Pseudonym.String]
-// writes. It fails with [ErrPseudonym].
+// ParsePseudonym parses the 64 hexadecimal digits that [Pseudonym.String]
+// returns. It fails with [ErrPseudonym].
 func ParsePseudonym(s string) (Pseudonym, error) {
 	var p Pseudonym
 	if len(s) != 2*len(p) {
@@ -123,10 +124,10 @@ func ParsePseudonym(s string) (Pseudonym, error) {
 // String returns 64 lower-case hexadecimal digits.
 func (p Pseudonym) String() string { return hex.EncodeToString(p[:]) }
 
-// Equal compares in constant time.
+// Equal reports whether p and q are equal, in constant time.
 func (p Pseudonym) Equal(q Pseudonym) bool { return subtle.ConstantTimeCompare(p[:], q[:]) == 1 }
 
-// MarshalText returns what String gives.
+// MarshalText returns the text of String.
 func (p Pseudonym) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
 // UnmarshalText is [ParsePseudonym].
@@ -135,10 +136,10 @@ func (p *Pseudonym) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// Value stores the text form. It serves [database/sql].
+// Value returns the text of String, for [database/sql].
 func (p Pseudonym) Value() (driver.Value, error) { return p.String(), nil }
 
-// Scan reads the text form. It serves [database/sql]; NULL is [ErrPseudonym].
+// Scan parses the text of String, for [database/sql]. NULL is [ErrPseudonym].
 func (p *Pseudonym) Scan(src any) error {
 	switch v := src.(type) {
 	case string:

@@ -20,22 +20,26 @@ const (
 	padPSS      = 0x04 // the data is a SHA-256 hash: PSS
 )
 
-// Sign signs a digest with the key of [Auth] or [Sign], in one exchange. The
-// PIN of the key has to be verified before; one verification serves any number
-// of signatures.
+// Sign signs a digest with the key of [Auth] or [Sign]. It takes one exchange.
+// Before the call, verify the PIN of the key; it then serves any number of
+// signatures.
 //
-// opts says how: a [crypto.Hash] of SHA-256, SHA-384 or SHA-512 means PKCS #1
-// v1.5, [*rsa.PSSOptions] means PSS with SHA-256 and a salt of 32 bytes
-// ([rsa.PSSSaltLengthAuto] and [rsa.PSSSaltLengthEqualsHash] are taken as
-// that). Anything else is an [*UnsupportedError], SHA-1 and MD5 among it: what
-// they sign can be forged. So is PSS where the card does not do it.
+// If opts is a [crypto.Hash] of SHA-256, SHA-384 or SHA-512, the card signs with
+// PKCS #1 v1.5. If opts is [*rsa.PSSOptions], it signs with PSS, SHA-256 and a
+// salt of 32 bytes, which [rsa.PSSSaltLengthAuto] and
+// [rsa.PSSSaltLengthEqualsHash] mean here as well. Sign returns the signature as
+// the card made it. The [Key] of [Card.Signer] verifies it first.
 //
-// The error is a [*StepError] that holds one of these, [*PINRequiredError],
-// [ErrReaderLimit], or [*PINError] where the PIN is blocked. The signature is given as the card
-// made it; [Card.Signer] gives a key that checks it as well. One of a length
-// that no RSA key of 1,024 bits or more makes is an [*UnsupportedError] and not
-// given: the key is of another kind, as those of [Card.Signer] are refused, and
-// has signed something else than the digest.
+// Sign returns a [*StepError] that wraps
+//
+//   - an [*UnsupportedError] for other opts, SHA-1 and MD5 included, and if the
+//     card does not do PSS.
+//   - a [*PINRequiredError] if the PIN is not verified.
+//   - a [*PINError] if the PIN is blocked.
+//   - [ErrReaderLimit] if the reader cannot carry the signature.
+//   - an [*UnsupportedError] if the signature has a length that no RSA key of
+//     1,024 bits or more produces. The key is of another type then, and did not
+//     sign the digest.
 func (c *Card) Sign(ctx context.Context, slot Slot, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	signature, err := c.sign(ctx, slot, digest, opts)
 	// Sizes of RSA keys go by 64 bits. ECDSA has 96 bytes with P-384, 132 with

@@ -11,16 +11,17 @@ import (
 	"github.com/mynakit/mynakit/internal/secret"
 )
 
-// ErrCardChanged means that the card at hand is not the one that it was, or
-// that it was lifted and put back in between: an application that was selected
-// is so no longer, as after a loss of power. What was read or signed meanwhile
-// is not to be used. It comes out of [Tap], and within one out of any method of
-// a Card that has to select another application.
+// ErrCardChanged is returned when the card is not the same any more, or was
+// lifted and put back: an application that was selected no longer is, as after a
+// loss of power. Do not use what was read or signed meanwhile. [Tap] returns it,
+// and so does any method of a Card within a Tap that has to select another
+// application. [Card.Tries] and [Card.Verify] return it for a count that the PIN
+// cannot have.
 var ErrCardChanged = errors.New("jpki: not the same card any more")
 
-// An Identity tells a card from other cards without a PIN. Identities can be
-// compared with == and be keys of a map. It prints as [redacted]; keep it for
-// as long as the card lies there and store a [Pseudonym] otherwise.
+// An Identity distinguishes a card from other cards without a PIN. Identities
+// are comparable with == and can be map keys, within one process. An Identity
+// prints as [redacted]. To store something, use a [Pseudonym].
 type Identity struct {
 	hidden
 	value secret.String
@@ -35,15 +36,15 @@ const (
 	byToken                          // what the token says of itself
 )
 
-// Weak reports whether the identity tells kinds of cards apart and not cards:
-// a phone whose PIN is not verified shows its token information alone.
+// Weak reports whether the identity distinguishes only kinds of cards. A phone
+// whose PIN is not verified shows only its token information.
 func (i Identity) Weak() bool { return i.by == byToken }
 
-// Identity reads what tells this card from others: the serial number of the
-// certificate for user authentication, in one exchange. A card without that
-// certificate is told by its number in [CommonApp], a phone before its PIN by
-// the token information alone; see [Identity.Weak]. It selects [JPKIApp], and so
-// ends the state of PINs verified elsewhere.
+// Identity reads what distinguishes this card from others: the serial number of
+// the certificate for user authentication, in one exchange. For a card without
+// that certificate it reads the number in [CommonApp], and for a phone whose PIN
+// is not verified the token information; see [Identity.Weak]. It selects
+// [JPKIApp], which ends the verified state of PINs in other applications.
 //
 // The errors are those of [Card.Serial] and [Card.CommonData].
 func (c *Card) Identity(ctx context.Context) (Identity, error) {
@@ -100,8 +101,8 @@ func (c *Card) identityBy(ctx context.Context, by identifiedBy) (Identity, error
 	return Identity{value: masked, by: by}, nil
 }
 
-// A PINOrder says when the holder gives which PIN in a [Tap]. Make one with
-// [PINFirst] or [CardFirst]; the zero value asks for none.
+// A PINOrder is the order of PIN and card in a [Tap]. [PINFirst] and [CardFirst]
+// return one. The zero PINOrder represents a Tap without a PIN.
 type PINOrder struct {
 	given bool // not the zero value
 	kind  PINKind
@@ -110,60 +111,61 @@ type PINOrder struct {
 	opts  []VerifyOption
 }
 
-// PINFirst has the PIN before the card, as iPhones do: whether it is right
-// turns out when the card is there. The caller keeps pin and clears it, so that
-// a tap that failed can be tried again without typing.
+// PINFirst returns the order in which the holder types the PIN before presenting
+// the card, as on iPhones. The caller keeps pin and clears it, so that a failed
+// tap can be repeated without typing.
 func PINFirst(pin PIN, opts ...VerifyOption) PINOrder {
 	return PINOrder{given: true, kind: pin.Kind(), pin: pin, opts: opts}
 }
 
-// CardFirst has the card before the PIN, as Android phones do: the card has to
-// stay while the holder types. ask is called once, with the number of tries
-// that are left; not at all where the PIN is blocked, or where one try is left
-// and [AllowLastTry] is not given. The PIN that it gives is cleared after use.
+// CardFirst returns the order in which the holder presents the card first and
+// types the PIN while it stays there, as on Android phones. Tap calls ask once,
+// with the number of tries left. It does not call ask if the PIN is blocked, or
+// if one try is left and [AllowLastTry] is not given. Tap clears the PIN that ask
+// returns.
 func CardFirst(kind PINKind, ask func(ctx context.Context, left int) (PIN, error), opts ...VerifyOption) PINOrder {
 	return PINOrder{given: true, kind: kind, ask: ask, opts: opts}
 }
 
-// Tap waits for a card, has run work with it, and makes sure that the card at
-// the end is the one of the beginning:
+// Tap waits for a card, verifies a PIN, calls run, and checks that the card at
+// the end is the card of the beginning:
 //
-//   - wait gives the card when it is there. With apdu/pcsc that is WaitCard and
-//     Open. What it gives is closed at the end, if it has a Close method,
-//     whatever happened: with apdu/pcsc this takes the power away, so that no
-//     PIN stays verified.
-//   - The card is opened and its [Identity] read.
-//   - order says whether the PIN comes before or now. Before a PIN that was
-//     asked for is sent, the identity is read again: a card that took the place
-//     of the first while somebody typed does not lose a try.
-//   - run works with the card. Its error is the error of Tap as it stands.
-//   - The identity is read once more. Where it is not that of the beginning,
-//     the error is [ErrCardChanged].
+//   - wait returns the card when it is there. Tap closes it at the end if it has
+//     a Close method. With apdu/pcsc this ends the verified state of PINs.
+//   - Tap opens the card and reads its [Identity].
+//   - order determines whether the PIN was typed before or is asked for now. If
+//     it is asked for, Tap reads the identity again before it sends the PIN. A
+//     card that took the place of the first one does not lose a try.
+//   - run works with the card.
+//   - Tap reads the identity once more. If it is not that of the beginning, the
+//     error is [ErrCardChanged].
 //
-// A card that is lifted loses its power, and with that has no application
-// selected when it is back, which the next SELECT would hide. So from the first
-// Identity to the end, whatever has to select another application first reads a
-// byte or so in the one before, one exchange more and without a PIN. Where that
-// is not selected any more the error is [ErrCardChanged], even if the reader has
-// told nothing and the card at the end is the right one.
+// # Removal
 //
-// What cannot be told is a card that leaves after that exchange and is back, it
-// or another, before the SELECT that follows at once; and that twice, where
-// another card was read in between. A reader that reports removal, as PC/SC
-// does, tells that too.
+// A card that is lifted loses its power and then has no application selected,
+// which the next SELECT would hide. Within a Tap, each method that has to select
+// another application therefore reads a byte in the previous one first. This
+// takes one more exchange and no PIN. If the previous one is not selected any
+// more, the error is [ErrCardChanged], even if the card is the right one.
 //
-// Other programs are kept away from before the PIN is sent to the end, for 4.5
-// seconds at most, if the transport has transactions; see [Card.Transaction].
-// If another program resets the card before that, nothing has been done yet:
-// Tap begins anew, up to three times, if the transport is an
-// [apdu.Reconnector], and does not ask for the PIN again. A reset after it is
-// [apdu.ErrCardReset]; everything that was verified is gone.
+// This does not detect a card that leaves after that read and is back before the
+// SELECT. A reader that reports removal, as PC/SC does, detects that too.
 //
-// Do what cannot be undone after Tap has returned nil, not within run. A card
-// that was lifted is [apdu.ErrCardRemoved] in a [*StepError] that names the step;
-// the errors are those of [Open], [Card.Identity], [Card.Tries] and
-// [Card.Verify], those of wait and ask in the steps "wait for card" and "ask
-// for ... PIN", and the error of run.
+// # Other programs
+//
+// If the transport has transactions, other programs are kept away from the card
+// from before the PIN is sent until the end, for at most 4.5 seconds; see
+// [Card.Transaction]. If another program resets the card before that, nothing
+// has been done yet. Tap then begins anew, up to three times, if the transport is
+// an [apdu.Reconnector]. It does not ask for the PIN again. A later reset is
+// [apdu.ErrCardReset], and no PIN is verified any more.
+//
+// # Errors
+//
+// Do what cannot be undone after Tap has returned nil, not within run. The errors
+// are those of [Open], [Card.Identity], [Card.Tries] and [Card.Verify], and the
+// error of run as it is. Errors of wait and ask are wrapped in a [*StepError]
+// with the steps "wait for card" and "ask for ... PIN".
 func Tap(ctx context.Context, wait func(context.Context) (apdu.Transmitter, error), order PINOrder,
 	run func(context.Context, *Card) error, opts ...Option) error {
 	if err := order.check(); err != nil {
@@ -302,11 +304,10 @@ func (v *visit) ask(ctx context.Context, c *Card) (PIN, error) {
 	return v.asked, nil
 }
 
-// stillSelected returns sure that the card has had power since the last SELECT:
-// by one exchange that fails where the application is not selected. What it
-// asks for is free on every card that is known, and spends no try. A SELECT
-// that was refused leaves the application from before it: a successful one is
-// what sets another (ISO/IEC 7816-4:1995 section 6.11.1, and so Java Card).
+// stillSelected checks that the card has had power since the last SELECT, by one
+// exchange that fails if the application is not selected. What it asks for is
+// free on every known card and uses up no try. A SELECT that was refused leaves
+// the application as it was (ISO/IEC 7816-4:1995 section 6.11.1, and Java Card).
 func (c *Card) stillSelected(ctx context.Context) error {
 	f, cmd := tokenInfo, apdu.Command{INS: apdu.InsReadBinary, Ne: 1}
 	switch c.held {
@@ -338,7 +339,7 @@ func (c *Card) stillSelected(ctx context.Context) error {
 
 const stepSame = "check that the card is the same"
 
-// same returns sure that the card is the one that first identifies.
+// same checks that the card is the one that first identifies.
 func (c *Card) same(ctx context.Context, first Identity) error {
 	_, err := call(ctx, c, stepSame, func() (Identity, error) {
 		// By what it was identified by before: on a phone, run may have verified

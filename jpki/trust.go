@@ -17,26 +17,25 @@ import (
 	"github.com/mynakit/mynakit/internal/secret"
 )
 
-// Certificate policies (証明書ポリシー) of JPKI, dotted. They say for which use
-// and in which environment a certificate was issued.
+// Certificate policies (証明書ポリシー) of JPKI, dotted. A policy stands for the use
+// and the environment of a certificate.
 const (
 	PolicySign     = "1.2.392.200149.8.5.1.1.20" // digital signature
 	PolicyAuth     = "1.2.392.200149.8.5.1.3.30" // user authentication
 	PolicySignTest = "1.2.392.200149.8.5.1.0.20" // digital signature, J-LIS test environment
 )
 
-// Why a [Verifier] refuses a certificate; find them with [errors.Is]. None says
-// anything about the holder: the day on which a certificate ends, for instance,
-// is a birthday, and no error contains it.
+// Errors of a [Verifier]; find them with [errors.Is]. No error contains anything
+// about the holder. The last day of a certificate, for example, is a birthday.
 var (
-	// ErrIssuer means that none of the roots issued the certificate: another
-	// name, or the same name and another key.
+	// ErrIssuer is returned when none of the roots issued the certificate: the
+	// issuer has another name, or the same name and another key.
 	ErrIssuer = errors.New("jpki: certificate was not issued by any of the roots")
-	// ErrIssuerSignature means that the certificate names the key of a root and
-	// that this key did not sign it: forged, or garbled.
+	// ErrIssuerSignature is returned when the certificate names the key of a
+	// root, and that key did not sign it. It is forged or damaged.
 	ErrIssuerSignature = errors.New("jpki: signature of the issuer does not match the certificate")
-	// ErrIssuerValidity means that the root was not valid at the time, together
-	// with [ErrExpired] or [ErrNotYetValid].
+	// ErrIssuerValidity is returned when the root was not valid at the time. It
+	// comes with [ErrExpired] or [ErrNotYetValid].
 	ErrIssuerValidity = errors.New("jpki: certificate of the issuer")
 	// ErrExpired means that the time is after the end of the certificate.
 	ErrExpired = errors.New("jpki: certificate has expired")
@@ -51,34 +50,33 @@ var (
 	// a phone, whose certificates have policies of their own: see [WithPolicies].
 	// The text names the policies that it has.
 	ErrPolicy = errors.New("jpki: certificate was issued under another policy")
-	// ErrCA means that a CA stands where a holder should, or the other way
-	// round: basic constraints.
+	// ErrCA is returned when the certificate of a CA is given for that of a
+	// holder, or the other way round (basic constraints).
 	ErrCA = errors.New("jpki: basic constraints: CA and holder confused")
 	// ErrCriticalExtension means that the certificate has a critical extension
 	// that is not understood here.
 	ErrCriticalExtension = errors.New("jpki: certificate has an unknown critical extension")
-	// ErrAlgorithm means that the certificate is signed with an algorithm, or
-	// holds a key, that is too weak: a hash below SHA-256, RSA below 2,048
-	// bits, a curve below P-256.
+	// ErrAlgorithm is returned when the signature algorithm or the key of the
+	// certificate is too weak: a hash below SHA-256, RSA below 2,048 bits, a
+	// curve below P-256.
 	ErrAlgorithm = errors.New("jpki: certificate with a weak algorithm or key")
-	// ErrConstraint means that the root's own certificate forbids this
-	// certificate: name constraints, policy constraints.
+	// ErrConstraint is returned when the root forbids this certificate by name
+	// or policy constraints.
 	ErrConstraint = errors.New("jpki: certificate violates a constraint of its issuer")
 	// ErrRoot means that a certificate cannot be a root.
 	ErrRoot = errors.New("jpki: not a root certificate")
 )
 
-// A Verifier verifies certificates of JPKI against the roots that its maker
-// gave. It is safe for concurrent use.
+// A Verifier verifies certificates of JPKI against the roots given to
+// [NewVerifier]. It is safe for concurrent use.
 //
 // A certificate is verified if all of this holds (RFC 5280 section 6, for the
-// one length of path that JPKI has, and the published profile of its
-// certificates, プロファイル仕様書):
+// only path length in JPKI, and プロファイル仕様書, the published profile of its
+// certificates):
 //
-//   - One of the roots issued it. All generations of a CA bear one and the same
-//     name, so the root is found by key identifier, and its signature decides.
-//     Nothing that comes with the certificate helps: the CA certificate on a
-//     card is as good as whoever made the card.
+//   - One of the roots issued it. All generations of a CA have the same name, so
+//     the root is found by key identifier and its signature is checked. The CA
+//     certificate on a card plays no part: whoever makes a card can make one.
 //   - Both are valid at the time.
 //   - Its key usage allows what it is verified for: digitalSignature, for
 //     [Sign] also nonRepudiation, and no CA's use; an extended key usage, if
@@ -105,17 +103,17 @@ type verifierConfig struct {
 	Verifier
 }
 
-// WithRevocation has each certificate looked up in checker, last of all. A
-// certificate whose status cannot be told is then refused with
+// WithRevocation makes the Verifier look up each certificate in checker, after
+// all other checks. A certificate whose status is unknown is refused with
 // [ErrRevocationUnknown]. Without this option nothing is looked up.
 func WithRevocation(checker RevocationChecker) VerifierOption {
 	return func(c *verifierConfig) { c.revocation = checker }
 }
 
-// WithSoftFail accepts a certificate whose status cannot be told. Whoever can
-// keep the answer from arriving can then use a revoked certificate: say this
-// only where a customer must not be turned away, look at [VerifiedCertificate.Revocation],
-// and check again later. A context that has ended is an error all the same.
+// WithSoftFail accepts a certificate whose status is unknown. Anybody who can
+// block the answer can then use a revoked certificate. Use this option only if no
+// customer may be turned away, look at [VerifiedCertificate.Revocation], and check
+// again later. A context that has ended remains an error.
 func WithSoftFail() VerifierOption {
 	return func(c *verifierConfig) { c.softFail = true }
 }
@@ -144,26 +142,26 @@ func WithPolicies(slot Slot, oids ...string) VerifierOption {
 	return func(c *verifierConfig) { c.policies[slot] = oids }
 }
 
-// WithClock sets what time it is for [Verifier.Verify]. Without it, it is
-// [time.Now].
+// WithClock sets the clock of [Verifier.Verify] instead of [time.Now].
 func WithClock(now func() time.Time) VerifierOption {
 	return func(c *verifierConfig) { c.now = now }
 }
 
 // NewVerifier returns a verifier that trusts roots only.
 //
-// This package has no roots built in: whom to trust is the caller's decision,
-// and has to stay changeable without a new version of a library. J-LIS publishes
-// its own, with fingerprints to compare, for digital signature at
-// https://www.jpki.go.jp/ca/ca_rules3.html and for user authentication at
-// https://www.jpki.go.jp/ca/ca_rules4.html; [ParseRoots] reads the files. Give
-// every generation: 2015, 2019 and 2023 at the time of writing.
+// This package has no roots built in: whom to trust is the caller's decision and
+// must not depend on the version of a library. J-LIS publishes its roots with
+// fingerprints, for digital signature at https://www.jpki.go.jp/ca/ca_rules3.html
+// and for user authentication at https://www.jpki.go.jp/ca/ca_rules4.html.
+// [ParseRoots] reads the files. Give all generations: 2015, 2019 and 2023 at the
+// time of writing.
 //
-// The error is [ErrRoot] if there is no root, or if one is no certificate of a
-// CA that signed itself and may sign certificates; it holds [ErrCA],
-// [ErrKeyUsage], [ErrIssuerSignature], [ErrCriticalExtension] or [ErrAlgorithm]
-// and tells which by its place in roots. A policy that is not a dotted object
-// identifier is [ErrPolicy]. Whether a root is valid is asked when it is used.
+// NewVerifier fails with [ErrRoot] if there is no root, or if one is not the
+// certificate of a CA that signed itself and may sign certificates. The error
+// holds the root's place in roots, and [ErrCA], [ErrKeyUsage],
+// [ErrIssuerSignature], [ErrCriticalExtension] or [ErrAlgorithm]. It fails with
+// [ErrPolicy] if a policy is not a dotted object identifier. The validity of a
+// root is checked when it is used.
 func NewVerifier(roots []*x509.Certificate, options ...VerifierOption) (*Verifier, error) {
 	c := verifierConfig{
 		policies: map[Slot][]string{Auth: {PolicyAuth}, Sign: {PolicySign}},
@@ -192,9 +190,9 @@ func NewVerifier(roots []*x509.Certificate, options ...VerifierOption) (*Verifie
 	return &c.Verifier, nil
 }
 
-// ParseRoots reads certificates out of a file: DER, as J-LIS publishes it, or
-// any number of PEM blocks of type CERTIFICATE with other text between them.
-// The error is [ErrRoot] where there is none, or where one is malformed.
+// ParseRoots parses the certificates in a file: one in DER, as J-LIS publishes
+// it, or any number of PEM blocks of type CERTIFICATE with other text between
+// them. It fails with [ErrRoot] if there is no certificate or one is malformed.
 func ParseRoots(file []byte) ([]*x509.Certificate, error) {
 	if len(file) > 0 && file[0] == 0x30 {
 		cert, err := x509.ParseCertificate(file)
@@ -225,7 +223,7 @@ func ParseRoots(file []byte) ([]*x509.Certificate, error) {
 	return roots, nil
 }
 
-// checkRoot tells why root cannot be one, whatever the time.
+// checkRoot returns why root cannot be a root at any time, or nil.
 func checkRoot(root *x509.Certificate) error {
 	switch {
 	case root == nil || !whole(root.Raw):
@@ -254,8 +252,8 @@ type VerifiedCertificate struct {
 	Issuer *x509.Certificate // the root
 	At     time.Time         // the time at which both are valid
 
-	// Revocation says what is known about revocation: good, or less where
-	// there is no checker or the verifier was told to accept less.
+	// Revocation is what is known about revocation. It is RevocationGood unless
+	// there is no checker or the verifier has [WithSoftFail].
 	Revocation RevocationStatus
 	// RevocationErr is the reason for RevocationUnknown.
 	RevocationErr error
@@ -268,22 +266,22 @@ func (v *VerifiedCertificate) Certificate() *x509.Certificate { return v.cert.Re
 // the zero VerifiedCertificate.
 func (v *VerifiedCertificate) Serial() (Serial, error) { return SerialOf(v.Certificate()) }
 
-// Verify verifies that cert is, now, a certificate for user authentication
+// Verify verifies that cert is now a certificate for user authentication
 // ([Auth]) or for digital signature ([Sign]).
 //
-// It proves that the certificate is genuine, not that its holder is there: a
-// certificate is public. For that the card has to sign something new.
+// That proves that the certificate is genuine, not that its holder is present: a
+// certificate is public. To prove presence, have the card sign something new.
 //
-// The error is a [*StepError] with one of [ErrIssuer], [ErrIssuerSignature],
-// [ErrIssuerValidity], [ErrExpired], [ErrNotYetValid], [ErrKeyUsage],
-// [ErrPolicy], [ErrCA], [ErrCriticalExtension], [ErrAlgorithm],
-// [ErrConstraint], [ErrCertificate], with a [*RevokedError], with
-// [ErrRevocationUnknown], or for another slot with an [*UnsupportedError].
+// Verify returns a [*StepError]. It wraps an [*UnsupportedError] for another
+// slot, [ErrCertificate], [ErrIssuer], [ErrIssuerSignature], [ErrAlgorithm],
+// [ErrIssuerValidity], [ErrExpired], [ErrNotYetValid], [ErrCA], [ErrKeyUsage],
+// [ErrCriticalExtension], [ErrPolicy], [ErrConstraint], a [*RevokedError] or
+// [ErrRevocationUnknown].
 func (v *Verifier) Verify(ctx context.Context, cert *x509.Certificate, slot Slot) (*VerifiedCertificate, error) {
 	return v.VerifyAt(ctx, cert, slot, v.Now())
 }
 
-// Now returns the time by the verifier's clock: see [WithClock].
+// Now returns the time of the verifier's clock; see [WithClock].
 func (v *Verifier) Now() time.Time {
 	if v.now == nil {
 		return time.Now()
@@ -291,11 +289,10 @@ func (v *Verifier) Now() time.Time {
 	return v.now()
 }
 
-// VerifyAt is Verify for another moment than now, such as the time of a
-// signature that a timestamp proves. Revocation is asked as of now: a
-// certificate that was revoked since is refused, because only proof of the time
-// would make an earlier signature good. Whoever holds that proof can compare it
-// with [RevokedError.At].
+// VerifyAt is Verify for the time at, such as the time of a signature that a
+// timestamp proves. Revocation is checked as of now: a certificate that was
+// revoked since then is refused. If you have proof of the time, compare it with
+// [RevokedError.At].
 func (v *Verifier) VerifyAt(ctx context.Context, cert *x509.Certificate, slot Slot, at time.Time) (*VerifiedCertificate, error) {
 	verified, err := v.verify(ctx, cert, slot, at)
 	if err != nil {

@@ -8,13 +8,15 @@ import (
 	"github.com/mynakit/mynakit/apdu"
 )
 
-// Tries returns how many tries of a PIN are left, and 0 if it is blocked. It
-// spends none: the card takes a VERIFY without data as a question. One
-// exchange, and one to select the application of the PIN where that is not
-// selected.
+// Tries returns the number of tries left for a PIN, 0 if the PIN is blocked. It
+// does not use up a try: it sends VERIFY without data. It takes one exchange, and
+// another one to select the application of the PIN if that is not selected or
+// the transport has transactions (see [apdu.Transactor]). If the PIN is already
+// verified, Tries returns the full number.
 //
-// A card that answers 9000 has the PIN verified already; its counter is then
-// full.
+// Tries returns a [*StepError]. It wraps a [*FormatError] for an unknown kind, a
+// [*NoApplicationError], and [ErrCardChanged] if the card counts more tries than
+// the PIN has, because another application was selected meanwhile.
 func (c *Card) Tries(ctx context.Context, kind PINKind) (int, error) {
 	step := "count " + kind.String() + " tries"
 	rule, ok := kind.rule()
@@ -71,26 +73,31 @@ type VerifyOption func(*verification)
 
 type verification struct{ lastTry bool }
 
-// AllowLastTry lets [Card.Verify] spend the last remaining try. Ask the holder
-// before: a wrong PIN then is blocked, and the holder has to have it reset. Package
-// jpki/unlock tells where.
+// AllowLastTry allows [Card.Verify] to use up the last try. Ask the holder
+// first: a wrong PIN is then blocked until it is reset. Package jpki/unlock tells
+// where.
 func AllowLastTry() VerifyOption { return func(v *verification) { v.lastTry = true } }
 
-// Verify presents a PIN to the card: two exchanges, the counter and VERIFY.
-// After it the card gives what the PIN protects, until it loses power or
-// another application is selected. Verify selects the application of the PIN
-// itself, and so does every other method; see [PINKind.Application].
+// Verify sends a PIN to the card. It takes two exchanges, the counter and VERIFY.
+// What the PIN protects can then be read or used until the card loses power or
+// another application is selected. Verify selects the application of the PIN,
+// which takes another exchange if it is not selected.
 //
-// VERIFY is sent at most once. The error is a [*StepError] that holds
+// If the transport has transactions (see [apdu.Transactor]), SELECT, counter and
+// VERIFY are one transaction, so another program cannot select another
+// application in between. [Card.Transaction] includes what the PIN is for.
 //
-//   - [*FormatError] for the zero or a cleared PIN: nothing was sent.
-//   - [*LastTryError] where one try is left and [AllowLastTry] is not given:
+// VERIFY is sent at most once. Verify returns a [*StepError] that wraps
+//
+//   - a [*FormatError] for the zero or a cleared PIN. Nothing was sent.
+//   - [ErrCardChanged] as from [Card.Tries]. VERIFY was not sent.
+//   - a [*PINError] if the PIN is blocked. VERIFY was not sent.
+//   - a [*LastTryError] if one try is left and [AllowLastTry] is not given.
 //     VERIFY was not sent.
-//   - [*PINError] where the PIN is wrong, or is blocked already.
-//   - [ErrOutcomeUnknown] where it cannot be known whether a try was spent,
-//     beside the cause. The next Verify reads the counter first, as each
-//     does.
-//   - anything else: VERIFY was not sent.
+//   - a [*PINError] if the PIN is wrong.
+//   - [ErrOutcomeUnknown] and the cause if it is unknown whether a try was used
+//     up. The next Verify reads the counter first.
+//   - another error. VERIFY was not sent.
 func (c *Card) Verify(ctx context.Context, pin PIN, opts ...VerifyOption) error {
 	step := "verify " + pin.Kind().String()
 	rule, ok := pin.Kind().rule()
@@ -109,8 +116,8 @@ func (c *Card) Verify(ctx context.Context, pin PIN, opts ...VerifyOption) error 
 	return c.verifyCurrent(ctx, pin, rule, opts)
 }
 
-// verifyCurrent reads the counter and presents the PIN, where the counter and
-// the options allow it.
+// verifyCurrent reads the counter and presents the PIN, if the counter and the
+// options allow it.
 func (c *Card) verifyCurrent(ctx context.Context, pin PIN, rule pinRule, opts []VerifyOption) error {
 	var v verification
 	for _, opt := range opts {
