@@ -18,7 +18,8 @@ const maxCertificate = 8 << 10
 // number, and a number of 20 bytes with a leading zero.
 const serialPrefix = 4 + 4 + 5 + 2 + 1 + MaxSerial
 
-// A Slot names a certificate of the card and, for [Auth] and [Sign], its key.
+// A Slot is the place of a certificate on the card and, for [Auth] and [Sign], of
+// its key.
 type Slot uint8
 
 // The slots of the JPKI application.
@@ -58,21 +59,20 @@ func (s Slot) String() string {
 	return fmt.Sprintf("Slot(%d)", uint8(s))
 }
 
-// PIN returns which PIN opens the slot's key, and its certificate where that is
-// protected, and 0 for a Slot that is none of the constants.
+// PIN returns the PIN for the slot's key, and for its certificate if the card
+// protects that. It returns 0 for an unknown Slot.
 func (s Slot) PIN() PINKind {
 	i, _ := s.info()
 	return i.pin
 }
 
-// Certificate reads a certificate, in one exchange for each 256 bytes of it.
+// Certificate reads a certificate. It takes one exchange for each 256 bytes. The
+// certificate is not verified; see [Verifier]. The certificate for digital
+// signature contains name and address of its holder: do not log it.
 //
-// It is not verified: see the package comment. The certificate for digital
-// signature names its holder; do not log it.
-//
-// The error is a [*StepError] that holds [*PINRequiredError] where the card
-// protects the certificate and the PIN is not verified, [ErrNoCertificate]
-// where it has none, and [ErrCertificate] where what came is none.
+// Certificate returns a [*StepError]. It wraps [ErrNoCertificate] if the card does
+// not have the certificate, a [*PINRequiredError] if the card protects it and the
+// PIN is not verified, and [ErrCertificate] if it is malformed.
 func (c *Card) Certificate(ctx context.Context, slot Slot) (*x509.Certificate, error) {
 	cert, err := fromSlot(ctx, c, slot, c.certificate)
 	if err != nil {
@@ -81,11 +81,11 @@ func (c *Card) Certificate(ctx context.Context, slot Slot) (*x509.Certificate, e
 	return cert, nil
 }
 
-// Serial reads the serial number of a certificate, in one exchange, out of the
-// first 36 bytes of its file. The errors are those of [Card.Certificate].
+// Serial reads the serial number of a certificate from the first 36 bytes of its
+// file. It takes one exchange. The errors are those of [Card.Certificate].
 //
-// What comes is what the card says. A program that grants something on the
-// strength of it reads the certificate too, verifies it, and has the card sign
+// The number is not verified, and a copy of the card has it as well. A program
+// that grants something reads the certificate, verifies it, and has the card sign
 // a challenge.
 func (c *Card) Serial(ctx context.Context, slot Slot) (Serial, error) {
 	serial, err := fromSlot(ctx, c, slot, c.serial)
@@ -95,9 +95,9 @@ func (c *Card) Serial(ctx context.Context, slot Slot) (Serial, error) {
 	return serial, nil
 }
 
-// HasCertificate asks the card whether it holds the certificate of [Auth] or
-// [Sign], without a PIN and in one exchange. A child's card has no Sign. For
-// other slots the [*StepError] holds an [*UnsupportedError].
+// HasCertificate reports whether the card holds the certificate of [Auth] or
+// [Sign]. It takes one exchange and no PIN. A child's card has no Sign. For other
+// slots the [*StepError] wraps an [*UnsupportedError].
 func (c *Card) HasCertificate(ctx context.Context, slot Slot) (bool, error) {
 	has, err := fromSlot(ctx, c, slot, c.available)
 	if err != nil {
@@ -173,8 +173,8 @@ func whole(b []byte) bool {
 	return err == nil && len(b) == 0
 }
 
-// certificateSize tells the size of the certificate that starts with b, which
-// is the beginning of a file. The file itself is longer and filled up.
+// certificateSize returns the size of the certificate that starts with b, which
+// is the beginning of a file. The file is longer and filled up.
 func certificateSize(b []byte) (int, error) {
 	if len(b) > 0 && (b[0] == 0xFF || b[0] == 0x00) {
 		return 0, ErrNoCertificate // nothing but filler
@@ -194,14 +194,13 @@ func (c *Card) serial(ctx context.Context, slot slotInfo) (Serial, error) {
 	return parseSerial(b)
 }
 
-// parseSerial takes the serial number out of the first bytes of a certificate:
+// parseSerial returns the serial number from the first bytes of a certificate:
 //
 //	Certificate ::= SEQUENCE { TBSCertificate ::= SEQUENCE {
 //	    version [0] EXPLICIT INTEGER, serialNumber INTEGER, ...
 //
-// The lengths have to agree with each other, as far as the bytes go: one
-// exchange is no place for a checksum, and this is what there is to notice a
-// damaged reply by.
+// The lengths have to agree with each other, as far as the bytes go: that is the
+// only way to notice a damaged reply in one exchange.
 func parseSerial(b []byte) (Serial, error) {
 	size, err := certificateSize(b)
 	if err != nil {
@@ -256,7 +255,7 @@ func (c *Card) available(ctx context.Context, slot slotInfo) (bool, error) {
 }
 
 // SerialOf returns the serial number of a certificate. It fails with
-// [ErrSerial] where that is not a positive number of at most 20 bytes.
+// [ErrSerial] if that is not a positive number of at most 20 bytes.
 func SerialOf(cert *x509.Certificate) (Serial, error) {
 	if cert == nil || cert.SerialNumber == nil || cert.SerialNumber.Sign() <= 0 {
 		return Serial{}, ErrSerial

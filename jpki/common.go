@@ -9,9 +9,9 @@ import (
 
 const commonData = inCommon | 0x01
 
-// A CommonData is what the common application (共通カードAP) says of a card. It
-// prints as [redacted], for the number tells a card, and so a person, from every
-// other; the values come out of the methods only. The zero value has none.
+// A CommonData is the data of a card in the common application (共通カードAP). The
+// number identifies a card, and so a person: CommonData prints as [redacted], and
+// only the methods return the values. The zero CommonData represents no data.
 type CommonData struct {
 	hidden
 	kept secret.Box[commonRecord]
@@ -39,18 +39,18 @@ func (d CommonData) ManufacturingNumber() string {
 // (全国地方公共団体コード), 5 digits without the check digit.
 func (d CommonData) Municipality() string { return d.kept.Reveal().municipality }
 
-// Expiry returns the last day of the card's validity. Certificates on it end by
-// themselves, often before.
+// Expiry returns the last day of the card's validity. Its certificates often
+// expire before.
 func (d CommonData) Expiry() Date { return d.kept.Reveal().expiry }
 
 // IsZero reports whether d is the zero value.
 func (d CommonData) IsZero() bool { return d.kept.IsZero() }
 
-// CommonData reads number, municipality and expiry of the card, without a PIN
-// and in one exchange. Nothing vouches for them.
+// CommonData reads number, municipality and expiry of the card. It takes one
+// exchange and no PIN. No signature covers them.
 //
-// The error is a [*StepError] that holds [*NoApplicationError] on a phone, or
-// [ErrCardData].
+// CommonData returns a [*StepError]. It wraps a [*NoApplicationError] on a phone,
+// and [ErrCardData] if the record is malformed.
 func (c *Card) CommonData(ctx context.Context) (CommonData, error) {
 	return call(ctx, c, "read common data", func() (CommonData, error) { return c.common(ctx) })
 }

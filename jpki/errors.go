@@ -6,45 +6,44 @@ import (
 	"strings"
 )
 
-// Errors that a [StepError] can hold; find them with [errors.Is].
+// Errors that a [StepError] can wrap; find them with [errors.Is].
 var (
-	// ErrNotJPKI means that the card has no JPKI application: some other card,
-	// or none that a reader should take.
+	// ErrNotJPKI is returned when the card has no JPKI application: it is not an
+	// Individual Number Card.
 	ErrNotJPKI = errors.New("jpki: not an Individual Number Card: no JPKI application")
-	// ErrNoCertificate means that the card does not hold this certificate. A
-	// child under 15 has none for digital signature.
+	// ErrNoCertificate is returned when the card does not have this certificate.
+	// The card of a child under 15 has none for digital signature.
 	ErrNoCertificate = errors.New("jpki: no such certificate on the card")
-	// ErrCertificate means that what the card gave is not a well-formed
-	// certificate: truncated, garbled, too long.
+	// ErrCertificate is returned when the card sent something that is not a
+	// well-formed certificate: it is cut short, damaged or too long.
 	ErrCertificate = errors.New("jpki: not a well-formed certificate")
-	// ErrCardData means that what the card gave is not a well-formed file or
-	// record of the application: truncated, garbled, too long.
+	// ErrCardData is returned when the card sent something that is not a
+	// well-formed file or record: it is cut short, damaged or too long.
 	ErrCardData = errors.New("jpki: not well-formed card data")
-	// ErrSignature means that a signature does not match the certificate: the
-	// reply was garbled, or the card lies.
+	// ErrSignature is returned when a signature does not match the certificate:
+	// the reply was damaged, or the card is a forgery.
 	ErrSignature = errors.New("jpki: signature does not match the certificate")
-	// ErrReply means that the card answered a command with something that the
-	// command cannot give.
+	// ErrReply is returned when the reply cannot be an answer to the command.
 	ErrReply = errors.New("jpki: reply does not fit the command")
 	// ErrReaderLimit is returned when the card signs and the reader cannot carry
 	// the 256 bytes of the signature in one reply. No setting helps: use another
 	// reader. Certificates and the rest are read in smaller pieces there.
 	ErrReaderLimit = errors.New("jpki: the reader cannot carry a signature of 256 bytes")
-	// ErrOutcomeUnknown means that VERIFY may or may not have reached the card:
-	// the link died, or the reply was not one that VERIFY has. A try may be
-	// spent. [Card.Tries] tells how many are left.
+	// ErrOutcomeUnknown is returned when it is unknown whether VERIFY reached the
+	// card: the connection broke, or the reply cannot be one to VERIFY. A try may
+	// have been used up. [Card.Tries] returns how many are left.
 	ErrOutcomeUnknown = errors.New("jpki: outcome of VERIFY unknown")
 )
 
-// A StepError names the step at which a call failed, such as "select
-// application", "read auth certificate", "count auth PIN tries", "verify auth
-// PIN" or "sign with auth key".
+// A StepError is returned when a call failed. Step is the step at which it failed,
+// such as "select application", "read auth certificate", "count auth PIN tries",
+// "verify auth PIN" or "sign with auth key".
 type StepError struct {
 	Step string
 	Err  error
 }
 
-// Error returns step and cause. It contains no secret.
+// Error returns the step and the cause. It contains no secret.
 func (e *StepError) Error() string {
 	return "jpki: " + e.Step + ": " + strings.TrimPrefix(e.Err.Error(), "jpki: ")
 }
@@ -52,14 +51,14 @@ func (e *StepError) Error() string {
 // Unwrap returns the cause.
 func (e *StepError) Unwrap() error { return e.Err }
 
-// A PINError means that a PIN is wrong or blocked.
+// A PINError is returned when a PIN is wrong or blocked.
 type PINError struct {
 	PIN     PINKind
 	Left    int  // tries that are left
-	Blocked bool // none is left: package jpki/unlock tells where the PIN can be reset
+	Blocked bool // no try is left; package jpki/unlock tells where to reset the PIN
 }
 
-// Error names the PIN and the tries left.
+// Error returns a text with the PIN's name and the tries left.
 func (e *PINError) Error() string {
 	if e.Blocked {
 		return fmt.Sprintf("jpki: %s blocked", e.PIN)
@@ -70,32 +69,32 @@ func (e *PINError) Error() string {
 	return fmt.Sprintf("jpki: wrong %s, %d tries left", e.PIN, e.Left)
 }
 
-// A LastTryError means that [Card.Verify] kept the last remaining try of a PIN.
-// VERIFY was not sent. See [AllowLastTry].
+// A LastTryError is returned when one try of a PIN is left and [AllowLastTry] was
+// not given. VERIFY was not sent.
 type LastTryError struct{ PIN PINKind }
 
-// Error names the PIN.
+// Error returns a text with the PIN's name.
 func (e *LastTryError) Error() string {
 	return fmt.Sprintf("jpki: one try of the %s left, not spent", e.PIN)
 }
 
-// A PINRequiredError means that the card wants a PIN verified first: the sign
-// PIN for the certificate for digital signature, either PIN for its key, on a
-// phone the auth PIN for the certificate for user authentication. Where more
-// than one PIN opens a file, it names the usual one. A PIN that was verified is
-// so no longer when another application has been selected since.
+// A PINRequiredError is returned when a PIN has to be verified first: the sign PIN
+// for the certificate for digital signature, the PIN of a key to sign with it, on
+// a phone the auth PIN for the certificate for user authentication. If several
+// PINs open a file, PIN is the usual one. Selecting another application ends the
+// verified state of a PIN.
 type PINRequiredError struct{ PIN PINKind }
 
-// Error names the PIN.
+// Error returns a text with the PIN's name.
 func (e *PINRequiredError) Error() string {
 	return fmt.Sprintf("jpki: %s has to be verified first", e.PIN)
 }
 
-// An UnsupportedError says what neither the card nor this package can do. It
-// is [errors.ErrUnsupported] to [errors.Is].
+// An UnsupportedError is returned for what the card or this package cannot do.
+// [errors.Is] finds [errors.ErrUnsupported] in it.
 type UnsupportedError struct{ What string }
 
-// Error says what is not supported.
+// Error returns a text with what is not supported.
 func (e *UnsupportedError) Error() string { return "jpki: not supported: " + e.What }
 
 // Is reports whether target is [errors.ErrUnsupported].

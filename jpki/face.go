@@ -17,11 +17,10 @@ const (
 )
 
 // A Face is the face of a card (券面): what is printed on it, as data and
-// pictures. It comes from [Card.Face], and verified from [Card.VerifiedFace].
+// pictures. [Card.Face] returns it as read, and [Card.VerifiedFace] verified.
 //
-// A Face prints as [redacted] through fmt, log/slog and encoding/json; the
-// values come out of the methods only, pictures in new memory. The zero value
-// has none.
+// A Face prints as [redacted]; only the methods return the values. Pictures are in
+// new memory. The zero Face represents no face.
 type Face struct {
 	hidden
 	kept secret.Box[face]
@@ -46,31 +45,32 @@ func (f Face) NamePicture() []byte { return bytes.Clone(f.kept.Reveal().name) }
 func (f Face) AddressPicture() []byte { return bytes.Clone(f.kept.Reveal().address) }
 
 // Photo returns the holder's photo as it is on the card: a greyscale JPEG 2000
-// file (JP2). Go's standard library does not decode it, and no decoder in Go is
-// known that does so rightly: one returns a wrong picture without an error, and
-// others fail. WebKit shows it, Chromium does not. The program
-// opj_decompress of OpenJPEG (Debian: libopenjp2-tools) turns it into PNG. Its
-// size in pixels and its wavelet are not known.
+// file (JP2). Its size in pixels and its wavelet are not published.
+//
+// Go's standard library does not decode it. Of the decoders in Go that were tried,
+// none decodes it correctly; one returns a wrong picture without an error. The
+// program opj_decompress of OpenJPEG (Debian: libopenjp2-tools) converts it to
+// PNG. WebKit shows it, and Chromium does not.
 func (f Face) Photo() []byte { return bytes.Clone(f.kept.Reveal().photo) }
 
 // UnsignedExpiry returns the last day of the card's validity. The card's
-// signature does not cover it, in a verified Face neither.
+// signature does not cover it, not even in a verified Face.
 func (f Face) UnsignedExpiry() Date { return f.kept.Reveal().expiry }
 
 // UnsignedSecurityCodePicture returns the printed security code, a PNG. The
-// card's signature does not cover it, in a verified Face neither.
+// card's signature does not cover it, not even in a verified Face.
 func (f Face) UnsignedSecurityCodePicture() []byte { return bytes.Clone(f.kept.Reveal().code) }
 
 // IsZero reports whether f is the zero value.
 func (f Face) IsZero() bool { return f.kept.IsZero() }
 
-// Face reads the face of the card, in one exchange for each 256 bytes; the
-// photo makes most of them. [VisualNumberA] or [VisualNumberB] has to be
-// verified before.
+// Face reads the face of the card. It takes one exchange for each 256 bytes, most
+// of them for the photo. Before the call, verify [VisualNumberA] or
+// [VisualNumberB]. The face is not verified; see [Card.VerifiedFace].
 //
-// It is what the card says; see [Card.VerifiedFace]. The error is a
-// [*StepError] that holds [*PINRequiredError], [*NoApplicationError] on a
-// phone, or [ErrCardData].
+// Face returns a [*StepError]. It wraps a [*NoApplicationError] on a phone, a
+// [*PINRequiredError] if no number is verified, and [ErrCardData] if the file is
+// malformed.
 func (c *Card) Face(ctx context.Context) (Face, error) {
 	return call(ctx, c, "read card face", func() (Face, error) {
 		f, _, err := c.readFace(ctx)
@@ -130,13 +130,14 @@ func join(objects ...part) (b []byte) {
 	return b
 }
 
-// AgeRecord reads the birth date out of the record that is made for proving an
-// age and holds nothing else of the holder's, in three exchanges.
-// [BirthDateKey] has to be verified before; no other key opens it.
+// AgeRecord reads the birth date from the record that is made for proving an age
+// and holds nothing else about the holder. It takes three exchanges. Before the
+// call, verify [BirthDateKey]; no other key opens the record. The date is not
+// verified; see [Card.VerifiedAgeRecord].
 //
-// It is what the card says; see [Card.VerifiedAgeRecord]. The error is a
-// [*StepError] that holds [*PINRequiredError], [*NoApplicationError] on a
-// phone, or [ErrCardData].
+// AgeRecord returns a [*StepError]. It wraps a [*NoApplicationError] on a phone, a
+// [*PINRequiredError] if the key is not verified, and [ErrCardData] if the file is
+// malformed.
 func (c *Card) AgeRecord(ctx context.Context) (Date, error) {
 	return call(ctx, c, "read age record", func() (Date, error) {
 		birth, _, _, err := c.readAge(ctx)
@@ -160,8 +161,8 @@ func (c *Card) readAge(ctx context.Context) (birth Date, signed, signature []byt
 	return birth, signed, p[2].value, err
 }
 
-// A Picture is a picture of a secret. It prints as [redacted]; the bytes come
-// out of [Picture.PNG] only. The zero value is none.
+// A Picture is a picture of personal data. It prints as [redacted]; only
+// [Picture.PNG] returns the bytes. The zero Picture represents no picture.
 type Picture struct {
 	hidden
 	png secret.Box[[]byte]
@@ -172,13 +173,13 @@ func (p Picture) PNG() []byte {
 	return bytes.Clone(p.png.Reveal())
 }
 
-// MyNumberPicture reads the printed My Number, a PNG, in one exchange for each
-// 256 bytes. [VisualNumberA] has to be verified before; VisualNumberB does not
-// open it.
+// MyNumberPicture reads the printed My Number, a PNG. It takes one exchange for
+// each 256 bytes. Before the call, verify [VisualNumberA]; VisualNumberB does not
+// open it. The picture is not verified; see [Card.VerifiedMyNumberPicture].
 //
-// It is what the card says; see [Card.VerifiedMyNumberPicture]. The error is a
-// [*StepError] that holds [*PINRequiredError], [*NoApplicationError] on a
-// phone, or [ErrCardData].
+// MyNumberPicture returns a [*StepError]. It wraps a [*NoApplicationError] on a
+// phone, a [*PINRequiredError] if the number is not verified, and [ErrCardData] if
+// the file is malformed.
 func (c *Card) MyNumberPicture(ctx context.Context) (Picture, error) {
 	return call(ctx, c, "read My Number picture", func() (Picture, error) {
 		p, _, _, err := c.readMyNumberPicture(ctx)
@@ -208,9 +209,9 @@ type VisualInfo struct {
 	Municipality string // code of the municipality that issued the card, 5 digits
 }
 
-// VisualInfo reads what the visual application says of itself, without a PIN
-// and in two exchanges. Nothing vouches for it. The error is a [*StepError]
-// that holds [*NoApplicationError] or [ErrCardData].
+// VisualInfo reads the description of the visual application. It takes two
+// exchanges and no PIN. No signature covers it. VisualInfo returns a [*StepError]
+// that wraps a [*NoApplicationError] or [ErrCardData].
 func (c *Card) VisualInfo(ctx context.Context) (VisualInfo, error) {
 	return call(ctx, c, "read visual information", func() (VisualInfo, error) {
 		b, err := c.readObject(ctx, visualInfo, 0xFF30)

@@ -13,12 +13,12 @@ import (
 	"github.com/mynakit/mynakit/internal/secret"
 )
 
-// ErrNoHolderData means that a certificate names no holder. Certificates for
-// user authentication never do.
+// ErrNoHolderData is returned when a certificate has no holder data. Those for
+// user authentication have none.
 var ErrNoHolderData = errors.New("jpki: certificate has no holder data")
 
-// A HolderField is one of the things that a certificate for digital signature
-// says about its holder.
+// A HolderField is a field of the holder data in a certificate for digital
+// signature.
 type HolderField uint8
 
 // The fields, in the order of their object identifiers 1.2.392.200149.8.5.5.1
@@ -52,14 +52,15 @@ func (f HolderField) String() string {
 	return fmt.Sprintf("HolderField(%d)", uint8(f))
 }
 
-// A HolderDataError says which field of the holder data is wrong, and how, and
-// nothing of what stands in it. Field is 0 where the whole is malformed.
+// A HolderDataError is returned when a field of the holder data is missing or
+// malformed. It does not contain the data. Field is 0 if the extension as a whole
+// is malformed.
 type HolderDataError struct {
 	Field  HolderField
 	Reason string // "missing", "twice", "malformed", "too long"
 }
 
-// Error names field and reason.
+// Error returns a text with the field and the reason.
 func (e *HolderDataError) Error() string {
 	if e.Field == 0 {
 		return "jpki: holder data " + e.Reason
@@ -67,10 +68,9 @@ func (e *HolderDataError) Error() string {
 	return "jpki: holder data: " + e.Field.String() + " " + e.Reason
 }
 
-// HolderData is what a certificate for digital signature says about its holder
-// (基本4情報: name, address, date of birth, sex), as of the day of issue. It
-// prints as [redacted] through fmt, log/slog and encoding/json. The zero value
-// is nobody.
+// HolderData is the data about the holder in a certificate for digital signature
+// (基本4情報: name, address, date of birth, sex), as of the day of issue. It prints
+// as [redacted]. The zero HolderData represents nobody.
 type HolderData struct {
 	hidden
 	kept secret.Box[holder]
@@ -84,10 +84,10 @@ type holder struct {
 	era                              Era
 }
 
-// IsZero reports whether h is the zero value, which is nobody.
+// IsZero reports whether h is the zero value.
 func (h HolderData) IsZero() bool { return h.kept.IsZero() }
 
-// Name returns the name (氏名), usually family name, U+3000, given name.
+// Name returns the name (氏名), usually the family name, U+3000 and the given name.
 func (h HolderData) Name() string { return h.kept.Reveal().name }
 
 // Address returns the address (住所).
@@ -96,41 +96,44 @@ func (h HolderData) Address() string { return h.kept.Reveal().address }
 // Sex returns the sex (性別).
 func (h HolderData) Sex() Sex { return h.kept.Reveal().sex }
 
-// Birth returns the date of birth (生年月日), in the Gregorian calendar. Where the
-// certificate has zeros for all of it, it is the zero Date.
+// Birth returns the date of birth (生年月日) in the Gregorian calendar, and the zero
+// Date if it is not known.
 func (h HolderData) Birth() Date { return h.kept.Reveal().birth }
 
-// BirthEra returns the era (元号) that stands with the date of birth, and 0 if
-// the certificate does not say.
+// BirthEra returns the era (元号) that is given with the date of birth, and 0 if
+// none is given.
 func (h HolderData) BirthEra() Era { return h.kept.Reveal().era }
 
-// NameSubstitutes tells for each character of Name whether it stands in for one
-// that the certificate could not hold (代替文字), such as a variant of a kanji.
-// A name to be printed in law needs the right one from elsewhere. It is empty
-// where the certificate does not say, and new memory.
+// NameSubstitutes returns for each character of Name whether it is a substitute
+// (代替文字) for a character outside the character set, such as a variant of a
+// kanji. A legal document needs the right character from another source. The
+// result is empty if the certificate does not contain the information. It is new
+// memory.
 func (h HolderData) NameSubstitutes() []bool {
 	return append([]bool(nil), h.kept.Reveal().nameSubstitutes...)
 }
 
-// AddressSubstitutes is to Address what NameSubstitutes is to Name.
+// AddressSubstitutes returns for each character of Address what NameSubstitutes
+// returns for Name.
 func (h HolderData) AddressSubstitutes() []bool {
 	return append([]bool(nil), h.kept.Reveal().addrSubstitutes...)
 }
 
-// HolderData returns what a certificate for digital signature says about its
-// holder. It is [HolderDataOf] the certificate, whose errors it has.
+// HolderData returns the holder data of a certificate for digital signature, as
+// [HolderDataOf] does.
 func (v *VerifiedCertificate) HolderData() (HolderData, error) { return HolderDataOf(v.Certificate()) }
 
-// HolderDataOf takes the holder data out of a certificate for digital
-// signature. It stands in the subject alternative name (RFC 5280 section
-// 4.2.1.6) as otherNames with the object identifiers 1.2.392.200149.8.5.5.1 to
-// .6, each a UTF8String (profile of the certificates, プロファイル仕様書). Their
-// order does not matter, and other names between them are passed over.
+// HolderDataOf returns the holder data of a certificate for digital signature. The
+// data are otherNames in the subject alternative name (RFC 5280 section 4.2.1.6)
+// with the object identifiers 1.2.392.200149.8.5.5.1 to .6, each a UTF8String
+// (プロファイル仕様書, the profile of the certificates). They may be in any order, and
+// other names are passed over. Name, sex, date of birth and address are required.
 //
-// Name, sex, date of birth and address have to be there. The error is
-// [ErrNoHolderData] where none of the six is, and a [*HolderDataError]
-// otherwise. Neither contains any of it. What comes is true only if the
-// certificate is: [VerifiedCertificate.HolderData].
+// The certificate is not verified; see [VerifiedCertificate.HolderData].
+//
+// HolderDataOf fails with a [*HolderDataError] if a field is malformed, with
+// [ErrNoHolderData] if none of the six fields is there, and with a
+// [*HolderDataError] if a required field is missing.
 func HolderDataOf(cert *x509.Certificate) (HolderData, error) {
 	if cert == nil {
 		return HolderData{}, ErrNoHolderData
@@ -199,8 +202,8 @@ func parseHolderData(der cryptobyte.String) (HolderData, error) {
 	return newHolderData(&values)
 }
 
-// holderField returns which field has the object identifier with the content
-// id, 1.2.392.200149.8.5.5.n; 0 if none has.
+// holderField returns the field whose object identifier has the content id,
+// 1.2.392.200149.8.5.5.n, and 0 if there is none.
 func holderField(id []byte) HolderField {
 	const arc = "\x2A\x83\x08\x8C\x9B\x55\x08\x05\x05"
 	if len(id) != len(arc)+1 || string(id[:len(arc)]) != arc || id[len(arc)] > holderFields {

@@ -32,9 +32,9 @@ type Key struct {
 // sends no PIN. Before the call, verify the PIN for the digital-signature
 // certificate; on a phone, for either certificate.
 //
-// Type and size of the key are those in the certificate. A key other than RSA
-// is an [*UnsupportedError]: cards with ECDSA are announced and none exists.
-// Other errors are those of [Card.Certificate].
+// Signer returns the errors of [Card.Certificate], and an [*UnsupportedError] for
+// another slot and for a key that is not RSA: cards with ECDSA are announced and
+// none exists.
 func (c *Card) Signer(ctx context.Context, slot Slot) (*Key, error) {
 	if info, ok := slot.info(); !ok || info.key == 0 {
 		return nil, &StepError{"find " + slot.String() + " key", &UnsupportedError{"a key in slot " + slot.String()}}
@@ -64,8 +64,8 @@ func (k *Key) WithContext(ctx context.Context) *Key {
 	return &bound
 }
 
-// Sign is [Key.SignContext] with the context of [Key.WithContext], or with
-// none. The card has its own randomness: rand is not used and may be nil.
+// Sign is [Key.SignContext] with the context of [Key.WithContext], or with the
+// background context. rand is not used and may be nil: the card has its own.
 func (k *Key) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	ctx := k.ctx
 	if ctx == nil {

@@ -9,7 +9,7 @@ import (
 // A Kind is what carries the JPKI application.
 type Kind uint8
 
-// The kinds of token, by the label that each gives itself.
+// The kinds of token, by their labels.
 const (
 	KindUnknown Kind = iota // a label that this package does not know
 	KindPlastic             // the card (マイナンバーカード), label JPKIAPICCTOKEN2
@@ -43,12 +43,12 @@ const (
 	paddingSet      = " \x00"
 )
 
-// Kind reads what the card calls itself, in one exchange and without a PIN. A
-// label that this package does not know is [KindUnknown] and no error: there
-// will be others, and certificates and keys work all the same.
+// Kind reads the label of the token. It takes one exchange and no PIN. For a label
+// that this package does not know it returns [KindUnknown] and no error:
+// certificates and keys work with new labels as well.
 //
-// Phones carry the JPKI application alone, and give the certificate for user
-// authentication only after the auth PIN.
+// Phones have only the JPKI application, and the certificate for user
+// authentication can be read only after the auth PIN was verified.
 func (c *Card) Kind(ctx context.Context) (Kind, error) {
 	kind, err := c.kind(ctx)
 	if err != nil {

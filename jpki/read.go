@@ -14,12 +14,10 @@ import (
 // the last offset is 7FFF.
 const maxFile = 0x7FFF + apdu.MaxShortNe
 
-// readObject reads the data object with this tag that f starts with, and gives
-// it whole, header included. What follows in the file is filler and not read
-// but for what the first reply brings. It costs one exchange for each 256 bytes
-// of the object.
-//
-// What is no such object, or ends beyond the file, is [ErrCardData].
+// readObject reads the data object with the tag want at the beginning of f, header
+// included. It does not read the filler behind it. It takes one exchange for each
+// 256 bytes of the object. It fails with [ErrCardData] if f begins with another
+// object, or with one that ends beyond the file.
 func (c *Card) readObject(ctx context.Context, f file, want tlv.Tag) ([]byte, error) {
 	b, err := c.readBinary(ctx, f, 0, apdu.MaxShortNe)
 	if err != nil {
@@ -88,7 +86,7 @@ func covered(content []byte, signature part, others ...part) ([]byte, error) {
 	return content[:signature.at], nil
 }
 
-// protected says which PIN a file wants verified, where err is a card's 6982.
+// protected adds the PIN that a file demands to err, if err is a card's 6982.
 func protected(err error, pin PINKind) error {
 	if statusIn(err, apdu.SecurityStatusNotSatisfied) {
 		return fmt.Errorf("%w: %w", &PINRequiredError{pin}, err)
@@ -111,9 +109,9 @@ func call[T any](ctx context.Context, c *Card, step string, f func() (T, error))
 }
 
 // readOn reads f, which is the current file, from where b ends up to want
-// bytes, and appends to b. It gives less only where the file ends earlier. A
-// reply shorter than asked for is taken as it is and the rest is asked for
-// again: some readers carry no more than 255 bytes.
+// bytes, and appends to b. It returns less only if the file ends earlier. After a
+// reply that is shorter than asked for it asks for the rest: some readers carry no
+// more than 255 bytes.
 func (c *Card) readOn(ctx context.Context, f file, buf []byte, want int) ([]byte, error) {
 	most := want/32 + 1 // a card that gives 32 bytes at a time gets through
 	for reads := 0; len(buf) < want; reads++ {

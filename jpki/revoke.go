@@ -8,31 +8,31 @@ import (
 	"time"
 )
 
-// A RevocationChecker tells whether a certificate was revoked (失効). Package
+// A RevocationChecker checks whether a certificate was revoked (失効). Package
 // revoke has two: one asks an OCSP responder, one reads lists (CRL).
 //
-// CheckRevocation is given a certificate and the certificate of its issuer,
-// after [Verifier] has verified both. It returns nil where the certificate is
-// known not to be revoked, now; a [*RevokedError] where it is; and any other
-// error where that cannot be told. "Unknown" is not nil.
+// [Verifier] calls CheckRevocation with a certificate and that of its issuer after
+// it has verified both. CheckRevocation returns nil if the certificate is known
+// not to be revoked now, a [*RevokedError] if it is revoked, and another error if
+// the status is unknown.
 type RevocationChecker interface {
 	CheckRevocation(ctx context.Context, cert, issuer *x509.Certificate) error
 }
 
-// ErrRevocationUnknown means that nobody could tell whether a certificate was
-// revoked: the responder did not answer, what it sent is stale or not its own,
-// or no list covers the certificate. The error holds the cause.
+// ErrRevocationUnknown is returned when the status of a certificate is unknown:
+// the responder did not answer, its answer is stale or not signed by it, or no
+// list covers the certificate. The error wraps the cause.
 var ErrRevocationUnknown = errors.New("jpki: not known whether the certificate was revoked")
 
-// A RevokedError means that a certificate was revoked, or suspended
-// ([ReasonHold]), and since when.
+// A RevokedError is returned for a certificate that was revoked or suspended
+// ([ReasonHold]).
 type RevokedError struct {
 	At     time.Time
 	Reason RevocationReason
 }
 
-// Error returns the reason. The moment is in the field: it tells something
-// about the holder.
+// Error returns a text with the reason. It does not contain the time, which is
+// personal data.
 func (e *RevokedError) Error() string {
 	return "jpki: certificate was revoked: " + e.Reason.String()
 }
@@ -40,9 +40,9 @@ func (e *RevokedError) Error() string {
 // A RevocationReason is a CRLReason, RFC 5280 section 5.3.1.
 type RevocationReason int
 
-// The reasons that a certificate of a person can have. Moving house or changing
-// name ends a certificate for digital signature: [ReasonAffiliationChanged] or
-// [ReasonSuperseded] are everyday answers.
+// The reasons for certificates of persons. A change of address or name ends a
+// certificate for digital signature, so [ReasonAffiliationChanged] and
+// [ReasonSuperseded] are common.
 const (
 	ReasonUnspecified          RevocationReason = 0
 	ReasonKeyCompromise        RevocationReason = 1
@@ -77,11 +77,11 @@ func (r RevocationReason) String() string {
 	return fmt.Sprintf("RevocationReason(%d)", int(r))
 }
 
-// A RevocationStatus is what a [VerifiedCertificate] says about revocation.
+// A RevocationStatus is what is known about the revocation of a
+// [VerifiedCertificate].
 type RevocationStatus uint8
 
-// The values of [RevocationStatus]. There is none for a revoked certificate:
-// that is never verified.
+// The values of [RevocationStatus]. A revoked certificate is never verified.
 const (
 	RevocationNotChecked RevocationStatus = iota // the verifier has no checker
 	RevocationGood                               // known not to be revoked
@@ -101,8 +101,8 @@ func (s RevocationStatus) String() string {
 	return fmt.Sprintf("RevocationStatus(%d)", uint8(s))
 }
 
-// checkRevocation asks the checker, if there is one. The second result is why
-// the status is RevocationUnknown.
+// checkRevocation calls the checker, if there is one. The second result is the
+// reason for RevocationUnknown.
 func (v *Verifier) checkRevocation(ctx context.Context, cert, issuer *x509.Certificate) (RevocationStatus, error, error) {
 	if v.revocation == nil {
 		return RevocationNotChecked, nil, nil

@@ -16,26 +16,26 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Why a message is refused before its signer's certificate is looked at; find
-// them with [errors.Is].
+// Errors of [Verify] and [VerifyDetached] about the message; find them with
+// [errors.Is].
 var (
-	// ErrMessage means that the message is malformed.
+	// ErrMessage is returned when the message is malformed.
 	ErrMessage = errors.New("cms: malformed message")
-	// ErrNotAccepted means that the message is of a kind that is not accepted
-	// here: see the package comment.
+	// ErrNotAccepted is returned for a kind of message that is not accepted; see
+	// the package comment.
 	ErrNotAccepted = errors.New("cms: message is not accepted")
-	// ErrContent means that a message contains its content where it should
-	// stand beside it, or the other way round.
+	// ErrContent is returned when Verify gets a message without its content, or
+	// VerifyDetached one that contains it.
 	ErrContent = errors.New("cms: content is not where it was expected")
-	// ErrSigner means that the message does not contain the certificate of its
-	// signer.
+	// ErrSigner is returned when the message does not contain the certificate of
+	// its signer.
 	ErrSigner = errors.New("cms: certificate of the signer is missing")
-	// ErrSignature means that the content was changed, or that the signature
-	// was not made with the key of the signer's certificate.
+	// ErrSignature is returned when the content was changed, or the signature was
+	// not made with the key of the signer's certificate.
 	ErrSignature = errors.New("cms: signature does not match content and certificate")
-	// ErrSigningTime means that the message does not tell when it was signed
-	// although [AtSigningTime] asks for it, or tells a time in the future or
-	// outside of the life of the certificate.
+	// ErrSigningTime is returned when the message states a signing time in the
+	// future or outside the validity of the certificate, or states none and
+	// [AtSigningTime] was given.
 	ErrSigningTime = errors.New("cms: signing time missing or impossible")
 )
 
@@ -331,7 +331,7 @@ func parseTime(s cryptobyte.String) (t time.Time, ok bool) {
 }
 
 // parseSigningCertificate reads the one value of a signing-certificate attribute
-// and gives a function that knows the certificate:
+// and returns a function that recognises the certificate:
 //
 //	SigningCertificateV2 ::= SEQUENCE { certs SEQUENCE OF ESSCertIDv2, ... }
 //	ESSCertIDv2 ::= SEQUENCE { hashAlgorithm DEFAULT SHA-256,

@@ -12,17 +12,15 @@ import (
 	"github.com/mynakit/mynakit/jpki"
 )
 
-// Sign returns a message that contains content, signed with key: a SignedData
-// in DER. The PIN of the key has to be verified before.
-//
-// The error is that of [jpki.Card.Sign], a [*jpki.StepError]. Content is copied
-// and held in memory.
+// Sign returns a message that contains content, signed with key: a SignedData in
+// DER. Before the call, verify the PIN of the key. Sign copies content. The errors
+// are those of [jpki.Key.SignContext].
 func Sign(ctx context.Context, key *jpki.Key, content []byte) ([]byte, error) {
 	return sign(ctx, key, content, false)
 }
 
-// SignDetached is Sign for a message that does not contain content. Whoever
-// verifies needs both.
+// SignDetached is [Sign] for a message that does not contain content. Both are
+// needed to verify it.
 func SignDetached(ctx context.Context, key *jpki.Key, content []byte) ([]byte, error) {
 	return sign(ctx, key, content, true)
 }

@@ -20,23 +20,22 @@ type Message struct {
 	hidden
 	content secret.Box[[]byte]
 
-	// Signer is the certificate of who signed, verified.
+	// Signer is the verified certificate of the signer.
 	Signer *jpki.VerifiedCertificate
-	// SigningTime is when the signer says that it was signed, and the zero Time
-	// if the message does not say. Nothing proves it.
+	// SigningTime is the time that the signer states, and the zero Time if the
+	// message states none. It is not proven.
 	SigningTime time.Time
 }
 
 // A hidden struct shows as [redacted] wherever it is printed, logged or encoded.
 type hidden = secret.Hidden
 
-// Content returns what was signed. It returns nil for a message from
-// [VerifyDetached], whose caller has it. The result may share memory with the
-// message.
+// Content returns what was signed, and nil for a message from [VerifyDetached].
+// The result may share memory with the message.
 func (m *Message) Content() []byte { return m.content.Reveal() }
 
-// An Option says for which moment the certificate of a signer is verified. The
-// last one counts; without one it is now.
+// An Option sets the time at which the certificate of the signer has to be valid.
+// The last one counts. Without one it is now.
 type Option func(*options)
 
 type options struct {
@@ -44,24 +43,24 @@ type options struct {
 	signing bool
 }
 
-// At verifies the certificate as of t: when the message arrived, or what a
-// timestamp proves. See [jpki.Verifier.VerifyAt].
+// At verifies the certificate as of t: the time at which the message arrived, or
+// that of a timestamp. See [jpki.Verifier.VerifyAt].
 func At(t time.Time) Option { return func(o *options) { o.at, o.signing = t, false } }
 
-// AtSigningTime verifies the certificate as of the time that the signer claims.
-// Whoever holds the key of a certificate that has expired can claim any time
-// before its end. A message that claims none is [ErrSigningTime].
+// AtSigningTime verifies the certificate as of the time that the signer states. The
+// holder of the key of an expired certificate can state any earlier time. A message
+// that states no time is refused with [ErrSigningTime].
 func AtSigningTime() Option { return func(o *options) { o.at, o.signing = time.Time{}, true } }
 
-// Verify verifies a message that contains its content, DER or BER, and gives
-// both. verifier decides on the certificate of the signer, which has to be one
-// for digital signature ([jpki.Sign]) or for user authentication ([jpki.Auth]),
-// whichever slot says. Documents are signed with the first; the portal for
-// citizens (マイナポータル) is known to ask for the second.
+// Verify verifies a message in DER or BER that contains its content. verifier
+// verifies the certificate of the signer, which has to be one for slot:
+// [jpki.Sign] for digital signature, [jpki.Auth] for user authentication. Documents
+// are signed with the first. The portal for citizens (マイナポータル) asks for the
+// second.
 //
-// The error holds one of [ErrMessage], [ErrNotAccepted], [ErrContent],
-// [ErrSigner], [ErrSignature] and [ErrSigningTime], or is one of
-// [jpki.Verifier.Verify]. It contains nothing of message or certificate.
+// Verify fails with [ErrMessage], [ErrNotAccepted], [ErrContent],
+// [ErrSigningTime], [ErrSigner], [ErrSignature], or an error of
+// [jpki.Verifier.VerifyAt]. No error contains anything of message or certificate.
 func Verify(ctx context.Context, verifier *jpki.Verifier, slot jpki.Slot, message []byte, opts ...Option) (*Message, error) {
 	m, err := parse(message)
 	if err != nil {
@@ -73,7 +72,7 @@ func Verify(ctx context.Context, verifier *jpki.Verifier, slot jpki.Slot, messag
 	return m.verify(ctx, verifier, slot, opts)
 }
 
-// VerifyDetached is Verify for a message that stands beside its content.
+// VerifyDetached is [Verify] for a message that does not contain its content.
 func VerifyDetached(ctx context.Context, verifier *jpki.Verifier, slot jpki.Slot, message, content []byte, opts ...Option) (*Message, error) {
 	m, err := parse(message)
 	if err != nil {
@@ -118,9 +117,9 @@ func (m *message) verify(ctx context.Context, verifier *jpki.Verifier, slot jpki
 	return result, nil
 }
 
-// signedBy verifies digest and signature and gives the certificate whose key
-// made it. There is one candidate nearly always. Otherwise it is the one whose
-// key fits: who named them alike has proved nothing.
+// signedBy verifies digest and signature and returns the certificate whose key made
+// it. There is nearly always one candidate. Of several with the same name and
+// number, it is the one whose key fits.
 func (m *message) signedBy() (*x509.Certificate, error) {
 	reason := ErrSignature
 	for _, cert := range m.certificates {

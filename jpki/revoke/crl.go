@@ -26,44 +26,42 @@ const maxLists = 4096
 
 // Errors of [CRL.Add]; find them with [errors.Is].
 var (
-	// ErrList means that a list is malformed, is not signed by the issuer, or
+	// ErrList is returned when a list is malformed, is not signed by the issuer, or
 	// has an extension that is not understood.
 	ErrList = errors.New("revoke: not a certificate revocation list of this issuer")
-	// ErrPartialList means that a list does not say everything about the
-	// certificates that it covers, or speaks for another issuer: a delta list,
-	// an indirect one, one for some reasons only or for CA or attribute
-	// certificates only.
+	// ErrPartialList is returned when a list is incomplete or about another
+	// issuer: a delta list, an indirect list, or one for some reasons, CA
+	// certificates or attribute certificates only.
 	ErrPartialList = errors.New("revoke: delta, indirect or partial certificate revocation list")
-	// ErrStaleList means that a list is not valid now: from the future, past
-	// its nextUpdate, without one, or older than one that is here.
+	// ErrStaleList is returned when a list is not valid now: it is from the
+	// future, past its nextUpdate, has none, or is older than one that was added
+	// before.
 	ErrStaleList = errors.New("revoke: certificate revocation list is not current")
 )
 
-// CRL looks certificates up in revocation lists (失効リスト). It is a
-// [jpki.RevocationChecker] and safe for concurrent use while its fields are left
-// alone.
+// A CRL looks up certificates in revocation lists (失効リスト). It is a
+// [jpki.RevocationChecker]. It is safe for concurrent use if its fields are not
+// changed.
 //
-// A list is taken if the issuer of the certificate signed it itself, if it is
-// complete, and if it covers the certificate: lists of JPKI are split, one for
-// each municipality, and a list that names its distribution point (issuing
-// distribution point, RFC 5280 section 5.2.5) speaks only for certificates that
-// name the same one. It is kept in memory until it says that the next one is
-// due; a newer one takes its place, an older one never does.
+// A list is used if the issuer of the certificate signed it itself, it is complete,
+// and it covers the certificate. JPKI has one list for each municipality: a list
+// with a distribution point (issuing distribution point, RFC 5280 section 5.2.5)
+// covers only certificates with the same one. A list is kept in memory until its
+// nextUpdate, or until a newer one replaces it.
 //
-// Lists leave out certificates that have expired. That such a certificate, which
-// [jpki.Verifier.VerifyAt] can be asked about, is not in a list therefore says
-// nothing, unless the list is from before its end.
+// Lists do not contain expired certificates. For an expired certificate, which
+// [jpki.Verifier.VerifyAt] allows, only a list from before its end is used.
 //
-// A list is fetched when none that is here covers the certificate and there is a
-// Client. The zero value fetches nothing and looks into what [CRL.Add] gave it.
+// If no list covers the certificate and Client is set, a list is fetched. The zero
+// CRL fetches nothing and uses the lists of [CRL.Add].
 type CRL struct {
-	// Client fetches lists. If nil, there are only those from Add.
+	// Client fetches lists. If nil, only those of Add are used.
 	Client *http.Client
-	// URL is where the list is. If empty, it is an address for HTTP that the
-	// certificate names (CRL distribution points).
+	// URL is the address of the list. If empty, it is the first HTTP address in
+	// the certificate (CRL distribution points).
 	URL string
-	// MaxSize is the longest list that is taken, in bytes. If 0, it is 16 MiB.
-	// While it is read it takes several times as much memory.
+	// MaxSize is the greatest length of a list, in bytes. If 0, it is 16 MiB.
+	// Reading a list takes several times as much memory.
 	MaxSize int
 	// Timeout bounds one fetch. If 0, it is one minute.
 	Timeout time.Duration
@@ -106,9 +104,9 @@ func (l *list) sameScope(m *list) bool {
 	return l.issuer == m.issuer && slices.EqualFunc(l.points, m.points, bytes.Equal)
 }
 
-// CheckRevocation looks cert up, which issuer has issued: see
-// [jpki.RevocationChecker]. Of several calls that lack a list one fetches it and
-// the others wait.
+// CheckRevocation looks up cert, which issuer has issued, as
+// [jpki.RevocationChecker] describes. If several calls need the same list, one
+// fetches it and the others wait.
 func (c *CRL) CheckRevocation(ctx context.Context, cert, issuer *x509.Certificate) error {
 	points, err := distributionPoints(cert)
 	if err != nil {
@@ -192,8 +190,8 @@ func (c *CRL) fetch(ctx context.Context, url string) ([]byte, error) {
 	return fetch(c.Client, r, c.maxSize(), "")
 }
 
-// Add takes a list, DER, that issuer has signed, in place of an older one with
-// the same scope. issuer has to be trusted: a root. The error is [ErrList],
+// Add adds a list in DER that issuer has signed. It replaces an older one with the
+// same scope. issuer has to be a trusted root. Add fails with [ErrList],
 // [ErrPartialList] or [ErrStaleList].
 func (c *CRL) Add(der []byte, issuer *x509.Certificate) error {
 	if len(der) > c.maxSize() {
@@ -388,7 +386,7 @@ func parsePointName(der cryptobyte.String) (names [][]byte, err error) {
 var errMalformed = errors.New("malformed distribution point")
 
 // distributionPoints returns the names of the points at which the issuer itself
-// gives complete lists for the certificate:
+// publishes complete lists for the certificate:
 //
 //	CRLDistributionPoints ::= SEQUENCE OF SEQUENCE {
 //	    distributionPoint [0] DistributionPointName OPTIONAL,

@@ -1,33 +1,32 @@
-// Package revoke asks whether a certificate of JPKI was revoked (失効), for a
-// [jpki.Verifier]:
+// Package revoke checks whether a certificate of JPKI was revoked (失効). [OCSP]
+// and [CRL] are checkers for a [jpki.Verifier]:
 //
 //	checker := &revoke.OCSP{Client: client, URL: "http://ocsp.example"}
 //	verifier, err := jpki.NewVerifier(roots, jpki.WithRevocation(checker))
 //
 // # OCSP or lists
 //
-// [OCSP] asks a responder about one certificate (RFC 6960). It is right where a
-// customer stands at a counter: one short exchange, an answer as of now.
+// [OCSP] asks a responder about one certificate (RFC 6960). It suits a counter:
+// one short exchange, and an answer as of now.
 //
-// [CRL] reads lists of revoked certificates (RFC 5280 section 5), which it
-// fetches or is given, and keeps each until the next one is due. It is right
-// where many certificates are verified, where nobody may learn which, or where
-// there is no network.
+// [CRL] reads lists of revoked certificates (RFC 5280 section 5) and keeps each
+// until the next one is due. It suits programs that verify many certificates, that
+// must not disclose which ones, or that have no network.
 //
-// Both answers are J-LIS's. Under the law on these certificates (公的個人認証法) it
-// gives them only to who has registered with it, or to who works through
-// somebody who has (プラットフォーム事業者), and over lines of its own. The address
-// and the [http.Client], with its proxy and its certificate, are therefore the
-// caller's; addresses in a certificate are used where the caller gives none.
+// J-LIS provides both. By law (公的個人認証法) it answers only those who have
+// registered with it, or who use somebody who has (プラットフォーム事業者), over lines
+// of its own. The caller therefore sets the address and the [http.Client], with
+// its proxy and certificate. If no address is set, the one in the certificate is
+// used.
 //
-// # What counts as good
+// # Good status
 //
-// Only an answer that says good, or a list that covers the certificate and does
-// not contain it; signed by the certificate's own issuer or a responder that
-// this issuer authorised; and not stale. Everything else, silence included, is
-// [jpki.ErrRevocationUnknown]. A verifier turns that into a refusal unless it
-// was made with [jpki.WithSoftFail].
+// A certificate is good if an answer states so, or if a list covers it and does
+// not contain it. The answer or list has to be current and signed by the issuer of
+// the certificate or by a responder that this issuer authorised. Everything else,
+// a missing answer included, is [jpki.ErrRevocationUnknown]. A verifier then
+// refuses the certificate unless it has [jpki.WithSoftFail].
 //
-// Nothing that comes over the network can take more memory or time than the
-// fields of OCSP and CRL allow. No error contains the certificate's number.
+// The fields of OCSP and CRL bound the memory and the time that an answer can
+// take. No error contains the certificate's number.
 package revoke

@@ -17,7 +17,7 @@ import (
 // skew is how far clocks may be apart.
 const skew = 5 * time.Minute
 
-// unknown returns the error for everything that is no answer.
+// unknown returns the error for everything that is not an answer.
 func unknown(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", jpki.ErrRevocationUnknown, fmt.Errorf(format, args...))
 }

@@ -26,18 +26,18 @@ import (
 // have some 2,000.
 const maxResponse = 64 << 10
 
-// OCSP asks an OCSP responder. It is a [jpki.RevocationChecker], and safe for
-// concurrent use while its fields are left alone.
+// An OCSP asks an OCSP responder. It is a [jpki.RevocationChecker]. It is safe for
+// concurrent use if its fields are not changed.
 //
-// A response is taken if the issuer of the certificate signed it, or a
-// responder whose certificate that issuer signed and marked for OCSP (RFC 6960
-// section 4.2.2.2): any other certificate of that issuer could be a citizen's.
-// It has to be about this very certificate, by number and by the issuer's name
-// and key: generations of a CA share their name and may use a number twice. It
-// has to be of its time, and to bear the nonce of the request if it bears one.
-// If it contains certificates, the first is the responder's. That a certificate
-// which has expired is good is only believed from a responder that says it
-// remembers those.
+// A response has to be signed by the issuer of the certificate, or by a responder
+// whose certificate that issuer signed and marked for OCSP (RFC 6960 section
+// 4.2.2.2). Any other certificate of that issuer could be a citizen's. The response
+// has to be about the certificate, by its number and the name and key of its
+// issuer, since generations of a CA share a name and may use a number twice. It has
+// to be current, and its nonce, if it has one, has to be that of the request. If it
+// contains certificates, the first is the responder's. For an expired certificate,
+// "good" is accepted only from a responder that states that it keeps such
+// certificates (archive cutoff).
 type OCSP struct {
 	// Client sends the requests. It is required.
 	Client *http.Client
@@ -45,12 +45,12 @@ type OCSP struct {
 	// certificate names (authority information access).
 	URL string
 	// RequireNonce refuses a response without the nonce of the request (RFC
-	// 9654). Without it such a response is taken for as long as it says it
-	// holds, which lets a responder prepare its responses, and lets somebody on
-	// the way repeat one from before a revocation.
+	// 9654). Otherwise such a response is accepted for as long as it states. A
+	// responder can then prepare its responses, and an attacker on the network
+	// can repeat one from before a revocation.
 	RequireNonce bool
-	// MaxAge is how old the information in a response may be, at most. If 0, it
-	// is what the response says (nextUpdate), and a day where it says nothing.
+	// MaxAge is the greatest age of the information in a response. If 0, it is
+	// that of the response (nextUpdate), and one day if it states none.
 	MaxAge time.Duration
 	// Timeout bounds one exchange with the responder. If 0, it is 10 seconds.
 	Timeout time.Duration
@@ -60,9 +60,9 @@ type OCSP struct {
 
 var _ jpki.RevocationChecker = (*OCSP)(nil)
 
-// CheckRevocation asks about cert, which issuer has issued: see
-// [jpki.RevocationChecker]. It makes one request, by POST, so that the number of
-// the certificate is in nobody's log of addresses.
+// CheckRevocation asks about cert, which issuer has issued, as
+// [jpki.RevocationChecker] describes. It sends one request by POST, so no log of
+// addresses contains the number of the certificate.
 func (o *OCSP) CheckRevocation(ctx context.Context, cert, issuer *x509.Certificate) error {
 	ctx, cancel := within(ctx, o.Timeout, 10*time.Second)
 	defer cancel()
@@ -262,7 +262,7 @@ type certID struct {
 	serial            *big.Int
 }
 
-// parseResponseData takes what golang.org/x/crypto/ocsp does not give out of a
+// parseResponseData returns what golang.org/x/crypto/ocsp does not return of a
 // response whose form it has checked:
 //
 //	ResponseData ::= SEQUENCE { version [0] EXPLICIT OPTIONAL, responderID,
