@@ -1,6 +1,6 @@
-// Package dbtest is what the tests of several packages need of a database: one
-// of each engine, and one whose every call goes past a hook, so that any of
-// them can be made to fail. Only tests import it.
+// Package dbtest opens databases for the tests of several packages: [Open] opens
+// one for the length of a test, and a [Hooked] has a hook around each call of
+// the engine, so that any of them can be made to fail. Only tests import it.
 //
 //	db := dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir()))
 //
@@ -26,20 +26,21 @@ import (
 	_ "modernc.org/sqlite"             // the driver "sqlite"
 )
 
-// SQLite gives the data source name of the file t.db in dir, opened as the
-// documentation of this module tells programs to.
+// SQLite returns the data source name of the file t.db in dir, with the settings
+// that this module's documentation asks programs for.
 func SQLite(dir string) string {
 	return "file:" + filepath.ToSlash(filepath.Join(dir, "t.db")) +
 		"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)"
 }
 
-// FastSQLite is SQLite without its syncs, where no power cut is in question.
+// FastSQLite returns the name that SQLite returns, without syncs. It is for tests
+// in which no power cut is in question.
 func FastSQLite(dir string) string {
 	return strings.Replace(SQLite(dir), "synchronous(FULL)", "synchronous(OFF)", 1)
 }
 
-// ImpatientSQLite is SQLite without its five seconds of waiting for another
-// program, where a locked database is in question.
+// ImpatientSQLite returns the name that SQLite returns, without its five seconds
+// of waiting for another program. It is for tests of a locked database.
 func ImpatientSQLite(dir string) string {
 	return strings.Replace(SQLite(dir), "busy_timeout(5000)", "busy_timeout(1)", 1)
 }

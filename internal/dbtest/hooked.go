@@ -8,9 +8,9 @@ import (
 	"modernc.org/sqlite"
 )
 
-// Hooked is a database, to be opened with [sql.OpenDB], with a hook before and
-// after each call that goes to the engine, and before each row that comes from
-// it. An error of the hook's becomes the call's.
+// Hooked is a database, to be opened with [sql.OpenDB], that calls a hook before
+// and after each call to the engine, and before each row of a result. If the hook
+// returns an error, the call returns it.
 type Hooked struct {
 	Engine driver.Driver // nil means SQLite's
 	DSN    string
@@ -24,23 +24,23 @@ type Step struct {
 	// What is the SQL text of a statement, prepared or not, or one of "begin",
 	// "commit", "prepare" and "row".
 	What string
-	// After is false before the call, which an error then keeps from being
-	// made, and true after one that succeeded, whose answer an error takes the
-	// place of.
+	// After is false before the call, which is not made if the hook returns an
+	// error. It is true after a call that succeeded; the hook's error then takes
+	// the place of its result.
 	After bool
 }
 
-// Call says whether the step comes before something is asked of the engine.
+// Call reports whether the step comes before a call to the engine.
 func (s Step) Call() bool { return !s.After && s.What != "row" }
 
-// Set sets the hook; nil takes it away. One call of it runs at a time.
+// Set sets the hook, or removes it if hook is nil. One call of it runs at a time.
 func (h *Hooked) Set(hook func(Step) error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.hook = hook
 }
 
-// Driver is for package sql.
+// Driver returns the engine's driver. Package sql calls it.
 func (h *Hooked) Driver() driver.Driver {
 	if h.Engine == nil {
 		return &sqlite.Driver{}
@@ -48,7 +48,7 @@ func (h *Hooked) Driver() driver.Driver {
 	return h.Engine
 }
 
-// Connect is for package sql.
+// Connect opens a connection. Package sql calls it.
 func (h *Hooked) Connect(context.Context) (driver.Conn, error) {
 	c, err := h.Driver().Open(h.DSN)
 	if err != nil {
@@ -66,8 +66,8 @@ func (h *Hooked) step(s Step) error {
 	return h.hook(s)
 }
 
-// Around makes a call between two steps. It is for what goes around package
-// sql, on a [Conn].
+// Around makes a call between two steps. It is for calls on a [Conn] that package
+// sql does not know.
 func Around[T any](h *Hooked, what string, call func() (T, error)) (T, error) {
 	var none T
 	if err := h.step(Step{What: what}); err != nil {
@@ -80,23 +80,23 @@ func Around[T any](h *Hooked, what string, call func() (T, error)) (T, error) {
 	return v, err
 }
 
-// Conn is a connection, which [sql.Conn.Raw] gives. The engine's own is within.
+// Conn is the connection that [sql.Conn.Raw] passes on. It embeds the engine's.
 type Conn struct {
 	driver.Conn
 	h *Hooked
 }
 
-// ExecContext is for package sql.
+// ExecContext runs a statement. Package sql calls it.
 func (c *Conn) ExecContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Result, error) {
 	return Around(c.h, q, func() (driver.Result, error) { return c.Conn.(driver.ExecerContext).ExecContext(ctx, q, args) })
 }
 
-// QueryContext is for package sql.
+// QueryContext runs a query. Package sql calls it.
 func (c *Conn) QueryContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Rows, error) {
 	return c.h.rows(Around(c.h, q, func() (driver.Rows, error) { return c.Conn.(driver.QueryerContext).QueryContext(ctx, q, args) }))
 }
 
-// PrepareContext is for package sql.
+// PrepareContext prepares a statement. Package sql calls it.
 func (c *Conn) PrepareContext(ctx context.Context, q string) (driver.Stmt, error) {
 	s, err := Around(c.h, "prepare", func() (driver.Stmt, error) { return c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, q) })
 	if err != nil {
@@ -105,7 +105,7 @@ func (c *Conn) PrepareContext(ctx context.Context, q string) (driver.Stmt, error
 	return &stmt{s, c.h, q}, nil
 }
 
-// BeginTx is for package sql.
+// BeginTx begins a transaction. Package sql calls it.
 func (c *Conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	t, err := Around(c.h, "begin", func() (driver.Tx, error) { return c.Conn.(driver.ConnBeginTx).BeginTx(ctx, opts) })
 	if err != nil {

@@ -1,5 +1,6 @@
 // Package pgtest starts a real PostgreSQL server for a test, in a directory of
-// its own, and stops it again. Only tests import it.
+// its own, and stops it again. Tests call [Server.DSN] for each database and
+// [Server.Stop] at the end. Only tests import it.
 //
 //	var pg pgtest.Server
 //
@@ -55,10 +56,9 @@ type Server struct {
 
 var errAbsent = errors.New("PostgreSQL is not installed (Debian package: postgresql)")
 
-// DSN gives the connection string, in the key=value form that pgx and lib/pq
-// read, of a schema that no other call has been given. It is empty, and it is
-// the only one on the search path, so that a test may create in it what it
-// likes.
+// DSN returns the connection string of a new schema, in the key=value form that
+// pgx and lib/pq read. The schema is empty and the only one on the search path,
+// so that a test may create anything in it.
 func (s *Server) DSN(t testing.TB) string {
 	t.Helper()
 	s.mu.Lock()
@@ -88,8 +88,8 @@ func (s *Server) DSN(t testing.TB) string {
 	return fmt.Sprintf("host=%s user=postgres dbname=postgres search_path=%s sslmode=disable", s.dir, name)
 }
 
-// Crash ends the server as abruptly as a failing machine would. The data stays,
-// for [Server.Restart] to recover.
+// Crash ends the server as abruptly as a failing machine would. The data stay, and
+// [Server.Restart] recovers them.
 func (s *Server) Crash(t testing.TB) {
 	t.Helper()
 	s.mu.Lock()
@@ -209,7 +209,7 @@ func (s *Server) run() error {
 	return nil
 }
 
-// find gives the directory of the server's programs: the newest of Debian's,
+// find returns the directory of the server's programs: the newest of Debian's,
 // or the one on the path.
 func find() (string, error) {
 	dirs, _ := filepath.Glob("/usr/lib/postgresql/*/bin")

@@ -29,7 +29,7 @@ func dropRoot(cmd *exec.Cmd) {
 	cmd.SysProcAttr = attr
 }
 
-// credential gives the user to run as, or nil to stay the same.
+// credential returns the user to run as, or nil to stay the same.
 func credential() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -98,7 +99,9 @@ var guardSchema = Schema{Name: "transaction", Steps: [][]string{{
 
 const (
 	mark = `INSERT INTO {unfinished} (id, work, step, at, committed)
-		SELECT CAST(? AS TEXT), CAST(? AS TEXT), '', CAST(? AS BIGINT), 1 WHERE NOT EXISTS (SELECT 1 FROM {unfinished})`
+		SELECT CAST(? AS TEXT), CAST(? AS TEXT), '', CAST(? AS BIGINT), 1 WHERE NOT EXISTS (SELECT 1 FROM {unfinished}) RETURNING `
+	liteMark     = mark + "0"
+	pgMark       = mark + "txid_current()"
 	unmark       = "DELETE FROM {unfinished} WHERE id = ?"
 	totalChanges = "SELECT total_changes()"
 	// Who has a transaction's identifier can tell it from any other.
@@ -108,9 +111,18 @@ const (
 // own returns the queries of this package that are used often.
 func (d *DB) own() []string {
 	if d.base.dialect == SQLite {
-		return []string{takeLock, mark, unmark, totalChanges}
+		return []string{takeLock, liteMark, unmark, totalChanges}
 	}
-	return []string{mark, unmark, pgNow, pgWhose}
+	return []string{pgMark, unmark, pgNow, pgWhose}
+}
+
+// mark returns the statement that marks a transaction and returns its identifier
+// on PostgreSQL.
+func (q Queries) mark() string {
+	if q.base.dialect == SQLite {
+		return liteMark
+	}
+	return pgMark
 }
 
 // guard is what is known of a transaction that integrators' functions run in.
@@ -142,11 +154,11 @@ func (t *Tx) Guard(ctx context.Context, work string) error {
 		if losses := t.db.notNoted(); len(losses) > 0 {
 			return &UnresolvedError{Losses: losses}
 		}
-		n, err := t.Exec(ctx, mark, g.id, g.work, t.base.system().UnixMilli())
-		if err != nil {
+		err := t.QueryRow(ctx, t.mark(), g.id, g.work, t.base.system().UnixMilli()).Scan(&g.xid)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		if n == 0 {
+		if err != nil {
 			losses, err := listLosses(ctx, t.Queries)
 			if err != nil {
 				return err
@@ -160,12 +172,13 @@ func (t *Tx) Guard(ctx context.Context, work string) error {
 	if t.base.dialect == PostgreSQL {
 		// One savepoint for all calls: hundreds of them slow a backend. Somebody
 		// else's transaction, of which there may be many of us, has none.
+		var err error
 		if t.conn != nil {
-			if _, err := t.run.ExecContext(ctx, "SAVEPOINT "+g.savepoint); err != nil {
-				return err
-			}
+			_, err = t.run.ExecContext(ctx, "SAVEPOINT "+g.savepoint)
+		} else {
+			err = t.QueryRow(ctx, "SELECT txid_current()").Scan(&g.xid)
 		}
-		if err := t.QueryRow(ctx, "SELECT txid_current()").Scan(&g.xid); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -373,6 +386,13 @@ func (d *DB) Losses(ctx context.Context) ([]Loss, error) {
 		return err
 	})
 	return losses, err
+}
+
+// Losses returns the lost transactions that stand in the database as t sees it,
+// without t itself.
+func (t *Tx) Losses(ctx context.Context) ([]Loss, error) {
+	losses, err := listLosses(ctx, t.Queries)
+	return slices.DeleteFunc(losses, func(l Loss) bool { return l.ID == t.guard.id }), err
 }
 
 func listLosses(ctx context.Context, q Queries) ([]Loss, error) {

@@ -17,8 +17,8 @@ import (
 	"github.com/mynakit/mynakit/mergefile"
 )
 
-// ErrExport says that a file is not the export of a ledger, or is damaged, cut
-// short or changed.
+// ErrExport is returned by [Ledger.Import] for a file that is not the export of a
+// ledger, or is damaged, cut short or changed.
 var ErrExport = errors.New("ledger: not a whole and unchanged export of a ledger")
 
 // An export is lines of text, each ended by LF:
@@ -35,12 +35,12 @@ const (
 	exportLine = 1024 // longer than any line can be
 )
 
-// Export writes all that the ledger remembers, as of one moment, for a change
-// of machine or a second copy. It is bound to the ledger's key: [Ledger.Import]
-// refuses a copy that was changed. It does not tell who was given points.
+// Export writes all numbers of the ledger, as of one moment, for a change of
+// machine or a second copy. The export is bound to the ledger's key:
+// [Ledger.Import] refuses a copy that was changed. It contains no holder.
 //
 // Stop receiving here before the new machine starts, or a number may be merged
-// on both. The errors are w's and the driver's, wrapped.
+// on both. Export returns w's error or the driver's, wrapped.
 func (l *Ledger) Export(ctx context.Context, w io.Writer) error {
 	begun := false
 	err := l.db.Read(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
@@ -48,7 +48,7 @@ func (l *Ledger) Export(ctx context.Context, w io.Writer) error {
 			return errors.New("another writer was in the way") // w cannot be taken back
 		}
 		begun = true
-		mac := hmac.New(sha256.New, l.key.k().transfer)
+		mac := hmac.New(sha256.New, l.key.secrets.Reveal().transfer)
 		out := bufio.NewWriterSize(w, 1<<16)
 		e := &exporter{w: io.MultiWriter(out, mac)}
 		if err := e.all(ctx, tx, l.key); err != nil {
@@ -133,7 +133,7 @@ func (n number) appendLine(dst []byte) ([]byte, error) {
 // endLine is the last line up to the HMAC.
 func endLine(count int64) string { return "end " + strconv.FormatInt(count, 10) + " " }
 
-// ImportReport says what an import brought.
+// ImportReport is the outcome of [Ledger.Import].
 type ImportReport struct {
 	// Numbers is how many numbers the export holds, and New how many of them
 	// the ledger did not know.
@@ -258,7 +258,7 @@ func (m *importer) flush() error {
 	return nil
 }
 
-// readExport goes over an export. Nothing that it gives may be believed before
+// readExport goes over an export. Nothing that it passes on may be used before
 // it has returned nil.
 func readExport(ctx context.Context, r io.Reader, key Key, scope func(name string, forgotten int64) error, each func(number) error) error {
 	in := bufio.NewReaderSize(r, exportLine)
@@ -283,7 +283,7 @@ func readExport(ctx context.Context, r io.Reader, key Key, scope func(name strin
 	if string(check) != key.check()+"\n" {
 		return ErrOtherKey
 	}
-	mac := hmac.New(sha256.New, key.k().transfer)
+	mac := hmac.New(sha256.New, key.secrets.Reveal().transfer)
 	mac.Write(line)
 	var (
 		count, lines int64

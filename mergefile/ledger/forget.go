@@ -175,7 +175,7 @@ func (l *Ledger) WouldForget(ctx context.Context) ([]Closing, error) {
 	return out, nil
 }
 
-// edge gives a scope's oldest (ASC) or newest (DESC) number.
+// edge returns a scope's oldest (ASC) or newest (DESC) number.
 func edge(ctx context.Context, q sqldb.Queries, scope int64, order string) (t rowID, ok bool, err error) {
 	err = q.QueryRow(ctx, "SELECT at, sequence FROM {number} WHERE scope = ? ORDER BY at "+order+", sequence "+order+" LIMIT 1", scope).
 		Scan(&t.milli, &t.seq)
@@ -217,11 +217,11 @@ func scopeRows(ctx context.Context, q sqldb.Queries) ([]scopeRow, error) {
 	return out, rows.Err()
 }
 
-// ScopeInfo tells what a [Ledger] remembers of a scope.
+// ScopeInfo is what a [Ledger] holds of a scope.
 type ScopeInfo struct {
 	Name string
-	// Numbers is how many numbers are remembered; Oldest and Newest are zero if
-	// there is none.
+	// Numbers is how many numbers are held. Oldest and Newest are zero if there
+	// are no numbers.
 	Numbers        int64
 	Oldest, Newest mergefile.Transaction
 	// Forgotten is the instant before which numbers may have been forgotten and
@@ -229,9 +229,9 @@ type ScopeInfo struct {
 	Forgotten time.Time
 }
 
-// Scopes tells what the ledger remembers, scope by scope in the order of their
-// names. It counts, which takes a while for many millions. The error is the
-// driver's, wrapped.
+// Scopes returns what the ledger holds, scope by scope in the order of their
+// names. It counts, which takes seconds for many millions of numbers. The error
+// is the driver's, wrapped.
 func (l *Ledger) Scopes(ctx context.Context) ([]ScopeInfo, error) {
 	var out []ScopeInfo
 	err := l.db.Read(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
@@ -266,7 +266,7 @@ func (l *Ledger) Scopes(ctx context.Context) ([]ScopeInfo, error) {
 // jst is Japan Standard Time. Japan has had no summer time since 1951.
 var jst = time.FixedZone("JST", 9*60*60)
 
-// instant gives the time for a column of it, where 0 stands for never.
+// instant returns the time that a column holds, in which 0 stands for never.
 func instant(milli int64) time.Time {
 	if milli == 0 {
 		return time.Time{}

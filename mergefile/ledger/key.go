@@ -10,14 +10,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 
+	"github.com/mynakit/mynakit/internal/secret"
 	"github.com/mynakit/mynakit/mergefile"
 )
 
 var (
-	// ErrKey is returned for a secret that is no key, and where a key or a key
+	// ErrKey is returned for a secret of the wrong length, and if a key or a key
 	// source is missing.
 	ErrKey = errors.New("ledger: unusable key")
 	// ErrOtherKey means that a ledger or an export was made under another
@@ -25,14 +24,12 @@ var (
 	ErrOtherKey = errors.New("ledger: the ledger is kept under another key")
 )
 
-// redacted is what a key prints as.
-const redacted = "[redacted]"
-
-// Key is the secret under which a [Ledger] remembers what was in a
-// record. The ledger keeps a keyed digest of the content, so that a copy of its
-// tables does not tell whose points they were. It prints as [redacted].
+// Key is the secret under which a [Ledger] holds what was in a record. The ledger
+// keeps a keyed digest of the content, so that a copy of its tables does not
+// reveal whose points they were. A Key prints as [redacted].
 type Key struct {
-	k func() *secrets // a closure, which no printer looks into
+	secret.Hidden
+	secrets secret.Box[*secrets]
 }
 
 type secrets struct {
@@ -41,15 +38,16 @@ type secrets struct {
 	check    []byte
 }
 
-// NewKey makes a key out of a secret of 16 to 4096 bytes, best of random
-// ones. It stays the same as long as the ledger lives, and is the same on every
-// machine that shares the ledger or takes it over. The error is [ErrKey].
-func NewKey(secret []byte) (Key, error) {
-	if len(secret) < 16 || len(secret) > 4096 {
+// NewKey returns the key that a secret of 16 to 4096 bytes stands for. Use random
+// bytes. The secret stays the same as long as the ledger lives, and is the same
+// on every machine that shares the ledger or takes it over. NewKey returns
+// [ErrKey] if the length is out of range. It keeps no reference to material.
+func NewKey(material []byte) (Key, error) {
+	if len(material) < 16 || len(material) > 4096 {
 		return Key{}, fmt.Errorf("%w: a ledger's secret is 16 to 4096 bytes", ErrKey)
 	}
 	expand := func(purpose string, n int) ([]byte, error) {
-		return hkdf.Key(sha256.New, secret, nil, "mynakit mergefile ledger "+purpose+" 1", n)
+		return hkdf.Key(sha256.New, material, nil, "mynakit mergefile ledger "+purpose+" 1", n)
 	}
 	content, err1 := expand("content", aes.BlockSize)
 	transfer, err2 := expand("transfer", sha256.Size)
@@ -61,29 +59,16 @@ func NewKey(secret []byte) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("%w: %w", ErrKey, err)
 	}
-	s := &secrets{block, transfer, check}
-	return Key{func() *secrets { return s }}, nil
+	return Key{secrets: secret.New(&secrets{block, transfer, check})}, nil
 }
 
-// String gives "[redacted]".
-func (k Key) String() string { return redacted }
+// check distinguishes keys and does not reveal them.
+func (k Key) check() string { return hex.EncodeToString(k.secrets.Reveal().check) }
 
-// Format prints "[redacted]" under every verb.
-func (k Key) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
-
-// LogValue logs "[redacted]".
-func (k Key) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalJSON gives "[redacted]" as a JSON string.
-func (k Key) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
-
-// check tells keys apart without telling what they are.
-func (k Key) check() string { return hex.EncodeToString(k.k().check) }
-
-// digester gives the digest of a record's content: 64 bits of CBC-MAC under
-// AES-128. Of messages that all have the same length that is as good as random
-// to whoever has not the key, it takes a tenth of the time of an HMAC, and a
-// record is such a message when its fields have fixed places.
+// digester computes the digest of a record's content: 64 bits of CBC-MAC under
+// AES-128. For messages of one length that is as good as random to whoever does
+// not have the key, and it takes a tenth of the time of an HMAC. A record is such
+// a message, since its fields have fixed places.
 //
 // A digest is compared with that of the one other record which has the same
 // number, and nobody without the key can look for a content to a digest. So 64
@@ -95,7 +80,7 @@ type digester struct {
 	mac   [aes.BlockSize]byte
 }
 
-func (k Key) digester() *digester { return &digester{block: k.k().content} }
+func (k Key) digester() *digester { return &digester{block: k.secrets.Reveal().content} }
 
 func (d *digester) sum(r *mergefile.Record) int64 {
 	holder := r.Holder.Reveal()

@@ -174,7 +174,7 @@ func Check(ctx context.Context, db *sql.DB, cfg Config) error {
 // transaction was lost, a [*RestoredError] if the database is older than
 // cfg.Mark, [ErrOtherKey], or the driver's error, wrapped.
 func Open(ctx context.Context, db *sql.DB, cfg Config) (*Ledger, error) {
-	if cfg.Key.k == nil {
+	if cfg.Key.secrets.IsZero() {
 		return nil, fmt.Errorf("%w: no ledger key", ErrKey)
 	}
 	l := &Ledger{key: cfg.Key, keep: cfg.Keep}

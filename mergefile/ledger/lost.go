@@ -99,28 +99,30 @@ func (l *Ledger) Do(ctx context.Context, fn func(ctx context.Context, tx *sql.Tx
 // Tx is a [Ledger] within one transaction. It is used by one goroutine.
 type Tx struct {
 	l  *Ledger
-	tx *sqldb.Tx
+	tx *sql.Tx
 }
 
 // In returns the ledger within a transaction that somebody else began, on the
 // *sql.DB that [Open] was given, and commits or rolls back. Nothing is repeated
-// in it.
-//
-// In returns [ErrStopped], [ErrNotDurable], or the driver's error, wrapped.
-func (l *Ledger) In(ctx context.Context, tx *sql.Tx) (*Tx, error) {
-	if err := l.stopped(); err != nil {
+// in it. A call returns [ErrNotDurable] if the transaction would not be durable.
+func (l *Ledger) In(tx *sql.Tx) *Tx { return &Tx{l, tx} }
+
+// in returns the transaction with our queries.
+func (t *Tx) in(ctx context.Context) (*sqldb.Tx, error) {
+	if err := t.l.stopped(); err != nil {
 		return nil, err
 	}
-	t, err := l.db.In(ctx, tx)
-	if err != nil {
-		return nil, fmt.Errorf("ledger: in a transaction: %w", err)
-	}
-	return &Tx{l, t}, nil
+	return t.l.db.In(ctx, t.tx)
 }
 
-// Has reports whether the ledger holds a number, see [Ledger.Has].
+// Has reports whether the ledger holds a number. It returns [ErrScope],
+// [ErrNotDurable], or the driver's error, wrapped.
 func (t *Tx) Has(ctx context.Context, scope string, n mergefile.Transaction) (bool, error) {
-	return has(ctx, t.tx.Queries, scope, n)
+	tx, err := t.in(ctx)
+	if err != nil {
+		return false, fmt.Errorf("ledger: look up a number: %w", err)
+	}
+	return has(ctx, tx.Queries, scope, n)
 }
 
 // ErrTwice is returned by [Tx.Remember] for records of which two have one
@@ -131,55 +133,77 @@ var ErrTwice = errors.New("ledger: two records have one number")
 // whose numbers are new, in their order. The caller credits those in the same
 // transaction. It is for programs that do not receive files by a [Receiver].
 //
-// Remember returns [ErrScope], [ErrTwice], an [*UnresolvedError], a
-// [*ConflictError], a [*TooOldError], or the driver's error, wrapped. After an
-// error the caller rolls back.
-func (t *Tx) Remember(ctx context.Context, scope string, recs []mergefile.Record) ([]mergefile.Record, error) {
+// Remember returns [ErrScope], [ErrTwice], [ErrNotDurable], an
+// [*UnresolvedError], a [*TooOldError], a [*ConflictError], or the driver's error,
+// wrapped. After an error nothing of the call stands, and the transaction can go
+// on.
+func (t *Tx) Remember(ctx context.Context, scope string, recs []mergefile.Record) (fresh []mergefile.Record, err error) {
 	if err := checkScope(scope); err != nil {
 		return nil, err
 	}
-	fail := func(err error) ([]mergefile.Record, error) { return nil, fmt.Errorf("ledger: remember: %w", err) }
-	losses, err := t.l.db.Losses(ctx)
-	if err != nil {
-		return fail(err)
-	}
-	if len(losses) > 0 {
-		return fail(&UnresolvedError{Losses: losses})
-	}
-	id, forgotten, err := hold(ctx, t.tx, scope, true)
-	if err != nil {
-		return fail(err)
-	}
-	m := memory{tx: t.tx, scope: id, told: true}
 	digest := t.l.key.digester()
 	seen := make(map[mergefile.Transaction]bool, len(recs))
 	numbers := make([]number, len(recs))
-	outcomes := make([]outcome, len(recs))
-	var old TooOldError
 	for i := range recs {
-		n := recs[i].Transaction
-		if seen[n] {
+		if n := recs[i].Transaction; seen[n] {
 			return nil, ErrTwice
 		}
-		seen[n] = true
-		numbers[i] = number{rowOf(n), digest.sum(&recs[i])}
-		if n.UnixMilli() < forgotten {
-			if old.Records++; old.Records == 1 {
-				old.First, old.Forgotten = n, instant(forgotten)
-			}
+		seen[recs[i].Transaction] = true
+		numbers[i] = number{rowOf(recs[i].Transaction), digest.sum(&recs[i])}
+	}
+	tx, err := t.in(ctx)
+	if err == nil {
+		err = tx.Whole(ctx, func() error {
+			fresh, err = t.remember(ctx, tx, scope, recs, numbers)
+			return err
+		})
+	}
+	if err == nil {
+		return fresh, nil
+	}
+	if c, ok := errors.AsType[*ConflictError](err); ok {
+		return nil, c
+	}
+	if old, ok := errors.AsType[*TooOldError](err); ok {
+		return nil, old
+	}
+	return nil, fmt.Errorf("ledger: remember: %w", err)
+}
+
+func (t *Tx) remember(ctx context.Context, tx *sqldb.Tx, scope string, recs []mergefile.Record, numbers []number) ([]mergefile.Record, error) {
+	losses, err := tx.Losses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(losses) > 0 {
+		return nil, &UnresolvedError{Losses: losses}
+	}
+	id, forgotten, err := hold(ctx, tx, scope, true)
+	if err != nil {
+		return nil, err
+	}
+	var old TooOldError
+	for i, n := range numbers {
+		if n.t.milli >= forgotten {
+			continue
+		}
+		if old.Records++; old.Records == 1 {
+			old.First, old.Forgotten = recs[i].Transaction, instant(forgotten)
 		}
 	}
 	if old.Records > 0 {
 		return nil, &old
 	}
-	conflict := ConflictError{Scope: scope}
-	var fresh []mergefile.Record
+	m := memory{tx: tx, scope: id, told: true}
+	outcomes := make([]outcome, len(recs))
 	for i := 0; i < len(recs); i += batchRows {
 		end := min(i+batchRows, len(recs))
 		if err := m.remember(ctx, numbers[i:end], outcomes[i:end]); err != nil {
-			return fail(err)
+			return nil, err
 		}
 	}
+	conflict := ConflictError{Scope: scope}
+	var fresh []mergefile.Record
 	for i, o := range outcomes {
 		switch o {
 		case isNew:

@@ -187,20 +187,14 @@ func correct(t *testing.T, s *shop, rs []mergefile.Record) error {
 }
 
 func (s *shop) inLedger(t *testing.T, tx *sql.Tx, rec mergefile.Record) (bool, error) {
-	in, err := s.ledger.In(t.Context(), tx)
-	if err != nil {
-		return false, err
-	}
-	return in.Has(t.Context(), "", rec.Transaction)
+	return s.ledger.In(tx).Has(t.Context(), "", rec.Transaction)
 }
 
 func inTransaction(t *testing.T, s *shop, fn func(*ledger.Tx) error) error {
 	tx, err := s.db.Begin()
 	require.NoError(t, err)
 	defer tx.Rollback()
-	in, err := s.ledger.In(t.Context(), tx)
-	require.NoError(t, err)
-	if err := fn(in); err != nil {
+	if err := fn(s.ledger.In(tx)); err != nil {
 		return err
 	}
 	return tx.Commit()
@@ -209,15 +203,13 @@ func inTransaction(t *testing.T, s *shop, fn func(*ledger.Tx) error) error {
 // In a transaction of the program's own the numbers and the points are one.
 func TestRemember(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *shop) {
-		ctx := t.Context()
+		s.db.SetMaxOpenConns(1) // one is enough
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
 		rs := records(t, s.profile, 1500)
 		merge := func(scope string, rs []mergefile.Record) (fresh []mergefile.Record, err error) {
 			err = s.ledger.Do(ctx, func(ctx context.Context, tx *sql.Tx) error {
-				in, err := s.ledger.In(ctx, tx)
-				if err != nil {
-					return err
-				}
-				if fresh, err = in.Remember(ctx, scope, rs); err != nil || len(fresh) == 0 {
+				if fresh, err = s.ledger.In(tx).Remember(ctx, scope, rs); err != nil || len(fresh) == 0 {
 					return err
 				}
 				return creditAll(ctx, tx, fresh)
@@ -258,6 +250,18 @@ func TestRemember(t *testing.T) {
 		require.ErrorAs(t, err, &old)
 		assert.EqualValues(t, 3, old.Records)
 
+		// What fails in somebody's transaction leaves the rest of it.
+		tx, err := s.db.Begin()
+		require.NoError(t, err)
+		defer tx.Rollback()
+		_, err = s.ledger.In(tx).Remember(ctx, "", []mergefile.Record{later(t, rs[0], 2*day), changed})
+		require.ErrorAs(t, err, &conflict)
+		fresh, err = s.ledger.In(tx).Remember(ctx, "", []mergefile.Record{later(t, rs[0], 3*day)})
+		require.NoError(t, err)
+		assert.Len(t, fresh, 1)
+		require.NoError(t, tx.Commit())
+		assert.Equal(t, 1, s.has(t, []mergefile.Record{later(t, rs[0], 2*day), later(t, rs[0], 3*day)}))
+
 		boom := errors.New("boom")
 		assert.Same(t, boom, s.ledger.Do(ctx, func(context.Context, *sql.Tx) error { return boom }), "as it is")
 	})
@@ -269,7 +273,9 @@ func TestInNotDurable(t *testing.T) {
 	tx, err := s.db.Begin()
 	require.NoError(t, err)
 	defer tx.Rollback()
-	_, err = s.ledger.In(t.Context(), tx)
+	_, err = s.ledger.In(tx).Has(t.Context(), "", records(t, s.profile, 1)[0].Transaction)
+	assert.ErrorIs(t, err, ledger.ErrNotDurable)
+	_, err = s.ledger.In(tx).Remember(t.Context(), "", records(t, s.profile, 1))
 	assert.ErrorIs(t, err, ledger.ErrNotDurable)
 	// In our own it is raised.
 	r := s.receiver(t, func(c *ledger.ReceiverConfig) {

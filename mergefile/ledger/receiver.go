@@ -15,43 +15,43 @@ import (
 	"github.com/mynakit/mynakit/mergefile"
 )
 
-// DefaultList is how many records of each outcome a [Report] lists where
-// nothing else is said.
+// DefaultList is how many records of each outcome a [Report] lists if
+// [ReceiverConfig].List is zero.
 const DefaultList = 1000
 
-// ReceiverConfig says what files a [Receiver] takes and what it does with them.
+// ReceiverConfig holds the choices of a [Receiver]: which files it reads and what
+// it does with their records.
 type ReceiverConfig struct {
-	// Ledger remembers what has been merged, in the database that Apply writes
-	// to.
+	// Ledger holds what has been merged, in the database that Apply writes to.
 	Ledger *Ledger
 	// Profile and Keys are for reading the files.
 	Profile mergefile.Profile
 	Keys    mergefile.KeySource
-	// Scope says whose numbers these are, such as a shop system or an
-	// association: two numbers are the same only within one scope. A profile
-	// under which each shop or each terminal counts for itself needs a scope
-	// for each, and so a Receiver for each. "" is a scope as well.
+	// Scope is the name of whoever gives out the numbers, such as a shop system
+	// or an association. Two numbers are the same only within one scope. If each
+	// shop or each terminal counts for itself under the profile, each needs a
+	// scope and a Receiver of its own. The empty string is a scope as well.
 	Scope string
 
-	// Apply credits one record, ApplyAll up to a thousand at once, which is the
-	// faster way. Give one of the two. They are called with records that are
-	// new, in the order of the file, in the transaction that remembers them,
-	// and must not end it. If they return an error, all of the file is rolled
-	// back.
+	// Apply credits one record, and ApplyAll up to a thousand at once, which is
+	// faster. Set one of the two. They are called with records that are new, in
+	// the order of the file, in the transaction that remembers the numbers. They
+	// must not end that transaction, see [LostError]. If they return an error,
+	// the whole file is rolled back.
 	//
-	// A file may be applied more than once, as when another writer was in the
-	// way, each time in a new transaction, the one before rolled back. So they
-	// must have no effect outside tx. The slice is valid until ApplyAll returns.
+	// They may be called again for the same file, as when another writer was in
+	// the way, each time in a new transaction. So they must have no effect
+	// outside tx. The slice is valid until ApplyAll returns.
 	Apply    func(ctx context.Context, tx *sql.Tx, rec mergefile.Record) error
 	ApplyAll func(ctx context.Context, tx *sql.Tx, recs []mergefile.Record) error
 
-	// Alarm, if set, is called once for a file with a conflict, after the
+	// Alarm, if not nil, is called once for a file with a conflict, after the
 	// rollback and before Receive returns.
 	Alarm func(ctx context.Context, c *ConflictError)
 	// Reader holds the bounds for reading. Its Name and Sidecar are not used.
 	Reader mergefile.ReaderOptions
 	// List bounds how many records of each outcome a Report lists. Zero means
-	// DefaultList; a negative value means none.
+	// DefaultList; with a negative value it lists no records.
 	List int
 }
 
@@ -61,8 +61,9 @@ type Receiver struct {
 	cfg ReceiverConfig
 }
 
-// NewReceiver gives a Receiver. The errors are [*ProfileError]s, [ErrKey]
-// without keys, [ErrScope], or say what else is missing.
+// NewReceiver returns a Receiver. It returns [ErrKey] without keys, the error of
+// [mergefile.Profile.Validate], [ErrScope], or an error that names what else is
+// missing.
 func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
 	switch {
 	case cfg.Ledger == nil:
@@ -87,7 +88,7 @@ func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
 	return &Receiver{cfg: cfg}, nil
 }
 
-// Report says what became of a file. Each record of a file that was merged is
+// Report is the outcome of a file. Each record of a file that was merged is
 // counted in one of Merged and Duplicates. Of a file with a conflict nothing was
 // merged, and what was new in it is not counted.
 type Report struct {
@@ -106,13 +107,12 @@ type Report struct {
 	// than math.MaxInt64, see [ErrSum].
 	Points uint64
 
-	// The first records of each outcome, in the order of the file, as many as
-	// ReceiverConfig.List says. Whoever wants all merged ones has seen them in
-	// Apply.
+	// The first records of each outcome, in the order of the file, at most
+	// ReceiverConfig.List. Apply is called with all merged records.
 	MergedRecords, DuplicateRecords, ConflictRecords []mergefile.Record
 }
 
-// ConflictError says that a file holds numbers that have been merged before
+// ConflictError means that a file holds numbers that have been merged before
 // with other content: somebody gave one number to two transactions, or changed
 // a file and knows the keys. Nothing of the file was merged.
 type ConflictError struct {
@@ -122,20 +122,20 @@ type ConflictError struct {
 	Scope string
 	// Conflicts is how many numbers are in conflict.
 	Conflicts int64
-	// Records are the first of them, with the content that was refused. What
-	// was merged under these numbers the program has kept, if it did, where
-	// Apply put it.
+	// Records are the first of them, with the content that was refused. The
+	// content that was merged is where Apply stored it.
 	Records []mergefile.Record
 }
 
-// Error tells how many numbers are in conflict, and no name or holder.
+// Error returns how many numbers are in conflict. It contains no name and no
+// holder.
 func (e *ConflictError) Error() string {
 	return fmt.Sprintf("ledger: %d of the file's numbers have been merged with other content; nothing was merged", e.Conflicts)
 }
 
-// TooOldError says that a file holds numbers from a time that the ledger has
+// TooOldError means that a file holds numbers from a time that the ledger has
 // forgotten, so that nobody can tell whether they have been merged. Nothing of
-// the file was merged. [Ledger.Reconcile] gives it for a period that begins
+// the file was merged. [Ledger.Reconcile] returns it for a period that begins
 // before that time.
 type TooOldError struct {
 	// Records is how many of the file's records are too old, and First the
@@ -146,7 +146,7 @@ type TooOldError struct {
 	Forgotten time.Time
 }
 
-// Error tells how many records are too old.
+// Error returns how many records are too old.
 func (e *TooOldError) Error() string {
 	text := "ledger: the ledger has forgotten the numbers from before " + e.Forgotten.Format("2006-01-02 15:04:05")
 	if e.Records > 0 {
@@ -160,20 +160,23 @@ func (e *TooOldError) Error() string {
 // Nothing of the file was merged.
 var ErrSum = errors.New("ledger: the points of the file's new records add up to more than 9223372036854775807")
 
-// ApplyError holds an error of the program's own Apply or ApplyAll. Nothing of
-// the file was merged.
+// ApplyError is an error of the program's own Apply or ApplyAll. Nothing of the
+// file was merged.
 type ApplyError struct{ Err error }
 
-// Error gives the error's text.
+// Error returns the text of the program's error.
 func (e *ApplyError) Error() string { return "apply: " + e.Err.Error() }
 
-// Unwrap gives the error itself.
+// Unwrap returns the program's error.
 func (e *ApplyError) Unwrap() error { return e.Err }
 
 // Refused reports whether an error of [Receiver.Receive] is about the file and
 // will be the same next time, so that the file belongs into quarantine:
 // [mergefile.ErrInvalid], [ErrSum], a [*ConflictError] or a [*TooOldError].
 func Refused(err error) bool {
+	if _, ok := errors.AsType[*LostError](err); ok {
+		return false // whatever the function's own error says
+	}
 	if errors.Is(err, mergefile.ErrInvalid) || errors.Is(err, ErrSum) {
 		return true
 	}
@@ -184,35 +187,36 @@ func Refused(err error) bool {
 	return ok
 }
 
-// Receive verifies a whole file, as [mergefile.NewReader] does, and then merges it in one
-// transaction: it inserts the transaction numbers under their unique
+// Receive verifies a whole file, as [mergefile.NewReader] does, and then merges it
+// in one transaction: it inserts the transaction numbers under their unique
 // constraint, applies the records whose numbers are new, and commits
-// (システム設計書 III.14 ④ to ⑥). If it returns nil, the file is merged, and
-// stays so. It may be called again for the same file at any time.
+// (システム設計書 III.14 ④ to ⑥). If Receive returns nil, the file is merged and
+// stays merged. It may be called again for the same file at any time.
 //
-// The name is the file's, with slashes where the profile's FileName has a
-// folder; it is compared with the name that the profile gives the file, and
-// otherwise only what the profile takes from it is used. The sidecar is for a
+// The name is the file's, with slashes if the profile's FileName has a folder.
+// It is compared with the name that the profile prescribes. The sidecar is for a
 // profile that has one, and nil for others.
 //
-// With an error nothing was merged, unless it is ErrOutcomeUnknown, ErrMark or a
-// LostError. [Refused] reports which are for quarantine:
+// If Receive returns an error, nothing was merged, unless it is ErrOutcomeUnknown,
+// ErrMark or a LostError. [Refused] reports which errors are for quarantine:
 //
 //   - [mergefile.ErrInvalid], itself: put the file into quarantine.
 //   - [*ConflictError]: put the file into quarantine; somebody must look. The
-//     Report, empty with any other error, tells how many.
+//     Report, empty with any other error, has the counts.
 //   - [*TooOldError], [ErrSum]: put the file into quarantine.
 //   - [*ApplyError]: the program's own error. Try again if that makes sense.
 //   - [ErrBusy]: try again later.
-//   - [ErrOutcomeUnknown]: receive the file again; that tells.
+//   - [ErrOutcomeUnknown]: receive the file again. What was merged is found to be
+//     a duplicate.
 //   - [ErrStopped]: the disk failed. Open database and ledger anew.
 //   - [ErrMark]: the file is merged. Receive it again, so that it is noted.
-//   - [ErrEnded], [ErrReadOnly]: see there.
-//   - [*LostError]: the transaction was lost in Apply. Nothing is merged any
-//     more, and the error is an [*UnresolvedError], until a person has looked.
+//   - [ErrEnded]: Apply passed over an error. Correct Apply.
+//   - [ErrReadOnly]: the database takes no writes.
+//   - [*LostError]: the transaction was lost in Apply. From then on the error is
+//     an [*UnresolvedError], until a person has looked.
 //   - [*RestoredError]: the database is older than it was.
-//   - else the context's or the driver's, wrapped, or src's own: try again
-//     later.
+//   - Any other error is the context's or the driver's, wrapped, or src's own:
+//     try again later.
 func (r *Receiver) Receive(ctx context.Context, src io.Reader, name string, sidecar []byte) (Report, error) {
 	if err := r.cfg.Ledger.stopped(); err != nil {
 		return Report{}, err
@@ -254,8 +258,8 @@ func (r *Receiver) Receive(ctx context.Context, src io.Reader, name string, side
 	return Report{}, fmt.Errorf("ledger: merge: %w", err)
 }
 
-// checkName gives [mergefile.ErrInvalid] for a file that has not the name that its
-// profile gives it.
+// checkName returns [mergefile.ErrInvalid] for a file that does not have the name
+// that its profile prescribes.
 func (r *Receiver) checkName(file *mergefile.Reader, name string) error {
 	if r.cfg.Profile.FileName.Kind == mergefile.NameAny {
 		return nil
@@ -384,7 +388,7 @@ func (m *merge) flush(ctx context.Context) error {
 }
 
 // apply gives the new records of a batch to the program's function. What the
-// transaction may be lost at is told to whoever has to look into it.
+// transaction may be lost at is noted for whoever has to look into it.
 func (m *merge) apply(ctx context.Context) error {
 	call := func(step string, fn func(ctx context.Context, tx *sql.Tx) error) error {
 		return m.tx.Call(ctx, step, func(ctx context.Context, tx *sql.Tx) error {

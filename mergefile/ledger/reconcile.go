@@ -12,14 +12,15 @@ import (
 	"github.com/mynakit/mynakit/mergefile"
 )
 
-// ErrOrder says that a list does not rise from each number to the next.
+// ErrOrder is returned by [Ledger.Reconcile] for a list that does not rise from
+// each number to the next.
 var ErrOrder = errors.New("ledger: the list is not in the rising order of its numbers, or has one twice")
 
-// DifferenceKind says how the ledger and a list differ in a number.
+// DifferenceKind is how the ledger and a list differ in a number.
 type DifferenceKind uint8
 
 const (
-	// MissingHere is a number that the list has and the ledger has not: its
+	// MissingHere is a number that the list has and the ledger does not have: its
 	// points have not been merged.
 	MissingHere DifferenceKind = 1 + iota
 	// MissingThere is a number that was merged and is not in the list.
@@ -28,7 +29,7 @@ const (
 	Different
 )
 
-// String gives "missing here", "missing there" or "different".
+// String returns "missing here", "missing there" or "different".
 func (k DifferenceKind) String() string {
 	switch k {
 	case MissingHere:
@@ -50,21 +51,21 @@ type Difference struct {
 // pageRows is how many numbers are read at a time.
 const pageRows = 1000
 
-// Reconcile compares what the ledger remembers of a scope with a list from the
-// cloud's side, and gives the differences in the order of their numbers. Memory
+// Reconcile compares the numbers of a scope in the ledger with a list from the
+// cloud's side, and yields the differences in the order of their numbers. Memory
 // does not grow with either.
 //
-// The list is in rising order ([mergefile.Transaction.Compare]). A Record in it that has
-// only its Transaction is compared by that; one with holder and points is
+// The list is in rising order ([mergefile.Transaction.Compare]). A Record that has
+// only its Transaction is compared by that. A Record with holder and points is
 // compared in full.
 //
-// Compared is the period from from up to but not including to. The zero time as
-// from means since the ledger remembers everything, and as to without end. What
-// the list has outside the period is passed over.
+// Reconcile compares the half-open period [from, to). If from is zero, the period
+// begins where the ledger still holds every number. If to is zero, it has no end.
+// What the list has outside the period is passed over.
 //
-// The last pair has the error, if there is one: [ErrScope], [ErrOrder], a
-// [*TooOldError] if the ledger has forgotten part of the period, the list's
-// own, or the driver's, wrapped.
+// If there is an error, it is in the last pair: [ErrScope], a [*TooOldError] if the
+// ledger has forgotten part of the period, [ErrOrder], the list's own error, or
+// the driver's, wrapped.
 func (l *Ledger) Reconcile(ctx context.Context, scope string, from, to time.Time, list iter.Seq2[mergefile.Record, error]) iter.Seq2[Difference, error] {
 	return func(yield func(Difference, error) bool) {
 		r := &reconciliation{l: l, yield: yield, digest: l.key.digester()}
@@ -137,7 +138,7 @@ func (r *reconciliation) run(ctx context.Context, name string, from, to time.Tim
 	return err
 }
 
-// begin finds the scope and gives the period's first millisecond.
+// begin finds the scope and returns the period's first millisecond.
 func (r *reconciliation) begin(ctx context.Context, name string, from, to time.Time) (start int64, err error) {
 	var forgotten int64
 	err = r.l.db.QueryRow(ctx, "SELECT id, forgotten FROM {scope} WHERE name = ?", name).Scan(&r.scope, &forgotten)
@@ -159,7 +160,7 @@ func (r *reconciliation) begin(ctx context.Context, name string, from, to time.T
 	return start, nil
 }
 
-// ceilMilli gives the first whole millisecond that is not before t.
+// ceilMilli returns the first whole millisecond that is not before t.
 func ceilMilli(t time.Time) int64 {
 	ms := t.UnixMilli()
 	if time.UnixMilli(ms).Before(t) {
@@ -168,8 +169,8 @@ func ceilMilli(t time.Time) int64 {
 	return ms
 }
 
-// upTo goes along the ledger's numbers up to t, gives those before it as
-// missing there, and t itself if it is there.
+// upTo goes along the ledger's numbers up to t, yields those before it as missing
+// there, and returns t's if it is there.
 func (r *reconciliation) upTo(ctx context.Context, t rowID) (number, bool, error) {
 	for {
 		if len(r.page) == 0 {

@@ -60,7 +60,7 @@ type memory struct {
 	tx    *sqldb.Tx
 	scope int64
 	copy  func(context.Context, *sql.Conn, []string, []string, [][]any) error
-	// told makes the engine tell which rows it stored (RETURNING), which costs
+	// told makes the engine report which rows it stored (RETURNING), which costs
 	// up to half as much as storing them. Of nearly every file all is new, or
 	// none, and then their count says enough. So told is set only for a file of
 	// which some is new and some is not, once that is known.
@@ -71,11 +71,11 @@ type memory struct {
 	found map[rowID]int64
 }
 
-// errSomeNew says that a batch was neither all new nor all old, so that the
+// errSomeNew means that a batch was neither all new nor all old, so that the
 // transaction must be done again with told.
 var errSomeNew = errors.New("ledger: some numbers are new")
 
-// remember stores up to batchRows different numbers and tells what came of
+// remember stores up to batchRows different numbers and sets the outcome of
 // each. It never looks first: the unique constraint decides, whoever else is at
 // work.
 func (m *memory) remember(ctx context.Context, ns []number, out []outcome) error {
@@ -163,7 +163,7 @@ func (m *memory) parts(ns []number, do func(i int, part []number) error) error {
 	return nil
 }
 
-// insert stores what is new and tells how many those were.
+// insert stores what is new and returns how many those were.
 func (m *memory) insert(ctx context.Context, ns []number) (stored int, err error) {
 	err = m.parts(ns, func(_ int, part []number) error {
 		var n int64
@@ -214,7 +214,7 @@ func (m *memory) insertCopy(ctx context.Context, ns []number) (int, error) {
 	return len(ns), err
 }
 
-// insertTold stores what is new and tells which those were.
+// insertTold stores what is new and sets the outcome of each.
 func (m *memory) insertTold(ctx context.Context, ns []number, out []outcome) (stored int, err error) {
 	err = m.parts(ns, func(first int, part []number) error {
 		err := m.query(ctx, part, m.insertQuery(len(part))+" RETURNING at, sequence, content", m.insertArgs(part)...)
@@ -230,11 +230,12 @@ func (m *memory) insertTold(ctx context.Context, ns []number, out []outcome) (st
 	return stored, err
 }
 
-// errNumberGone says that a number was there when it was inserted and was not a
+// errNumberGone means that a number was there when it was inserted and was not a
 // moment later, which nothing that goes through a Ledger can bring about.
 var errNumberGone = errors.New("ledger: a number vanished from the ledger meanwhile")
 
-// compare tells duplicates from conflicts among the numbers that were there.
+// compare distinguishes duplicates from conflicts among the numbers that were
+// there.
 func (m *memory) compare(ctx context.Context, ns []number, out []outcome) error {
 	return m.parts(ns, func(first int, part []number) error {
 		const columns = "SELECT n.at, n.sequence, n.content FROM "
