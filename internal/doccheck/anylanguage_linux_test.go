@@ -27,7 +27,7 @@ pcscd --foreground $polkit >pcscd.log 2>&1 &
 daemon=$!
 until_seen() { for _ in $(seq 200); do timeout 5 opensc-tool -l 2>/dev/null | grep -q "$1" && return; sleep 0.05; done; cat pcscd.log; exit 1; }
 until_seen 'Virtual PCD'
-"$VCARD" -certs certs &
+"$VCARD" $FLAGS &
 card=$!
 until_seen '^0 *Yes'
 status=0
@@ -47,10 +47,11 @@ func (p programs) anyLanguage(t *testing.T) {
 	}
 	guide := readDocument(t, "docs/simulator.md")
 	shell := guide.in("sh")
-	require.Len(t, shell, 2, "one block that starts, one that uses the card")
-	require.Contains(t, shell[0].text, "go run ./examples/vcard -certs certs\n")
+	require.Len(t, shell, 3, "one block that starts, one that steers, one that uses the card")
+	_, flags, ok := strings.Cut(shell[0].text, "\nvcard ")
+	require.True(t, ok, "the block that starts it ends in vcard and its flags")
 	dir := t.TempDir()
-	script := shell[1].text
+	script := shell[1].text + shell[2].text
 	python := len(guide.in("python")) == 1 && exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", "import smartcard").Run() == nil
 	if python {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "serial.py"), []byte(guide.in("python")[0].text), 0o600))
@@ -64,10 +65,11 @@ func (p programs) anyLanguage(t *testing.T) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child", "bash", "-c", bed, "bed", "script")
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "VCARD="+p.build(t, filepath.Join(root, "examples", "vcard")))
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "VCARD="+p.build(t, filepath.Join(root, "examples", "vcard")), "FLAGS="+strings.TrimSpace(flags))
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	for _, want := range []string{"Virtual PCD 00 00", "Tries left     : 3", "Verified OK", "card removed"} {
+	for _, want := range []string{"Virtual PCD 00 00", "Tries left     : 3", "Verified OK",
+		`"control":"http://127.0.0.1:40100","reader":"Virtual PCD 00 00"`, `"kind":"expired"`, `"left":1,"tries":3`, `"applied":0`, `"kind":"plastic"`} {
 		assert.Contains(t, string(out), want)
 	}
 	if python {
@@ -77,9 +79,9 @@ func (p programs) anyLanguage(t *testing.T) {
 
 // noStack tells why there is no PC/SC stack to be had; "" when there is one.
 func noStack() string {
-	for _, p := range []string{"unshare", "perl", "pcscd", "opensc-tool", "pkcs15-tool", "pkcs11-tool", "openssl"} {
+	for _, p := range []string{"unshare", "perl", "pcscd", "opensc-tool", "pkcs15-tool", "pkcs11-tool", "openssl", "curl"} {
 		if _, err := exec.LookPath(p); err != nil {
-			return fmt.Sprintf("%s not found: apt-get install pcscd vsmartcard-vpcd opensc opensc-pkcs11 openssl", p)
+			return fmt.Sprintf("%s not found: apt-get install pcscd vsmartcard-vpcd opensc opensc-pkcs11 openssl curl", p)
 		}
 	}
 	if os.Getuid() != 0 {

@@ -17,7 +17,8 @@ import (
 // elsewhere are commands of other people's packages that the documents name.
 // What they do on a software card is tested in internal/realstack.
 var elsewhere = []string{"apt-get", "pcscd", "systemctl", "cd", "git", "go", "unshare", "export",
-	"opensc-tool", "pkcs15-tool", "pkcs11-tool", "openssl", "ssh-keygen", "python3", "base64", "head", "printf"}
+	"opensc-tool", "pkcs15-tool", "pkcs11-tool", "openssl", "ssh-keygen", "python3", "base64", "head", "printf",
+	"curl", "docker"}
 
 // The README keeps the two commands that a stranger types first.
 func TestTwoCommands(t *testing.T) {
@@ -62,6 +63,8 @@ func (p programs) commandsExist(t *testing.T) {
 						args = args[2:] // and the program is looked at without them
 					}
 					p.check(t, d.name+": "+whole, filepath.Join(dir, args[0]), args[1:])
+				case words[0] == "vcard":
+					p.check(t, d.name+": "+whole, filepath.Join(dir, "examples", "vcard"), words[1:])
 				case len(words) > 1 && words[0] == "go" && words[1] == "test":
 					checkTest(t, d.name+": "+whole, dir, words[2:])
 				case strings.HasPrefix(words[0], ".ci/"):

@@ -35,10 +35,9 @@ func harmless(command []byte) bool {
 
 // A runner is a survey under way.
 type runner struct {
-	ctx     context.Context
-	card    apdu.Transmitter
-	report  *Report
-	ordered []string
+	ctx    context.Context
+	card   apdu.Transmitter
+	report *Report
 }
 
 // Run carries out a survey. It takes some 700 exchanges. It fails with the
