@@ -46,7 +46,7 @@ func ExampleSlot() {
 	ctx := context.Background()
 	for _, command := range []string{
 		"\x00\xA4\x04\x0C\x0A\xD3\x92\xF0\x00\x26\x01\x00\x00\x00\x01", // SELECT JPKI
-		"\x00\x20\x00\x98\x049999", // VERIFY
+		"\x00\x20\x00\x98\x049999",                                     // VERIFY
 	} {
 		_, err = slot.TransmitContext(ctx, nil, []byte(command))
 	}
