@@ -54,6 +54,7 @@ import (
 
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/apdu/pcsc"
+	"github.com/mynakit/mynakit/examples/internal/console"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/jpki/unlock"
 	"github.com/mynakit/mynakit/simcard"
@@ -127,7 +128,11 @@ func run(ctx context.Context, catch func(), args []string, stdin *os.File, stdou
 		return exitUsage
 	}
 	if args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
-		usage(stdout)
+		out := console.To(stdout)
+		if usage(out); out.Err() != nil {
+			fmt.Fprintln(stderr, "cardtool:", out.Err())
+			return exitError
+		}
 		return exitOK
 	}
 	for _, t := range tasks() {

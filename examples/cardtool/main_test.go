@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -36,7 +37,15 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata", Setup: func(env *testscript.Env) error {
 		// The year of the card's expiry, which moves on with the calendar, is in it.
 		number := simcard.New().Holder().NumberB()
-		return os.WriteFile(filepath.Join(env.WorkDir, "numberB"), []byte(number+"\n"), 0o600)
+		err := os.WriteFile(filepath.Join(env.WorkDir, "numberB"), []byte(number+"\n"), 0o600)
+		// The files of a script are extracted for everybody to read.
+		files, _ := filepath.Glob(filepath.Join(env.WorkDir, "*"))
+		for _, f := range files {
+			if info, serr := os.Stat(f); serr == nil && info.Mode().IsRegular() {
+				err = errors.Join(err, os.Chmod(f, 0o600))
+			}
+		}
+		return err
 	}})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/mynakit/mynakit/examples/internal/private"
 	"github.com/mynakit/mynakit/jpki"
 )
 
@@ -131,7 +132,7 @@ func openTerminal() (*os.File, error) {
 // further, so that a pipe keeps what follows, and no less: what a pipe gives at
 // once may be a part of the PIN, and that part a try.
 func readLine(name string) ([]byte, error) {
-	f, err := os.Open(name)
+	f, err := private.Open(name)
 	if err != nil {
 		return nil, err
 	}

@@ -26,8 +26,10 @@
 //	paper.go  what is printed
 //	serve.go  the web page, which is package page
 //
-// No PIN, serial number or key is ever printed. The tickets on paper are in the
-// folder, readable for their owner alone: a ticket is money.
+// No PIN, serial number or key is ever printed. The folder holds keys, a database
+// and tickets on paper, and a ticket is money. On Unix the program makes them
+// readable to their owner alone, and does not start if others can read or change
+// them. On Windows it checks nothing: see who has access to the folder.
 package main
 
 import (
@@ -41,11 +43,16 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/mynakit/mynakit/examples/internal/console"
+	"github.com/mynakit/mynakit/examples/internal/private"
 	"github.com/mynakit/mynakit/examples/shop"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// Whoever reads the output may go away: that is an error like another, and
+	// what was begun is finished.
+	signal.Ignore(syscall.SIGPIPE)
 	code := system().run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
@@ -93,9 +100,11 @@ const (
 	exitUsage = 2
 )
 
-// run does what the arguments say and gives the exit code.
+// run does what the arguments say and returns the exit code. A day that nobody
+// could read is no success.
 func (w *world) run(ctx context.Context, args []string) int {
-	o := options{world: w}
+	out := console.To(w.stdout)
+	o := options{world: &world{w.getenv, out, w.stderr, w.now}}
 	f := flag.NewFlagSet("counter", flag.ContinueOnError)
 	f.SetOutput(w.stderr)
 	o.flags(f)
@@ -113,7 +122,11 @@ func (w *world) run(ctx context.Context, args []string) int {
 		fmt.Fprintln(w.stderr, "counter: -lang is ja or en")
 		return exitUsage
 	}
-	if err := o.work(ctx); err != nil {
+	err := o.work(ctx)
+	if err == nil {
+		err = out.Err()
+	}
+	if err != nil {
 		o.tell(err)
 		return exitError
 	}
@@ -160,9 +173,19 @@ func (e *usageError) Error() string { return e.text }
 func (o *options) tell(err error) {
 	var usage *usageError
 	var address *addressError
+	var open *private.Error
 	switch {
 	case errors.As(err, &usage):
 		fmt.Fprintln(o.stderr, "counter:", usage.text)
+		return
+	case errors.Is(err, errNoHome):
+		fmt.Fprintln(o.stderr, "counter:", linesIn(o.lang).NoHome)
+		return
+	case errors.As(err, &open) && open.Foreign:
+		fmt.Fprintln(o.stderr, "counter:", fmt.Sprintf(string(linesIn(o.lang).Foreign), open.Path))
+		return
+	case errors.As(err, &open):
+		fmt.Fprintln(o.stderr, "counter:", fmt.Sprintf(string(linesIn(o.lang).NotAlone), open.Path, open.Mode))
 		return
 	case errors.As(err, &address):
 		fmt.Fprintln(o.stderr, "counter:", fmt.Sprintf(string(linesIn(o.lang).AddressTaken), address.address, address.err))

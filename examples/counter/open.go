@@ -6,10 +6,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/mynakit/mynakit/examples/internal/database"
+	"github.com/mynakit/mynakit/examples/internal/private"
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
@@ -38,7 +40,9 @@ func (p *place) tickets() string { return filepath.Join(p.dir, "tickets") }
 func openPlace(ctx context.Context, o *options) (_ *place, err error) {
 	p := &place{dir: o.data}
 	if p.dir == "" {
-		p.dir = usualFolder()
+		if p.dir, err = usualFolder(); err != nil {
+			return nil, err
+		}
 	}
 	if p.dir, err = filepath.Abs(p.dir); err != nil {
 		return nil, err
@@ -50,6 +54,9 @@ func openPlace(ctx context.Context, o *options) (_ *place, err error) {
 		}
 	}
 	p.keyFile = filepath.Join(p.dir, "keys.json")
+	if err := p.alone(); err != nil {
+		return nil, err
+	}
 	if p.keys, p.fresh, err = shop.LoadKeys(p.keyFile); err != nil {
 		return nil, err
 	}
@@ -90,20 +97,40 @@ func openPlace(ctx context.Context, o *options) (_ *place, err error) {
 }
 
 // usualFolder is where programs of this user keep their things. Where the
-// system names none it is beside other temporary things.
-func usualFolder() string {
+// system names none there is none: a folder that everybody can write to, such as
+// that of temporary files, may hold what somebody else has put there.
+func usualFolder() (string, error) {
 	home, err := os.UserConfigDir()
 	if err != nil {
-		home = os.TempDir()
+		return "", errNoHome
 	}
-	return filepath.Join(home, "mynakit", "counter")
+	return filepath.Join(home, "mynakit", "counter"), nil
 }
+
+var errNoHome = errors.New("counter: no home folder")
+
+// alone returns a *private.Error if others can read or change what is in the
+// folder. It comes before anything there is believed.
+func (p *place) alone() error {
+	if err := errors.Join(private.Parent(p.dir), private.Folder(p.tickets())); err != nil {
+		return err
+	}
+	for _, file := range []string{p.keyFile, filepath.Join(p.dir, sqliteFile)} {
+		if err := private.File(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// sqliteFile is the database's name in the folder.
+const sqliteFile = "shop.db"
 
 // openDatabase opens the database that -db means, or the file in the folder. It
 // is asked nothing yet. Both hold live ticket numbers: guard them as money.
 func openDatabase(ctx context.Context, at, dir string) (*sql.DB, error) {
 	if at == "" {
-		file, err := database.InFile(filepath.Join(dir, "shop.db"))
+		file, err := database.InFile(filepath.Join(dir, sqliteFile))
 		if err != nil {
 			return nil, err
 		}
@@ -112,6 +139,11 @@ func openDatabase(ctx context.Context, at, dir string) (*sql.DB, error) {
 	address, err := database.Parse(at)
 	if err != nil {
 		return nil, &usageError{"-db wants postgres://user@host/database, host=… dbname=…, or the name of a file: " + err.Error()}
+	}
+	if !address.PostgreSQL() {
+		if err := private.File(address.File); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
 	}
 	return address.Open(ctx, true)
 }

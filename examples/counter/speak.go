@@ -22,6 +22,9 @@ type lines struct {
 	GoesOn       phrase
 	Finish       phrase // points, file
 	AddressTaken phrase // address, error
+	NoHome       phrase
+	Foreign      phrase // file or folder
+	NotAlone     phrase // file or folder, mode
 
 	// The names of this make-believe city.
 	Library, Mall, Points phrase
@@ -82,9 +85,12 @@ type lines struct {
 func english() lines {
 	return lines{
 		Kept:         "A shop's day. Everything is kept in %s",
-		NewKeys:      "First run: the shop's keys were drawn and written to %s, for your eyes alone. Keep a copy.",
+		NewKeys:      "First run: the shop's keys were drawn and written to %s. Keep a copy.",
 		GoesOn:       "The shop has been open before; the day goes on with its database.",
 		Finish:       "A ticket of %d points was paid for and never printed, because the program stopped: it is in %s now.",
+		NoHome:       "There is no home folder: HOME is not set. Name the folder to use with -data.",
+		Foreign:      "%s belongs to another user. Name a folder of your own with -data.",
+		NotAlone:     "Other users can read or change %s. Give it to its owner alone (chmod %o), and tell the administrator if it may have been read or changed.",
 		AddressTaken: "Cannot wait at %s: %v.\n         If another program has the port, name another one, such as -serve 127.0.0.1:8081.",
 
 		Library: "Aoba Library", Mall: "Aoba Mall", Points: "Aoba city points", Phone: "A phone",
@@ -144,9 +150,12 @@ func english() lines {
 func japanese() lines {
 	return lines{
 		Kept:         "お店の一日です。記録はすべて %s にあります",
-		NewKeys:      "はじめての起動です。お店の鍵を作り、%s に本人だけが読める形で保存しました。控えを取ってください。",
+		NewKeys:      "はじめての起動です。お店の鍵を作り、%s に保存しました。控えを取ってください。",
 		GoesOn:       "以前の続きです。同じデータベースを使います。",
 		Finish:       "前回、プログラムが止まって印刷できなかった%dポイントの券があります。%s に印刷しました。",
+		NoHome:       "ホームフォルダーがありません（HOME が設定されていません）。使うフォルダーを -data で指定してください。",
+		Foreign:      "%s は別のユーザーのものです。自分のフォルダーを -data で指定してください。",
+		NotAlone:     "ほかのユーザーが %s を読み書きできます。所有者だけが使えるように変更してください（chmod %o）。読み取りや変更の恐れがあるときは、システム担当者に知らせてください。",
 		AddressTaken: "%s で待ち受けられません: %v\n         ほかのプログラムが使っているときは、-serve 127.0.0.1:8081 のように別の番号を指定してください。",
 
 		Library: "あおば図書館", Mall: "あおば商店街", Points: "あおば市ポイント", Phone: "スマートフォン",

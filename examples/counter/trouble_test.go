@@ -95,7 +95,7 @@ func TestTroubleIsTold(t *testing.T) {
 			dir := ready(t)
 			require.NoError(t, os.Chmod(filepath.Join(dir, "keys.json"), 0o644))
 			return []string{"-data", dir}
-		}, "can read the key file", "鍵ファイルをほかの利用者が読めます", false},
+		}, "can read or change", "ほかのユーザーが", false},
 		{"a server that is away", func(t *testing.T) []string {
 			return []string{"-data", t.TempDir(), "-db", "postgres://clerk:open-sesame-42@127.0.0.1:1/shop?connect_timeout=5"}
 		}, "There is no connection", "通信できません", false},

@@ -15,11 +15,13 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/mynakit/mynakit/examples/internal/console"
+	"github.com/mynakit/mynakit/examples/internal/private"
 	"github.com/mynakit/mynakit/mergefile"
 	"github.com/mynakit/mynakit/mergefile/testkit"
 )
 
-func inspect(f *flag.FlagSet) func(context.Context, []string) error {
+func inspect(f *flag.FlagSet, out *console.Writer) func(context.Context, []string) error {
 	var s shared
 	s.add(f)
 	diagnose := f.Bool("diagnose", false, "say what is wrong with an invalid file; for developers")
@@ -60,7 +62,7 @@ func inspect(f *flag.FlagSet) func(context.Context, []string) error {
 			points += rec.Points
 			n++
 		}
-		fmt.Printf("valid\nprofile  %s\nkey      %s\nrecords  %d\npoints   %d\nfirst    %v\nlast     %v\n", p.Name, r.KeyID(), r.Len(), points, first, last)
+		out.Printf("valid\nprofile  %s\nkey      %s\nrecords  %d\npoints   %d\nfirst    %v\nlast     %v\n", p.Name, r.KeyID(), r.Len(), points, first, last)
 		return nil
 	}
 }
@@ -82,7 +84,7 @@ func diagnosed(ctx context.Context, name string, p mergefile.Profile, k mergefil
 	return mergefile.NewReaderAt(ctx, bytes.NewReader(data), int64(len(data)), p, k, opts)
 }
 
-func lint(f *flag.FlagSet) func(context.Context, []string) error {
+func lint(f *flag.FlagSet, out *console.Writer) func(context.Context, []string) error {
 	var s shared
 	s.add(f) // key and secret are judged if they are given
 	asJSON := f.Bool("json", false, "print the profile as JSON instead")
@@ -97,7 +99,7 @@ func lint(f *flag.FlagSet) func(context.Context, []string) error {
 		if *asJSON {
 			text, err := json.MarshalIndent(p, "", "  ")
 			if err == nil {
-				fmt.Println(string(text))
+				out.Println(string(text))
 			}
 			return err
 		}
@@ -107,7 +109,7 @@ func lint(f *flag.FlagSet) func(context.Context, []string) error {
 		}
 		danger := false
 		for _, finding := range p.Lint(keys...) {
-			fmt.Println(finding)
+			out.Println(finding)
 			danger = danger || finding.Severity == mergefile.SeverityDanger
 		}
 		if danger {
@@ -148,7 +150,7 @@ func (s *shared) judged(p mergefile.Profile) ([]mergefile.Key, error) {
 // unseen is a key that cannot be looked at.
 type unseen struct{ mergefile.Vault }
 
-func probe(f *flag.FlagSet) func(context.Context, []string) error {
+func probe(f *flag.FlagSet, out *console.Writer) func(context.Context, []string) error {
 	var s shared
 	s.addKeys(f)
 	f.Lookup("key-format").DefValue = ""
@@ -161,7 +163,7 @@ func probe(f *flag.FlagSet) func(context.Context, []string) error {
 		iterations = append(iterations, n)
 		return err
 	})
-	out := f.String("out", "", "write the likeliest profile to this `file`, as JSON")
+	name := f.String("out", "", "write the likeliest profile to this `file`, as JSON")
 	return func(ctx context.Context, args []string) error {
 		if len(args) != 1 || s.keyFile == "" || s.secretFile == "" {
 			return errUsage
@@ -170,14 +172,14 @@ func probe(f *flag.FlagSet) func(context.Context, []string) error {
 		var err error
 		switch s.keyFormat {
 		case "", "raw": // with a line end that counts, or does not
-			key, err = os.ReadFile(s.keyFile)
+			key, err = private.ReadFile(s.keyFile)
 		default:
 			key, err = s.loadKey(mergefile.KeyRaw)
 		}
 		if err != nil {
 			return err
 		}
-		secret, err := os.ReadFile(s.secretFile)
+		secret, err := private.ReadFile(s.secretFile)
 		if err != nil {
 			return err
 		}
@@ -200,24 +202,24 @@ func probe(f *flag.FlagSet) func(context.Context, []string) error {
 			}
 			switch {
 			case r.Distance == 0:
-				fmt.Printf("%d. %s itself, %d records%s\n", i+1, r.Nearest, r.Records, s.howToGive(ctx, r, file, opts.Name))
+				out.Printf("%d. %s itself, %d records%s\n", i+1, r.Nearest, r.Records, s.howToGive(ctx, r, file, opts.Name))
 			default:
-				fmt.Printf("%d. like %s but for %d %s, %d records%s\n", i+1, r.Nearest, r.Distance, choices, r.Records, s.howToGive(ctx, r, file, opts.Name))
+				out.Printf("%d. like %s but for %d %s, %d records%s\n", i+1, r.Nearest, r.Distance, choices, r.Records, s.howToGive(ctx, r, file, opts.Name))
 			}
 			text, err := json.MarshalIndent(r.Profile, "   ", "  ")
 			if err != nil {
 				return err
 			}
-			fmt.Printf("   %s\n", text)
+			out.Printf("   %s\n", text)
 		}
-		if *out == "" {
+		if *name == "" {
 			return nil
 		}
 		text, err := json.MarshalIndent(found[0].Profile, "", "  ")
 		if err != nil {
 			return err
 		}
-		return writeWhole(ctx, *out, append(text, '\n'))
+		return writeWhole(ctx, *name, append(text, '\n'))
 	}
 }
 
@@ -250,18 +252,18 @@ func (s shared) howToGive(ctx context.Context, r mergefile.Probed, file []byte, 
 	return "; no -key-format gives this key and this secret: a line end in one of the files is a part of it"
 }
 
-func vectors(f *flag.FlagSet) func(context.Context, []string) error {
-	out := f.String("out", "", "write the vectors into this `directory` instead of running them")
+func vectors(f *flag.FlagSet, out *console.Writer) func(context.Context, []string) error {
+	name := f.String("out", "", "write the vectors into this `directory` instead of running them")
 	return func(ctx context.Context, args []string) error {
 		if len(args) != 0 {
 			return errUsage
 		}
-		if *out != "" {
+		if *name != "" {
 			sub, err := fs.Sub(testkit.FS, "vectors")
 			if err != nil {
 				return err
 			}
-			return os.CopyFS(*out, sub)
+			return os.CopyFS(*name, sub)
 		}
 		all, err := testkit.Vectors()
 		if err != nil {
@@ -278,11 +280,11 @@ func vectors(f *flag.FlagSet) func(context.Context, []string) error {
 				r.Close()
 			}
 			if err := v.Check(records, err); err != nil {
-				fmt.Println(err)
+				out.Println(err)
 				wrong++
 			}
 		}
-		fmt.Printf("%d vectors, %d wrong\n", len(all), wrong)
+		out.Printf("%d vectors, %d wrong\n", len(all), wrong)
 		if wrong > 0 {
 			return errors.New("vectors failed")
 		}

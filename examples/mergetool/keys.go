@@ -12,6 +12,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/mynakit/mynakit/examples/internal/console"
+	"github.com/mynakit/mynakit/examples/internal/private"
 	"github.com/mynakit/mynakit/mergefile"
 )
 
@@ -69,11 +71,14 @@ func loadProfile(name string) (mergefile.Profile, error) {
 // loadKey reads the key for a profile's key form. No error of it says what is
 // in the file.
 func (s *shared) loadKey(form mergefile.KeyForm) ([]byte, error) {
-	data, err := os.ReadFile(s.keyFile)
+	data, err := private.ReadFile(s.keyFile)
 	if err != nil {
 		return nil, err
 	}
 	line := trimLine(data)
+	if s.keyFormat != "raw" && hasMark(data) {
+		return nil, fmt.Errorf("%s begins with a byte order mark (BOM), which an editor put there: save it without one", s.keyFile)
+	}
 	switch s.keyFormat {
 	case "hex":
 		if data, err = hex.DecodeString(string(line)); err != nil {
@@ -115,8 +120,17 @@ func rawKey(data []byte) []byte {
 
 // readLine reads a file without the line end that an editor leaves.
 func readLine(name string) ([]byte, error) {
-	data, err := os.ReadFile(name)
+	data, err := private.ReadFile(name)
+	if err == nil && hasMark(data) {
+		err = fmt.Errorf("%s begins with a byte order mark (BOM), which an editor put there: save it without one", name)
+	}
 	return trimLine(data), err
+}
+
+// hasMark reports whether a text begins with the byte order mark of UTF-8 or
+// UTF-16.
+func hasMark(text []byte) bool {
+	return bytes.HasPrefix(text, []byte("\xEF\xBB\xBF")) || bytes.HasPrefix(text, []byte("\xFF\xFE")) || bytes.HasPrefix(text, []byte("\xFE\xFF"))
 }
 
 // readSecret reads a hash secret. One line end behind it does not count, and one
@@ -135,7 +149,7 @@ func trimLine(b []byte) []byte {
 }
 
 // keygen writes a new key and new secrets, all random, and shows none.
-func keygen(f *flag.FlagSet) func(context.Context, []string) error {
+func keygen(f *flag.FlagSet, _ *console.Writer) func(context.Context, []string) error {
 	var s shared
 	s.addKeys(f)
 	ledgerKeyFile := f.String("ledger-key-file", "", "the `file` for the secret of a ledger")

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mynakit/mynakit/examples/internal/console"
 	"github.com/mynakit/mynakit/mergefile"
 	"github.com/mynakit/mynakit/mergefile/ledger"
 )
@@ -20,10 +21,11 @@ type ledgerFlags struct {
 	scope, profile, from, to string
 	keepDays                 int
 	dryRun                   bool
+	out                      *console.Writer
 }
 
-func keepLedger(f *flag.FlagSet) func(context.Context, []string) error {
-	var l ledgerFlags
+func keepLedger(f *flag.FlagSet, out *console.Writer) func(context.Context, []string) error {
+	l := ledgerFlags{out: out}
 	l.storage.add(f)
 	f.StringVar(&l.scope, "scope", "", "reconcile: the scope to compare")
 	f.StringVar(&l.profile, "profile", "Standard", "reconcile: the profile, for the kind of holders; a preset's `name`, or a JSON file")
@@ -73,14 +75,14 @@ func (l *ledgerFlags) show(ctx context.Context, book *ledger.Ledger, _ string) e
 		return err
 	}
 	for _, s := range scopes {
-		fmt.Printf("scope %q: %d numbers", s.Name, s.Numbers)
+		l.out.Printf("scope %q: %d numbers", s.Name, s.Numbers)
 		if s.Numbers > 0 {
-			fmt.Printf(" from %v to %v", s.Oldest, s.Newest)
+			l.out.Printf(" from %v to %v", s.Oldest, s.Newest)
 		}
 		if !s.Forgotten.IsZero() {
-			fmt.Printf(", none before %s", s.Forgotten.Format(time.RFC3339))
+			l.out.Printf(", none before %s", s.Forgotten.Format(time.RFC3339))
 		}
-		fmt.Println()
+		l.out.Println()
 	}
 	return nil
 }
@@ -109,13 +111,13 @@ func (l *ledgerFlags) take(ctx context.Context, book *ledger.Ledger, name string
 	report, err := book.Import(ctx, in.file)
 	if c, ok := errors.AsType[*ledger.ConflictError](err); ok {
 		for _, r := range c.Records {
-			fmt.Println("different", r.Transaction)
+			l.out.Println("different", r.Transaction)
 		}
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Printf("numbers %d, new %d\n", report.Numbers, report.New)
+	l.out.Printf("numbers %d, new %d\n", report.Numbers, report.New)
 	return nil
 }
 
@@ -125,17 +127,17 @@ func (l *ledgerFlags) forget(ctx context.Context, book *ledger.Ledger, _ string)
 		return err
 	}
 	for _, c := range would {
-		fmt.Printf("scope %q: %d numbers from before %s; what comes from before that is refused from then on\n",
+		l.out.Printf("scope %q: %d numbers from before %s; what comes from before that is refused from then on\n",
 			c.Scope, c.Numbers, c.Before.Format(time.RFC3339))
 		if c.Ahead > 0 {
-			fmt.Printf("scope %q: %d numbers are dated in the future: see whether this clock or the sender's is wrong\n", c.Scope, c.Ahead)
+			l.out.Printf("scope %q: %d numbers are dated in the future: see whether this clock or the sender's is wrong\n", c.Scope, c.Ahead)
 		}
 	}
 	if l.dryRun {
 		return nil
 	}
 	n, err := book.Forget(ctx)
-	fmt.Printf("forgotten %d\n", n)
+	l.out.Printf("forgotten %d\n", n)
 	return err
 }
 
@@ -146,7 +148,7 @@ func (l *ledgerFlags) resolve(ctx context.Context, book *ledger.Ledger, id strin
 		if err := book.Resolve(ctx, id); err != nil {
 			return err
 		}
-		fmt.Printf("resolved %s\n", id)
+		l.out.Printf("resolved %s\n", id)
 		return nil
 	}
 	losses, err := book.Losses(ctx)
@@ -158,16 +160,16 @@ func (l *ledgerFlags) resolve(ctx context.Context, book *ledger.Ledger, id strin
 		if step == "" {
 			step = "not known, since the program died"
 		}
-		fmt.Printf("%s\n  file: %q\n  found at: %s\n  lost at: %s\n", loss.ID, loss.Work, loss.At.Format(time.RFC3339), step)
+		l.out.Printf("%s\n  file: %q\n  found at: %s\n  lost at: %s\n", loss.ID, loss.Work, loss.At.Format(time.RFC3339), step)
 		if loss.Committed {
-			fmt.Print("  The records before that, and their numbers, were committed: they count as merged. Records of the same step may or may not have been credited.\n")
+			l.out.Printf("  The records before that, and their numbers, were committed: they count as merged. Records of the same step may or may not have been credited.\n")
 		} else {
-			fmt.Print("  The records before that were rolled back, and their numbers with them: they count as new. What was credited after that, in the same step, was not rolled back.\n")
+			l.out.Printf("  The records before that were rolled back, and their numbers with them: they count as new. What was credited after that, in the same step, was not rolled back.\n")
 		}
 	}
-	fmt.Printf("lost %d\n", len(losses))
+	l.out.Printf("lost %d\n", len(losses))
 	if len(losses) > 0 {
-		fmt.Print("Compare the balances of the holders in each file (mergetool open) with those in " + balanceTable +
+		l.out.Printf("Compare the balances of the holders in each file (mergetool open) with those in " + balanceTable +
 			" (kind, holder, points), or in your own table, and with a backup from before. Correct them, then give: mergetool ledger resolve ID. After that the file can be received again.\n")
 	}
 	return nil
@@ -177,7 +179,7 @@ func (l *ledgerFlags) acceptRestore(ctx context.Context, book *ledger.Ledger, _ 
 	if err := book.AcceptRestore(ctx); err != nil {
 		return err
 	}
-	fmt.Println("accepted; now receive again all files that were merged since the backup was made, from the inbox's folder of those that are done: what the backup held is found to be a duplicate")
+	l.out.Println("accepted; now receive again all files that were merged since the backup was made, from the inbox's folder of those that are done: what the backup held is found to be a duplicate")
 	return nil
 }
 
@@ -204,10 +206,10 @@ func (l *ledgerFlags) reconcile(ctx context.Context, book *ledger.Ledger, name s
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%v %v\n", d.Kind, d.Transaction)
+		l.out.Printf("%v %v\n", d.Kind, d.Transaction)
 		n++
 	}
-	fmt.Printf("differences %d\n", n)
+	l.out.Printf("differences %d\n", n)
 	if n > 0 {
 		return exit{exitRefused, errors.New("what is missing here must be sent again; what is different or missing there somebody must look into")}
 	}

@@ -108,6 +108,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/mynakit/mynakit/examples/internal/console"
 )
 
 func main() {
@@ -116,7 +118,12 @@ func main() {
 	// Whoever reads the output may go away: that is an error like another, after
 	// which temporary files are removed.
 	signal.Ignore(syscall.SIGPIPE)
-	code := run(ctx, os.Args[1:])
+	out := console.To(os.Stdout)
+	code := run(ctx, os.Args[1:], out)
+	if err := out.Close(); err != nil && code == exitOK {
+		fmt.Fprintln(os.Stderr, "mergetool:", err)
+		code = exitError
+	}
 	stop()
 	os.Exit(code)
 }
@@ -142,7 +149,7 @@ type task struct {
 	// long as it takes.
 	ending time.Duration
 	// prepare adds the task's flags and gives what runs it on its operands.
-	prepare func(*flag.FlagSet) func(context.Context, []string) error
+	prepare func(*flag.FlagSet, *console.Writer) func(context.Context, []string) error
 }
 
 func tasks() []task {
@@ -162,7 +169,7 @@ func tasks() []task {
 // errUsage has been explained already.
 var errUsage = errors.New("usage")
 
-func run(ctx context.Context, args []string) int {
+func run(ctx context.Context, args []string, out *console.Writer) int {
 	if len(args) == 0 {
 		usage(os.Stderr)
 		return exitUsage
@@ -176,14 +183,18 @@ func run(ctx context.Context, args []string) int {
 			fmt.Fprintf(f.Output(), "usage: mergetool %s [flags] %s\n%s\n", t.name, t.operands, t.about)
 			f.PrintDefaults()
 		}
-		do := t.prepare(f)
+		do := t.prepare(f, out)
 		switch err := f.Parse(args[1:]); {
 		case errors.Is(err, flag.ErrHelp):
 			return exitOK
 		case err != nil:
 			return exitUsage
 		}
-		switch err := t.run(ctx, do, f.Args()); {
+		err := t.run(ctx, do, f.Args())
+		if err == nil {
+			err = out.Err()
+		}
+		switch {
 		case err == nil:
 			return exitOK
 		case ctx.Err() != nil && errors.Is(err, context.Canceled):
@@ -202,7 +213,7 @@ func run(ctx context.Context, args []string) int {
 		}
 	}
 	if args[0] == "help" || args[0] == "-h" || args[0] == "-help" || args[0] == "--help" {
-		usage(os.Stdout)
+		usage(out)
 		return exitOK
 	}
 	usage(os.Stderr)

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/mynakit/mynakit/examples/internal/console"
+	"github.com/mynakit/mynakit/examples/internal/private"
 	"github.com/mynakit/mynakit/mergefile"
 	"github.com/mynakit/mynakit/mergefile/inbox"
 	"github.com/mynakit/mynakit/mergefile/ledger"
@@ -34,11 +36,12 @@ type receiveFlags struct {
 	loaded       mergefile.Profile
 	merge        *ledger.Receiver
 	out          *outcomes
+	stdout       *console.Writer
 	work         context.Context // ends when the file in hand must be given up
 }
 
-func receive(f *flag.FlagSet) func(context.Context, []string) error {
-	var r receiveFlags
+func receive(f *flag.FlagSet, out *console.Writer) func(context.Context, []string) error {
+	r := receiveFlags{stdout: out}
 	r.shared.add(f)
 	r.storage.add(f)
 	f.StringVar(&r.scope, "scope", "", "whose transaction numbers these are, such as a shop system; numbers are compared within a scope")
@@ -78,7 +81,7 @@ func (r *receiveFlags) run(ctx context.Context) error {
 	if err := db.createBalance(ctx); err != nil {
 		return advise(err)
 	}
-	r.out = &outcomes{asJSON: r.asJSON, to: os.Stdout}
+	r.out = &outcomes{asJSON: r.asJSON, to: r.stdout}
 	r.merge, err = ledger.NewReceiver(ledger.ReceiverConfig{
 		Ledger: book, Profile: p, Keys: k, Scope: r.scope,
 		ApplyAll: db.credit,
@@ -163,6 +166,9 @@ func (r *receiveFlags) named(ctx context.Context) error {
 			return nil
 		}
 		err := r.file(name, bar)
+		if gone := r.stdout.Err(); gone != nil {
+			return gone // nobody hears what became of the next file
+		}
 		if errors.Is(err, ledger.ErrStopped) || errors.Is(err, mergefile.ErrKey) || needsPerson(err) {
 			return err // the next file would fare no better
 		}
@@ -241,6 +247,9 @@ func (r *receiveFlags) watch(ctx context.Context) error {
 		default:
 			r.out.note(e)
 		}
+		if gone := r.stdout.Err(); gone != nil {
+			stop(gone) // nobody hears what becomes of the next file
+		}
 	}
 	in, err := inbox.Open(r.inbox)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -252,12 +261,18 @@ func (r *receiveFlags) watch(ctx context.Context) error {
 	defer in.Close()
 	if !r.once {
 		err := in.Run(ctx)
+		if gone := r.stdout.Err(); gone != nil {
+			return gone
+		}
 		if cause := context.Cause(ctx); needsPerson(cause) {
 			return cause
 		}
 		return err
 	}
 	sum, err := in.Scan(ctx)
+	if gone := r.stdout.Err(); gone != nil {
+		return gone
+	}
 	r.out.untold(sum.Left + sum.Waiting)
 	if cause := context.Cause(ctx); needsPerson(cause) {
 		return cause
@@ -273,7 +288,7 @@ func (r *receiveFlags) watch(ctx context.Context) error {
 func (r *receiveFlags) fingerprint() (string, error) {
 	var parts [3][]byte
 	for i, name := range []string{r.ledgerKeyFile, r.keyFile, r.secretFile} {
-		text, err := os.ReadFile(name)
+		text, err := private.ReadFile(name)
 		if err != nil {
 			return "", err
 		}

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mynakit/mynakit/examples/internal/console"
 	"github.com/mynakit/mynakit/mergefile"
 	"github.com/mynakit/mynakit/mykey"
 )
@@ -24,7 +25,7 @@ import (
 // columns are the header of the CSV.
 func columns() []string { return []string{"holder", "points", "transaction_time", "sequence"} }
 
-func seal(f *flag.FlagSet) func(context.Context, []string) error {
+func seal(f *flag.FlagSet, _ *console.Writer) func(context.Context, []string) error {
 	var s shared
 	s.add(f)
 	return func(ctx context.Context, args []string) error {
@@ -178,7 +179,7 @@ func parseNumber(at, sequence string) (mergefile.Transaction, error) {
 	return mergefile.NewTransaction(t, uint32(n))
 }
 
-func open(f *flag.FlagSet) func(context.Context, []string) error {
+func open(f *flag.FlagSet, _ *console.Writer) func(context.Context, []string) error {
 	var s shared
 	s.add(f)
 	return func(ctx context.Context, args []string) error {
