@@ -23,19 +23,20 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // service is a PC/SC service in memory.
 type service struct {
-	mu         sync.Mutex
-	cards      map[string][]byte // reader to ATR; nil is an empty reader
-	sessions   int
-	life       int // sessions of an earlier life of the service fail
-	log        []string
-	down       error
-	looks      int
-	onLook     func(n int) // called with the number of the look, before it
-	transmit   func([]byte) ([]byte, error)
-	begin      func() error
-	disconnect func()            // called before a handle is let go of
-	resets     int               // how many handles another program makes void at once
-	events     map[string]uint32 // cards that took the place of another unseen
+	mu          sync.Mutex
+	cards       map[string][]byte // reader to ATR; nil is an empty reader
+	sessions    int
+	life        int // sessions of an earlier life of the service fail
+	log         []string
+	down        error
+	looks       int
+	onLook      func(n int) // called with the number of the look, before it
+	transmit    func([]byte) ([]byte, error)
+	begin       func() error
+	disconnect  func()            // called before a handle is let go of
+	resets      int               // how many handles another program makes void at once
+	onEstablish func()            // called with the lock
+	events      map[string]uint32 // cards that took the place of another unseen
 }
 
 func (s *service) stack() stack { return overLibrary(s.establish) }
@@ -57,6 +58,9 @@ func (s *service) open() int { s.mu.Lock(); defer s.mu.Unlock(); return s.sessio
 func (s *service) establish() (library, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.onEstablish != nil {
+		s.onEstablish()
+	}
 	if s.down != nil {
 		return nil, s.down
 	}

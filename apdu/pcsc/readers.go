@@ -6,6 +6,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"time"
 )
 
 // Readers returns the names of the readers, in the system's order. If there is
@@ -208,14 +209,19 @@ func (s stack) snapshots(ctx context.Context) iter.Seq2[[]reader, error] {
 			}
 		}()
 		for {
+			before := open
+			began := time.Now()
 			var now []reader
 			var err error
 			now, open, err = s.look(ctx, open)
 			if !yield(now, err) || err != nil {
 				return
 			}
-			// A service that ended may have started anew: look finds out.
-			if err := open.changed(ctx); err != nil && (ctx.Err() != nil || !errors.Is(err, ErrNoService)) {
+			// A service that ended may have started anew: look finds out, but for one
+			// that ends as soon as it has started.
+			err = open.changed(ctx)
+			ends := before != open && time.Since(began) < serviceEvery
+			if err != nil && (ctx.Err() != nil || ends || !errors.Is(err, ErrNoService)) {
 				yield(nil, err)
 				return
 			}
