@@ -1,19 +1,23 @@
 // Package pcsc reaches a card through a PC/SC reader: the readers that
 // Windows, macOS and pcscd on Linux know.
 //
-// # From a reader to a card
+// # Cards, one after another
 //
-// [Readers] lists the readers, [WaitCard] waits until one of them holds a
-// card, [Open] connects to it:
+// [Serve] is the loop of a till. It opens each card that comes to a reader, calls
+// a function with it, and closes it:
 //
-//	reader, err := pcsc.WaitCard(ctx)
-//	…
-//	card, err := pcsc.Open(ctx, reader)
-//	…
-//	defer card.Close()
+//	err := pcsc.Serve(ctx, func(ctx context.Context, card *pcsc.Card) error {
+//		…
+//	})
 //
-// The [Card] is an [apdu.ContextTransmitter]. [Watch] reports readers and
-// cards as they come and go.
+// It outlives readers that are unplugged, services that restart, and other
+// programs that hold a card for a while. A [Server] is Serve with settings, among
+// them a function that is told of everything; [Server.Next] waits for one card.
+// The [Card] is an [apdu.ContextTransmitter].
+//
+// Beneath that, [Readers] lists the readers, [WaitCard] waits until one of them
+// holds a card, [Open] connects to it, and [Watch] reports readers and cards as
+// they come and go.
 //
 // # What a card remembers
 //

@@ -4,10 +4,27 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"os"
+	"os/signal"
 	"time"
 
 	"github.com/mynakit/mynakit/apdu/pcsc"
 )
+
+// A till: every card that comes to a reader is opened, one after another.
+func ExampleServer_Serve() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	till := pcsc.Server{Event: func(e pcsc.Event) { fmt.Println(e.Kind, e.Reader, e.Err) }}
+	err := till.Serve(ctx, func(ctx context.Context, card *pcsc.Card) error {
+		ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+		defer cancel()
+		reply, err := card.TransmitContext(ctx, nil, []byte{0x00, 0xA4, 0x04, 0x0C})
+		fmt.Printf("%s: %X\n", card.Reader(), reply)
+		return err
+	})
+	fmt.Println(err) // context canceled
+}
 
 // Wait half a minute for a card in any reader, and keep others away from it.
 func Example() {

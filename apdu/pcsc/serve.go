@@ -70,7 +70,33 @@ func (s Server) Serve(ctx context.Context, use func(context.Context, *Card) erro
 	return s.serve(ctx, system(), use)
 }
 
+// Next waits for one card, as Serve does, and opens it. A card that is there
+// already counts. Who calls Next closes the card.
+func (s Server) Next(ctx context.Context) (*Card, error) { return s.next(ctx, system()) }
+
 func (s Server) serve(ctx context.Context, on stack, use func(context.Context, *Card) error) error {
+	ctx, l, stop := s.watch(ctx, on)
+	defer stop()
+	for {
+		card, err := l.card(ctx)
+		if err != nil {
+			return err
+		}
+		if l.attend(ctx, card, use) {
+			return nil
+		}
+	}
+}
+
+func (s Server) next(ctx context.Context, on stack) (*Card, error) {
+	ctx, l, stop := s.watch(ctx, on)
+	defer stop()
+	return l.card(ctx)
+}
+
+// watch begins to watch the readers. The context that it returns ends when that
+// does.
+func (s Server) watch(ctx context.Context, on stack) (context.Context, *line, func()) {
 	if s.Patience == 0 {
 		s.Patience = patience
 	}
@@ -78,16 +104,9 @@ func (s Server) serve(ctx context.Context, on stack, use func(context.Context, *
 	l := &line{server: s, stack: on, woken: make(chan struct{}, 1), here: map[string]*arrival{}, left: map[string]leaving{}}
 	var watching sync.WaitGroup
 	watching.Go(func() { cancel(l.watch(ctx)) })
-	defer watching.Wait()
-	defer cancel(ErrStop)
-	for {
-		a, err := l.next(ctx)
-		if err != nil {
-			return err
-		}
-		if l.attend(ctx, a, use) {
-			return nil
-		}
+	return ctx, l, func() {
+		cancel(ErrStop)
+		watching.Wait()
 	}
 }
 
@@ -255,32 +274,41 @@ func (l *line) next(ctx context.Context) (*arrival, error) {
 	}
 }
 
-// attend opens a card and has it used. If it cannot be opened, attend puts it
-// back into the line. It reports whether use wants to end.
-func (l *line) attend(ctx context.Context, a *arrival, use func(context.Context, *Card) error) (stop bool) {
+// card opens the next card that can be opened.
+func (l *line) card(ctx context.Context) (*Card, error) {
 	var opts []OpenOption
 	if !l.server.Shared {
 		opts = append(opts, Exclusive())
 	}
-	// A card or a driver that hangs must not keep the others waiting for ever.
-	limit, cancel := context.WithTimeout(ctx, patience)
-	card, err := l.stack.open(limit, a.reader, opts...)
-	cancel()
-	if err != nil {
+	for {
+		a, err := l.next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		// A card or a driver that hangs must not keep the others waiting for ever.
+		limit, cancel := context.WithTimeout(ctx, patience)
+		card, err := l.stack.open(limit, a.reader, opts...)
+		cancel()
+		if err == nil {
+			return card, nil
+		}
 		l.refused(ctx, a, err)
-		return false
 	}
-	err = use(ctx, card)
+}
+
+// attend has a card used and closes it. It reports whether use wants to end.
+func (l *line) attend(ctx context.Context, card *Card, use func(context.Context, *Card) error) (stop bool) {
+	err := use(ctx, card)
 	if !l.server.Shared {
 		l.mu.Lock()
-		left := l.left[a.reader]
+		left := l.left[card.reader]
 		left.closed = time.Now()
-		l.left[a.reader] = left
+		l.left[card.reader] = left
 		l.mu.Unlock()
 	}
 	_ = card.Close() // the card may have left
 	if ctx.Err() == nil {
-		l.report(Event{Kind: CardDone, Reader: a.reader, Err: err})
+		l.report(Event{Kind: CardDone, Reader: card.reader, Err: err})
 	}
 	return errors.Is(err, ErrStop)
 }

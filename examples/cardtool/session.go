@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,46 +107,45 @@ func (s *session) connect(ctx context.Context) (apdu.ContextTransmitter, func() 
 	if s.readerFlag == "phone" {
 		return s.connectPhone(ctx)
 	}
-	var candidates []string
-	if s.readerFlag != "auto" {
-		var err error
-		if candidates, err = matching(ctx, s.readerFlag); err != nil {
-			return nil, nil, err
+	match, err := matching(ctx, s.readerFlag)
+	if err != nil {
+		return nil, nil, err
+	}
+	// Nobody else may use a PIN that is verified here: Next opens exclusively, and
+	// closing takes the power and with it the PIN.
+	var refused error
+	card, err := pcsc.Server{Match: match, Patience: -1, Event: func(e pcsc.Event) {
+		if e.Kind == pcsc.CardBusy {
+			refused = e.Err
+			fmt.Fprintf(s.stderr, "%s: waiting for the card: %v\n", oneLine(e.Reader), e.Err)
 		}
+	}}.Next(ctx)
+	if err != nil && refused != nil {
+		err = refused
 	}
-	reader, err := pcsc.WaitCard(ctx, candidates...)
 	if err != nil {
 		return nil, nil, err
 	}
-	// Nobody else may use a PIN that is verified here, and closing takes the
-	// power and with it the PIN.
-	card, err := pcsc.Open(ctx, reader, pcsc.Exclusive())
-	if err != nil {
-		return nil, nil, err
-	}
-	s.reader, s.atr = reader, card.ATR()
+	s.reader, s.atr = card.Reader(), card.ATR()
 	return card, card.Close, nil
 }
 
-// matching gives the reader of that name, or those with the name in theirs.
-func matching(ctx context.Context, name string) ([]string, error) {
+// matching returns which readers a name means: any for "auto", the reader of
+// that name, or those with the name in theirs. It fails if there is none, or no
+// service to ask: whoever types a command is not left waiting for that.
+func matching(ctx context.Context, name string) (func(reader string) bool, error) {
 	all, err := pcsc.Readers(ctx)
-	if err != nil {
+	if err != nil || name == "auto" {
 		return nil, err
 	}
-	var found []string
-	for _, r := range all {
-		if r == name {
-			return []string{r}, nil
-		}
-		if strings.Contains(r, name) {
-			found = append(found, r)
-		}
+	if slices.Contains(all, name) {
+		return func(reader string) bool { return reader == name }, nil
 	}
-	if len(found) == 0 {
+	match := func(reader string) bool { return strings.Contains(reader, name) }
+	if !slices.ContainsFunc(all, match) {
 		return nil, fmt.Errorf("no reader with %q in its name; there are: %q", name, all)
 	}
-	return found, nil
+	return match, nil
 }
 
 // patient gives the card a limit for each answer.

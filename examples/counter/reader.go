@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -33,7 +35,7 @@ func (o *options) openReader() (reader, error) {
 	case "phone":
 		return newPhoneReader(o.listen, o.wait, o.stderr)
 	}
-	return &pcscReader{name: o.reader, wait: o.wait}, nil
+	return newPCSCReader(o.reader, o.wait), nil
 }
 
 // simReader has one software card in it, for ever.
@@ -64,61 +66,149 @@ func (c *simContact) Close() error {
 }
 
 // pcscReader is a PC/SC reader: the one of that name, those with the name in
-// theirs, or with "auto" any.
+// theirs, or with "auto" any. Of several cards it has the one that came last: a
+// card that lies forgotten in a second reader is in nobody's way.
 type pcscReader struct {
-	name string
-	wait time.Duration
+	name  string
+	exact bool // there was a reader of that very name at the start
+	wait  time.Duration
+	stop  context.CancelFunc
+	ended chan struct{}
 
-	mu sync.Mutex
-	at string // the reader that had the card
+	mu      sync.Mutex
+	changed chan struct{} // closed when one of the following changes
+	at      string        // the reader with the card; "" is none
+	cards   int           // that came so far
+	err     error         // why there is no reader at all
 }
+
+func newPCSCReader(name string, wait time.Duration) *pcscReader {
+	ctx, stop := context.WithCancel(context.Background())
+	r := &pcscReader{name: name, wait: wait, stop: stop, ended: make(chan struct{}), changed: make(chan struct{})}
+	all, _ := pcsc.Readers(ctx) // an error is told by WaitCard
+	r.exact = slices.Contains(all, name)
+	go func() {
+		defer close(r.ended)
+		err := pcsc.Server{Match: r.match, Event: r.event}.Serve(ctx, func(_ context.Context, card *pcsc.Card) error {
+			r.change(func() { r.at, r.cards = card.Reader(), r.cards+1 })
+			return nil // who has WaitCard opens it again
+		})
+		r.change(func() { r.err = err })
+	}()
+	return r
+}
+
+func (r *pcscReader) change(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f()
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// event keeps what is known of the readers.
+func (r *pcscReader) event(e pcsc.Event) {
+	r.change(func() {
+		switch e.Kind {
+		case pcsc.ServiceLost:
+			r.err = e.Err
+		case pcsc.ServiceFound:
+			r.err = nil
+		case pcsc.CardRemoved:
+			if r.at == e.Reader {
+				r.at = ""
+			}
+		}
+	})
+}
+
+// state returns where the card is, how many there were so far, and what is
+// closed when that changes. The error says that there is no reader.
+func (r *pcscReader) state() (at string, cards int, changed <-chan struct{}, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.at, r.cards, r.changed, r.err
+}
+
+// exists fails if there is no reader of the name.
+func (r *pcscReader) exists(ctx context.Context) error {
+	all, err := pcsc.Readers(ctx)
+	if err == nil && r.name != "auto" && !slices.ContainsFunc(all, r.match) {
+		err = fmt.Errorf("%w: %q; there are: %q", pcsc.ErrUnknownReader, r.name, all)
+	}
+	return err
+}
+
+func (r *pcscReader) match(reader string) bool {
+	return r.name == "auto" || reader == r.name || !r.exact && strings.Contains(reader, r.name)
+}
+
+// pcscAgain is how often a card that another program holds is tried again.
+const pcscAgain = 100 * time.Millisecond
 
 func (r *pcscReader) WaitCard(ctx context.Context) (apdu.Transmitter, error) {
-	var candidates []string
-	if r.name != "auto" {
-		all, err := pcsc.Readers(ctx)
-		if err != nil {
+	if err := r.exists(ctx); err != nil {
+		return nil, err
+	}
+	for {
+		at, _, changed, err := r.state()
+		again := (<-chan time.Time)(nil)
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		for _, name := range all {
-			if name == r.name {
-				candidates = []string{name}
-				break
+		case at != "":
+			// Nobody else may use a PIN that is verified here.
+			card, err := pcsc.Open(ctx, at, pcsc.Exclusive())
+			if err == nil {
+				return &contact{ContextTransmitter: card, closer: forget(card), wait: r.wait}, nil
 			}
-			if strings.Contains(name, r.name) {
-				candidates = append(candidates, name)
+			if ctx.Err() != nil {
+				return nil, err
 			}
+			if errors.Is(err, pcsc.ErrNoCard) || errors.Is(err, pcsc.ErrUnknownReader) {
+				r.change(func() { r.at = "" }) // it left before it was here
+				continue
+			}
+			again = time.After(pcscAgain)
 		}
-		if len(candidates) == 0 {
-			return nil, fmt.Errorf("%w: %q; there are: %q", pcsc.ErrUnknownReader, r.name, all)
+		select {
+		case <-changed:
+		case <-again:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
 		}
 	}
-	at, err := pcsc.WaitCard(ctx, candidates...)
-	if err != nil {
-		return nil, err
-	}
-	r.mu.Lock()
-	r.at = at
-	r.mu.Unlock()
-	// Nobody else may use a PIN that is verified here.
-	card, err := pcsc.Open(ctx, at, pcsc.Exclusive())
-	if err != nil {
-		return nil, err
-	}
-	return &contact{ContextTransmitter: card, closer: card.Close, wait: r.wait}, nil
 }
 
+// forget returns what makes the card forget a PIN. The card keeps its power: some
+// readers take one that gets it again for another card.
+func forget(card *pcsc.Card) func() error {
+	return func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		return card.CloseContext(ctx, pcsc.Forget)
+	}
+}
+
+// WaitRemoved waits until the card has left, or another has come.
 func (r *pcscReader) WaitRemoved(ctx context.Context) error {
-	r.mu.Lock()
-	at := r.at
-	r.mu.Unlock()
-	if at == "" {
-		return nil
+	was, count, changed, err := r.state()
+	for at, cards := was, count; err == nil && at != "" && cards == count; {
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		at, cards, changed, err = r.state()
 	}
-	return pcsc.WaitRemoved(ctx, at)
+	return err
 }
 
-func (r *pcscReader) Close() error { return nil }
+func (r *pcscReader) Close() error {
+	r.stop()
+	<-r.ended
+	return nil
+}
 
 // contact is a card in a real reader: it has so long for each answer, and its
 // time is measured.
