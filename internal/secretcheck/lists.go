@@ -32,7 +32,7 @@ var shows = because(map[string][]string{
 		"simcard/tape.MismatchError",
 	},
 	"bytes on their way between card and program: a trace redacts them, and so has a log to": {
-		"apdu.Command", "apdu.Response", "apdu/tlv.Tag", "apdu/tlv.Walker", "simcard/fault.Exchange", "simcard/tape.Exchange",
+		"apdu.Command", "apdu.Response", "apdu/tlv.Tag", "apdu/tlv.Walker", "simcard/fault.Exchange", "simcard/survey.Exchange", "simcard/tape.Exchange",
 	},
 	"a connection, a service or a reader at work: names, counts and handles": {
 		"apdu.Channel", "apdu.Stats", "apdu/pcsc.Card", "apdu/pcsc.Event", "apdu/vpcd.Listener", "apdu/vpcd.Remote", "jpki.Card",
@@ -46,6 +46,9 @@ var shows = because(map[string][]string{
 	"says which kind or key something is, nothing of a holder": {
 		"jpki.TextInfo", "jpki.VisualInfo", "jpki.FaceID", "jpki.FaceCertificate", "jpki.FaceAnchors", "simcard.KeyID",
 		"simcard.FaceAnchor", "simcard.Revocation", "mykey/registry.Issuer", "mykey/registry.Certificate", "mykey/registry.Presence",
+	},
+	"what a card said without a PIN, reduced to its form and made to be published": {
+		"simcard/survey.Answer", "simcard/survey.Difference", "simcard/survey.Report",
 	},
 	"made to be stored in a serial number's place": {"jpki.Pseudonym"},
 	"public data, or a rule that the platform publishes": {
@@ -65,7 +68,7 @@ var shows = because(map[string][]string{
 		"mykey/point.Credit", "mykey/point.Clawback", "mykey/point.Joined", "mykey/point.Expiry", "mykey/point.Op", "mykey/point.Receipt",
 		"mykey/point.Reserve", "mykey/point.Steer", "mykey/point.Sweep", "mykey/point.Use", "mergefile.Record",
 		"ticket.Order", "ticket.Presentation", "ticket.Receipt", "ticket.Ticket", "ticket.Detail", "ticket.Total",
-		"ticket.TerminalTotal", "ticket.Settlement", "ticket.Batch",
+		"ticket.TerminalTotal", "ticket.PlaceTotal", "ticket.AccountTotal", "ticket.Line", "ticket.Settlement", "ticket.Batch",
 	},
 	"how a software card is steered: PINs of cards that protect nobody, and what its log says of an exchange": {
 		"simcard/control.Config", "simcard/control.Error", "simcard/control.Exchange", "simcard/control.Fault", "simcard/control.Line",
