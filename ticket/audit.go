@@ -11,7 +11,7 @@ import (
 	"github.com/mynakit/mynakit/internal/secret"
 )
 
-// Op names an operation on tickets.
+// An Op is an operation on tickets.
 type Op string
 
 const (
@@ -23,8 +23,8 @@ const (
 	OpRedeem  Op = "redeem"  // 消込
 )
 
-// Reason says why a code was refused at a counter. The empty Reason means
-// that it was not.
+// A Reason is why a code was refused at a counter. The empty Reason means that
+// it was accepted.
 type Reason string
 
 const (
@@ -41,29 +41,28 @@ const (
 	ReasonAccepted  Reason = "impossible acceptance" // Accepted is before issue, after the last day or yet to come
 )
 
-// Event is one thing that happened, for the issuer's audit log. It never
-// holds a ticket's number: Tail is its last two digits, and Ref, when
-// [Config.AuditKey] is set, a keyed hash by which events of one ticket find
-// each other.
+// An Event is one answered operation, for the issuer's audit log. It never
+// holds a ticket's number. Tail is the last two digits. Ref is a keyed hash that
+// the events of one ticket share, if [Config].AuditKey is set.
 type Event struct {
 	Time     time.Time
 	Op       Op
 	Terminal Terminal
-	Reason   Reason // why the counter refused, or "" when it did not
-	Tail     string // "32", or "" where the code gave no number
+	Reason   Reason // why the code was refused, or ""
+	Tail     string // "32", or "" if the code has no number
 	Ref      string // 16 hexadecimal digits, or ""
 	Points   int64  // of a ticket that was found, otherwise 0
 	Repeated bool   // an attempt that was repeated and got the same answer
 
 	// Count is the number of tickets in an issue, otherwise 0.
 	Count int
-	// Filling is set, once per WarnAt numbers, when an issue brought the
-	// scope's numbers in use past a multiple of [Policy].WarnAt: it is how
-	// many there are now.
+	// Filling is the number of ticket numbers in use in the scope. It is set
+	// if an issue brought that number past a multiple of [Policy].WarnAt, and
+	// otherwise 0.
 	Filling int64
 }
 
-// note hands an event to the audit hook.
+// note calls the audit hook.
 func (b *Book) note(ctx context.Context, e Event, n Number) {
 	if b.cfg.Audit == nil {
 		return

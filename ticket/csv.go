@@ -49,8 +49,8 @@ func (e *CSVError) Error() string {
 // Unwrap returns Err.
 func (e *CSVError) Unwrap() error { return e.Err }
 
-// ErrUnmappable is within a [*CSVError] when the encoding lacks a character,
-// or the text is not text.
+// ErrUnmappable is wrapped in a [*CSVError] if the encoding lacks a character or
+// the text is not valid.
 var ErrUnmappable = errors.New("a character that the encoding does not have")
 
 var (

@@ -9,22 +9,22 @@ import (
 // fixed zone serves and no time-zone data need be installed.
 var jst = time.FixedZone("JST", 9*60*60)
 
-// Date is a day of the calendar in Japan Standard Time. Dates compare with
-// ==. The zero Date means "no day". Only [Date.Valid] dates do arithmetic
-// that makes sense.
+// A Date is a day of the calendar in Japan Standard Time. Dates compare with
+// ==. The zero Date represents no day. Arithmetic is defined for [Date.Valid]
+// dates alone.
 type Date struct {
 	Year  int
 	Month time.Month
 	Day   int
 }
 
-// DateOf gives the day in Japan on which the instant t lies.
+// DateOf returns the day in Japan that contains the instant t.
 func DateOf(t time.Time) Date {
 	y, m, d := t.In(jst).Date()
 	return Date{y, m, d}
 }
 
-// ParseDate reads a day as "2026-11-21". Anything else is [ErrDate].
+// ParseDate parses a day such as "2026-11-21". Otherwise it returns [ErrDate].
 func ParseDate(s string) (Date, error) {
 	if len(s) != len(time.DateOnly) {
 		return Date{}, ErrDate
@@ -42,25 +42,24 @@ func (d Date) Valid() bool {
 	return d.Year >= 1 && d.Year <= 9999 && d == DateOf(d.Start())
 }
 
-// IsZero reports whether d is the zero Date, which stands for no day.
+// IsZero reports whether d is the zero Date.
 func (d Date) IsZero() bool { return d == Date{} }
 
-// Start gives the first instant of the day in Japan.
+// Start returns the first instant of the day in Japan.
 func (d Date) Start() time.Time { return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, jst) }
 
-// End gives the first instant after the day in Japan: the day lasts up to,
-// and not including, End.
+// End returns the first instant after the day in Japan.
 func (d Date) End() time.Time { return time.Date(d.Year, d.Month, d.Day+1, 0, 0, 0, 0, jst) }
 
-// AddDays gives the day n days later, or earlier for a negative n.
+// AddDays returns the day n days later, or earlier if n is negative.
 func (d Date) AddDays(n int) Date {
 	return DateOf(time.Date(d.Year, d.Month, d.Day+n, 0, 0, 0, 0, jst))
 }
 
-// Compare orders days: -1, 0 or +1. The zero Date is first.
+// Compare returns -1, 0 or +1 in the order of days. The zero Date is first.
 func (d Date) Compare(other Date) int { return d.Start().Compare(other.Start()) }
 
-// String gives "2026-11-21", or "" for the zero Date.
+// String returns a text such as "2026-11-21", or "" for the zero Date.
 func (d Date) String() string {
 	if d.IsZero() {
 		return ""
@@ -68,7 +67,7 @@ func (d Date) String() string {
 	return fmt.Sprintf("%04d-%02d-%02d", d.Year, d.Month, d.Day)
 }
 
-// Japanese gives "2026年11月21日", or "" for the zero Date.
+// Japanese returns a text such as "2026年11月21日", or "" for the zero Date.
 func (d Date) Japanese() string {
 	if d.IsZero() {
 		return ""
@@ -76,8 +75,8 @@ func (d Date) Japanese() string {
 	return fmt.Sprintf("%d年%d月%d日", d.Year, d.Month, d.Day)
 }
 
-// MarshalText gives [Date.String], or [ErrDate] for a day that is neither
-// valid nor zero.
+// MarshalText returns [Date.String]. It returns [ErrDate] if d is neither valid
+// nor zero.
 func (d Date) MarshalText() ([]byte, error) {
 	if !d.IsZero() && !d.Valid() {
 		return nil, ErrDate
@@ -85,7 +84,7 @@ func (d Date) MarshalText() ([]byte, error) {
 	return []byte(d.String()), nil
 }
 
-// UnmarshalText reads a day as [ParseDate] does, and no text as the zero
+// UnmarshalText parses a day as [ParseDate] does, and an empty text as the zero
 // Date. On error d is unchanged.
 func (d *Date) UnmarshalText(text []byte) error {
 	if len(text) == 0 {
@@ -100,13 +99,13 @@ func (d *Date) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Period is a stretch of whole days in Japan, both ends inclusive: the
-// 集計対象期間 of a settlement.
+// A Period is a sequence of whole days in Japan, both ends included
+// (集計対象期間).
 type Period struct {
 	From, To Date
 }
 
-// Check gives [ErrPeriod] unless both days are valid and From is not after To.
+// Check returns [ErrPeriod] if a day is not valid or From is after To.
 func (p Period) Check() error {
 	if !p.From.Valid() || !p.To.Valid() || p.From.Compare(p.To) > 0 {
 		return ErrPeriod

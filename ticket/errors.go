@@ -7,15 +7,16 @@ import (
 	"github.com/mynakit/mynakit/internal/sqldb"
 )
 
-// ErrRefused is the one answer the counter gets for a code that does not
-// redeem a ticket here and now: unknown number, lapsed, redeemed elsewhere,
-// cancelled, replaced, another association's, forged, unreadable, or too many
-// wrong numbers lately. It is always this very value, so that neither its
-// text nor its chain tells which. The reason goes to [Config.Audit] alone.
+// ErrRefused is returned to a counter for every code that does not redeem a
+// ticket here and now: the number is unknown, lapsed, redeemed elsewhere,
+// cancelled, replaced or another association's, the code is forged or
+// unreadable, or there were too many wrong numbers. The error is this value
+// itself, so that neither its text nor its chain shows the reason. The reason
+// goes to [Config].Audit alone.
 var ErrRefused = errors.New("ticket: refused")
 
-// What can be wrong with a value that the program itself hands over. None of
-// these holds the value.
+// Errors for malformed input of the program's own. None of them holds the
+// value.
 var (
 	ErrNumber     = errors.New("ticket: not a ticket number")             // not eight digits
 	ErrCheckDigit = errors.New("ticket: wrong check digit")               // nine digits that do not belong together
@@ -38,17 +39,17 @@ var (
 	ErrCSV        = errors.New("ticket: not a settlement details file")   // see *CSVError for the place
 )
 
-// What the issuer's own operations answer. They are for programs that may
-// know, never for a counter's screen.
+// Errors of the issuer's own operations. They are never for a counter's
+// screen.
 var (
-	// ErrNotFound says that the scope has no ticket of this number.
+	// ErrNotFound means that the scope has no such ticket.
 	ErrNotFound = errors.New("ticket: no such ticket")
-	// ErrConflict says that an order's key was used before for an order of
-	// other points or another last day. Nothing was issued.
+	// ErrConflict means that the key was used before for an order with other
+	// points, another account or another last day. Nothing was issued.
 	ErrConflict = errors.New("ticket: order key used before for another order")
-	// ErrState is matched by every [*StateError].
+	// ErrState matches every [*StateError].
 	ErrState = errors.New("ticket: not possible in this state")
-	// ErrFull is matched by every [*FullError].
+	// ErrFull matches every [*FullError].
 	ErrFull = errors.New("ticket: the scope has too many numbers")
 	// ErrPaid means that a ticket was paid by [Order].Pay and the book has no
 	// [Config].Refund.
@@ -60,7 +61,7 @@ var (
 	ErrClock = errors.New("ticket: the clock is before the ticket's issue")
 )
 
-// Errors of the database that a program may want to tell apart.
+// Errors of the database.
 var (
 	// ErrBusy means that another writer was still in the way after
 	// [Config].RetryFor. Nothing was written; the call can be repeated.
@@ -94,14 +95,14 @@ type UnresolvedError = sqldb.UnresolvedError
 // end is stored.
 type Loss = sqldb.Loss
 
-// StateError says that a ticket's state does not permit what was asked. The
+// A StateError means that a ticket's state does not permit the operation. The
 // ticket is unchanged.
 type StateError struct {
-	Op    Op    // what was asked
+	Op    Op
 	State State // the state the ticket is in
 }
 
-// Error names the operation and the state.
+// Error returns the operation and the state.
 func (e *StateError) Error() string {
 	return fmt.Sprintf("ticket: cannot %s a ticket that is %s", e.Op, e.State)
 }
@@ -109,16 +110,16 @@ func (e *StateError) Error() string {
 // Is reports whether target is [ErrState].
 func (e *StateError) Is(target error) bool { return target == ErrState }
 
-// FullError says that a scope has no room for the numbers asked for. A number
-// is never used twice, so a scope only fills; the cure is a second scope for
-// the association. Nothing was issued.
+// A FullError means that a scope has no room for the order. A number is never
+// used twice, so a scope can only fill up. Give the association a second scope.
+// Nothing was issued.
 type FullError struct {
 	Scope Scope
 	Taken int64 // numbers in use before this order
 	Limit int64 // numbers the policy permits, see Policy.RefuseAt
 }
 
-// Error names the scope and the figures.
+// Error returns the scope and the figures.
 func (e *FullError) Error() string {
 	return fmt.Sprintf("ticket: scope %s has %d of %d numbers taken", e.Scope, e.Taken, e.Limit)
 }

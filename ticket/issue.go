@@ -10,7 +10,7 @@ import (
 	"github.com/mynakit/mynakit/internal/sqldb"
 )
 
-// An Order asks for one ticket.
+// An Order is for one ticket.
 type Order struct {
 	// Points is what the ticket is worth: 1 to Policy.MaxPoints.
 	Points int64

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// State is where a ticket is in its life.
+// A State is the state of a ticket.
 //
 //	         ┌─ redeem ──> Redeemed
 //	Issued ──┼─ cancel ──> Cancelled
@@ -23,7 +23,7 @@ const (
 	Lapsed                     // its last day went by without redemption (失効)
 )
 
-// String gives the English word in lower case.
+// String returns the English word in lower case.
 func (s State) String() string {
 	switch s {
 	case Issued:
@@ -40,7 +40,8 @@ func (s State) String() string {
 	return "in no known state"
 }
 
-// MarshalText gives [State.String], or [ErrState] for no known state.
+// MarshalText returns [State.String]. It returns [ErrState] for an unknown
+// state.
 func (s State) MarshalText() ([]byte, error) {
 	if s < Issued || s > Lapsed {
 		return nil, ErrState
@@ -48,8 +49,8 @@ func (s State) MarshalText() ([]byte, error) {
 	return []byte(s.String()), nil
 }
 
-// UnmarshalText reads what MarshalText writes. On error, [ErrState], s is
-// unchanged.
+// UnmarshalText parses the result of MarshalText. Otherwise it returns
+// [ErrState] and leaves s unchanged.
 func (s *State) UnmarshalText(text []byte) error {
 	for v := Issued; v <= Lapsed; v++ {
 		if v.String() == string(text) {

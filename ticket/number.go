@@ -35,9 +35,8 @@ type Number struct {
 // maskHead stands in place of the six digits that are hidden.
 const maskHead = "****-**"
 
-// NewNumber draws a number from crypto/rand, each of the 10^8 equally likely.
-// It makes no two numbers differ: that is the store's unique constraint's
-// work (see [Book.Issue]).
+// NewNumber returns a random number, each of the 10^8 equally likely. Two
+// results may be equal; [Book.Issue] gives each ticket another number.
 func NewNumber() Number {
 	var b [4]byte
 	for {
@@ -62,10 +61,10 @@ func numberFrom(bits uint32) (Number, bool) {
 // maxTyped bounds what is looked at of a typed number.
 const maxTyped = 128
 
-// ParseNumber reads a number as people type it: eight digits, half or full
+// ParseNumber parses a number as people type it: eight digits, half or full
 // width, with or without one hyphen or spaces in the middle, spaces around
 // it, and any of the dashes that a Japanese keyboard or a copied text puts in
-// a hyphen's place (－ ー − ‐ – — ― and their like). Anything else is
+// a hyphen's place (－ ー − ‐ – — ― and their like). Otherwise it returns
 // [ErrNumber], which does not hold the text.
 func ParseNumber(s string) (Number, error) {
 	d, err := digits(s, "44")
@@ -75,10 +74,10 @@ func ParseNumber(s string) (Number, error) {
 	return numberOf(d[:8]), nil
 }
 
-// ParseCheckedNumber reads a number that was printed with its check digit, as
-// [Number.DisplayChecked] writes it: nine digits in groups of four, four and
-// one, as freely typed as for [ParseNumber]. A wrong check digit is
-// [ErrCheckDigit].
+// ParseCheckedNumber parses the form of [Number.DisplayChecked]: nine digits in
+// groups of four, four and one, typed as freely as for [ParseNumber]. It
+// returns [ErrNumber] for another form and [ErrCheckDigit] for a wrong check
+// digit.
 func ParseCheckedNumber(s string) (Number, error) {
 	d, err := digits(s, "441")
 	if err != nil {
@@ -166,10 +165,10 @@ func isHyphen(r rune) bool {
 	return false
 }
 
-// IsZero reports whether n is the zero Number, which stands for no number.
+// IsZero reports whether n is the zero Number.
 func (n Number) IsZero() bool { return n.v.IsZero() }
 
-// Compare orders numbers by their digits: -1, 0 or +1. The zero Number is
+// Compare returns -1, 0 or +1 in the order of the digits. The zero Number is
 // first.
 func (n Number) Compare(other Number) int { return cmp.Compare(n.reveal(), other.reveal()) }
 
@@ -182,7 +181,8 @@ func (n Number) put(b *[8]byte) {
 	}
 }
 
-// Digits gives the eight digits, "98765432", or "" for the zero Number.
+// Digits returns the eight digits, such as "98765432", or "" for the zero
+// Number.
 func (n Number) Digits() string {
 	if n.IsZero() {
 		return ""
@@ -192,8 +192,8 @@ func (n Number) Digits() string {
 	return string(b[:])
 }
 
-// Display gives the form that is printed on the ticket, "9876-5432", or ""
-// for the zero Number.
+// Display returns the form that is printed on the ticket, such as "9876-5432",
+// or "" for the zero Number.
 func (n Number) Display() string {
 	if n.IsZero() {
 		return ""
@@ -203,8 +203,8 @@ func (n Number) Display() string {
 	return string(b[:4]) + "-" + string(b[4:])
 }
 
-// DisplayChecked gives the printed form with the check digit behind it,
-// "9876-5432-7", or "" for the zero Number.
+// DisplayChecked returns the printed form with the check digit behind it, such
+// as "9876-5432-9", or "" for the zero Number.
 func (n Number) DisplayChecked() string {
 	if n.IsZero() {
 		return ""
@@ -212,9 +212,9 @@ func (n Number) DisplayChecked() string {
 	return n.Display() + "-" + string('0'+rune(n.CheckDigit()))
 }
 
-// CheckDigit gives the Damm check digit, 0 to 9. It finds every single wrong
-// digit and every swap of two neighbours. It stands outside the number: a
-// number of eight random digits has no room for one. The zero Number has 0.
+// CheckDigit returns the Damm check digit, 0 to 9. It detects every single
+// wrong digit and every swap of two neighbours. It is not a part of the number,
+// whose eight digits are all random. The result for the zero Number is 0.
 func (n Number) CheckDigit() int {
 	if n.IsZero() {
 		return 0
@@ -227,7 +227,7 @@ func (n Number) CheckDigit() int {
 	return int(damm(b[:]))
 }
 
-// String gives the number with all but its last two digits hidden.
+// String returns the number with all but its last two digits hidden.
 func (n Number) String() string {
 	if n.IsZero() {
 		return ""
@@ -237,18 +237,17 @@ func (n Number) String() string {
 	return maskHead + string(b[6:])
 }
 
-// Format writes [Number.String] for every verb, so that no way of printing
-// shows the whole number.
+// Format writes [Number.String] for every verb.
 func (n Number) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, n.String()) }
 
-// LogValue gives [Number.String].
+// LogValue returns [Number.String].
 func (n Number) LogValue() slog.Value { return slog.StringValue(n.String()) }
 
 // MarshalText returns [Number.String], which is not read back.
 func (n Number) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
 
-// UnmarshalText reads exactly eight ASCII digits and nothing more. On error,
-// [ErrNumber], n is unchanged.
+// UnmarshalText parses exactly eight ASCII digits. Otherwise it returns
+// [ErrNumber] and leaves n unchanged.
 func (n *Number) UnmarshalText(text []byte) error {
 	if len(text) != 8 {
 		return fmt.Errorf("%w: %d bytes", ErrNumber, len(text))
@@ -264,8 +263,7 @@ func (n *Number) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Value stores the number as text of eight digits, and the zero Number as
-// NULL.
+// Value returns the eight digits as text, and NULL for the zero Number.
 func (n Number) Value() (driver.Value, error) {
 	if n.IsZero() {
 		return nil, nil
@@ -273,8 +271,8 @@ func (n Number) Value() (driver.Value, error) {
 	return n.Digits(), nil
 }
 
-// Scan reads a text column as strictly as UnmarshalText, and NULL as the zero
-// Number. On error n is unchanged.
+// Scan parses a text column as UnmarshalText does, and NULL as the zero Number.
+// On error n is unchanged.
 func (n *Number) Scan(src any) error {
 	switch v := src.(type) {
 	case nil:
@@ -323,7 +321,7 @@ type Code struct {
 // NewCode returns a Code of the text.
 func NewCode(text string) Code { return Code{text: secret.New(text)} }
 
-// UnmarshalText reads any text.
+// UnmarshalText accepts any text.
 func (c *Code) UnmarshalText(text []byte) error {
 	*c = NewCode(string(text))
 	return nil

@@ -149,9 +149,9 @@ func (s Settlement) by(key func(Line) string) iter.Seq2[string, Total] {
 	}
 }
 
-// Settle adds up a period of a scope. If the period ended a minute ago or
-// earlier, Settle makes it final: later changes of tickets are dated after it,
-// whatever the clock of the program that makes them.
+// Settle adds up a period of a scope. If the period ended at least a minute ago,
+// the settlement is final: every later change of a ticket is dated after the
+// period, whatever the clock of the program.
 //
 // Settle returns [ErrScope] or [ErrPeriod] for malformed input.
 func (b *Book) Settle(ctx context.Context, scope Scope, period Period) (Settlement, error) {
@@ -221,9 +221,9 @@ func (b *Book) addUp(ctx context.Context, q sqldb.Queries, s *Settlement) error 
 	return err
 }
 
-// Details yields what was redeemed in a period of a scope, by time and
-// number. The errors are [ErrScope], [ErrPeriod], or the store's; an error
-// ends the sequence.
+// Details yields what was redeemed in a period of a scope, by time and number.
+// It yields [ErrScope] or [ErrPeriod] for malformed input. An error ends the
+// sequence.
 func (b *Book) Details(ctx context.Context, scope Scope, period Period) iter.Seq2[Detail, error] {
 	return func(yield func(Detail, error) bool) {
 		if err := errors.Join(scope.Check(), period.Check()); err != nil {
@@ -242,7 +242,7 @@ func (b *Book) Details(ctx context.Context, scope Scope, period Period) iter.Seq
 	}
 }
 
-// ErrTwice is returned by [Tally] when two details have one number.
+// ErrTwice is returned by [Tally] if two details have the same number.
 var ErrTwice = errors.New("ticket: a ticket is listed twice")
 
 // Tally adds details up, as [Book.Settle] does with the issuer's. A shop does

@@ -12,9 +12,9 @@ import (
 	"github.com/mynakit/mynakit/internal/sqldb"
 )
 
-// Throttle bounds how many typed numbers may be refused in a window of time.
+// A Throttle bounds how many typed numbers may be refused in a window of time.
 // When a bound is reached, typed numbers are refused without a look-up until
-// the window ends. QR codes go on working: their MAC makes them no guess.
+// the window ends. QR codes are not counted: their MAC cannot be guessed.
 //
 // An eight-digit number resists guessing only with a throttle. With N live
 // tickets and A wrong tries, the chance of a hit is about A·N/10^8. The
