@@ -173,7 +173,7 @@ func (b *Book) atCounter(ctx context.Context, op Op, p Presentation, do func(n N
 	if why == "" {
 		var err error
 		switch {
-		case isQR(p.Code.text.Reveal()):
+		case isQR(p.Code.Reveal()):
 			e, err = do(n, nil)
 		case b.tx != nil:
 			return ErrTyped
@@ -194,7 +194,7 @@ func (b *Book) atCounter(ctx context.Context, op Op, p Presentation, do func(n N
 
 // read returns the number of the code, or why it has none for this terminal.
 func (b *Book) read(p Presentation) (Number, Reason) {
-	text := p.Code.text.Reveal()
+	text := p.Code.Reveal()
 	if isQR(text) {
 		scope, n, err := b.cfg.Keys.Open(text)
 		switch {

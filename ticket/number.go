@@ -321,6 +321,12 @@ type Code struct {
 // NewCode returns a Code of the text.
 func NewCode(text string) Code { return Code{text: secret.New(text)} }
 
+// Reveal returns the text.
+func (c Code) Reveal() string { return c.text.Reveal() }
+
+// IsZero reports whether c is the zero Code.
+func (c Code) IsZero() bool { return c.text.IsZero() }
+
 // UnmarshalText accepts any text.
 func (c *Code) UnmarshalText(text []byte) error {
 	*c = NewCode(string(text))

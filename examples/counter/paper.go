@@ -16,7 +16,7 @@ import (
 // code.
 type printed struct {
 	page, receipt string // the files' names
-	qr            string
+	qr            ticket.Code
 }
 
 // printTicket writes a ticket's page for A4 and its receipt for an 80 mm

@@ -92,7 +92,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	for _, press := range []string{"press 1", "press 2"} {
-		receipt, err := s.Redeem(ctx, s.Terminal("TILL-2"), ticket.NewCode(slip.QR), press)
+		receipt, err := s.Redeem(ctx, s.Terminal("TILL-2"), slip.QR, press)
 		if errors.Is(err, ticket.ErrRefused) {
 			fmt.Println(shop.Explain(err).What.EN)
 			continue

@@ -176,14 +176,14 @@ func TestADay(t *testing.T) {
 		require.NoError(t, err)
 		assert.Empty(t, left)
 
-		shown, err := s.Inspect(ctx, till, ticket.NewCode(slip.QR))
+		shown, err := s.Inspect(ctx, till, slip.QR)
 		require.NoError(t, err)
 		assert.EqualValues(t, 500, shown.Points)
 		for range 2 {
-			_, err = s.Redeem(ctx, till, ticket.NewCode(slip.QR), "press 1")
+			_, err = s.Redeem(ctx, till, slip.QR, "press 1")
 			require.NoError(t, err, "the same attempt is answered again")
 		}
-		_, err = s.Redeem(ctx, till, ticket.NewCode(slip.QR), "press 2")
+		_, err = s.Redeem(ctx, till, slip.QR, "press 2")
 		assert.ErrorIs(t, err, ticket.ErrRefused)
 
 		day, err := s.Settle(ctx, ticket.Period{From: s.Today(), To: s.Today()})

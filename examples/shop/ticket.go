@@ -89,7 +89,7 @@ func (s *Shop) Slip(t ticket.Ticket) (paper.Slip, error) {
 	if err != nil {
 		return paper.Slip{}, err
 	}
-	return paper.Slip{Ticket: t, QR: qr, PointName: s.cfg.PointName, Issuer: s.cfg.Issuer}, nil
+	return paper.Slip{Ticket: t, QR: ticket.NewCode(qr), PointName: s.cfg.PointName, Issuer: s.cfg.Issuer}, nil
 }
 
 // Printed records that a ticket is on paper. The error is the database's.

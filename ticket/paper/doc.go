@@ -1,26 +1,27 @@
-// Package paper puts point tickets (ポイント券) on paper: as an SVG drawing,
-// as an HTML page that prints three to a sheet of A4, and as ESC/POS bytes
-// for a receipt printer.
+// Package paper prints point tickets (ポイント券): [Slip.SVG] draws one,
+// [WriteHTML] writes a page with three to a sheet of A4, and [Slip.ESCPOS]
+// returns the bytes for a receipt printer.
 //
 // # What is on it
 //
-// The title and the issuer, the points, the last day (有効期限), the number
-// (発券番号) as 9876-5432 with a check digit behind it if wanted, the QR code
-// with four modules of white around it, and two frames: one for the issuer's
-// seal (発行認印), against forgery, and one for the shop's (利用店舗印),
-// against double use, as the public design document asks
-// (システム設計書(活用マニュアル概要) II.11②). A reprint says so (再発行).
+// A ticket has its title, the issuer, the points, the last day (有効期限) and
+// the number (発券番号), such as 9876-5432, with an optional check digit. The QR
+// code has four modules of white around it. There are two frames: one for the
+// issuer's seal (発行認印), against forgery, and one for the shop's
+// (利用店舗印), against double use (システム設計書(活用マニュアル概要) II.11②).
+// A reprint is marked (再発行).
 //
 //	text, err := book.QR(t)
-//	err = paper.WriteHTML(w, paper.Slip{Ticket: t, QR: text, Issuer: "あおば商店街"})
+//	slip := paper.Slip{Ticket: t, QR: ticket.NewCode(text), Issuer: "あおば商店街"}
+//	err = paper.WriteHTML(w, slip)
+//	receipt, err := slip.ESCPOS(paper.Roll80mm)
 //
 // # Fonts and safety
 //
-// Nothing is fetched: the page names the Japanese fonts that Windows, macOS,
-// Android and Linux bring along, and forbids itself every other source. All
-// texts are escaped. What cannot be printed (a control character, or one that
-// a receipt printer's Shift_JIS does not have) is a [*TextError], never a
-// question mark on a ticket.
+// The page fetches nothing. It names the Japanese fonts that come with Windows,
+// macOS, Android and Linux, and a policy in it forbids every other source. All
+// texts are escaped. A text that cannot be printed, with a control character or
+// one outside a receipt printer's Shift_JIS, is a [*TextError].
 //
 // The output holds a live number. Treat it as money: do not log or keep it.
 package paper

@@ -7,12 +7,13 @@ import (
 	"golang.org/x/text/encoding/japanese"
 )
 
-// Roll is the width of a receipt printer's paper, in half-width columns.
+// A Roll is the width of a receipt printer's paper, in half-width columns.
 type Roll int
 
 const (
-	Roll80mm Roll = 48 // 80 mm paper, 576 dots
-	Roll58mm Roll = 32 // 58 mm paper, 384 dots
+	Roll80mm    Roll = 48 // 80 mm paper, 576 dots
+	Roll80mm512 Roll = 42 // 80 mm paper, 512 dots
+	Roll58mm    Roll = 32 // 58 mm paper, 384 dots
 )
 
 // The commands, under their names in ESC/POS.
@@ -38,20 +39,20 @@ const (
 	qrStoreMiddle = "1P0"
 )
 
-// ESCPOS gives the bytes that make a receipt printer print the ticket and cut
-// the paper; the printer draws the QR code. A roll other than the two is
-// taken for 80 mm. The errors are [ErrTicket], [ErrQR], and a [*TextError],
-// which a character outside the printer's Shift_JIS also is.
+// ESCPOS returns the bytes that make a receipt printer print the ticket and cut
+// the paper. The printer draws the QR code. Choose the roll by the printer: a
+// wider one than it has breaks the lines. An unknown roll is taken for
+// [Roll80mm].
+//
+// ESCPOS returns [ErrTicket], [ErrQR] or a [*TextError] for a slip that cannot
+// be printed, also for a character outside the printer's Shift_JIS. See [Lacks]
+// for characters that some printers lack.
 func (s Slip) ESCPOS(roll Roll) ([]byte, error) {
 	s, err := s.check()
 	if err != nil {
 		return nil, err
 	}
-	if roll != Roll58mm {
-		roll = Roll80mm
-	}
-	p := printer{columns: int(roll)}
-	p.raw(escInit, escKatakana, fsKanji, fsShiftJIS)
+	p := newPrinter(roll)
 
 	p.raw(escCentre, gsDouble)
 	p.text("Title", 2, s.Title)
@@ -71,12 +72,12 @@ func (s Slip) ESCPOS(roll Roll) ([]byte, error) {
 	p.raw(gsDouble)
 	p.text("", 2, s.number())
 	p.raw(gsPlain)
-	if s.QR != "" {
+	if code := s.QR.Reveal(); code != "" {
 		if _, err := s.symbol(); err != nil {
 			return nil, err // what is not of QR's alphanumeric mode is not ours
 		}
-		n := len(s.QR) + 3
-		p.raw("\n", qrModel2, qrModule, qrLevelQ, qrStoreHead, string([]byte{byte(n), byte(n >> 8)}), qrStoreMiddle, s.QR, qrPrint, "\n")
+		n := len(code) + 3
+		p.raw("\n", qrModel2, qrModule, qrLevelQ, qrStoreHead, string([]byte{byte(n), byte(n >> 8)}), qrStoreMiddle, code, qrPrint, "\n")
 	}
 	p.frames("発行認印", "利用店舗印")
 	p.raw(escLeft, "\n")
@@ -94,6 +95,31 @@ type printer struct {
 	b       bytes.Buffer
 	columns int
 	err     error
+}
+
+func newPrinter(roll Roll) *printer {
+	if roll != Roll58mm && roll != Roll80mm512 {
+		roll = Roll80mm
+	}
+	p := &printer{columns: int(roll)}
+	p.raw(escInit, escKatakana, fsKanji, fsShiftJIS)
+	return p
+}
+
+// Lacks returns the characters of a text that some receipt printers lack,
+// although they have a code in the printers' Shift_JIS: what is outside
+// JIS X 0208, such as ㈱ and 髙. A printer prints a blank or another character
+// in their place.
+func Lacks(text string) string {
+	var out strings.Builder
+	for _, r := range sameInShiftJIS.Replace(text) {
+		b, err := japanese.ShiftJIS.NewEncoder().String(string(r))
+		// 87 has NEC's additions; ED, EE and FA to FC have IBM's.
+		if err != nil || b[0] == 0x87 || b[0] == 0xed || b[0] == 0xee || b[0] >= 0xf0 {
+			out.WriteRune(r)
+		}
+	}
+	return out.String()
 }
 
 func (p *printer) raw(parts ...string) {

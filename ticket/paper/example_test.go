@@ -33,7 +33,7 @@ func exampleSlip() (paper.Slip, error) {
 		return paper.Slip{}, err
 	}
 	text, err := book.QR(t)
-	return paper.Slip{Ticket: t, QR: text, Issuer: "あおば商店街", PointName: "あおば市ポイント"}, err
+	return paper.Slip{Ticket: t, QR: ticket.NewCode(text), Issuer: "あおば商店街", PointName: "あおば市ポイント"}, err
 }
 
 func ExampleWriteHTML() {

@@ -35,7 +35,7 @@ func slip(t require.TestingT, number string) paper.Slip {
 	tk := ticket.Ticket{Scope: "141305-01", Number: n, Points: 1500, Until: ticket.Date{Year: 2026, Month: 12, Day: 21}, State: ticket.Issued, Prints: 1}
 	text, err := keys(t).Seal(tk.Scope, n)
 	require.NoError(t, err)
-	return paper.Slip{Ticket: tk, QR: text, Issuer: "あおば商店街振興組合", PointName: "あおば市ポイント"}
+	return paper.Slip{Ticket: tk, QR: ticket.NewCode(text), Issuer: "あおば商店街振興組合", PointName: "あおば市ポイント"}
 }
 
 // texts gives the character data of an XML document, and fails if it is none.
@@ -125,13 +125,13 @@ func TestQRReadsBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := slip(t, rapid.StringMatching(`[0-9]{8}`).Draw(t, "number"))
 		s.Ticket.Scope = ticket.Scope(rapid.StringMatching(`[A-Z0-9-]{1,16}`).Draw(t, "scope"))
-		var err error
-		s.QR, err = keys(t).Seal(s.Ticket.Scope, s.Ticket.Number)
+		sealed, err := keys(t).Seal(s.Ticket.Scope, s.Ticket.Number)
 		require.NoError(t, err)
+		s.QR = ticket.NewCode(sealed)
 		svg, err := s.SVG()
 		require.NoError(t, err)
 		text := decode(t, modules(t, svg), gozxing.DecodeHintType_PURE_BARCODE)
-		require.Equal(t, s.QR, text)
+		require.Equal(t, sealed, text)
 		scope, n, err := keys(t).Open(text)
 		require.NoError(t, err)
 		require.Equal(t, s.Ticket.Scope, scope)
@@ -153,8 +153,8 @@ func TestRefuses(t *testing.T) {
 		"no day":              {func(s *paper.Slip) { s.Ticket.Until = ticket.Date{} }, paper.ErrTicket},
 		"another ticket's QR": {func(s *paper.Slip) { s.QR = slip(t, "9876-5433").QR }, paper.ErrQR},
 		"another scope's QR":  {func(s *paper.Slip) { s.Ticket.Scope = "B" }, paper.ErrQR},
-		"a QR of lower case":  {func(s *paper.Slip) { s.QR = strings.ToLower(s.QR) + "." + s.QR }, paper.ErrQR},
-		"an endless QR":       {func(s *paper.Slip) { s.QR += strings.Repeat("A", 1<<16) }, paper.ErrQR},
+		"a QR of lower case":  {func(s *paper.Slip) { s.QR = ticket.NewCode(strings.ToLower(s.QR.Reveal()) + "." + s.QR.Reveal()) }, paper.ErrQR},
+		"an endless QR":       {func(s *paper.Slip) { s.QR = ticket.NewCode(s.QR.Reveal() + strings.Repeat("A", 1<<16)) }, paper.ErrQR},
 		"control character":   {func(s *paper.Slip) { s.Issuer = "a\x1b@" }, paper.ErrCharacter},
 		"line feed":           {func(s *paper.Slip) { s.Title = "a\nb" }, paper.ErrCharacter},
 		"broken UTF-8":        {func(s *paper.Slip) { s.PointName = "\xff" }, paper.ErrCharacter},
@@ -264,7 +264,7 @@ func printed(t require.TestingT, b []byte) receipt {
 
 func TestESCPOS(t *testing.T) {
 	s := slip(t, "9876-5432")
-	for _, roll := range []paper.Roll{paper.Roll80mm, paper.Roll58mm} {
+	for _, roll := range []paper.Roll{paper.Roll80mm, paper.Roll80mm512, paper.Roll58mm} {
 		b, err := s.ESCPOS(roll)
 		require.NoError(t, err)
 		r := printed(t, b)
@@ -272,7 +272,7 @@ func TestESCPOS(t *testing.T) {
 		for _, want := range []string{"ポイント券", "あおば商店街振興組合", "1,500", "あおば市ポイント", "2026年12月21日まで", "9876-5432", "┌発行認印─", "┌利用店舗印", "券面の"} {
 			assert.Contains(t, all, want)
 		}
-		assert.Equal(t, s.QR, r.qr)
+		assert.Equal(t, s.QR.Reveal(), r.qr)
 		assert.True(t, r.cut)
 		assert.Equal(t, int(roll), r.columns, "a rule fills the paper and nothing runs over")
 		// The sides of the frames stand under their corners.
@@ -290,7 +290,7 @@ func TestESCPOS(t *testing.T) {
 
 	s.CheckDigit = true
 	s.Ticket.Prints = 3
-	s.QR = ""
+	s.QR = ticket.Code{}
 	s.Issuer = "〜−Café のはずが長いほうの名前の商店街、折り返して印字される名前の商店街"
 	_, err = s.ESCPOS(paper.Roll58mm)
 	var te *paper.TextError
@@ -331,7 +331,14 @@ func FuzzSlip(f *testing.F) {
 			return
 		}
 		r := printed(t, b)
-		require.Equal(t, s.QR, r.qr)
+		require.Equal(t, s.QR.Reveal(), r.qr)
 		require.LessOrEqual(t, r.columns, 48)
 	})
+}
+
+// Characters outside JIS X 0208 are found before they are missing on paper.
+func TestLacks(t *testing.T) {
+	assert.Equal(t, "㈱髙①", paper.Lacks("㈱あおば商店街 髙島屋①〜−ｱA"))
+	assert.Equal(t, "é𠮷", paper.Lacks("é𠮷"))
+	assert.Empty(t, paper.Lacks("ポイント券 1,500 あおば商店街振興組合～－"))
 }

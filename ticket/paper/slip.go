@@ -15,59 +15,58 @@ import (
 // MaxText is the most characters of each of a slip's texts.
 const MaxText = 60
 
-// Slip is one ticket as it goes on paper. Only Ticket is required.
+// A Slip is one ticket as it is printed. Only Ticket is required.
 type Slip struct {
 	// Ticket is the ticket, which must be Issued.
 	Ticket ticket.Ticket
-	// QR is the text of its QR code, from Book.QR. Without one the paper has
-	// the number alone.
-	QR string
-	// Title heads the paper; empty means ポイント券.
+	// QR is the text of the ticket's QR code, from Book.QR. If it is zero, the
+	// paper has the number alone.
+	QR ticket.Code
+	// Title stands at the top; empty means ポイント券.
 	Title string
 	// PointName is the kind of points (ポイント名), such as あおば市ポイント;
 	// empty means ポイント.
 	PointName string
-	// Issuer is who issued it (発行元).
+	// Issuer is the name of the issuer (発行元).
 	Issuer string
 	// CheckDigit prints the number's check digit behind it.
 	CheckDigit bool
 }
 
-// ErrTicket says that a ticket cannot be printed: it is not Issued, or lacks
-// its number, points or last day.
+// ErrTicket is returned if a ticket is not Issued, or lacks its number, points
+// or last day.
 var ErrTicket = errors.New("paper: not a live ticket")
 
-// ErrQR says that the text of the QR code is another ticket's, or none.
+// ErrQR is returned if the text of the QR code is malformed or another ticket's.
 var ErrQR = errors.New("paper: not this ticket's QR code")
 
-// TextError says which text cannot be printed.
+// A TextError reports a text that cannot be printed.
 type TextError struct {
 	Field string // "Title", "PointName" or "Issuer"
 	Err   error
 }
 
-// Error names the field and the fault.
+// Error returns the field and the fault.
 func (e *TextError) Error() string { return "paper: " + e.Field + ": " + e.Err.Error() }
 
-// Unwrap gives Err.
+// Unwrap returns Err.
 func (e *TextError) Unwrap() error { return e.Err }
 
-// Faults within a [*TextError].
+// Faults that a [*TextError] wraps.
 var (
 	ErrTooLong   = errors.New("too long")
 	ErrCharacter = errors.New("a character that cannot be printed")
 )
 
-// check gives the slip with its defaults filled in, or why it cannot be
-// printed.
+// check returns the slip with its defaults filled in.
 func (s Slip) check() (Slip, error) {
 	t := s.Ticket
 	if t.State != ticket.Issued || t.Number.IsZero() || t.Points < 1 || !t.Until.Valid() {
 		return s, ErrTicket
 	}
-	// Only a book's keys can tell a forged code from a true one; that this
-	// one is of this ticket can be seen.
-	if s.QR != "" && !strings.Contains(s.QR, "."+string(t.Scope)+"."+t.Number.Digits()+".") {
+	// A forged code is found with a book's keys alone. That the code is of this
+	// ticket is seen without.
+	if !s.QR.IsZero() && !strings.Contains(s.QR.Reveal(), "."+string(t.Scope)+"."+t.Number.Digits()+".") {
 		return s, ErrQR
 	}
 	if s.Title == "" {
@@ -91,7 +90,7 @@ func (s Slip) check() (Slip, error) {
 	return s, nil
 }
 
-// number gives the number as it is printed.
+// number returns the number as it is printed.
 func (s Slip) number() string {
 	if s.CheckDigit {
 		return s.Ticket.Number.DisplayChecked()
@@ -99,7 +98,7 @@ func (s Slip) number() string {
 	return s.Ticket.Number.Display()
 }
 
-// reprint gives the mark of a paper that is not the first of its ticket, or "".
+// reprint returns the mark of a paper that is not the first of its ticket, or "".
 func (s Slip) reprint() string {
 	switch {
 	case s.Ticket.Prints > 1:
@@ -126,17 +125,17 @@ func thousands(n int64) string {
 	return s
 }
 
-// symbol makes the QR code. Level Q restores it when a quarter is hidden by
-// a stamp or a fold.
+// symbol returns the QR code. Level Q restores it if a quarter is hidden by a
+// stamp or a fold.
 func (s Slip) symbol() (barcode.Barcode, error) {
-	code, err := qr.Encode(s.QR, qr.Q, qr.AlphaNumeric)
+	code, err := qr.Encode(s.QR.Reveal(), qr.Q, qr.AlphaNumeric)
 	if err != nil {
 		return nil, ErrQR
 	}
 	return code, nil
 }
 
-// width gives a text's width in half-width columns.
+// width returns a text's width in half-width columns.
 func width(text string) int {
 	n := 0
 	for _, r := range text {

@@ -18,8 +18,8 @@ const (
 // fonts are those that the systems bring along; none is fetched.
 const fonts = "'Noto Sans CJK JP','Noto Sans JP','Hiragino Sans','Hiragino Kaku Gothic ProN','Yu Gothic','YuGothic','Meiryo','IPAGothic','MS PGothic',sans-serif"
 
-// SVG draws the ticket, 180 mm wide and 80 mm high. The errors are
-// [ErrTicket], [ErrQR] and [*TextError].
+// SVG returns a drawing of the ticket, 180 mm wide and 80 mm high. It returns
+// [ErrTicket], [ErrQR] or a [*TextError] for a slip that cannot be printed.
 func (s Slip) SVG() ([]byte, error) {
 	s, err := s.check()
 	if err != nil {
@@ -57,7 +57,7 @@ func (s Slip) SVG() ([]byte, error) {
 
 	d.frame(1200, 440, 270, "発行認印")
 	d.frame(1490, 440, 270, "利用店舗印")
-	if s.QR != "" {
+	if !s.QR.IsZero() {
 		if err := s.qr(&b, 1298, 45, 365); err != nil {
 			return nil, err
 		}
@@ -77,7 +77,7 @@ func (d drawing) text(x, y, size, room int, anchor, weight, text string) {
 		x, y, fit(text, size, room), anchor, weight, html.EscapeString(text))
 }
 
-// fit gives the font size, at most size, at which the text fits into room. A
+// fit returns the font size, at most size, at which the text fits into room. A
 // column is half an em; the half-width characters of some fonts are wider.
 func fit(text string, size, room int) int {
 	if w := width(text); w*size*55/100 > room {
@@ -142,8 +142,8 @@ svg.slip { display: block; width: 180mm; height: 80mm; margin: 0 0 8mm; break-in
 `
 
 // WriteHTML writes a page of tickets, ready for printing three to a sheet of
-// A4. Nothing is written if one of them cannot be printed. The errors are
-// those of [Slip.SVG], and w's.
+// A4. It returns the errors of [Slip.SVG] and writes nothing if one of the
+// tickets cannot be printed. Other errors are those of w.
 func WriteHTML(w io.Writer, slips ...Slip) error {
 	var page strings.Builder
 	page.WriteString(pageHead)

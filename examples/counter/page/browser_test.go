@@ -463,5 +463,5 @@ func qrOf(t *testing.T, s *shop.Shop) string {
 	require.NoError(t, err)
 	slip, err := s.Slip(found)
 	require.NoError(t, err)
-	return slip.QR
+	return slip.QR.Reveal()
 }

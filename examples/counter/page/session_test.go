@@ -145,10 +145,10 @@ func TestRefusalIsOne(t *testing.T) {
 	require.NoError(t, err)
 	slip, err := s.Slip(used)
 	require.NoError(t, err)
-	p.get("/redeem").send("/redeem/inspect", "code", slip.QR).sees(number).send("/redeem/redeem")
+	p.get("/redeem").send("/redeem/inspect", "code", slip.QR.Reveal()).sees(number).send("/redeem/redeem")
 
 	var first string
-	for _, code := range []string{number, slip.QR, slip.QR[:len(slip.QR)-1] + "A", "0000-0001", "12", "<script>", strings.Repeat("9", 200)} {
+	for _, code := range []string{number, slip.QR.Reveal(), slip.QR.Reveal()[:len(slip.QR.Reveal())-1] + "A", "0000-0001", "12", "<script>", strings.Repeat("9", 200)} {
 		p.send("/redeem/inspect", "code", code).sees("このポイント券は使えません")
 		main := p.body[strings.Index(p.body, "<main>"):]
 		if first == "" {

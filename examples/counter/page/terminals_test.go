@@ -273,7 +273,7 @@ func (c *clerk) issue(s *shop.Shop, terminal string, points int64) (code, error)
 		return code{}, err
 	}
 	_, err = c.want(`name="points"`, http.MethodPost, "/issue/end")
-	return code{slip.QR, points}, err
+	return code{slip.QR.Reveal(), points}, err
 }
 
 // redeem presents a ticket; whether it was redeemed here, the screen says.
