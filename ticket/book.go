@@ -149,7 +149,7 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Book, error) {
 		return nil, err
 	}
 	cfg.Keys = append(Keys(nil), cfg.Keys...)
-	d, err := sqldb.Open(ctx, db, schema, sqldb.Config{Prefix: cfg.Prefix, RetryFor: cfg.RetryFor, Clock: cfg.Clock, Prepare: often, Unresolved: cfg.Unresolved})
+	d, err := sqldb.Open(ctx, db, schema, cfg.database())
 	if err != nil {
 		return nil, fmt.Errorf("ticket: open: %w", err)
 	}

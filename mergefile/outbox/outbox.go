@@ -21,6 +21,9 @@ type Config struct {
 	// RetryFor is how long a transaction is tried again while another is in its
 	// way. Zero means ten seconds; a negative value means one try.
 	RetryFor time.Duration
+	// Unresolved opens the outbox although lost transactions are written down, for
+	// [Outbox.Losses] and [Outbox.Resolve].
+	Unresolved bool
 	// Clock is for tests. Nil is the database's clock on PostgreSQL and the
 	// system's clock on SQLite.
 	Clock func() time.Time
@@ -129,14 +132,17 @@ type (
 	// LostError is returned when Config.Holder, Config.Again or a function of
 	// [Outbox.Do] ended the transaction.
 	LostError = sqldb.LostError
+	// UnresolvedError is returned by [Open] while a lost transaction is written
+	// down, and by the calls that run a function of the program's.
+	UnresolvedError = sqldb.UnresolvedError
 )
 
 // Open creates or upgrades the tables in db and returns the outbox. The engine
 // is SQLite 3.35 or later or PostgreSQL 12 or later. Open SQLite with
 // journal_mode=WAL and synchronous=FULL. Open does not take over db.
 //
-// The errors are [ErrConfig], a [*SchemaError], a [*RestoredError], and the
-// driver's, wrapped. With a [*RestoredError] the outbox is returned too: its
+// The errors are [ErrConfig], a [*SchemaError], an [*UnresolvedError], a
+// [*RestoredError], and the driver's, wrapped. With a [*RestoredError] the outbox is returned too: its
 // Recover is the only call that then does anything.
 func Open(ctx context.Context, db *sql.DB, cfg Config) (*Outbox, error) {
 	if err := cfg.check(); err != nil {
@@ -145,8 +151,7 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Outbox, error) {
 	if cfg.Repeat == 0 {
 		cfg.Repeat = 10 * time.Minute
 	}
-	d, err := sqldb.Open(ctx, db, schema, sqldb.Config{Prefix: cfg.Prefix, RetryFor: cfg.RetryFor, Clock: cfg.Clock,
-		Prepare: []string{takeNumber, insertItem, selectItem}})
+	d, err := sqldb.Open(ctx, db, schema, cfg.database())
 	if err != nil {
 		return nil, fmt.Errorf("outbox: open: %w", err)
 	}

@@ -31,6 +31,9 @@ type Config struct {
 	// way. Then the call returns [ErrBusy]. Zero means ten seconds; a negative
 	// value means one try.
 	RetryFor time.Duration
+	// Unresolved opens the ledger although lost transactions are written down, for
+	// [Ledger.Losses] and [Ledger.Resolve].
+	Unresolved bool
 	// Clock is for tests. Nil is the database's clock on PostgreSQL, read after
 	// the locks, and the system's clock on SQLite.
 	Clock func() time.Time
@@ -91,8 +94,8 @@ func (f *flight) has(r Request) bool {
 // journal_mode=WAL and synchronous=FULL: with less, a use that the till was told
 // of may be gone after a power cut. Open does not take over db.
 //
-// The errors are [ErrPoints] for a negative Unproved, a [*SchemaError], and the
-// driver's, wrapped.
+// Open returns [ErrPoints] for a negative Unproved, a [*SchemaError], an
+// [*UnresolvedError], or the driver's error, wrapped.
 func Open(ctx context.Context, db *sql.DB, cfg Config) (*Ledger, error) {
 	if cfg.Unproved < 0 || cfg.Reserve.Days < 0 {
 		return nil, ErrPoints
@@ -100,8 +103,7 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Ledger, error) {
 	if cfg.Prefix == "" && cfg.Training {
 		cfg.Prefix = "training_point_"
 	}
-	d, err := sqldb.Open(ctx, db, schema, sqldb.Config{Prefix: cfg.Prefix, RetryFor: cfg.RetryFor, Clock: cfg.Clock, Prepare: []string{
-		insertRequest, selectLots, takeLot, fillLot, insertOperation, insertEntry, selectRequest, selectOperation, selectBalances}})
+	d, err := sqldb.Open(ctx, db, schema, cfg.database())
 	if err != nil {
 		return nil, fmt.Errorf("point: open: %w", err)
 	}

@@ -69,6 +69,10 @@ type Config struct {
 	// Clock returns the time. Nil means the system's and, where the database
 	// decides something by it, that of PostgreSQL. Another is for tests.
 	Clock func() time.Time
+
+	// Unresolved opens the registry although lost transactions are written down,
+	// for [Registry.Losses] and [Registry.Resolve].
+	Unresolved bool
 }
 
 // Registry is the user table (利用者のテーブル, システム設計書 II.9③) with its
@@ -107,7 +111,8 @@ type SchemaError = sqldb.SchemaError
 // Open returns [ErrSerialForm] if cfg has no form of serial numbers, or if the
 // table was made with another form or another key: in such a table no card
 // would be found. It returns a wrapped [*SchemaError] if a newer program made
-// the tables. Other errors are the database's, wrapped.
+// the tables, and a wrapped [*UnresolvedError] if a transaction was lost. Other
+// errors are the database's, wrapped.
 func Open(ctx context.Context, db *sql.DB, cfg Config) (*Registry, error) {
 	if cfg.Serials.keep == nil {
 		return nil, ErrSerialForm
@@ -120,8 +125,7 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Registry, error) {
 			*d.v = d.def
 		}
 	}
-	d, err := sqldb.Open(ctx, db, schema, sqldb.Config{Prefix: cfg.Prefix, RetryFor: cfg.RetryFor, Clock: cfg.Clock,
-		Prepare: []string{lookupByClock}})
+	d, err := sqldb.Open(ctx, db, schema, cfg.database())
 	if err != nil {
 		return nil, &storeError{"open", err}
 	}
