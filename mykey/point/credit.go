@@ -17,6 +17,10 @@ type Credit struct {
 	Account Account
 	Points  int64
 	Kind    Op // [OpGrant], [OpPartner] or [OpOpening]
+	// Once grants once for a holder under the request's scope, whatever the ID
+	// that the holder has at the time. The request has no name then: the ledger
+	// gives it the holder's.
+	Once bool
 
 	// Partner and Reference are of a partner's transfer (地域経済応援ポイントの移行,
 	// システム設計書 I.6⑧). The reference is the partner's number of the transfer
@@ -42,7 +46,14 @@ func (c Credit) check() error {
 	case c.Kind != OpPartner && (c.Partner != "" || !c.Reference.IsZero()):
 		return &mykey.FormError{Field: "partner's reference", Rule: mykey.RuleNotAllowed, Pos: -1}
 	}
-	return errors.Join(checkPlace(c.Terminal), checkPlace(c.Place), c.Request.check())
+	r := c.Request
+	if c.Once {
+		if r.Name != "" {
+			return ErrRequest
+		}
+		r.Name = "holder"
+	}
+	return errors.Join(checkPlace(c.Terminal), checkPlace(c.Place), r.check())
 }
 
 // Credit adds points to a lot of the holder. Repeated with the same Request, it
@@ -66,6 +77,13 @@ func (l *Ledger) Credit(ctx context.Context, c Credit) (Receipt, error) {
 }
 
 func (l *Ledger) credit(ctx context.Context, tx *sqldb.Tx, c Credit) (Receipt, error) {
+	if c.Once {
+		holder, _, err := findHolder(ctx, tx, c.Holder)
+		if err != nil {
+			return Receipt{}, err
+		}
+		c.Request.Name = operationText(holder)
+	}
 	reference := sha256.Sum256([]byte(c.Reference.Reveal()))
 	sum := digest(c.Kind, []string{string(c.Account), c.Partner, string(reference[:])}, c.Points)
 	op := operation{id: newID(), kind: c.Kind, points: c.Points, terminal: c.Terminal, place: c.Place, partner: c.Partner, request: c.Request}

@@ -1,0 +1,337 @@
+package grant
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/mynakit/mynakit/internal/sqldb"
+	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/point"
+)
+
+// Verdict is what became of a tap. Every verdict is final for the device; staff
+// can judge [Unknown], [NotListed] and [Held] anew.
+type Verdict string
+
+// The verdicts.
+const (
+	Granted   Verdict = "granted"       // the points are credited
+	Already   Verdict = "already"       // the person had them before
+	Unknown   Verdict = "unknown"       // no MyKey ID, no accounts, or a tap that cannot be opened
+	NotListed Verdict = "not on roster" // the programme grants to its roster alone
+	Stopped   Verdict = "stopped"       // the accounts are stopped, or the ID was revoked
+	Closed    Verdict = "closed"        // tapped outside the period, or after the programme was closed
+	Held      Verdict = "held"          // the tap's time is in doubt, or the device was stopped
+	NoProgram Verdict = "no programme"  // of no programme of the office, or its account takes no points now
+)
+
+// Answer is the office's answer to a [Chunk].
+type Answer struct {
+	Epoch    string
+	Verdicts []Judged
+	// Conflict means that the office has another tap under one of the numbers:
+	// the device was restored from a backup. See [ErrConflict].
+	Conflict bool
+}
+
+// Judged is a tap's number and verdict.
+type Judged struct {
+	Seq     int64
+	Verdict Verdict
+}
+
+var (
+	// ErrEpoch is returned by [Office.Receive] for an epoch that is not
+	// registered.
+	ErrEpoch = errors.New("grant: the device is not registered")
+	// ErrChunk is returned for a chunk that is too long or out of order.
+	ErrChunk = errors.New("grant: malformed chunk")
+	// ErrStopped is returned by [Office.Register] for an epoch that was stopped.
+	ErrStopped = errors.New("grant: the device was stopped")
+	// ErrNoReceipt is returned for a tap that the office has not received, or
+	// whose verdict cannot be changed.
+	ErrNoReceipt = errors.New("grant: no such tap, or its verdict is final")
+)
+
+// The states of a device.
+const (
+	deviceLive = 1 + iota
+	deviceStopped
+)
+
+// Doubt is how far a device's clock may be off before a tap of an earlier run
+// of its program is held.
+const Doubt = 5 * time.Minute
+
+// Register admits a device's epoch, for a terminal that has been authenticated
+// (端末ID). It can be repeated. The error is [ErrStopped].
+func (o *Office) Register(ctx context.Context, terminal, epoch string) error {
+	if err := errors.Join(checkText("terminal ID", terminal), checkText("epoch", epoch)); err != nil {
+		return err
+	}
+	return o.write(ctx, "register a device", func(ctx context.Context, tx *sqldb.Tx) error {
+		_, err := tx.Exec(ctx, "INSERT INTO {device} (epoch, terminal, state, top) VALUES (?, ?, ?, 0) ON CONFLICT (epoch) DO NOTHING", epoch, terminal, deviceLive)
+		if err != nil {
+			return err
+		}
+		var state int
+		err = tx.QueryRow(ctx, "SELECT state FROM {device} WHERE epoch = ?", epoch).Scan(&state)
+		if err == nil && state != deviceLive {
+			err = ErrStopped
+		}
+		return err
+	})
+}
+
+// Stop stops a device that was lost. What it sends from then on is held. The
+// error is [ErrEpoch].
+func (o *Office) Stop(ctx context.Context, epoch string) error {
+	return o.write(ctx, "stop a device", func(ctx context.Context, tx *sqldb.Tx) error {
+		n, err := tx.Exec(ctx, "UPDATE {device} SET state = ? WHERE epoch = ?", deviceStopped, epoch)
+		if err == nil && n == 0 {
+			err = ErrEpoch
+		}
+		return err
+	})
+}
+
+// group is how many taps are judged in one transaction. PostgreSQL slows down
+// where a transaction has very many savepoints.
+const group = 50
+
+// Receive judges the taps of a chunk and returns a verdict for each of them. A
+// tap is judged once: a chunk that comes again, in whole or in parts, gets the
+// stored verdicts. The points are credited in the transaction that stores the
+// verdict. If Receive fails, send the chunk again.
+//
+// What was tapped in time is granted, however late it comes. The time of a tap
+// is that of now, less what the device's own measure of time says has passed
+// since; where the device's program was started anew in between, it is the
+// device's clock, corrected by how far that is off now. If it is off by more
+// than [Doubt], the tap is held.
+//
+// The errors are [ErrChunk], [ErrEpoch], a [*LostError], and those of the ledger
+// of points and the database.
+func (o *Office) Receive(ctx context.Context, c Chunk) (Answer, error) {
+	out := Answer{Epoch: c.Epoch}
+	if err := c.check(); err != nil {
+		return Answer{}, err
+	}
+	for taps := range slices.Chunk(append([]Tapped(nil), c.Taps...), group) {
+		var judged []Judged
+		conflict := false
+		err := o.write(ctx, "receive", func(ctx context.Context, tx *sqldb.Tx) (err error) {
+			judged, conflict, err = o.receive(ctx, tx, c, taps)
+			return err
+		})
+		if err != nil {
+			return Answer{}, err
+		}
+		out.Verdicts = append(out.Verdicts, judged...)
+		if out.Conflict = conflict; conflict {
+			return out, nil
+		}
+	}
+	if len(c.Taps) == 0 {
+		err := o.write(ctx, "receive", func(ctx context.Context, tx *sqldb.Tx) error {
+			_, _, err := o.receive(ctx, tx, c, nil)
+			return err
+		})
+		return out, err
+	}
+	return out, nil
+}
+
+func (c Chunk) check() error {
+	if len(c.Taps) > MaxChunk {
+		return ErrChunk
+	}
+	last := int64(0)
+	for _, t := range c.Taps {
+		if t.Seq <= last || t.Seq > c.Top || len(t.Sealed) > 256 || checkText("programme code", t.Programme) != nil || checkText("session", t.Session) != nil || len(t.Boot) > MaxText {
+			return ErrChunk
+		}
+		last = t.Seq
+	}
+	return nil
+}
+
+// judging is a tap on its way to a verdict.
+type judging struct {
+	Tapped
+	digest []byte
+	at     time.Time
+	doubt  bool
+	id     mykey.ID
+	v      Verdict
+}
+
+func (o *Office) receive(ctx context.Context, tx *sqldb.Tx, c Chunk, taps []Tapped) (out []Judged, conflict bool, err error) {
+	var state int
+	var terminal string
+	err = tx.QueryRow(ctx, "SELECT state, terminal FROM {device} WHERE epoch = ? {:forupdate}", c.Epoch).Scan(&state, &terminal)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, false, ErrEpoch
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	now, err := tx.Now(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	if _, err := tx.Exec(ctx, "UPDATE {device} SET top = ? WHERE epoch = ? AND top < ?", c.Top, c.Epoch, c.Top); err != nil {
+		return nil, false, err
+	}
+	var fresh []judging
+	for _, t := range taps {
+		var stored []byte
+		var v Verdict
+		err := tx.QueryRow(ctx, "SELECT digest, verdict FROM {receipt} WHERE epoch = ? AND seq = ?", c.Epoch, t.Seq).Scan(&stored, &v)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			j := judging{Tapped: t, digest: t.digest()}
+			j.at, j.doubt = tapTime(c, t, now)
+			if state != deviceLive {
+				j.v = Held
+			}
+			fresh = append(fresh, j)
+		case err != nil:
+			return nil, false, err
+		case !bytes.Equal(stored, t.digest()):
+			return out, true, nil
+		default:
+			out = append(out, Judged{t.Seq, v})
+		}
+	}
+	// Who they are comes first, since the holders are locked in one order.
+	for i := range fresh {
+		if fresh[i].v != Held {
+			if err := o.resolve(ctx, tx, &fresh[i]); err != nil {
+				return nil, false, err
+			}
+		}
+	}
+	slices.SortStableFunc(fresh, func(a, b judging) int { return cmp.Or(a.id.Compare(b.id), cmp.Compare(a.Seq, b.Seq)) })
+	for i := range fresh {
+		operation := ""
+		if fresh[i].v == "" {
+			if operation, err = o.judge(ctx, tx, &fresh[i], terminal); err != nil {
+				return nil, false, err
+			}
+		}
+		if err := store(ctx, tx, c.Epoch, fresh[i], operation, now); err != nil {
+			return nil, false, err
+		}
+		out = append(out, Judged{fresh[i].Seq, fresh[i].v})
+	}
+	slices.SortFunc(out, func(a, b Judged) int { return cmp.Compare(a.Seq, b.Seq) })
+	return out, false, nil
+}
+
+// tapTime returns the time of a tap by the office's clock, and whether it is in
+// doubt.
+func tapTime(c Chunk, t Tapped, now time.Time) (time.Time, bool) {
+	if t.Boot == c.Boot && t.Since <= c.Since && t.Since >= 0 {
+		return now.Add(t.Since - c.Since), false
+	}
+	off := now.Sub(c.Wall)
+	at := t.Wall.Add(off)
+	return at, off > Doubt || off < -Doubt || at.After(now)
+}
+
+// resolve finds the MyKey ID of a tap, or decides that there is none.
+func (o *Office) resolve(ctx context.Context, tx *sqldb.Tx, j *judging) error {
+	w, err := o.cfg.Key.open(j.Sealed)
+	if err != nil {
+		j.v = Unknown
+		return nil
+	}
+	if j.id = w.id; !j.id.IsZero() {
+		return nil
+	}
+	err = tx.Call(ctx, "look up a card", func(ctx context.Context, tx *sql.Tx) (err error) {
+		j.id, err = o.cfg.Resolve(ctx, tx, w.card)
+		return err
+	})
+	if err == nil && j.id.IsZero() {
+		j.v = Unknown
+	}
+	return err
+}
+
+// judge gives a tap whose person is known its verdict, and the points.
+func (o *Office) judge(ctx context.Context, tx *sqldb.Tx, j *judging, terminal string) (operation string, err error) {
+	p, err := findProgramme(ctx, tx, j.Programme)
+	if errors.Is(err, ErrNoProgramme) || err == nil && p.Sessions != (j.Session != "") {
+		j.v = NoProgram
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case j.doubt && (!p.closed.IsZero() || !p.Period.IsZero()):
+		j.v = Held
+		return "", nil
+	case !p.closed.IsZero() && !j.at.Before(p.closed), !p.Period.IsZero() && !p.Period.Contains(j.at):
+		j.v = Closed
+		return "", nil
+	}
+	if p.Roster {
+		var n int
+		if err := tx.QueryRow(ctx, "SELECT count(*) FROM {roster} WHERE programme = ? AND mykey = ?", p.Code, j.id.String()).Scan(&n); err != nil {
+			return "", err
+		}
+		if n == 0 {
+			j.v = NotListed
+			return "", nil
+		}
+	}
+	r, err := o.credit(ctx, tx, p.Programme, j.Session, j.id, terminal)
+	switch {
+	case err == nil && r.Repeated, errors.Is(err, point.ErrRequestReused): // by the points of before
+		j.v = Already
+	case err == nil:
+		j.v = Granted
+	case errors.Is(err, point.ErrNoHolder):
+		j.v = Unknown
+	case errors.Is(err, point.ErrStopped):
+		j.v = Stopped
+	case errors.Is(err, point.ErrClosed), errors.Is(err, point.ErrNoProgramme), errors.Is(err, point.ErrOverflow), errors.Is(err, point.ErrRequestVoid):
+		j.v = NoProgram
+	default:
+		return "", err
+	}
+	return r.Operation, nil
+}
+
+// credit grants the points, once for a holder and programme, or session.
+func (o *Office) credit(ctx context.Context, tx *sqldb.Tx, p Programme, session string, id mykey.ID, place string) (point.Receipt, error) {
+	scope := "grant:" + p.Code
+	if session != "" {
+		scope += ":" + sessionKey(session)
+	}
+	return o.cfg.Points.In(tx.SQL()).Credit(ctx, point.Credit{Request: point.Request{Scope: scope}, Once: true,
+		Holder: id, Account: p.Account, Points: p.Points, Kind: point.OpGrant, Place: place})
+}
+
+func store(ctx context.Context, tx *sqldb.Tx, epoch string, j judging, operation string, now time.Time) error {
+	var sealed any
+	if j.v == Unknown || j.v == Held || j.v == NotListed {
+		sealed = j.Sealed // until staff have judged it
+	}
+	var op any
+	if operation != "" {
+		op = operation
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO {receipt} (epoch, seq, digest, sealed, programme, session, verdict, mykey, operation, tapped, doubt, received)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, epoch, j.Seq, j.digest, sealed, j.Programme, j.Session, string(j.v), j.id, op,
+		j.at.UnixMicro(), flag(j.doubt), now.UnixMicro())
+	return err
+}
