@@ -7,7 +7,7 @@ var shows = because(map[string][]string{
 		"apdu/vpcd.Slot", "examples/counter/page.Config", "examples/counter/page.Lang", "examples/counter/page.Sample",
 		"examples/shop.Config", "examples/shop.Operator", "jpki/revoke.OCSP", "mergefile.ProbeOptions", "mergefile.ReaderOptions",
 		"mergefile.WriterOptions", "mergefile/inbox.Config", "mergefile/outbox.Config", "mergefile/ledger.Config", "mergefile/ledger.ReceiverConfig",
-		"mykey/point.Config", "mykey/point.Programme", "mykey/point.Partner", "mykey/point.Profile", "mykey/registry.Config",
+		"mykey/grant.Config", "mykey/grant.DeviceConfig", "mykey/grant.Programme", "mykey/point.Config", "mykey/point.Programme", "mykey/point.Partner", "mykey/point.Profile", "mykey/registry.Config",
 		"mykey/registry.SerialForm", "simcard/fault.Rule", "ticket.Config", "ticket.Policy", "ticket.Throttle",
 		"ticket.Scope", "ticket.Terminal", "ticket/paper.Roll",
 	},
@@ -23,7 +23,8 @@ var shows = because(map[string][]string{
 		"apdu/pcsc.Error", "jpki.StepError", "jpki.PINError", "jpki.UnsupportedError", "jpki.HolderDataError", "jpki.RevokedError",
 		"jpki.RevocationReason", "mergefile.Fault", "mergefile.RecordError", "mergefile.ProbeError", "mergefile.ProfileError",
 		"mergefile.FieldError", "mergefile/inbox.Event", "mergefile/inbox.What", "mergefile/inbox.Summary",
-		"mergefile/outbox.Event", "mergefile/outbox.What", "mergefile/outbox.RestoredError",
+		"mergefile/outbox.Event", "mergefile/outbox.What", "mergefile/outbox.RestoredError", "mykey/grant.RowError", "mykey/grant.ImportError", "mykey/grant.Gap", "mykey/grant.Verdict",
+		"mykey/grant.Judged", "mykey/grant.Answer", "mykey/grant.Waiting",
 		"mergefile/ledger.ImportReport", "mergefile/ledger.ScopeInfo", "mergefile/ledger.Report", "mergefile/ledger.ConflictError",
 		"mergefile/ledger.TooOldError", "mergefile/ledger.RestoredError", "mergefile/ledger.Closing", "mergefile/ledger.Difference", "mykey.FormError", "mykey.Code", "mykey.Codes", "mykey.Text",
 		"mykey.Explanation", "examples/shop.Advice", "examples/shop.Arrival", "examples/shop.Closing", "mykey/point.ShortError",
@@ -64,7 +65,8 @@ var shows = because(map[string][]string{
 	"points: amounts, dates and the names of calls": {
 		"mergefile/outbox.Known",
 		"mergefile/outbox.Outbox", "mergefile/outbox.Order", "mergefile/outbox.Item", "mergefile/outbox.Sent", "mergefile/outbox.Books",
-		"mergefile/outbox.Recovery", "mergefile/outbox.Known", "mykey/point.Balance", "mykey/point.Movement", "mykey/point.Change", "mykey/point.At", "mykey/point.Refund",
+		"mergefile/outbox.Recovery", "mergefile/outbox.Known", "mykey/grant.Office", "mykey/grant.Device", "mykey/grant.Tapped",
+		"mykey/grant.Chunk", "mykey/grant.Row", "mykey/grant.Entry", "mykey/grant.Card", "mykey/grant.Mail", "mykey/point.Balance", "mykey/point.Movement", "mykey/point.Change", "mykey/point.At", "mykey/point.Refund",
 		"mykey/point.Credit", "mykey/point.Clawback", "mykey/point.Joined", "mykey/point.Expiry", "mykey/point.Op", "mykey/point.Receipt",
 		"mykey/point.Reserve", "mykey/point.Steer", "mykey/point.Sweep", "mykey/point.Use", "mergefile.Record",
 		"ticket.Order", "ticket.Presentation", "ticket.Receipt", "ticket.Ticket", "ticket.Detail", "ticket.Total",
@@ -101,8 +103,9 @@ var public = map[string]bool{
 
 // tells are the types that show what they hold on purpose, with the reason.
 var tells = map[string]string{
-	"ticket.Revealed": "a ticket in the clear, made for storing and sending",
-	"simcard.State":   "its JSON is how a software card is saved",
+	"mykey/grant.Identity": "a person in the clear, made for checking and storing; Hide puts it into a Person",
+	"ticket.Revealed":      "a ticket in the clear, made for storing and sending",
+	"simcard.State":        "its JSON is how a software card is saved",
 }
 
 // pending are the types that do not hide yet what they hold. The list is to be

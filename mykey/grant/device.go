@@ -21,8 +21,8 @@ type DeviceConfig struct {
 	// Office is the key that taps are sealed to.
 	Office PublicKey
 	// Passphrase is the round's, typed at each start. It is used once and not
-	// kept; the caller wipes it.
-	Passphrase []byte
+	// kept.
+	Passphrase Passphrase
 	// Clock and Since are for tests. Nil is the system's clock, and the time
 	// since the device was opened, which no change of the clock moves.
 	Clock func() time.Time
@@ -83,7 +83,7 @@ var deviceSchema = sqldb.Schema{Name: "round", Steps: [][]string{{
 //
 // The errors are [ErrPassphrase], a [*SchemaError], and the driver's, wrapped.
 func OpenDevice(ctx context.Context, db *sql.DB, cfg DeviceConfig) (*Device, error) {
-	if len(cfg.Passphrase) == 0 {
+	if cfg.Passphrase.s.IsZero() {
 		return nil, ErrPassphrase
 	}
 	q, err := sqldb.Open(ctx, db, deviceSchema, sqldb.Config{})
@@ -91,20 +91,20 @@ func OpenDevice(ctx context.Context, db *sql.DB, cfg DeviceConfig) (*Device, err
 		return nil, fmt.Errorf("grant: open a device: %w", err)
 	}
 	d := &Device{db: q, cfg: cfg, boot: rand.Text(), opened: time.Now()}
-	d.cfg.Passphrase = nil
+	d.cfg.Passphrase = Passphrase{}
 	err = d.write(ctx, "open a device", func(ctx context.Context, tx *sqldb.Tx) error {
 		var salt, check []byte
 		err := tx.QueryRow(ctx, "SELECT epoch, salt, check_value FROM {install}").Scan(&d.epoch, &salt, &check)
 		if errors.Is(err, sql.ErrNoRows) {
 			d.epoch, salt = rand.Text(), random(saltLen)
-			d.key = newRepeatKey(cfg.Passphrase, salt)
+			d.key = newRepeatKey(cfg.Passphrase.s.Reveal(), salt)
 			_, err = tx.Exec(ctx, "INSERT INTO {install} (id, epoch, salt, check_value) VALUES (1, ?, ?, ?)", d.epoch, salt, d.key.check())
 			return err
 		}
 		if err != nil {
 			return err
 		}
-		if d.key = newRepeatKey(cfg.Passphrase, salt); !hmac.Equal(check, d.key.check()) {
+		if d.key = newRepeatKey(cfg.Passphrase.s.Reveal(), salt); !hmac.Equal(check, d.key.check()) {
 			return ErrPassphrase
 		}
 		return nil

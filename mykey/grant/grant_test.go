@@ -42,7 +42,7 @@ func engines(t *testing.T, f func(t *testing.T, db *sql.DB)) {
 	t.Run("PostgreSQL", func(t *testing.T) { f(t, dbtest.Open(t, "pgx", pg.DSN(t))) })
 }
 
-var passphrase = []byte("a passphrase of the tests")
+var passphrase = grant.NewPassphrase([]byte("a passphrase of the tests"))
 
 // town is an office with a ledger of points, and people with cards.
 type town struct {
@@ -488,7 +488,7 @@ func TestPassphrase(t *testing.T) {
 		assert.Equal(t, want, listed)
 	}
 	require.NoError(t, d.Close())
-	cfg.Passphrase = []byte("another")
+	cfg.Passphrase = grant.NewPassphrase([]byte("another"))
 	_, err = grant.OpenDevice(t.Context(), db, cfg)
 	assert.ErrorIs(t, err, grant.ErrPassphrase)
 

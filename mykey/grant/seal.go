@@ -124,6 +124,21 @@ func (k Key) open(sealed []byte) (who, error) {
 	return who{}, bad
 }
 
+// Passphrase is the passphrase of a round. The zero Passphrase is refused.
+type Passphrase struct {
+	secret.Hidden
+	s secret.Box[[]byte]
+}
+
+// NewPassphrase returns a passphrase. It uses text itself, which the caller can
+// wipe when the device is open.
+func NewPassphrase(text []byte) Passphrase {
+	if len(text) == 0 {
+		return Passphrase{}
+	}
+	return Passphrase{s: secret.New(text)}
+}
+
 // repeatKey is the key by which a device knows a person again. It comes from
 // the round's passphrase and is never stored: serial numbers are short, and who
 // had the key could try them all.
