@@ -49,7 +49,7 @@ var shows = because(map[string][]string{
 		"simcard.FaceAnchor", "simcard.Revocation", "mykey/registry.Issuer", "mykey/registry.Certificate", "mykey/registry.Presence",
 	},
 	"what a card said without a PIN, reduced to its form and made to be published": {
-		"simcard/survey.Answer", "simcard/survey.Difference", "simcard/survey.Report",
+		"simcard/survey.Answer", "simcard/survey.Difference", "simcard/survey.Fact", "simcard/survey.Report",
 	},
 	"made to be stored in a serial number's place": {"jpki.Pseudonym"},
 	"public data, or a rule that the platform publishes": {
