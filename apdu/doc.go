@@ -8,10 +8,10 @@
 //
 // # The subject
 //
-// A card answers one command at a time. A command APDU is a four-byte header
-// (CLA INS P1 P2), then optionally a length Lc with that many bytes of data,
-// then optionally Le, the number of bytes wanted back. A response APDU is
-// data followed by a two-byte status word such as 90 00. Lengths come in two
+// A card answers one command at a time. A command APDU begins with a four-byte
+// header (CLA INS P1 P2). A length Lc with that many bytes of data may follow, and
+// Le, the number of bytes expected back. A response APDU is data followed by a
+// two-byte status word such as 90 00. Lengths come in two
 // forms: short (one byte, up to 255 in and 256 back) and extended (up to
 // 65,535 in and 65,536 back).
 //

@@ -17,7 +17,7 @@ var (
 	ErrCardReset = errors.New("apdu: card was reset, what was selected and verified on it is gone")
 	// ErrExchange is returned when an exchange broke although the card is, as far
 	// as the reader knows, still there. It is unknown whether the card saw the
-	// command. A reader that cannot carry 256 bytes in one reply fails like that.
+	// command. A reader that cannot carry 256 bytes in one reply causes it.
 	ErrExchange = errors.New("apdu: exchange broke in the reader")
 	// ErrResponseLength is returned when a reply is longer than a response APDU
 	// can be, or longer than Le allows.

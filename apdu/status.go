@@ -14,7 +14,7 @@ type Status uint16
 
 // The status words of ISO/IEC 7816-4 table 5 and 6 that an Individual Number
 // Card (マイナンバーカード) is known to answer, and those that a program has to
-// tell apart.
+// distinguish.
 const (
 	OK                         Status = 0x9000 // the command succeeded
 	MoreData                   Status = 0x6100 // 61xx: xx bytes wait for GET RESPONSE

@@ -13,9 +13,9 @@ import (
 // one before.
 type Application uint8
 
-// The applications of an Individual Number Card. A phone has JPKI alone. What
-// LicenceApp and ResidenceApp hold is not read by this package;
-// [Card.Applications] tells that a card has them.
+// The applications of an Individual Number Card. A phone has only JPKIApp. This
+// package does not read LicenceApp and ResidenceApp; [Card.Applications] returns
+// whether a card has them.
 const (
 	JPKIApp      Application = iota + 1 // certificates and keys (公的個人認証AP)
 	TextApp                             // My Number and the four attributes as text (券面事項入力補助AP)
@@ -96,9 +96,9 @@ func (e *NoApplicationError) Is(target error) bool {
 func WithApplication(app Application) Option { return func(c *Card) { c.app = app } }
 
 // Applications returns which of the applications known here the card has, by
-// selecting each: in seven exchanges and without a PIN. A residence card and a
-// card with a driver's licence are Individual Number Cards like any other.
-// [JPKIApp] is selected afterwards, and no PIN is verified any more.
+// selecting each. It takes seven exchanges and no PIN. All other calls work on a
+// residence card and on a card with a driver's licence as well. [JPKIApp] is
+// selected afterwards, and no PIN is verified any more.
 func (c *Card) Applications(ctx context.Context) ([]Application, error) {
 	return call(ctx, c, "look for applications", func() ([]Application, error) {
 		if err := c.use(ctx, JPKIApp); err != nil { // a lost card stays lost
@@ -174,10 +174,10 @@ func (c *Card) selectApplication(ctx context.Context, app Application) error {
 	return err
 }
 
-// transmit sends cmd, and notes where it is unknown what stands behind the
-// link from then on. A card that then says that nothing is selected, or that
-// there is no such file, has lost its power or is another: its answer tells
-// nothing of the card that was opened.
+// transmit sends cmd. If the exchange fails, it is unknown from then on which card
+// is behind the link. A card that then answers that nothing is selected, or that
+// there is no such file, has lost its power or is another one. Its answer is not
+// about the card that was opened.
 func (c *Card) transmit(ctx context.Context, cmd *apdu.Command) (apdu.Response, error) {
 	before := c.channel.Stats().Exchanges
 	r, err := c.channel.Send(ctx, cmd)

@@ -189,10 +189,10 @@ func (c *Card) selectEF(ctx context.Context, f file) error {
 }
 
 // refused reports whether err may mean that the card does not know short
-// identifiers. Such a card takes READ BINARY 8A00 as an offset beyond any
-// file, as a command without a current file, or as one on a file of the wrong
-// kind, and VERIFY 98 as the number of a key that it does not have; it is also
-// what a card says that lacks the file, and then SELECT EF says so again.
+// identifiers. For such a card READ BINARY 8A00 is an offset beyond any file, a
+// command without a current file, or one on a file of the wrong kind. VERIFY 98 is
+// the number of a key that it does not have. A card without the file answers in the
+// same way, and SELECT EF fails then as well.
 //
 // 6982 (verify a PIN first) and 6983, 6984 (blocked) come from a card that
 // found the file.

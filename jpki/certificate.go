@@ -13,9 +13,10 @@ import (
 // have about 1,600.
 const maxCertificate = 8 << 10
 
-// serialPrefix is how much of a certificate file holds its serial number: 4
-// bytes header of Certificate, 4 of TBSCertificate, 5 version, 2 header of the
-// number, and a number of 20 bytes with a leading zero.
+// serialPrefix is the length of the part of a certificate file that holds its
+// serial number: 4 bytes for the header of Certificate, 4 for that of
+// TBSCertificate, 5 for the version, 2 for the header of the number, and 21 for
+// the number with a leading zero.
 const serialPrefix = 4 + 4 + 5 + 2 + 1 + MaxSerial
 
 // A Slot is the place of a certificate on the card and, for [Auth] and [Sign], of

@@ -21,8 +21,8 @@ var ErrChangeUnknown = errors.New("jpki: outcome of the PIN change unknown")
 // It takes four exchanges. Afterwards call [Card.Verify] with the new PIN before
 // what needs it: whether the card counts it as verified is not known.
 //
-// Before anything is sent, ChangePIN checks the form of the new PIN, that it
-// differs from the old one, and that a new sign PIN has a letter and a digit. It
+// Before anything is sent, ChangePIN checks the form of the new PIN and that it
+// differs from the old one. A new sign PIN needs a letter and a digit. ChangePIN
 // reads the counter before it sends the old PIN, as [Card.Verify] does, with the
 // same options and errors. Neither PIN is sent more than once.
 //
@@ -54,9 +54,9 @@ func (c *Card) ChangePIN(ctx context.Context, old, to PIN, opts ...VerifyOption)
 		return &StepError{step, err}
 	}
 	defer release()
-	// The file is selected here and not named by short identifier: the change
-	// is to hit the PIN that was verified, and this is the form in which clients
-	// are known to do it.
+	// The file is selected here and not named by short identifier, so that the
+	// PIN that is changed is the one that was verified. Known clients do the
+	// same.
 	shortEF := c.shortEF
 	c.shortEF = false
 	defer func() { c.shortEF = shortEF }()
@@ -119,9 +119,9 @@ func (c *Card) set(ctx context.Context, to PIN, rule pinRule) error {
 	return fmt.Errorf("%w: %w", ErrChangeUnknown, err)
 }
 
-// notExecuted reports whether a card says that it checked a command and did
-// not begin with it: ISO/IEC 7816-4 table 5, checking errors. 6Fxx is one and
-// says too little.
+// notExecuted reports whether the status word means that the card checked a
+// command and did not execute it: ISO/IEC 7816-4 table 5, checking errors. 6Fxx is
+// one of these, but it is not specific enough.
 func notExecuted(err error) bool {
 	var s *apdu.StatusError
 	if !errors.As(err, &s) {

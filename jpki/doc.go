@@ -45,7 +45,7 @@
 //
 // Each [PINKind] has its own number of tries. A wrong PIN uses up a try. Three
 // wrong tries lock a PIN of digits, and five lock the sign PIN. Package
-// jpki/unlock tells where holders have them reset. Therefore:
+// jpki/unlock describes where holders reset them. Therefore:
 //
 //   - [NewPIN] refuses a malformed PIN before it is sent.
 //   - [Card.Verify] reads the counter first. It does not use up the last try

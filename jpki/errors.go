@@ -55,7 +55,7 @@ func (e *StepError) Unwrap() error { return e.Err }
 type PINError struct {
 	PIN     PINKind
 	Left    int  // tries that are left
-	Blocked bool // no try is left; package jpki/unlock tells where to reset the PIN
+	Blocked bool // no try is left; package jpki/unlock describes where to reset the PIN
 }
 
 // Error returns a text with the PIN's name and the tries left.
@@ -78,9 +78,9 @@ func (e *LastTryError) Error() string {
 	return fmt.Sprintf("jpki: one try of the %s left, not spent", e.PIN)
 }
 
-// A PINRequiredError is returned when a PIN has to be verified first: the sign PIN
-// for the certificate for digital signature, the PIN of a key to sign with it, on
-// a phone the auth PIN for the certificate for user authentication. If several
+// A PINRequiredError is returned when a PIN has to be verified first. A key needs its
+// PIN, and the certificate for digital signature needs the sign PIN. On a phone the
+// certificate for user authentication needs the auth PIN. If several
 // PINs open a file, PIN is the usual one. Selecting another application ends the
 // verified state of a PIN.
 type PINRequiredError struct{ PIN PINKind }

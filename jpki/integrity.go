@@ -212,8 +212,8 @@ func signs(key *rsa.PublicKey, data, signature []byte) bool {
 	return rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], signature) == nil
 }
 
-// signsFace is signs for a face, whose DigestInfo is of the card's own making:
-// it says SHA-256 and holds three of them, 96 bytes.
+// signsFace is signs for a face. Its DigestInfo is not a standard one: it names
+// SHA-256 and holds three digests, 96 bytes.
 func signsFace(key *rsa.PublicKey, f signedFace) bool {
 	const head = "\x30\x71\x30\x0D\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x60"
 	info := []byte(head)

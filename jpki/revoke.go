@@ -19,9 +19,9 @@ type RevocationChecker interface {
 	CheckRevocation(ctx context.Context, cert, issuer *x509.Certificate) error
 }
 
-// ErrRevocationUnknown is returned when the status of a certificate is unknown:
-// the responder did not answer, its answer is stale or not signed by it, or no
-// list covers the certificate. The error wraps the cause.
+// ErrRevocationUnknown is returned when the status of a certificate is unknown. The
+// responder did not answer, its answer is stale or not signed by it, or no list
+// covers the certificate. The error wraps the cause.
 var ErrRevocationUnknown = errors.New("jpki: not known whether the certificate was revoked")
 
 // A RevokedError is returned for a certificate that was revoked or suspended

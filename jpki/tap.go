@@ -12,8 +12,8 @@ import (
 )
 
 // ErrCardChanged is returned when the card is not the same any more, or was
-// lifted and put back: an application that was selected no longer is, as after a
-// loss of power. Do not use what was read or signed meanwhile. [Tap] returns it,
+// lifted and put back. It has lost its power then, and the selected application
+// with it. Do not use what was read or signed meanwhile. [Tap] returns it,
 // and so does any method of a Card within a Tap that has to select another
 // application. [Card.Tries] and [Card.Verify] return it for a count that the PIN
 // cannot have.

@@ -120,7 +120,7 @@ func WithSoftFail() VerifierOption {
 
 // WithTestEnvironment accepts certificates of the test environment of J-LIS for
 // digital signature ([PolicySignTest]) instead of those of production. The test
-// policy for user authentication is not published: give it by [WithPolicies].
+// policy for user authentication is not published; [WithPolicies] sets it.
 func WithTestEnvironment() VerifierOption {
 	return func(c *verifierConfig) {
 		c.policies = map[Slot][]string{Sign: {PolicySignTest}}

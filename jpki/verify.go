@@ -55,8 +55,8 @@ func (c *Card) tries(ctx context.Context, rule pinRule) (int, error) {
 	return left, nil
 }
 
-// counter reads the tries left out of a card's answer to VERIFY. Cards say
-// blocked in three ways: 63C0, 6983 and 6984.
+// counter returns the tries left from a card's answer to VERIFY. Cards report a
+// blocked PIN in three ways: 63C0, 6983 and 6984.
 func counter(err error) (left int, ok bool) {
 	var s *apdu.StatusError
 	if !errors.As(err, &s) {
@@ -74,8 +74,8 @@ type VerifyOption func(*verification)
 type verification struct{ lastTry bool }
 
 // AllowLastTry allows [Card.Verify] to use up the last try. Ask the holder
-// first: a wrong PIN is then blocked until it is reset. Package jpki/unlock tells
-// where.
+// first: a wrong PIN is then blocked until it is reset. Package jpki/unlock
+// describes where.
 func AllowLastTry() VerifyOption { return func(v *verification) { v.lastTry = true } }
 
 // Verify sends a PIN to the card. It takes two exchanges, the counter and VERIFY.

@@ -5,8 +5,8 @@
 //
 // # The subject
 //
-// An object is a tag, a length and a value; bit 6 of the tag's first byte says
-// that the value is made of objects again. Cards are looser than the DER of a
+// An object is a tag, a length and a value. Bit 6 of the tag's first byte means
+// that the value consists of objects again. Cards are looser than the DER of a
 // certificate, and so is this package:
 //
 //   - Tags have up to four bytes. The files of an Individual Number Card use

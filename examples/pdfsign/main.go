@@ -4,15 +4,15 @@
 //
 //	cd examples/pdfsign && go run . contract.pdf signed.pdf
 //
-// The PDF is the work of github.com/digitorus/pdfsign, which takes any
-// [crypto.Signer]: a [*jpki.Key] is one. It stands in a module of its own, with
-// the exact versions that it needs, so that the kit does not depend on them.
+// github.com/digitorus/pdfsign writes the PDF. It accepts any [crypto.Signer], and a
+// [*jpki.Key] is one. This program is a module of its own, with the exact versions
+// that it needs, so the library does not depend on them.
 //
-// With a card in a reader, what [pcsc.Open] gives goes in the place of
-// simcard.New, and the PIN comes from its holder.
+// With a card in a reader, use the result of [pcsc.Open] instead of simcard.New,
+// and the PIN of its holder.
 //
-// The certificate goes into the file, and with it name, address, date of birth
-// and sex of the holder: whoever gets the file can read them.
+// The file contains the certificate, and with it name, address, date of birth and
+// sex of the holder.
 //
 // [pcsc.Open]: https://pkg.go.dev/github.com/mynakit/mynakit/apdu/pcsc#Open
 package main

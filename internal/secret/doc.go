@@ -34,7 +34,7 @@
 // pad, which would be cheaper, one known value would reveal all.
 //
 // The comparison with == is not in constant time, and does not have to be: how
-// far two ciphertexts agree says nothing about their values.
+// far two ciphertexts agree is unrelated to their values.
 //
 // # What this package does not protect from
 //

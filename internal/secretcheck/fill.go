@@ -38,9 +38,9 @@ func nameOf(t reflect.Type) string {
 	return strings.TrimPrefix(t.PkgPath(), module+"/") + "." + name
 }
 
-// filled returns a value of type t. Every part of it that is secret holds the
-// mark: what lies in a box of internal/secret, and the plain fields, exported or
-// not, of all types that are not listed as holding no secret.
+// filled returns a value of type t in which every secret part holds the mark. These
+// are the values in boxes of internal/secret, and the plain fields, exported or
+// not, of all types that are not in shows.
 func filled(t reflect.Type) any {
 	v := reflect.New(t).Elem()
 	fill(v, true, nil)
@@ -48,8 +48,8 @@ func filled(t reflect.Type) any {
 }
 
 // fill sets v. It goes through the module's own types and the plain ones; of
-// other people's it knows those that carry something. isSecret tells what plain
-// values are here. path holds the types that are being filled, so that a list
+// other people's it knows those that carry something. isSecret is true if
+// plain values are secret here. path holds the types that are being filled, so that a list
 // that links to itself ends.
 func fill(v reflect.Value, isSecret bool, path []reflect.Type) {
 	t := v.Type()
@@ -122,7 +122,7 @@ func fill(v reflect.Value, isSecret bool, path []reflect.Type) {
 			v.SetMapIndex(key, value)
 		}
 	case reflect.Func:
-		// The closure of a box. What it returns is secret wherever it lies.
+		// The closure of a box. What it returns is secret in every type.
 		if t.NumIn() == 0 && t.NumOut() == 1 {
 			out := reflect.New(t.Out(0)).Elem()
 			fill(out, true, path)

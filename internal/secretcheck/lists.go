@@ -1,7 +1,7 @@
 package secretcheck
 
 // shows holds the types whose plain fields are no secret, each with the reason.
-// What lies in such a type and is of another exported type still has to hide.
+// Fields of another exported type still have to hide what they hold.
 var shows = because(map[string][]string{
 	"a program's settings, and what they are made of": {
 		"apdu/vpcd.Slot", "examples/counter/page.Config", "examples/counter/page.Lang", "examples/counter/page.Sample",
@@ -36,7 +36,7 @@ var shows = because(map[string][]string{
 		"apdu.Command", "apdu.Response", "apdu/tlv.Tag", "apdu/tlv.Walker", "simcard/fault.Exchange", "simcard/survey.Exchange", "simcard/tape.Exchange",
 	},
 	"a connection, a service or a reader at work: names, counts and handles": {
-		"apdu.Channel", "apdu.Stats", "apdu/pcsc.Card", "apdu/pcsc.Event", "apdu/vpcd.Listener", "apdu/vpcd.Remote", "jpki.Card",
+		"apdu.Channel", "apdu.Stats", "apdu/pcsc.Card", "apdu/pcsc.Event", "apdu/pcsc.Server", "apdu/vpcd.Listener", "apdu/vpcd.Remote", "jpki.Card",
 		"jpki.Verifier", "jpki/revoke.CRL", "mergefile.Reader", "mergefile.ProvisionalReader", "mergefile.Writer",
 		"mergefile/ledger.Tx", "mergefile/inbox.Inbox", "mergefile/inbox.Delivery", "mergefile/ledger.Ledger", "mergefile/ledger.Receiver",
 		"mykey/point.Ledger", "mykey/point.Books", "mykey/registry.Registry", "mykey/registry.Session", "mykey/registry.Enrolment",

@@ -20,7 +20,7 @@ func toDER(b []byte) ([]byte, error) {
 	return out, err
 }
 
-// appendDER converts the first object of b and gives what follows it.
+// appendDER converts the first object of b and returns what follows it.
 func appendDER(out, b []byte, depth int) (_, rest []byte, err error) {
 	if depth > maxDepth || len(b) < 2 || b[0]&0x1F == 0x1F {
 		return nil, nil, errEncoding

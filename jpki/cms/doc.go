@@ -49,8 +49,8 @@
 // # Implementation
 //
 // The signature is checked by github.com/smallstep/pkcs7. That library alone is
-// too lenient: it accepts SHA-1 and messages without signed attributes, ignores
-// trailing data and parts that it cannot parse, and takes the first of two
+// too lenient. It accepts SHA-1 and messages without signed attributes, and ignores
+// trailing data and parts that it cannot parse. It takes the first of two
 // attributes and the first certificate with a number. Its time grows with the
 // square of a hostile input. This package parses the message strictly first and
 // passes on only what is left.

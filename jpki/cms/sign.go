@@ -44,7 +44,7 @@ func sign(ctx context.Context, key *jpki.Key, content []byte, detached bool) ([]
 		return nil, fmt.Errorf("cms: %w", err)
 	}
 	message.SetDigestAlgorithm(pkcs7.OIDDigestAlgorithmSHA256)
-	// Issuer and number alone do not tell who signed: generations of the CA
+	// Issuer and number alone do not identify the signer: generations of the CA
 	// share their name.
 	cert := key.Certificate()
 	hash := sha256.Sum256(cert.Raw)

@@ -32,8 +32,8 @@ const maxResponse = 64 << 10
 // A response has to be signed by the issuer of the certificate, or by a responder
 // whose certificate that issuer signed and marked for OCSP (RFC 6960 section
 // 4.2.2.2). Any other certificate of that issuer could be a citizen's. The response
-// has to be about the certificate, by its number and the name and key of its
-// issuer, since generations of a CA share a name and may use a number twice. It has
+// has to be about the certificate: number, and name and key of the issuer, have to
+// match. Generations of a CA share a name and may use a number twice. It has
 // to be current, and its nonce, if it has one, has to be that of the request. If it
 // contains certificates, the first is the responder's. For an expired certificate,
 // "good" is accepted only from a responder that states that it keeps such
@@ -210,8 +210,8 @@ func authorised(response *ocsp.Response, issuer *x509.Certificate, now time.Time
 	return nil
 }
 
-// remembers reports whether a responder that says good would know of a
-// revocation. It can forget what has expired, unless it says since when it keeps
+// remembers reports whether a responder that answers "good" would know of a
+// revocation. It may delete what has expired, unless it states since when it keeps
 // everything (archive cutoff, RFC 6960 section 4.4.4).
 func remembers(response *ocsp.Response, cert *x509.Certificate) bool {
 	if !response.ThisUpdate.After(cert.NotAfter) {

@@ -1,7 +1,7 @@
-// Package unlock tells where the holder of an Individual Number Card has a
-// locked PIN reset, and in which words to say so on a screen. [Ways] returns
-// the ways that are open at a time. [CheckKiosk] and [KioskVisits] answer when
-// a kiosk can be used.
+// Package unlock holds the rules and texts about resetting a locked PIN of an
+// Individual Number Card. [Ways] returns the ways that are open at a time, and
+// [Way.Text] their text for a screen. [CheckKiosk] and [KioskVisits] return when a
+// kiosk can be used.
 //
 // The rules are those of public notices and carry their dates. They change
 // more often than the card: take the newest version of this module. On a phone
