@@ -192,6 +192,19 @@ func events(lines []control.Line, without ...string) (list []string) {
 	return list
 }
 
+// The panel has a word for everything that the API names.
+func TestPanelWords(t *testing.T) {
+	words, err := os.ReadFile("panel/words.js")
+	require.NoError(t, err)
+	names := append(simcard.SampleNames(), control.FaultNames()...)
+	for _, which := range simcard.PINs() {
+		names = append(names, which.String())
+	}
+	for _, name := range names {
+		assert.Regexp(t, `(?m)^  '?`+regexp.QuoteMeta(name)+`'?: \['`, string(words), name)
+	}
+}
+
 // Every kind can be made, and every quirk set.
 func TestAllCards(t *testing.T) {
 	b := newBench(t, control.Config{})
@@ -215,6 +228,9 @@ func TestAllCards(t *testing.T) {
 		state := b.ok("GET", "/v1/state", "")
 		assert.Len(t, get(t, state, "quirks"), 1, f.Name)
 	}
+	v := b.ok("PUT", "/v1/card", `{"kind":"residence","licence":true,"pins":{"licence":{"left":9}}}`)
+	assert.Equal(t, 9.0, get(t, v, "card", "pins", "licence", "left"))
+	b.refused("PUT", "/v1/card", `{"pins":{"licence":{"left":9}}}`, 400, "bad_request", "pins.licence")
 	assert.Len(t, names["pins"], len(simcard.PINs()))
 	assert.Len(t, names["faults"], len(control.FaultNames()))
 }

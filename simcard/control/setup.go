@@ -14,10 +14,11 @@ import (
 // A Setup describes a card, as the body of PUT /v1/card does. The zero Setup is
 // the plastic card of the first sample holder.
 type Setup struct {
-	Kind    string              `json:"kind"`    // a name of simcard.SampleNames; "" is "plastic"
-	Holder  uint                `json:"holder"`  // the number of the invented holder
-	Issued  *time.Time          `json:"issued"`  // when the certificates were issued; nil as with simcard.New
-	Revoked *time.Time          `json:"revoked"` // when they were revoked; nil if they were not
+	Kind    string              `json:"kind"`              // a name of simcard.SampleNames; "" is "plastic"
+	Holder  uint                `json:"holder"`            // the number of the invented holder
+	Issued  *time.Time          `json:"issued"`            // when the certificates were issued; nil as with simcard.New
+	Revoked *time.Time          `json:"revoked"`           // when they were revoked; nil if they were not
+	Licence bool                `json:"licence,omitempty"` // a driving licence is on it too
 	ATR     string              `json:"atr,omitempty"`
 	Quirks  *Quirks             `json:"quirks,omitempty"`
 	PINs    map[simcard.PIN]PIN `json:"pins,omitempty"`
@@ -69,6 +70,9 @@ func (s *Setup) card(now time.Time) (*simcard.Card, error) {
 			return nil, badField("issued", "outside the years 1950 to 2100")
 		}
 		options = append(options, simcard.WithIssued(*s.Issued))
+	}
+	if s.Licence {
+		options = append(options, simcard.WithLicence())
 	}
 	if s.ATR != "" {
 		atr, err := hex.DecodeString(s.ATR)

@@ -86,6 +86,8 @@ func (r *Report) Kind() string {
 		return "pinless"
 	case r.Certificates == "008F00":
 		return "child"
+	case r.Answers[residences[0].name+"/select"].SW == found:
+		return "residence"
 	}
 	return "plastic"
 }
@@ -154,6 +156,7 @@ func statusForm(s apdu.Status) string {
 }
 
 const (
+	found   = "9000"
 	isFull  = "63Cx full"
 	notFull = "63Cx not full"
 )

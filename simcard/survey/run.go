@@ -242,9 +242,10 @@ func Reference(ctx context.Context, report *Report) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("survey: %w", err)
 	}
-	has := func(name string) bool {
-		_, there := report.Answers[name+"/select"]
-		return there
+	licenced, asked := report.Answers[licence.name+"/select"]
+	if licenced.SW == found {
+		options = append(options, simcard.WithLicence())
 	}
-	return Run(ctx, simcard.New(options...), Options{Licence: has(licence.name), Residence: has(residences[0].name)})
+	_, residence := report.Answers[residences[0].name+"/select"]
+	return Run(ctx, simcard.New(options...), Options{Licence: asked, Residence: residence})
 }

@@ -133,6 +133,7 @@ func TestCompare(t *testing.T) {
 	for kind, options := range map[string][]simcard.Option{
 		"plastic": nil, "android": {simcard.WithKind(simcard.Android)}, "iphone": {simcard.WithKind(simcard.IPhone)},
 		"juki": {simcard.WithKind(simcard.Juki)}, "child": {simcard.WithKind(simcard.Child)}, "pinless": {simcard.WithKind(simcard.PINLess)},
+		"residence": {simcard.WithKind(simcard.Residence), simcard.WithLicence()},
 	} {
 		report := run(t, options...)
 		assert.Equal(t, kind, report.Kind())

@@ -56,7 +56,7 @@ export const kinds = {
   expired: ['有効期限切れ', 'expired'],
   revoked: ['失効した電子証明書', 'revoked'],
   'foreign-resident': ['外国人住民', 'foreign resident'],
-  'residence-card': ['特定在留カード', 'residence card'],
+  residence: ['特定在留カード', 'residence card'],
   'next-generation-plan': ['次期カード（計画）', 'next card (a plan)'],
 };
 
@@ -71,6 +71,7 @@ export const pins = {
   visual_number_a: ['照合番号A（券面）', 'number A (visual)'],
   visual_number_b: ['照合番号B（券面）', 'number B (visual)'],
   birth_key: ['生年月日', 'birth date key'],
+  licence: ['マイナ免許証', 'licence'],
 };
 
 export const faults = {
@@ -141,6 +142,7 @@ export const apps = {
   visual: ['券面事項確認AP', 'visual'],
   common: ['共通カードAP', 'common'],
   juki: ['住基AP', 'juki'],
+  licence: ['免許証AP', 'licence'],
 };
 
 export const files = {
