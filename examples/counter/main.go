@@ -71,15 +71,16 @@ func system() *world { return &world{os.Getenv, os.Stdout, os.Stderr, time.Now} 
 type options struct {
 	*world
 
-	lang     string
-	data     string
-	db       string
-	reader   string
-	roots    string
-	listen   string
-	serve    string
-	terminal string
-	wait     time.Duration
+	lang        string
+	data        string
+	db          string
+	reader      string
+	roots       string
+	listen      string
+	serve       string
+	samplesAddr string
+	terminal    string
+	wait        time.Duration
 }
 
 func (o *options) flags(f *flag.FlagSet) {
@@ -90,6 +91,7 @@ func (o *options) flags(f *flag.FlagSet) {
 	f.StringVar(&o.roots, "roots", "", "`file` with the root certificates that real cards are verified with")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:35963", "`address` where -reader phone waits; any but loopback sends the PIN in the clear over that network")
 	f.StringVar(&o.serve, "serve", "", "`address` of the web page, such as 127.0.0.1:8080")
+	f.StringVar(&o.samplesAddr, "samples", "", "with -serve, a second page that steers the sample cards, at this loopback `address`, such as 127.0.0.1:8081")
 	f.StringVar(&o.terminal, "terminal", "OFFICE-1", "`name` of this terminal: letters, digits, full stops, hyphens")
 	f.DurationVar(&o.wait, "wait", time.Minute, "how `long` to wait for a card and each of its answers")
 }
@@ -115,6 +117,9 @@ func (w *world) run(ctx context.Context, args []string) int {
 		return exitUsage
 	case f.NArg() > 0:
 		fmt.Fprintf(w.stderr, "counter: %q is no flag\n", f.Arg(0))
+		return exitUsage
+	case o.samplesAddr != "" && (o.serve == "" || o.reader != "sim"):
+		fmt.Fprintln(w.stderr, "counter: -samples goes with -serve and -reader sim")
 		return exitUsage
 	case o.lang == "":
 		o.lang = language(w.getenv)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mynakit/mynakit/examples/counter/page"
 	"github.com/mynakit/mynakit/simcard"
+	"github.com/mynakit/mynakit/simcard/control"
 )
 
 // addressError says that the program cannot wait at an address.
@@ -42,7 +43,11 @@ func serve(ctx context.Context, o *options, p *place, say speaker) (err error) {
 	}
 	if o.reader == "sim" {
 		cfg.Reader = new(page.Slot)
-		cfg.Samples = samples(say)
+		var stop func() error
+		if cfg.Samples, stop, err = o.samples(say); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, stop()) }()
 	} else {
 		cards, err := o.openReader()
 		if err != nil {
@@ -67,12 +72,44 @@ func serve(ctx context.Context, o *options, p *place, say speaker) (err error) {
 	return counter.Serve(ctx, l)
 }
 
-// samples are cards to put into the page's reader with a click.
-func samples(say speaker) []page.Sample {
-	var cards []page.Sample
-	for n := range uint(3) {
-		holder := simcard.SampleHolder(n)
-		cards = append(cards, page.Sample{Name: holder.Name, Card: simcard.New(simcard.WithHolder(holder))})
+// sampleHolders is how many of the sample cards are plastic; the last is a phone.
+const sampleHolders = 3
+
+// A sampleCard is a software card that can be steered from outside.
+type sampleCard struct{ *control.Slot }
+
+func (c sampleCard) Insert() { _ = c.Slot.Insert(context.Background()) } // it has no reader that could refuse it
+func (c sampleCard) Remove() { c.Slot.Remove(context.Background()) }
+
+// samples are cards to put into the page's reader with a click. With -samples
+// their tries, their faults and what they saw are on a page of their own.
+func (o *options) samples(say speaker) (cards []page.Sample, stop func() error, err error) {
+	setups := make([]control.Setup, sampleHolders, sampleHolders+1)
+	for n := range setups {
+		setups[n].Holder = uint(n)
 	}
-	return append(cards, page.Sample{Name: string(say.Phone), Card: simcard.New(simcard.WithHolder(simcard.SampleHolder(3)), simcard.WithKind(simcard.Android))})
+	setups = append(setups, control.Setup{Kind: simcard.Android.String(), Holder: sampleHolders})
+	var slots []*control.Slot
+	for n, setup := range setups {
+		slot, err := control.New(control.Config{Card: setup, Panel: true})
+		if err != nil {
+			return nil, nil, err
+		}
+		slot.Remove(context.Background())
+		slots = append(slots, slot)
+		name := simcard.SampleHolder(uint(n)).Name
+		if setup.Kind != "" {
+			name = string(say.Phone)
+		}
+		cards = append(cards, page.Sample{Name: name, Card: sampleCard{slot}})
+	}
+	if o.samplesAddr == "" {
+		return cards, func() error { return nil }, nil
+	}
+	server, err := control.Serve(o.samplesAddr, slots...)
+	if err != nil {
+		return nil, nil, &usageError{"-samples wants an address of this machine alone, such as 127.0.0.1:8081: " + err.Error()}
+	}
+	say.plain(say.SamplesURL, server.Addr)
+	return cards, server.Close, nil
 }

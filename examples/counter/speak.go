@@ -80,6 +80,8 @@ type lines struct {
 
 	End phrase
 	URL phrase // address
+	// SamplesURL is where the sample cards are steered.
+	SamplesURL phrase // address
 }
 
 func english() lines {
@@ -142,8 +144,9 @@ func english() lines {
 		Mallbook: "Books: %d points merged = %d with the mall's members. Both are exact.",
 		Torn:     "The books do not balance. Stop and call whoever looks after the system.",
 
-		End: "Run it again: the holder is known and the ledger remembers. -lang ja, -serve 127.0.0.1:8080, -reader auto, -help.",
-		URL: "The counter is at http://%s (Ctrl+C ends it).",
+		End:        "Run it again: the holder is known and the ledger remembers. -lang ja, -serve 127.0.0.1:8080, -reader auto, -help.",
+		URL:        "The counter is at http://%s (Ctrl+C ends it).",
+		SamplesURL: "The sample cards are steered at http://%s.",
 	}
 }
 
@@ -207,8 +210,9 @@ func japanese() lines {
 		Mallbook: "帳簿: 合算 %d = 商店街ポイント残高 %d。どちらも一致しています。",
 		Torn:     "帳簿が一致しません。使うのをやめて、システムの担当者に知らせてください。",
 
-		End: "もう一度実行すると、続きから始まります。-lang en、-serve 127.0.0.1:8080、-reader auto、-help もあります。",
-		URL: "窓口の画面は http://%s です(Ctrl+Cで終わります)。",
+		End:        "もう一度実行すると、続きから始まります。-lang en、-serve 127.0.0.1:8080、-reader auto、-help もあります。",
+		URL:        "窓口の画面は http://%s です(Ctrl+Cで終わります)。",
+		SamplesURL: "見本のカードは http://%s で操作できます。",
 	}
 }
 

@@ -116,6 +116,9 @@ func TestTroubleIsTold(t *testing.T) {
 		{"a page for the whole network", func(t *testing.T) []string {
 			return []string{"-data", t.TempDir(), "-serve", "0.0.0.0:0"}
 		}, "-serve wants an address of this machine", "-serve wants an address of this machine", false},
+		{"sample cards for the whole network", func(t *testing.T) []string {
+			return []string{"-data", t.TempDir(), "-serve", "127.0.0.1:0", "-samples", "0.0.0.0:0"}
+		}, "-samples wants an address of this machine", "-samples wants an address of this machine", false},
 		{"a terminal that cannot be", func(t *testing.T) []string {
 			return []string{"-data", t.TempDir(), "-terminal", "till no. 2"}
 		}, "-terminal wants letters", "-terminal wants letters", false},
@@ -151,7 +154,7 @@ func TestReaderThatIsNotThere(t *testing.T) {
 }
 
 func TestFlagsThatAreNone(t *testing.T) {
-	for _, args := range [][]string{{"-lang", "fr"}, {"-nonsense"}, {"shop.db"}} {
+	for _, args := range [][]string{{"-lang", "fr"}, {"-nonsense"}, {"shop.db"}, {"-samples", "127.0.0.1:0"}} {
 		code, out, errs := counter(t.Context(), args...)
 		assert.Equal(t, exitUsage, code, args)
 		assert.Empty(t, out)
@@ -294,17 +297,34 @@ func TestServe(t *testing.T) {
 	dir := t.TempDir()
 	go func() {
 		w := &world{func(string) string { return "ja_JP.UTF-8" }, write, &errs, time.Now}
-		ended <- w.run(ctx, []string{"-data", dir, "-serve", "127.0.0.1:0"})
+		ended <- w.run(ctx, []string{"-data", dir, "-serve", "127.0.0.1:0", "-samples", "127.0.0.1:0"})
 		write.Close()
 	}()
 	lines := bufio.NewScanner(read)
-	var url string
-	for url == "" && lines.Scan() {
-		url = regexp.MustCompile(`http://\S+`).FindString(lines.Text())
+	var urls []string
+	for len(urls) < 2 && lines.Scan() {
+		urls = append(urls, regexp.MustCompile(`http://\S+`).FindAllString(lines.Text(), 1)...)
 	}
-	require.NotEmpty(t, url)
+	require.Len(t, urls, 2)
+	samples, url := urls[0], urls[1]
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	answer, err := client.Get(url + "/")
+	post := func(url string) {
+		t.Helper()
+		r, err := http.NewRequest(http.MethodPost, url, nil)
+		require.NoError(t, err)
+		answer, err := client.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		assert.Equal(t, http.StatusOK, answer.StatusCode)
+	}
+	post(samples + "/slots/3/v1/card/insert")
+	answer, err := client.Get(samples + "/slots/3/v1/card")
+	require.NoError(t, err)
+	card, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	assert.Contains(t, string(card), `"kind":"android","holder":3,"inserted":true`, "the page's sample phone")
+	answer, err = client.Get(url + "/")
 	require.NoError(t, err)
 	page, err := io.ReadAll(answer.Body)
 	require.NoError(t, err)

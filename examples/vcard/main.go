@@ -51,8 +51,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -162,7 +160,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	}
 	base := ""
 	if o.control != "" {
-		server, err := serve(o.control, slots)
+		served := make([]*control.Slot, len(slots))
+		for i, s := range slots {
+			served[i] = s.Slot
+		}
+		server, err := control.Serve(o.control, served...)
 		if err != nil {
 			return err
 		}
@@ -227,30 +229,6 @@ func (o *options) open(i int) (*slot, error) {
 		return nil, err
 	}
 	return s, nil
-}
-
-// serve serves the control API of all slots at addr.
-func serve(addr string, slots []*slot) (*http.Server, error) {
-	tcp, err := net.ResolveTCPAddr("tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	if !tcp.IP.IsLoopback() {
-		return nil, fmt.Errorf("-control %s is not a loopback address: everybody in the network could steer the card", addr)
-	}
-	listener, err := net.ListenTCP("tcp", tcp)
-	if err != nil {
-		return nil, err
-	}
-	mux := http.NewServeMux()
-	mux.Handle("/", slots[0])
-	for i, s := range slots {
-		prefix := "/slots/" + strconv.Itoa(i)
-		mux.Handle(prefix+"/", http.StripPrefix(prefix, s))
-	}
-	server := &http.Server{Addr: listener.Addr().String(), Handler: mux, ReadHeaderTimeout: time.Minute}
-	go server.Serve(listener) // until Close
-	return server, nil
 }
 
 // A place is what the first line says about a slot.
