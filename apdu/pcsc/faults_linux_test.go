@@ -356,3 +356,36 @@ func FuzzReplies(f *testing.F) {
 		<-done
 	})
 }
+
+// A call that is given up while another program is in a transaction takes the
+// card's power when that is over, and not in the middle of it.
+func TestGivenUpDuringATransaction(t *testing.T) {
+	answer := make(chan struct{})
+	var held atomic.Bool
+	d := desk(t, fakepcscd.Config{Reply: func(command uint32, reply []byte) []byte {
+		if held.Load() && command == fakepcscd.Transmit {
+			<-answer
+		}
+		return reply
+	}})
+	d.Insert("Desk", simcard.New())
+	ctx := within(t, time.Minute)
+	one, err := pcscd().open(ctx, "Desk")
+	require.NoError(t, err)
+	two, err := pcscd().open(ctx, "Desk")
+	require.NoError(t, err)
+	require.NoError(t, one.Transaction(ctx, func() error {
+		held.Store(true)
+		_, err := two.TransmitContext(within(t, 20*time.Millisecond), nil, selectNothing)
+		assert.ErrorIs(t, err, ErrGivenUp)
+		n := d.Count(fakepcscd.Disconnect)
+		close(answer)
+		require.Eventually(t, func() bool { return d.Count(fakepcscd.Disconnect) > n+2 }, time.Minute, time.Millisecond)
+		_, err = one.TransmitContext(ctx, nil, selectNothing)
+		return err
+	}))
+	assert.Eventually(t, func() bool { return d.Open() == 1 }, time.Minute, time.Millisecond)
+	_, err = one.TransmitContext(ctx, nil, selectNothing)
+	assert.ErrorIs(t, err, ErrReset)
+	require.NoError(t, one.Close())
+}

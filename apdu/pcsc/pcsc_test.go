@@ -35,6 +35,7 @@ type service struct {
 	begin       func() error
 	disconnect  func()            // called before a handle is let go of
 	resets      int               // how many handles another program makes void at once
+	asked       int               // for a card's state
 	onEstablish func()            // called with the lock
 	events      map[string]uint32 // cards that took the place of another unseen
 }
@@ -173,6 +174,7 @@ func (h *fakeHandle) setAttribute(id uint32, value []byte) error {
 func (h *fakeHandle) atr() ([]byte, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.asked++
 	if h.resets > 0 {
 		h.resets--
 		return nil, newError("status", 0x80100068)

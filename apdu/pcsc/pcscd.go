@@ -320,11 +320,18 @@ func (c *client) behind(read, outcome func() error) func() {
 		if read() != nil {
 			return
 		}
-		c.message(pcscdDisconnect, c.card, dispositions[afterwards(Unpower, outcome())], 0)
-		c.seal()
-		c.in = c.in[:0]
-		if _, err := c.conn.Write(c.out); err == nil {
-			_ = c.need(3 * word) // until it is done
+		d := afterwards(Unpower, outcome())
+		for err := error(ErrSharing); errors.Is(err, ErrSharing); time.Sleep(askAgain) {
+			// Not while another program is in a transaction, which this would break.
+			c.message(pcscdDisconnect, c.card, dispositions[d], 0)
+			c.seal()
+			c.in = c.in[:0]
+			if _, err = c.conn.Write(c.out); err == nil {
+				err = c.need(3 * word)
+			}
+			if err == nil {
+				err = c.result("disconnect", c.in)
+			}
 		}
 	}
 }

@@ -389,6 +389,56 @@ func TestServeNeverSpins(t *testing.T) {
 	})
 }
 
+// What the daemon announces is told at once, and a wait that is cancelled comes
+// back at once.
+func TestLatency(t *testing.T) {
+	d := desk(t, fakepcscd.Config{})
+	at := make(chan time.Time, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for e, err := range pcscd().watch(ctx) {
+			if err == nil && (e.Kind == CardInserted || e.Kind == CardRemoved) {
+				at <- time.Now()
+			}
+		}
+	}()
+	require.Eventually(t, func() bool { return d.Count(fakepcscd.Wait) == 1 }, time.Minute, time.Millisecond)
+	var events, cancels []time.Duration
+	card := newMember("member")
+	for range 50 {
+		began := time.Now()
+		d.Insert("Desk", card)
+		events = append(events, (<-at).Sub(began))
+		began = time.Now()
+		d.Remove("Desk")
+		events = append(events, (<-at).Sub(began))
+	}
+	cancel()
+	<-done
+	for range 50 {
+		ctx, cancel := context.WithCancel(context.Background())
+		n := d.Count(fakepcscd.Wait)
+		var began time.Time
+		go func() {
+			for d.Count(fakepcscd.Wait) == n {
+				time.Sleep(time.Millisecond)
+			}
+			began = time.Now()
+			cancel()
+		}()
+		_, err := pcscd().waitCard(ctx)
+		cancels = append(cancels, time.Since(began))
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	median := func(d []time.Duration) time.Duration { slices.Sort(d); return d[len(d)/2] }
+	t.Logf("median of 100 events %v, slowest %v; of 50 cancellations %v, slowest %v",
+		median(events), events[99], median(cancels), cancels[49])
+	assert.Less(t, median(events), 5*time.Millisecond)
+	assert.Less(t, median(cancels), 5*time.Millisecond)
+}
+
 // A till through whatever befalls it, in a random order: every member's tap is
 // seen, and nothing is left behind.
 func TestServeLasts(t *testing.T) {

@@ -114,7 +114,8 @@ func (s *Slot) Err() error {
 
 // Serve speaks the card's end of the protocol on conn until the reader closes
 // it (io.EOF) or ctx ends (its cause). It closes conn and leaves the card
-// without power. Most programs want [Insert].
+// without power. A command that comes while the card has no power is answered
+// with 6F 00 and does not reach the card. Most programs want [Insert].
 func Serve(ctx context.Context, conn net.Conn, card Card) error {
 	return serve(ctx, conn, card, func() {})
 }
@@ -130,6 +131,7 @@ func serve(ctx context.Context, conn net.Conn, card Card, asked func()) (err err
 		card.PowerOff()
 	}()
 	w := newWire(conn)
+	powered := true // until the reader says otherwise: some begin with commands
 	for {
 		msg, err := w.read(math.MaxUint16)
 		if err != nil {
@@ -139,13 +141,20 @@ func serve(ctx context.Context, conn net.Conn, card Card, asked func()) (err err
 		switch {
 		case len(msg) == 0:
 			return fmt.Errorf("%w: empty message", ErrProtocol)
+		case len(msg) > 1 && !powered:
+			// pcscd sends this for a program that does not know that another one took
+			// the power. The card is still there, so it must not leave for that.
+			err = w.writeBytes(byte(apdu.NoPreciseDiagnosis>>8), byte(apdu.NoPreciseDiagnosis&0xFF))
 		case len(msg) > 1:
 			err = w.write(func(dst []byte) ([]byte, error) { return answer(ctx, card, dst, msg) })
 		case msg[0] == controlOff:
+			powered = false
 			card.PowerOff()
 		case msg[0] == controlOn:
+			powered = true
 			card.PowerOn()
 		case msg[0] == controlReset:
+			powered = true
 			card.Reset()
 		case msg[0] == controlATR:
 			err = w.writeBytes(card.ATR()...)

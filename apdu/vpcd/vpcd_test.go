@@ -113,6 +113,48 @@ func TestCommandsOfControlLengthAreRefused(t *testing.T) {
 	assert.NoError(t, err, "a command that was not sent leaves the link whole")
 }
 
+// A command without power is answered without the card, which stays.
+func TestCommandWithoutPower(t *testing.T) {
+	reader, ours := net.Pipe()
+	c := &card{}
+	served := make(chan error, 1)
+	go func() { served <- vpcd.Serve(context.Background(), ours, c) }()
+	say := func(message ...byte) {
+		t.Helper()
+		_, err := reader.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(message))), message...))
+		require.NoError(t, err)
+	}
+	answer := func() []byte {
+		t.Helper()
+		var length [2]byte
+		_, err := io.ReadFull(reader, length[:])
+		require.NoError(t, err)
+		b := make([]byte, binary.BigEndian.Uint16(length[:]))
+		_, err = io.ReadFull(reader, b)
+		require.NoError(t, err)
+		return b
+	}
+	command := []byte{0, 0xA4, 4, 0}
+	c.reply = func([]byte) ([]byte, error) { return nil, errors.New("no power") }
+	say(1)
+	say(0)
+	for range 3 {
+		say(command...)
+		assert.Equal(t, []byte{0x6F, 0x00}, answer())
+	}
+	say(4)
+	assert.Equal(t, c.ATR(), answer())
+	c.reply = nil
+	for _, power := range []byte{1, 2} {
+		say(0)
+		say(power)
+		say(command...)
+		assert.Equal(t, append(bytes.Clone(command), 0x90, 0x00), answer())
+	}
+	reader.Close()
+	assert.ErrorIs(t, <-served, io.EOF)
+}
+
 func TestRemoveIsSeen(t *testing.T) {
 	r, slot := pair(t, &card{})
 	assert.NoError(t, slot.Err())

@@ -55,6 +55,9 @@ func TestCardInAReader(t *testing.T) {
 	require.True(t, lines.Scan())
 	assert.Contains(t, lines.Text(), "plastic card inserted")
 	assert.Contains(t, lines.Text(), "auth 1234, sign ABC123, text 2345, common 3456, juki 4567")
+	require.NoError(t, reader.Reset(ctx))
+	_, err = reader.Transmit([]byte{0, 0xA4, 0, 0}) // by its reply the reset has been seen
+	require.NoError(t, err)
 	cancel() // SIGTERM, Ctrl-C
 	require.True(t, lines.Scan())
 	assert.Equal(t, "card removed", lines.Text())
@@ -62,6 +65,9 @@ func TestCardInAReader(t *testing.T) {
 	assert.NoError(t, <-done)
 	reader.Close()
 	assert.Contains(t, trace.String(), "READ BINARY")
+	for _, event := range []string{"power on", "power off", "reset"} {
+		assert.Contains(t, trace.String(), event)
+	}
 
 	for _, name := range []string{"auth", "sign", "authca", "signca"} {
 		b, err := os.ReadFile(filepath.Join(dir, name+".pem"))

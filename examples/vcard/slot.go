@@ -60,7 +60,7 @@ func readerName(addr string) string {
 // first that it can hold.
 func (s *slot) connect(ctx context.Context, card control.Card) (control.Link, error) {
 	if s.trace != nil {
-		card = traced{card, apdu.Trace(card, s.trace)}
+		card = traced{card, apdu.Trace(card, s.trace), s.trace}
 	}
 	s.mu.Lock()
 	addr := s.addr
@@ -100,11 +100,17 @@ func insert(ctx context.Context, addr string, card control.Card) (control.Link, 
 	return link, nil
 }
 
-// traced is a card whose exchanges are written down.
+// traced is a card whose exchanges are written down, and what its reader does to
+// its power.
 type traced struct {
 	control.Card
 	tracer *apdu.Tracer
+	log    *slog.Logger
 }
+
+func (t traced) PowerOn()  { t.log.Debug("power on"); t.Card.PowerOn() }
+func (t traced) PowerOff() { t.log.Debug("power off"); t.Card.PowerOff() }
+func (t traced) Reset()    { t.log.Debug("reset"); t.Card.Reset() }
 
 func (t traced) Transmit(command []byte) ([]byte, error) { return t.tracer.Transmit(command) }
 

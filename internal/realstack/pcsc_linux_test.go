@@ -238,7 +238,7 @@ func TestCardLeavesDuringVerify(t *testing.T) {
 	require.NoError(t, err)
 	pin, err := jpki.NewPIN(jpki.AuthPIN, "9999")
 	require.NoError(t, err)
-	sim.left.Store(2) // the counter query, then VERIFY
+	sim.left.Store(3) // SELECT within the transaction, the counter query, VERIFY
 	err = card.Verify(ctx, pin)
 	assert.ErrorIs(t, err, jpki.ErrOutcomeUnknown)
 	assert.ErrorIs(t, err, apdu.ErrCardRemoved)
