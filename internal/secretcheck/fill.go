@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"math/big"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +31,40 @@ func Told(types []reflect.Type) map[string][]string {
 		told[nameOf(t)] = secrettest.Told(filled(t), mark)
 	}
 	return told
+}
+
+// suspicious are the words for what is secret in most types.
+var suspicious = regexp.MustCompile(`(?i)(pin|secret|password|passphrase|serial|mynumber|holder|birth|address|token|key|code|number)s?$`)
+
+// Suspicious returns the plain fields of the types in shows whose name is a word
+// for a secret, with the type: "mykey.Terminal.Key". A field of that name that is
+// added to a listed type has to be decided on as well.
+func Suspicious(types []reflect.Type) (fields []string) {
+	for _, t := range types {
+		if shows[nameOf(t)] == "" || t.Kind() != reflect.Struct {
+			continue
+		}
+		for i := range t.NumField() {
+			f := t.Field(i)
+			if plain(f.Type) && suspicious.MatchString(f.Name) {
+				fields = append(fields, nameOf(t)+"."+f.Name)
+			}
+		}
+	}
+	return fields
+}
+
+// plain reports whether a field of type t holds text or bytes as they are.
+func plain(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.String:
+		return t.PkgPath() == ""
+	case reflect.Slice, reflect.Array:
+		return t.Elem().Kind() == reflect.Uint8 || plain(t.Elem())
+	case reflect.Pointer:
+		return plain(t.Elem())
+	}
+	return false
 }
 
 // nameOf returns the name of a type, without type arguments.
