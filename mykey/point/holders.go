@@ -155,3 +155,41 @@ func revoke(ctx context.Context, tx *sqldb.Tx, id mykey.ID) error {
 	_, err = tx.Exec(ctx, "UPDATE {holder} SET state = ? WHERE id = ?", int64(revoked), holder)
 	return err
 }
+
+// Changed follows a change of a MyKey ID, in the transaction in which the user
+// table makes it. It is the Changed of the registry's Config:
+//
+//	registry.Config{Changed: func(ctx context.Context, tx *sql.Tx, c mykey.Change) error {
+//		_, err := points.In(tx).Changed(ctx, c)
+//		return err
+//	}}
+//
+// An ID that was replaced or joined takes its accounts along, and one that was
+// revoked ends them. For an ID without accounts Changed does nothing. What it
+// returns is of use for IDs that were joined: grants that came twice.
+func (l *Ledger) Changed(ctx context.Context, c mykey.Change) (Joined, error) {
+	var out Joined
+	err := l.write(ctx, "change of a MyKey ID", func(ctx context.Context, tx *sqldb.Tx) error {
+		out = Joined{}
+		if c.Kind == mykey.ChangeRevoked {
+			return revoke(ctx, tx, c.Old)
+		}
+		old, _, err := findHolder(ctx, tx, c.Old)
+		if errors.Is(err, ErrNoHolder) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		other, _, err := findHolder(ctx, tx, c.New)
+		switch {
+		case errors.Is(err, ErrNoHolder):
+			return rename(ctx, tx, c.Old, c.New)
+		case err != nil || other == old:
+			return err
+		}
+		out, err = l.join(ctx, tx, c.Old, c.New)
+		return err
+	})
+	return out, err
+}

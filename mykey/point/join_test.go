@@ -1,10 +1,12 @@
 package point_test
 
 import (
+	"context"
 	"database/sql"
 	"sync"
 	"testing"
 
+	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -93,6 +95,49 @@ func TestJoinMeanwhile(t *testing.T) {
 			}
 		})
 		assert.Equal(t, 2000-spent, b.balance(t, "aoba"))
+		b.whole(t)
+	})
+}
+
+// The user table tells of each change in its own transaction.
+func TestChanged(t *testing.T) {
+	engines(t, func(t *testing.T, db *sql.DB) {
+		b, ctx := open(t, db, point.Config{}), t.Context()
+		b.grant(t, "aoba", 100)
+		require.NoError(t, b.Enrol(ctx, id(t, taro), point.Profile{}))
+		change := func(kind mykey.ChangeKind, old, new string) error {
+			return b.Do(ctx, func(ctx context.Context, tx *sql.Tx) error {
+				c := mykey.Change{Kind: kind, Old: id(t, old)}
+				if new != "" {
+					c.New = id(t, new)
+				}
+				_, err := b.In(tx).Changed(ctx, c)
+				return err
+			})
+		}
+		has := func(who string) int64 {
+			all, err := b.Balances(ctx, id(t, who))
+			require.NoError(t, err)
+			if len(all) == 0 {
+				return 0
+			}
+			return all[0].Points
+		}
+		require.NoError(t, change(mykey.ChangeReplaced, "NOBODY99", "NOBODY98"))
+		_, err := b.Balances(ctx, id(t, "NOBODY98"))
+		assert.ErrorIs(t, err, point.ErrNoHolder)
+		require.NoError(t, change(mykey.ChangeReplaced, hanako, "HANAKO99"))
+		require.NoError(t, change(mykey.ChangeReplaced, hanako, "HANAKO99"), "again")
+		assert.EqualValues(t, 100, has("HANAKO99"))
+		require.NoError(t, change(mykey.ChangeJoined, "HANAKO99", taro))
+		require.NoError(t, change(mykey.ChangeJoined, "HANAKO99", taro), "again")
+		assert.EqualValues(t, 100, has(taro))
+		assert.EqualValues(t, 100, has(hanako), "each ID is an alias")
+		require.NoError(t, change(mykey.ChangeRevoked, taro, ""))
+		u := b.use(t, 1)
+		u.Holder = id(t, taro)
+		_, err = b.Use(ctx, u)
+		assert.ErrorIs(t, err, point.ErrStopped)
 		b.whole(t)
 	})
 }
