@@ -168,7 +168,7 @@ func (b *Book) atCounter(ctx context.Context, op Op, p Presentation, do func(n N
 	if b.cfg.CheckKinds && p.Terminal.Kind&(mykey.PointTerminal|mykey.TicketTerminal) == 0 {
 		return ErrKind
 	}
-	n, why := b.read(p)
+	n, why := b.decode(p)
 	e := Event{Reason: why}
 	if why == "" {
 		var err error
@@ -192,8 +192,8 @@ func (b *Book) atCounter(ctx context.Context, op Op, p Presentation, do func(n N
 	return nil
 }
 
-// read returns the number of the code, or why it has none for this terminal.
-func (b *Book) read(p Presentation) (Number, Reason) {
+// decode returns the number of the code, or why it has none for this terminal.
+func (b *Book) decode(p Presentation) (Number, Reason) {
 	text := p.Code.Reveal()
 	if isQR(text) {
 		scope, n, err := b.cfg.Keys.Open(text)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -24,11 +25,14 @@ type purse struct {
 	ledger *point.Ledger
 	holder mykey.ID
 	refund error // what the refund fails with
+
+	db       *sql.DB
+	postgres bool
 }
 
 func openPurse(t testing.TB, db *sql.DB, points int64) *purse {
 	ctx := t.Context()
-	p := new(purse)
+	p := &purse{db: db, postgres: strings.Contains(t.Name(), "PostgreSQL")}
 	var err error
 	c := &clock{now: at(t, "2026-11-21 10:00:00")}
 	p.ledger, err = point.Open(ctx, db, point.Config{Clock: c.Now,
@@ -70,7 +74,28 @@ func (p *purse) whole(t testing.TB, all int64) (balance int64) {
 		sum += tk.Points
 	}
 	require.Equal(t, all, sum, "points and tickets together")
+	p.audit(t)
 	return balance
+}
+
+// audit compares the books of the tickets and of the points at one instant.
+func (p *purse) audit(t testing.TB) {
+	t.Helper()
+	ctx := t.Context()
+	opts := &sql.TxOptions{ReadOnly: true}
+	if p.postgres {
+		opts.Isolation = sql.LevelRepeatableRead
+	}
+	tx, err := p.db.BeginTx(ctx, opts)
+	require.NoError(t, err)
+	defer func() { _ = tx.Rollback() }()
+	tickets, err := p.In(tx).Books(ctx)
+	require.NoError(t, err)
+	points, err := p.ledger.In(tx).Books(ctx)
+	require.NoError(t, err)
+	assert.Empty(t, tickets.Faults)
+	assert.Empty(t, points.Faults)
+	assert.Equal(t, points.Operations[point.OpTicket]-points.Operations[point.OpRefund], tickets.Paid["aoba"].Points)
 }
 
 func eachDB(t *testing.T, f func(t *testing.T, db *sql.DB)) {
@@ -186,6 +211,9 @@ func TestPaidTogether(t *testing.T) {
 					tickets = append(tickets, tk)
 				}
 			})
+		}
+		for range 5 {
+			wg.Go(func() { p.audit(t) }) // in the middle
 		}
 		wg.Wait()
 		assert.EqualValues(t, 100, p.whole(t, 1000))
@@ -308,6 +336,53 @@ func TestPayEndsTheTransaction(t *testing.T) {
 		tk, err := b.Issue(ctx, shop, order)
 		require.NoError(t, err)
 		assert.Equal(t, "k", tk.Payment)
+	})
+}
+
+// Each rule of the books finds what breaks it.
+func TestBooksFindFaults(t *testing.T) {
+	eachStore(t, func(t *testing.T, s tables) {
+		ctx := t.Context()
+		d := newDesk(t, s, ticket.Config{})
+		pay := func(context.Context, *sql.Tx, ticket.Ticket) error { return nil }
+		for i, key := range []string{"a", "b", "c", "d"} {
+			_, err := d.Issue(ctx, shop, ticket.Order{Points: int64(i + 1), Key: key, Account: "aoba", Pay: pay})
+			require.NoError(t, err)
+		}
+		live := full(t, d.Unredeemed(ctx, shop.Scope, period(t, "2026-01-01", "2026-12-31")))
+		_, err := d.Redeem(ctx, ticket.Presentation{Terminal: shop, Code: code(live[0].Number)})
+		require.NoError(t, err)
+		_, err = d.Replace(ctx, shop, live[1].Number, "r")
+		require.NoError(t, err)
+		_, err = d.CancelPaid(ctx, shop, live[2].Payment, "c")
+		require.NoError(t, err)
+		whole, err := d.Books(ctx)
+		require.NoError(t, err)
+		assert.Equal(t, ticket.Books{Paid: map[string]ticket.Total{"aoba": {Tickets: 3, Points: 10 - live[2].Points}}}, whole)
+		for _, tc := range []struct{ fault, spoil, mend string }{
+			{"as many numbers", "UPDATE {fill} SET taken = taken + 1", "UPDATE {fill} SET taken = taken - 1"},
+			{"a successor", "UPDATE {ticket} SET points = points + 1 WHERE state = 4", "UPDATE {ticket} SET points = points - 1 WHERE state = 4"},
+			{"one ticket", "UPDATE {ticket} SET payment = '" + live[3].Payment + "' WHERE state = 2", "UPDATE {ticket} SET payment = '" + live[0].Payment + "' WHERE state = 2"},
+			{"is live", "UPDATE {ticket} SET state = 7 WHERE state = 3", "UPDATE {ticket} SET state = 3 WHERE state = 7"},
+			{"after its issue", "UPDATE {ticket} SET ended_at = ended_at - 1 WHERE state = 2", "UPDATE {ticket} SET ended_at = ended_at + 1 WHERE state = 2"},
+			{"in their range", "UPDATE {ticket} SET points = points + 100000000 WHERE state = 2", "UPDATE {ticket} SET points = points - 100000000 WHERE state = 2"},
+		} {
+			exec := func(q string) {
+				q = strings.NewReplacer("{fill}", s.table("fill"), "{ticket}", s.table("ticket")).Replace(q)
+				_, err := s.db.Exec(q)
+				require.NoError(t, err)
+			}
+			exec(tc.spoil)
+			got, err := d.Books(ctx)
+			require.NoError(t, err)
+			if assert.Len(t, got.Faults, 1, tc.fault) {
+				assert.Contains(t, got.Faults[0], tc.fault)
+			}
+			exec(tc.mend)
+			got, err = d.Books(ctx)
+			require.NoError(t, err)
+			assert.Equal(t, whole, got)
+		}
 	})
 }
 
