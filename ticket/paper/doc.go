@@ -16,6 +16,9 @@
 //	err = paper.WriteHTML(w, slip)
 //	receipt, err := slip.ESCPOS(paper.Roll80mm)
 //
+// A [Receipt] (控え) records on paper that points were used, given back, or
+// redeemed with a ticket. It has the same two forms. It is never an invoice.
+//
 // # Fonts and safety
 //
 // The page fetches nothing. It names the Japanese fonts that come with Windows,

@@ -61,7 +61,7 @@ func (s Slip) ESCPOS(roll Roll) ([]byte, error) {
 	if mark := s.reprint(); mark != "" {
 		p.text("", 1, mark)
 	}
-	p.text("", 1, strings.Repeat("─", p.columns/2))
+	p.rule()
 	p.raw(gsDouble, escBold)
 	p.text("", 2, thousands(s.Ticket.Points))
 	p.raw(gsPlain, escLight)
@@ -161,6 +161,30 @@ func (p *printer) text(field string, scale int, text string) {
 		i += n
 	}
 	p.raw("\n")
+}
+
+// rule draws a line across the paper.
+func (p *printer) rule() { p.text("", 1, strings.Repeat("─", p.columns/2)) }
+
+// pair prints a label on the left and a text on the right. A text that does not
+// fit beside its label goes below it.
+func (p *printer) pair(field, label, text string) {
+	gap := p.columns - width(label) - width(text)
+	if gap > 0 {
+		p.text(field, 1, label+strings.Repeat(" ", gap)+text)
+		return
+	}
+	p.text(field, 1, label)
+	for line := ""; text != ""; line = "" {
+		for _, r := range text {
+			if width(line)+runeWidth(r) > p.columns {
+				break
+			}
+			line += string(r)
+		}
+		text = text[len(line):]
+		p.text(field, 1, strings.Repeat(" ", p.columns-width(line))+line)
+	}
 }
 
 // frames draws two frames for seals side by side out of ruled-line

@@ -69,3 +69,17 @@ func ExampleSlip_ESCPOS() {
 	fmt.Println(bytes.HasPrefix(receipt, []byte("\x1b@")), err)
 	// Output: true <nil>
 }
+
+// What the till prints after a ticket was redeemed.
+func ExampleRedeemed() {
+	slip, err := exampleSlip()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	redeemed := slip.Ticket // as Book.Redeem returns it
+	redeemed.State, redeemed.EndedAt, redeemed.EndedBy = ticket.Redeemed, redeemed.IssuedAt, "000002"
+	receipt, err := paper.Redeemed(ticket.Receipt{Ticket: redeemed}).ESCPOS(paper.Roll80mm512)
+	fmt.Println(len(receipt) > 0, err)
+	// Output: true <nil>
+}

@@ -12,7 +12,8 @@ import (
 	"github.com/mynakit/mynakit/ticket"
 )
 
-// MaxText is the most characters of each of a slip's texts.
+// MaxText is the greatest length of each text of a slip or a receipt, in
+// characters.
 const MaxText = 60
 
 // A Slip is one ticket as it is printed. Only Ticket is required.
@@ -42,7 +43,7 @@ var ErrQR = errors.New("paper: not this ticket's QR code")
 
 // A TextError reports a text that cannot be printed.
 type TextError struct {
-	Field string // "Title", "PointName" or "Issuer"
+	Field string // of the Slip or the Receipt, such as "Issuer"
 	Err   error
 }
 
@@ -75,19 +76,27 @@ func (s Slip) check() (Slip, error) {
 	if s.PointName == "" {
 		s.PointName = "ポイント"
 	}
-	for _, f := range []struct{ name, text string }{{"Title", s.Title}, {"PointName", s.PointName}, {"Issuer", s.Issuer}} {
+	return s, checkTexts([]named{{"Title", s.Title}, {"PointName", s.PointName}, {"Issuer", s.Issuer}})
+}
+
+// A named text is a field of a slip or of a receipt.
+type named struct{ name, text string }
+
+// checkTexts returns a TextError for the first text that cannot be printed.
+func checkTexts(texts []named) error {
+	for _, f := range texts {
 		if utf8.RuneCountInString(f.text) > MaxText {
-			return s, &TextError{Field: f.name, Err: ErrTooLong}
+			return &TextError{Field: f.name, Err: ErrTooLong}
 		}
 		for _, r := range f.text {
 			// Control characters would steer a printer; the others are not
 			// allowed in XML or not text at all.
 			if r < ' ' || r >= 0x7f && r < 0xa0 || r == utf8.RuneError || r == 0xfffe || r == 0xffff {
-				return s, &TextError{Field: f.name, Err: ErrCharacter}
+				return &TextError{Field: f.name, Err: ErrCharacter}
 			}
 		}
 	}
-	return s, nil
+	return nil
 }
 
 // number returns the number as it is printed.
