@@ -14,11 +14,11 @@ import (
 	"github.com/mynakit/mynakit/internal/secret"
 )
 
-// A Card is one software card. [New] makes it. It is an
+// A Card is one software card. [New] creates it. It is an
 // [apdu.ContextTransmitter], and all its methods may be called from several
 // goroutines: a card does one thing after another.
 //
-// Printed through fmt or log/slog a Card tells its kind and nothing more.
+// Printed through fmt or log/slog a Card shows its kind alone.
 type Card struct {
 	kind      Kind
 	quirks    Quirks
@@ -44,9 +44,9 @@ type Card struct {
 	scratch [64]byte // for the control information that SELECT gives
 }
 
-// New makes a card: plastic, of [SampleHolder] 0, with [DefaultAuthPIN] and the
+// New creates a card. Without options it is plastic, of [SampleHolder] 0, with [DefaultAuthPIN] and the
 // other default PINs, issued by [TestAuthority], powered on and ready. Options
-// are applied in their order. It cannot fail, and it is fast: what takes time,
+// are applied in their order. It cannot fail, and it is fast: slow parts,
 // keys and certificates, is made when it is first needed.
 func New(options ...Option) *Card {
 	var cfg config
@@ -187,7 +187,7 @@ func (c *Card) Transmit(command []byte) ([]byte, error) {
 // READ BINARY and VERIFY do not allocate when dst has room, once the
 // certificate that they read has been issued. It fails with the
 // context's error, before the card sees the command, when ctx has ended. On an
-// error it gives dst back as it was.
+// error it returns dst as it was.
 func (c *Card) TransmitContext(ctx context.Context, dst, command []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return dst, err
@@ -213,19 +213,19 @@ var (
 	errNoPower = fmt.Errorf("simcard: no power: %w", apdu.ErrCardRemoved)
 )
 
-// ATR gives the answer to reset. Without [WithATR] it is
+// ATR returns the answer to reset. Without [WithATR] it is
 // 3BE000FF8131FE4514 for a card with contacts, and for a phone 3B80800101.
 func (c *Card) ATR() []byte { return slices.Clone(c.atr) }
 
-// PowerOn gives power to a card that has none and leaves any other alone. A
-// new card has power. A card that is out of the reader stays out.
+// PowerOn switches the power on. A new card has power. A card that is out of the
+// reader stays out.
 func (c *Card) PowerOn() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.powered = true
 }
 
-// PowerOff takes the power: no application is selected any more and no PIN is
+// PowerOff takes the power away. No application is selected any more and no PIN is
 // verified. The tries that are left stay.
 func (c *Card) PowerOff() {
 	c.mu.Lock()
@@ -248,7 +248,7 @@ func (c *Card) Reset() {
 	c.app, c.ef = c.root, nil
 }
 
-// Remove takes the card from the reader, and with that its power.
+// Remove takes the card out of the reader, which also ends its power.
 func (c *Card) Remove() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -256,21 +256,21 @@ func (c *Card) Remove() {
 	c.powerOff()
 }
 
-// Insert puts the card back into the reader and gives it power.
+// Insert puts the card back into the reader and switches its power on.
 func (c *Card) Insert() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.removed, c.powered = false, true
 }
 
-// Kind tells what sort of card it is.
+// Kind returns the kind of the card.
 func (c *Card) Kind() Kind { return c.kind }
 
-// Holder gives whose card it is, with what [New] has added: My Number, expiry,
+// Holder returns the holder, with what [New] has added: My Number, expiry,
 // security code and photo are there whatever the options left out.
 func (c *Card) Holder() Holder { return c.face.holder }
 
-// Tries gives how many tries of a PIN or a number are left, 0 to 10, as the
+// Tries returns the number of tries left for a PIN or a number, 0 to 10, as the
 // card would answer it. It is 0 for one that the card does not have.
 func (c *Card) Tries(which PIN) int {
 	c.mu.Lock()
@@ -281,18 +281,18 @@ func (c *Card) Tries(which PIN) int {
 	return c.pins[which].tries
 }
 
-// Verified tells whether a PIN or a number is verified at this moment.
+// Verified reports whether a PIN or a number is verified at this moment.
 func (c *Card) Verified(which PIN) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return which < pins && c.pins[which].verified
 }
 
-// AuthCertificate gives the certificate for user authentication
+// AuthCertificate returns the certificate for user authentication
 // (利用者証明用電子証明書). It is nil if an option made it impossible to issue.
 func (c *Card) AuthCertificate() *x509.Certificate { return parse(c.auth.certificate()) }
 
-// SignCertificate gives the certificate for digital signature
+// SignCertificate returns the certificate for digital signature
 // (署名用電子証明書). It is nil on a [Child] and a [PINLess] card, and if an
 // option made it impossible to issue.
 func (c *Card) SignCertificate() *x509.Certificate {
@@ -302,14 +302,14 @@ func (c *Card) SignCertificate() *x509.Certificate {
 	return parse(c.sign.certificate())
 }
 
-// Authority gives who issued the card's certificates: [TestAuthority] or what
+// Authority returns the issuer of the card's certificates: [TestAuthority] or what
 // [WithAuthority] said.
 func (c *Card) Authority() *Authority { return c.authority() }
 
 // Format prints the kind for every verb: no PIN, no key, no holder.
 func (c *Card) Format(s fmt.State, _ rune) { io.WriteString(s, c.describe()) }
 
-// LogValue gives what Format prints.
+// LogValue returns the text that Format prints.
 func (c *Card) LogValue() slog.Value { return slog.StringValue(c.describe()) }
 
 func (c *Card) describe() string {

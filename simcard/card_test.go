@@ -36,7 +36,7 @@ const (
 	triesSign  = "0020009B"
 )
 
-// send gives the reply to a command, both in hex.
+// send returns the reply to a command, both in hex.
 func send(t testing.TB, card apdu.Transmitter, command string) string {
 	t.Helper()
 	b, err := hex.DecodeString(strings.ReplaceAll(command, " ", ""))

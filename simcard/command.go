@@ -54,7 +54,7 @@ func (c *Card) respond(command []byte) ([]byte, apdu.Status) {
 	return nil, apdu.InsNotSupported
 }
 
-// checkClass gives OK for the two classes that the card has, 00 and 80, and
+// checkClass returns OK for the two classes that the card has, 00 and 80, and
 // otherwise the reason why not.
 func checkClass(cla, ins byte) apdu.Status {
 	switch {

@@ -6,8 +6,8 @@
 //	reply, err := card.Transmit(command)
 //
 // A [*Card] is an [apdu.Transmitter], so it goes wherever a card in a reader
-// goes. It needs no reader, no daemon and no set-up, it cannot fail to be made,
-// and any number of cards live side by side.
+// goes. It needs no reader, no daemon and no set-up. [New] cannot fail, and cards
+// are independent of each other.
 //
 // # The card
 //
@@ -87,7 +87,7 @@
 // # The person
 //
 // A [Holder] is data. [SampleHolder] makes as many invented ones as a test
-// needs, [SampleForeigner] foreign residents. [Card.Holder] gives whose card it
+// needs, [SampleForeigner] foreign residents. [Card.Holder] returns whose card it
 // is, with the numbers that open it. The photo is a drawing of nobody; names and
 // addresses in pictures are patterns, because there is no font.
 //
@@ -97,25 +97,27 @@
 // of the real ones: names, serial, key usage, policy, the holder's attributes as
 // otherNames, an end on the fifth birthday. Its CAs call themselves
 // O=JPKI-TEST. The face of the card is signed by another hierarchy, without
-// X.509: [FaceAuthority] gives its root keys and says how to verify. Nobody
+// X.509: [FaceAuthority] has its root keys and describes the signatures. Nobody
 // trusts either, but who is told to: see [TestAuthority].
 //
 // # The keys
 //
 // [New] takes some ten microseconds because the keys are prepared: they are
 // published with this package and protect nothing. Holders share a small
-// number of them. A test that needs keys of its own says [WithFreshKeys].
+// number of them. [WithFreshKeys] is for a test that needs keys of its own.
 //
 // # Where cards differ
 //
 // [Kind] is what the card is: plastic, a phone, a child's card, one without
-// PINs. [WithExpired] and [WithRevoked] are what befell it. [Quirks] are the
+// PINs. [WithExpired] and [WithRevoked] create a card whose certificates have
+// expired or were revoked. [Sample] has all of these by name. [Quirks] are the
 // points where cards differ or where nobody has published what they do, such as
 // the status word for a blocked PIN. [NextGeneration] is a plan.
 //
 // # What goes wrong, how long it takes, what was said
 //
 // The packages below this one are wrappers around any card: fault makes chosen
-// exchanges fail, link tells what they cost in time, tape records a session and
-// plays it again.
+// exchanges fail, link computes what they cost in time, tape records a session and
+// plays it again. Package control steers a software card over HTTP, and survey
+// holds a real card against it.
 package simcard

@@ -27,10 +27,10 @@ func keyID(number, group string, last byte) (id KeyID) {
 	return id
 }
 
-// Number gives the seven digits, such as "6000023".
+// Number returns the seven digits, such as "6000023".
 func (id KeyID) Number() string { return string(id[:7]) }
 
-// String gives both groups of digits, such as "6000023/001".
+// String returns both groups of digits, such as "6000023/001".
 func (id KeyID) String() string { return string(id[:7]) + "/" + string(id[9:12]) }
 
 // A FaceAnchor is what a verifier has to know beforehand: a root key and its
@@ -70,18 +70,18 @@ var (
 	cardMiddleID = keyID("6000021", "001", 0xA8)
 )
 
-// Visual gives the root of 券面事項確認: the one of file 0004 of application
+// Visual returns the root of 券面事項確認: the one of file 0004 of application
 // D3921000310001010402, "6000023/001".
 func (a *FaceAuthority) Visual() FaceAnchor { return a.anchor(visualRootID, testkeys.FaceVisualRoot) }
 
-// Text gives the root of 券面事項入力補助: the one of file 0004 of application
+// Text returns the root of 券面事項入力補助: the one of file 0004 of application
 // D3921000310001010408, "6000033/001".
 func (a *FaceAuthority) Text() FaceAnchor { return a.anchor(textRootID, testkeys.FaceTextRoot) }
 
-// Manager gives the root of what GET DATA 00F8 gives, "6000020/001".
+// Manager returns the root of what GET DATA 00F8 gives, "6000020/001".
 func (a *FaceAuthority) Manager() FaceAnchor { return a.anchor(cardRootID, testkeys.FaceCardRoot) }
 
-// Anchors gives all three roots.
+// Anchors returns all three roots.
 func (a *FaceAuthority) Anchors() []FaceAnchor {
 	return []FaceAnchor{a.Visual(), a.Text(), a.Manager()}
 }
@@ -195,7 +195,7 @@ func (c *Card) newFace(holder Holder, seed [32]byte, fresh bool) *face {
 	return f
 }
 
-// signer gives one of the card's own keys for a file.
+// signer returns one of the card's own keys for a file.
 func (f *face) signer(which int) func() crypto.Signer {
 	return func() crypto.Signer { return f.keys[which]() }
 }
@@ -231,7 +231,7 @@ var unknown16 = bytes.Repeat([]byte{0xFF}, 16)
 // once makes a file's content when it is first asked for.
 func once(content func() []byte) func() []byte { return sync.OnceValue(content) }
 
-// InternalKey gives the public half of the key of INTERNAL AUTHENTICATE (共通
+// InternalKey returns the public half of the key of INTERNAL AUTHENTICATE (共通
 // カード, file 0019), which is nowhere on the card. It is nil for a card without
 // that application.
 func (c *Card) InternalKey() *rsa.PublicKey {
@@ -241,7 +241,7 @@ func (c *Card) InternalKey() *rsa.PublicKey {
 	return &c.face.keys[testkeys.CardInternal]().PublicKey
 }
 
-// CardFace gives the keys behind the signed data of the card's face.
+// CardFace returns the keys behind the signed data of the card's face.
 func (a *Authority) CardFace() *FaceAuthority { return a.face }
 
 // newTestFace is for the authority of the tests, newFreshFace for any other.

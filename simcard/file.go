@@ -164,7 +164,7 @@ func (c *Card) selectApplication(cmd *apdu.Command) ([]byte, apdu.Status) {
 // templateTags are the templates that SELECT gives: FCI, FCP, FMD.
 var templateTags = [...]byte{0x6F, 0x62, 0x64}
 
-// find gives the first, last, next or previous application whose AID begins
+// find returns the first, last, next or previous application whose AID begins
 // with prefix. Next and previous count from the current one, if that is such an
 // application. No prefix at all fits each.
 func (c *Card) find(prefix []byte, occurrence byte) *application {

@@ -99,7 +99,7 @@ var specimenSerials = [...]int64{0x030D45, 0x0249FB}
 // A hidden struct shows as [redacted] wherever it is printed, logged or encoded.
 type hidden = secret.Hidden
 
-// SampleHolder makes the n-th of the invented holders. The same n always gives
+// SampleHolder creates the n-th of the invented holders. The same n always gives
 // the same person, another n another one. Holder 0 is who a card belongs to
 // when nothing else is said; unless [WithIssued] says otherwise, the serial
 // numbers of that plastic card are the platform's own examples, 030D45 for user
@@ -125,7 +125,7 @@ func SampleHolder(n uint) Holder {
 	return h
 }
 
-// SampleForeigner makes the n-th of the invented foreign residents: a holder
+// SampleForeigner creates the n-th of the invented foreign residents: a holder
 // with [Holder.Foreign] set and a name in Latin letters. The same n always
 // gives the same person.
 func SampleForeigner(n uint) Holder {
@@ -138,15 +138,15 @@ func SampleForeigner(n uint) Holder {
 	return h
 }
 
-// NumberA gives 照合番号A, which opens files of both card-face applications: the
+// NumberA returns 照合番号A, which opens files of both card-face applications: the
 // twelve digits of the My Number, or "" without one.
 func (h Holder) NumberA() string { return h.MyNumber.Digits() }
 
-// NumberB gives 照合番号B, 14 digits that stand on the card's face: the date of
+// NumberB returns 照合番号B, 14 digits that stand on the card's face: the date of
 // birth as YYMMDD, the year of expiry, the security code. YY is the year of the
 // Japanese era, or for a foreign resident the last two digits of the Gregorian
 // year (an assumption: it is what such a card's face shows). It is "" where the
-// expiry or the security code is missing; the holder that [Card.Holder] gives
+// expiry or the security code is missing; the holder that [Card.Holder] returns
 // has both.
 func (h Holder) NumberB() string {
 	if h.Expiry.IsZero() || h.SecurityCode == "" {
@@ -155,11 +155,11 @@ func (h Holder) NumberB() string {
 	return h.shortBirth() + day(h.Expiry)[:4] + h.SecurityCode
 }
 
-// BirthKey gives the key of the age record (生年月日, file 0011 of 券面事項確認):
+// BirthKey returns the key of the age record (生年月日, file 0011 of 券面事項確認):
 // the date of birth as YYMMDD, with the same years as [Holder.NumberB].
 func (h Holder) BirthKey() string { return h.shortBirth() }
 
-// complete gives h with what New invents for a holder who lacks it.
+// complete returns h with what New invents for a holder who lacks it.
 func (h Holder) complete(seed [32]byte, issued time.Time) Holder {
 	if h.MyNumber == (MyNumber{}) {
 		h.MyNumber = SampleMyNumber(uint(binary.BigEndian.Uint32(seed[16:])))
@@ -188,7 +188,7 @@ func fullWidth(n uint) string {
 	return strings.Map(func(r rune) rune { return r - '0' + '０' }, fmt.Sprint(n))
 }
 
-// substitutes gives flags, or as many zeros as text has characters.
+// substitutes returns flags, or as many zeros as text has characters.
 func substitutes(flags, text string) string {
 	if flags != "" {
 		return flags

@@ -27,7 +27,7 @@ type Authority struct {
 	face       *FaceAuthority
 }
 
-// TestAuthority gives the authority that issues for cards when nothing else is
+// TestAuthority returns the authority that issues for cards when nothing else is
 // said. Its keys are public and its certificates are the same in every
 // process, from 2015 to the end of 2049. (A real one lives for ten years. This
 // one is not to end in the middle of somebody's test.)
@@ -39,7 +39,7 @@ var testAuthority = sync.OnceValue(func() *Authority {
 	return newAuthority(from, to, testkeys.AuthCA, testkeys.SignCA, newTestFace())
 })
 
-// NewAuthority makes an authority with new keys and ten years of life from
+// NewAuthority creates an authority with new keys and ten years of life from
 // issued: the next generation, or somebody else's. Its keys are generated when
 // they are first needed, some 100 ms each.
 func NewAuthority(issued time.Time) *Authority {
@@ -56,13 +56,13 @@ func newAuthority(from, to time.Time, auth, sign func() *rsa.PrivateKey, face *F
 	}
 }
 
-// Auth gives the CA for user authentication (利用者証明用認証局).
+// Auth returns the CA for user authentication (利用者証明用認証局).
 func (a *Authority) Auth() *Issuer { return a.auth }
 
-// Sign gives the CA for digital signature (署名用認証局).
+// Sign returns the CA for digital signature (署名用認証局).
 func (a *Authority) Sign() *Issuer { return a.sign }
 
-// Roots gives a new pool with the certificates of both.
+// Roots returns a new pool with the certificates of both.
 func (a *Authority) Roots() *x509.CertPool {
 	pool := x509.NewCertPool()
 	for _, i := range [...]*Issuer{a.auth, a.sign} {
@@ -93,11 +93,11 @@ func newIssuer(unit, japanese string, from, to time.Time, key func() *rsa.Privat
 	})}
 }
 
-// Certificate gives the CA's own certificate. It is nil for an authority whose
+// Certificate returns the CA's own certificate. It is nil for an authority whose
 // moment of issue lies outside the years 0 to 9999.
 func (i *Issuer) Certificate() *x509.Certificate { return parse(i.root().Raw) }
 
-// Signer gives the CA's private key, for a test that signs a CRL or an OCSP
+// Signer returns the CA's private key, for a test that signs a CRL or an OCSP
 // response.
 func (i *Issuer) Signer() crypto.Signer { return i.key() }
 
@@ -125,7 +125,7 @@ func parse(der []byte) *x509.Certificate {
 	return c
 }
 
-// freshKey gives a function that generates a key at its first call.
+// freshKey returns a function that generates a key at its first call.
 func freshKey() func() *rsa.PrivateKey {
 	return sync.OnceValue(func() *rsa.PrivateKey {
 		key, err := rsa.GenerateKey(rand.Reader, keyBits)

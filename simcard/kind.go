@@ -77,7 +77,7 @@ type kindData struct {
 	next        bool // ECDSA
 }
 
-// data gives what k is made of; nil for a kind that does not exist.
+// data returns what k is made of; nil for a kind that does not exist.
 func (k Kind) data() *kindData {
 	last := len(kinds) - 1
 	switch {
@@ -89,7 +89,7 @@ func (k Kind) data() *kindData {
 	return nil
 }
 
-// String gives the kind's name in lower case, such as "plastic".
+// String returns the kind's name in lower case, such as "plastic".
 func (k Kind) String() string {
 	if d := k.data(); d != nil {
 		return d.name
@@ -97,10 +97,10 @@ func (k Kind) String() string {
 	return fmt.Sprintf("Kind(%d)", uint8(k))
 }
 
-// MarshalText gives what String does.
+// MarshalText returns what String does.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
-// UnmarshalText reads a name that String gives, for a flag or a file of
+// UnmarshalText parses a name that String returns, for a flag or a file of
 // settings. It leaves k alone when it fails.
 func (k *Kind) UnmarshalText(text []byte) error {
 	for i := range kinds {

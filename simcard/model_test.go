@@ -46,7 +46,7 @@ func (m *model) send(t *rapid.T, command string) string {
 
 func (m *model) forget() { m.verified = [2]bool{} }
 
-// name gives P2 for a file, by its short identifier or by selecting it.
+// name returns P2 for a file, by its short identifier or by selecting it.
 func (m *model) name(t *rapid.T, file byte) byte {
 	if !rapid.Bool().Draw(t, "by short identifier") {
 		m.send(t, "\x00\xA4\x02\x0C\x02\x00"+string([]byte{file}))

@@ -12,13 +12,13 @@ import (
 // compared with ==.
 //
 // Printed through fmt, log/slog or encoding/json a MyNumber is "[redacted]";
-// [MyNumber.Digits] gives it.
+// [MyNumber.Digits] returns it.
 type MyNumber struct {
 	hidden
 	digits secret.String
 }
 
-// ErrMyNumber says that a text is not an Individual Number: not twelve ASCII
+// ErrMyNumber means that a text is not an Individual Number: not twelve ASCII
 // digits, or the last one does not check the others. The text is not in the
 // error.
 var ErrMyNumber = errors.New("simcard: not an Individual Number: twelve digits, the last a check digit")
@@ -40,7 +40,7 @@ func ParseMyNumber(digits string) (MyNumber, error) {
 	return MyNumber{digits: masked}, nil
 }
 
-// SampleMyNumber makes an invented number: n modulo 10^9 after two zeros, and
+// SampleMyNumber creates an invented number: n modulo 10^9 after two zeros, and
 // the check digit. No range is set aside for tests, so that one of them may
 // have been given to somebody; it says nothing about that person.
 func SampleMyNumber(n uint) MyNumber {
@@ -63,7 +63,7 @@ func checkDigit(digits string) byte {
 	return '0'
 }
 
-// Digits gives the twelve digits, or "" for none.
+// Digits returns the twelve digits, or "" for none.
 func (n MyNumber) Digits() string {
 	return n.digits.Reveal()
 }

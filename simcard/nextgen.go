@@ -17,7 +17,7 @@ import (
 	"github.com/mynakit/mynakit/apdu"
 )
 
-// nextKey gives a P-384 key, made when it is first needed: from the seed, or a
+// nextKey returns a P-384 key, made when it is first needed: from the seed, or a
 // fresh one.
 func nextKey(seed [32]byte, fresh bool) func() crypto.Signer {
 	return sync.OnceValue(func() crypto.Signer {

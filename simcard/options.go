@@ -73,7 +73,7 @@ type Quirks struct {
 	// NoLowerCertificate leaves GET DATA 7F21 out, as older cards do.
 	NoLowerCertificate bool `json:"no_lower_certificate,omitempty"`
 
-	// ATRInApplication gives the contact ATR, GET DATA 5F51, only with an
+	// ATRInApplication answers the contact ATR, GET DATA 5F51, only with an
 	// application selected, as some cards do; otherwise it is there always.
 	ATRInApplication bool `json:"atr_in_application,omitempty"`
 
@@ -104,7 +104,7 @@ type config struct {
 	authEdit, signEdit func(*x509.Certificate)
 }
 
-// WithKind makes a card of another kind than [Plastic]. A kind that does not
+// WithKind creates a card of another kind than [Plastic]. A kind that does not
 // exist is Plastic.
 func WithKind(k Kind) Option {
 	return func(c *config) {
@@ -115,7 +115,7 @@ func WithKind(k Kind) Option {
 	}
 }
 
-// WithHolder gives the card to h instead of [SampleHolder] 0.
+// WithHolder sets the holder instead of [SampleHolder] 0.
 func WithHolder(h Holder) Option {
 	return func(c *config) { c.holder = &h }
 }
@@ -131,16 +131,16 @@ func WithIssued(t time.Time) Option {
 	return func(c *config) { c.issued = t }
 }
 
-// WithExpired makes a card that has run out: it was issued on the first day of
+// WithExpired creates a card that has run out: it was issued on the first day of
 // the year eleven years before the current one, so that its certificates and
-// the card itself have ended. [WithIssued] says when instead.
+// the card itself have ended. [WithIssued] sets another time of issue.
 func WithExpired() Option {
 	return func(c *config) { c.expired = true }
 }
 
-// WithRevoked makes a card whose certificates were revoked (失効) at a moment. A
+// WithRevoked creates a card whose certificates were revoked (失効) at a moment. A
 // card does not know that, and nothing in it changes: it is the authority that
-// says so. See [Card.Revocations].
+// knows it. See [Card.Revocations].
 func WithRevoked(at time.Time) Option {
 	return func(c *config) { c.revoked = at }
 }
@@ -167,7 +167,7 @@ func WithTries(which PIN, left int) Option {
 	}
 }
 
-// WithFreshKeys gives the card keys of its own, which no other card has. Each
+// WithFreshKeys sets keys that no other card has. Each
 // is generated when it is first needed, which takes some 100 ms.
 func WithFreshKeys() Option {
 	return func(c *config) { c.fresh = true }
@@ -179,7 +179,7 @@ func WithAuthority(a *Authority) Option {
 	return func(c *config) { c.authority = a }
 }
 
-// WithAuthProfile lets edit change the certificate for user authentication
+// WithAuthProfile calls edit with the certificate for user authentication
 // before it is signed: another end, another key usage, another serial. See
 // [Holder.AuthTemplate] for what it gets. If nothing can be issued from what
 // edit leaves, the card answers 6F00 for the file. edit runs once, when the

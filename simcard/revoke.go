@@ -50,15 +50,15 @@ func (c *Card) RevocationsAt(at time.Time) []Revocation {
 // statusLife is how long a list or an answer counts, from its moment on.
 const statusLife = 24 * time.Hour
 
-// ErrNoCertificate says that a CA of this package has no certificate, because
+// ErrNoCertificate means that a CA of this package has no certificate, because
 // its authority's moment of issue lies outside the years 0 to 9999. Such a CA
 // signs nothing.
 var ErrNoCertificate = errors.New("simcard: the issuer has no certificate: moment of issue outside the years 0 to 9999")
 
-// ErrRequest says that bytes are not an OCSP request.
+// ErrRequest means that bytes are not an OCSP request.
 var ErrRequest = errors.New("simcard: not an OCSP request")
 
-// CRL gives the list of revoked certificates (失効情報リスト, CRL) as of a moment,
+// CRL returns the list of revoked certificates (失効情報リスト, CRL) as of a moment,
 // in DER, good for a day. Of revoked it holds what this CA has issued; others
 // are left out, so that one slice serves both CAs. The number of the list is
 // the moment in seconds. It fails with [ErrNoCertificate], and where
@@ -208,13 +208,13 @@ func (i *Issuer) withNonce(response, nonce []byte) ([]byte, error) {
 // explicit is a context-specific tag around something.
 func explicit(n uint8) cbasn1.Tag { return cbasn1.Tag(n).ContextSpecific().Constructed() }
 
-// issued tells whether a certificate is one of i's: names are alike in all
+// issued reports whether a certificate is one of i's: names are alike in all
 // authorities, key identifiers are not.
 func (i *Issuer) issued(c *x509.Certificate) bool {
 	return c != nil && c.SerialNumber != nil && bytes.Equal(c.AuthorityKeyId, i.root().SubjectKeyId)
 }
 
-// isMeant tells whether a request names this CA.
+// isMeant reports whether a request names this CA.
 func (i *Issuer) isMeant(r *ocsp.Request) bool {
 	if !r.HashAlgorithm.Available() {
 		return false

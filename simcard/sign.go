@@ -82,7 +82,7 @@ func signatureSize(key crypto.Signer) int {
 	return apdu.MaxExtendedNe // there are no others
 }
 
-// signable tells whether n bytes can be signed as p1 asks.
+// signable reports whether n bytes can be signed as p1 asks.
 func signable(p1 byte, n, keySize int) bool {
 	switch p1 {
 	case padData:

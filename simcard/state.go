@@ -97,8 +97,8 @@ func (c *Card) State() State {
 	return s
 }
 
-// WithState gives the card the values and counters of s, as [Card.State] has
-// returned them. PINs that s does not name, and those that the card does not
+// WithState sets the values and counters of s, as [Card.State] has returned
+// them. PINs that s does not name, and those that the card does not
 // have, are left alone.
 func WithState(s State) Option {
 	return func(c *config) { c.saved = s }
@@ -207,8 +207,8 @@ func (c *Card) Selected() (aid []byte, file uint16) {
 	return bytes.Clone(c.app.aid), file
 }
 
-// WithClock sets the clock that tells in which year the certificates are issued
-// if [WithIssued] does not say. Serial numbers do not depend on it. nil is
+// WithClock sets the clock. Without [WithIssued] its year is that of the
+// certificates' issue. Serial numbers do not depend on it. nil is
 // the system's clock.
 func WithClock(now func() time.Time) Option {
 	return func(c *config) { c.clock = now }

@@ -9,9 +9,9 @@ import (
 	"github.com/mynakit/mynakit/apdu"
 )
 
-// A Rule says which exchanges go wrong, and how.
+// A Rule describes which exchanges go wrong, and how.
 type Rule struct {
-	// When tells which exchanges. nil is every one.
+	// When chooses the exchanges. nil chooses every exchange.
 	When When
 	// Do is what happens. nil is nothing: the exchange goes to the card, and
 	// rules after this one do not see it.
@@ -20,8 +20,8 @@ type Rule struct {
 	Times int
 }
 
-// A When tells whether an exchange is meant, by its number, from 1, and its
-// command. It must not keep the command.
+// A When reports whether a rule means an exchange, by the exchange's number,
+// from 1, and its command. It must not keep the command.
 type When func(n int, command []byte) bool
 
 // Nth is the n-th exchange since the card was wrapped.
@@ -44,15 +44,15 @@ type Exchange struct {
 	served bool // by GET RESPONSE, without the card underneath
 }
 
-// Pass gives the command to the card and gives its reply, in new memory. Where
-// [Pieces] has left something for GET RESPONSE, that is given instead.
+// Pass sends the command to the card and returns its reply, in new memory. If
+// [Pieces] has left data for GET RESPONSE, Pass returns that data instead.
 func (x *Exchange) Pass(ctx context.Context) ([]byte, error) {
 	reply, served, err := x.card.pass(ctx, nil, x.Command)
 	x.served = served
 	return reply, err
 }
 
-// A Fault carries out an exchange in its own way: what it gives is what the
+// A Fault carries out an exchange in its own way. What it returns is what the
 // program gets. It may run while another does, if the program uses the card so.
 type Fault func(ctx context.Context, x *Exchange) (reply []byte, err error)
 
@@ -86,14 +86,14 @@ func (c *Card) SetRules(rules ...Rule) {
 	c.rules = slices.Clone(rules)
 }
 
-// Exchanges gives how many exchanges there have been, failed ones too.
+// Exchanges returns the number of exchanges so far, failed ones included.
 func (c *Card) Exchanges() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.n
 }
 
-// Applied gives how many times a rule was applied. A test that expects a fault
+// Applied returns how many times a rule was applied. A test that expects a fault
 // should look: a rule that means no exchange fails nothing.
 func (c *Card) Applied() int {
 	c.mu.Lock()
@@ -185,7 +185,7 @@ func (c *Card) match(x *Exchange) *Rule {
 	return nil
 }
 
-// pass gives a command to the card underneath, or serves GET RESPONSE from what
+// pass sends a command to the card underneath, or serves GET RESPONSE from what
 // is left.
 func (c *Card) pass(ctx context.Context, dst, command []byte) (out []byte, served bool, err error) {
 	c.mu.Lock()
@@ -217,7 +217,7 @@ func (c *Card) nextPiece(n int) []byte {
 	return append(reply, 0x61, byte(left))
 }
 
-// ATR gives the answer to reset of the card underneath, or nil where it has
+// ATR returns the answer to reset of the card underneath, or nil where it has
 // none. With [Card.PowerOn], [Card.PowerOff] and [Card.Reset] a card with
 // faults can be put where a whole card is wanted, into a virtual reader.
 func (c *Card) ATR() []byte {
@@ -227,7 +227,7 @@ func (c *Card) ATR() []byte {
 	return nil
 }
 
-// PowerOn gives the card underneath power, if that can be.
+// PowerOn switches the power of the card underneath on, if it has such a method.
 func (c *Card) PowerOn() {
 	if p, ok := c.next.(interface{ PowerOn() }); ok {
 		p.PowerOn()

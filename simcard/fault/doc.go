@@ -1,6 +1,5 @@
-// Package fault makes a card go wrong, exchange by exchange, as a test says:
-// it is lifted, it falls silent, its replies are torn, garbled, late or cut in
-// pieces.
+// Package fault makes chosen exchanges with a card fail: the card is removed, it
+// does not answer, its replies are torn, garbled, late or in pieces.
 //
 //	card := fault.Wrap(simcard.New(), fault.Rule{
 //		When: fault.Ins(apdu.InsVerify),
@@ -15,7 +14,7 @@
 //
 // What a program must get right is whether the card has seen the command. A
 // PIN that was lost on its way out cost no try; one whose answer was lost may
-// have. So each way to fail says on which side it lies:
+// have. Each way to fail is on one side:
 //
 //	the card sees nothing:   Remove, Fail, Status, Silence
 //	the card has done it:    RemoveAfter, Vanish, FailAfter, Overrule, Torn, Half, Long, Garble
@@ -30,5 +29,5 @@
 // # Own faults
 //
 // A [Fault] is a function. It gets the exchange, passes it to the card or does
-// not, and gives the reply.
+// not, and returns the reply.
 package fault

@@ -30,15 +30,15 @@ type Card struct {
 	exchanges int
 }
 
-// Elapsed is what all exchanges so far take, or took. One that failed counts
-// for its command alone.
+// Elapsed returns how long all exchanges so far take, or took. Of an exchange
+// that failed the command alone counts.
 func (c *Card) Elapsed() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.elapsed
 }
 
-// Exchanges is how many there were.
+// Exchanges returns the number of exchanges.
 func (c *Card) Exchanges() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

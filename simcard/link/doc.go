@@ -1,5 +1,5 @@
-// Package link tells what an exchange with a card costs in time: a model of
-// the wire or the air between reader and card, from their standards.
+// Package link computes how long exchanges with a card take. It has models of the
+// wire and of the air between reader and card, from their standards.
 //
 //	card := &link.Card{Next: simcard.New(), Model: link.Contactless{Rate: link.Rate106}}
 //	… a program uses card …

@@ -119,7 +119,7 @@ func (m Contact) Time(command, reply int) time.Duration {
 	return ticks(int64(bits)*int64(or(m.F, 372))/int64(or(m.D, 1)), or(m.Clock, 4_000_000))
 }
 
-// ErrATR says that bytes are not an answer to reset, that it has no T=1, or
+// ErrATR means that bytes are not an answer to reset, that it has no T=1, or
 // that it names a divisor that is reserved.
 var ErrATR = errors.New("link: not an answer to reset of a card with T=1")
 
@@ -130,7 +130,7 @@ var (
 	factors  = [16]int{0, 1, 2, 4, 8, 16, 32, 64, 12, 20, 0, 0, 0, 0, 0, 0}
 )
 
-// ParseATR gives the link that an answer to reset of a card with contacts
+// ParseATR returns the link that an answer to reset of a card with contacts
 // declares, at a clock in hertz, with divisor and factor as the card offers
 // them. It fails with [ErrATR].
 func ParseATR(atr []byte, clock int) (Contact, error) {

@@ -7,7 +7,7 @@
 //
 // Both are an [apdu.ContextTransmitter]. The player is strict: commands must
 // come as they were recorded, in their order, and each other one is a
-// [*MismatchError] that names the line. At the end [Player.Done] tells whether
+// [*MismatchError] that names the line. At the end [Player.Done] reports whether
 // all was played.
 //
 // # What is on a tape
@@ -51,7 +51,7 @@
 // read from its beginning on, at once or in pieces; a piece that was read without
 // what stands before it in the file is masked whole.
 //
-// Where a reply was masked, the player gives as many bytes of FF. A program
+// Where a reply was masked, the player returns as many bytes of FF. A program
 // that looks into them finds nothing, and no certificate can be parsed or
 // verified; a test of such a program is better off with a software card.
 package tape

@@ -20,7 +20,7 @@ type reading struct {
 	seen []byte
 }
 
-// head gives what of a reply may be written down though its data is masked: the
+// head returns what of a reply may be written down though its data is masked: the
 // bytes at its front that belong to the head of a certificate, with another
 // number in them. It is empty for all that is not read from such a file, or
 // where the beginning of the file was not read before.
@@ -52,7 +52,7 @@ func (r *reading) forget() { r.file, r.seen = 0, r.seen[:0] }
 // length it is a positive INTEGER in DER.
 const substitute = 0x01
 
-// certificateHead gives as much of the head of a certificate as b holds:
+// certificateHead returns as much of the head of a certificate as b holds:
 //
 //	Certificate ::= SEQUENCE { TBSCertificate ::= SEQUENCE {
 //	    version [0] EXPLICIT INTEGER, serialNumber INTEGER, ... SEQUENCE

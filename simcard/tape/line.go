@@ -61,7 +61,7 @@ func brackets(n int) string {
 	return fmt.Sprintf("[%d]", n)
 }
 
-// matches tells whether a command is the one of the line.
+// matches reports whether a command is the one of the line.
 func (c *command) matches(raw []byte) bool {
 	if c.raw != nil {
 		return bytes.Equal(c.raw, raw)
@@ -101,7 +101,7 @@ func (r *reply) String() string {
 	return "< " + r.status.String()
 }
 
-// play gives the reply; what was masked is FF.
+// play returns the reply; what was masked is FF.
 func (r *reply) play(dst []byte) ([]byte, error) {
 	if r.err != nil {
 		return dst, r.err

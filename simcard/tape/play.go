@@ -15,12 +15,12 @@ import (
 )
 
 var (
-	// ErrTape says that a text is not a tape; the error names the line.
+	// ErrTape means that a text is not a tape; the error names the line.
 	ErrTape = errors.New("tape: not a tape")
 	// ErrFailed is played where the reader failed in the recording, otherwise
 	// than because the card was gone.
 	ErrFailed = errors.New("tape: the reader failed")
-	// ErrLeft says that the tape has not been played to its end.
+	// ErrLeft means that the tape has not been played to its end.
 	ErrLeft = errors.New("tape: not played to its end")
 )
 
@@ -50,7 +50,7 @@ type exchange struct {
 	reply   reply
 }
 
-// A Player is a card that says what a tape says. It may be used by several
+// A Player is a card that answers as a tape does. It may be used by several
 // goroutines, though they will hardly keep to the order.
 type Player struct {
 	atr       []byte
@@ -159,7 +159,7 @@ func (p *Player) Transmit(command []byte) ([]byte, error) {
 	return p.TransmitContext(context.Background(), nil, command)
 }
 
-// TransmitContext gives the reply to the next command of the tape. It fails
+// TransmitContext returns the reply to the next command of the tape. It fails
 // with a [*MismatchError] if command is another one, and from then on always;
 // where the recorded exchange failed, with [apdu.ErrCardRemoved] or
 // [ErrFailed]; and with the context's error, which leaves the tape where it is.
@@ -189,7 +189,7 @@ func (p *Player) TransmitContext(ctx context.Context, dst, command []byte) ([]by
 	return x.reply.play(dst)
 }
 
-// describe gives a command as a recorder that keeps nothing would write it.
+// describe returns a command as a recorder that keeps nothing would write it.
 func describe(raw []byte) string {
 	cmd, err := apdu.ParseCommand(raw)
 	c := command{raw: raw}
@@ -204,10 +204,10 @@ func describe(raw []byte) string {
 	return c.String()[2:]
 }
 
-// ATR gives the answer to reset that stands on the tape, or nil.
+// ATR returns the answer to reset that stands on the tape, or nil.
 func (p *Player) ATR() []byte { return slices.Clone(p.atr) }
 
-// Done tells whether the tape was played, all of it and without a mismatch: nil
+// Done reports whether the tape was played, all of it and without a mismatch: nil
 // if it was, otherwise the [*MismatchError] or an error that wraps [ErrLeft].
 // A test calls it at its end.
 func (p *Player) Done() error {

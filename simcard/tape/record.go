@@ -38,7 +38,7 @@ func (x *Exchange) offset() int {
 // A Recorder passes exchanges on to a card and writes them down. Make one with
 // [Record]. It may be used by several goroutines: one exchange follows another.
 type Recorder struct {
-	// Keep tells whether the data of an exchange may be written down, both
+	// Keep reports whether the data of an exchange may be written down, both
 	// ways. nil is [Public]. It is to be set before the first exchange, and must
 	// not keep what it gets. Data that presents or sets a PIN or a key it does
 	// not decide about. Of a certificate that it does not let through the head
@@ -55,13 +55,13 @@ type Recorder struct {
 	reading reading
 }
 
-// Record makes a recorder of what goes to card. It writes a line at a time to
+// Record creates a recorder of what goes to card. It writes a line at a time to
 // out, the first with the first exchange.
 func Record(card apdu.Transmitter, out io.Writer) *Recorder {
 	return &Recorder{next: card, out: out}
 }
 
-// Err gives the first error that writing met, if any. Exchanges go on without
+// Err returns the first error that writing met, if any. Exchanges go on without
 // being written down after it.
 func (r *Recorder) Err() error {
 	r.mu.Lock()
@@ -186,7 +186,7 @@ func (r *Recorder) follow(cmd *apdu.Command, ok bool) {
 	}
 }
 
-// Public keeps what tells nothing about a person or a card: the replies to
+// Public keeps data that does not identify a person or a card: the replies to
 // SELECT, which certificates JPKI has (file 0008), the certificates of its CAs
 // (0002, 000B) and the label at the front of 0006.
 func Public(x Exchange) bool {
