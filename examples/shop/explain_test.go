@@ -38,7 +38,7 @@ func TestExplainEveryKind(t *testing.T) {
 		&jpki.LastTryError{PIN: jpki.AuthPIN}, &jpki.PINRequiredError{PIN: jpki.AuthPIN}, &jpki.FormatError{},
 		jpki.ErrOutcomeUnknown, jpki.ErrNotJPKI, jpki.ErrNoCertificate, jpki.ErrExpired, &jpki.RevokedError{},
 		jpki.ErrRevocationUnknown, jpki.ErrIssuer, apdu.ErrCardRemoved,
-		pcsc.ErrUnavailable, pcsc.ErrNoService, pcsc.ErrUnknownReader, pcsc.ErrSharing, pcsc.ErrUnresponsive,
+		pcsc.ErrUnavailable, pcsc.ErrDenied, pcsc.ErrNoService, apdu.ErrExchange, pcsc.ErrUnknownReader, pcsc.ErrSharing, pcsc.ErrUnresponsive,
 		registry.ErrWrongCard, registry.ErrNotEnrolled, registry.ErrAlreadyEnrolled, registry.ErrSuperseded, registry.ErrIDReplaced,
 		registry.ErrSessionOver, &registry.DuplicateError{Left: 1}, registry.ErrAutomaticOnly, registry.ErrNoCandidate,
 		registry.ErrPINRequired, registry.ErrServiceExists, registry.ErrCustomerTaken, registry.ErrNotFound, mykey.ErrForm,

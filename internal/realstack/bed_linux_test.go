@@ -58,7 +58,7 @@ func TestMain(m *testing.M) {
 // missing tells what is not installed.
 func missing() string {
 	var absent []string
-	for _, p := range []string{"pcscd", "opensc-tool", "pkcs15-tool", "pkcs11-tool", "openssl", "ssh-keygen"} {
+	for _, p := range []string{"pcscd", "opensc-tool", "pkcs15-tool", "pkcs11-tool", "openssl", "ssh-keygen", "ssh-agent"} {
 		if _, err := exec.LookPath(p); err != nil {
 			absent = append(absent, p)
 		}
