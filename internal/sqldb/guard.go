@@ -97,6 +97,10 @@ var guardSchema = Schema{Name: "transaction", Steps: [][]string{{
 		committed BIGINT NOT NULL)`,
 }}}
 
+// errResolved means that a lost transaction stood in the way and was resolved a
+// moment later, so that the same can be tried again.
+var errResolved = errors.New("a lost transaction was resolved meanwhile")
+
 const (
 	mark = `INSERT INTO {unfinished} (id, work, step, at, committed)
 		SELECT CAST(? AS TEXT), CAST(? AS TEXT), '', CAST(? AS BIGINT), 1 WHERE NOT EXISTS (SELECT 1 FROM {unfinished}) RETURNING `
@@ -164,7 +168,7 @@ func (t *Tx) Guard(ctx context.Context, work string) error {
 				return err
 			}
 			if len(losses) == 0 {
-				return errors.New("a lost transaction was resolved this moment: try again")
+				return errResolved
 			}
 			return &UnresolvedError{Losses: losses}
 		}

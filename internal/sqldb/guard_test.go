@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/internal/sqldb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -403,4 +405,80 @@ func TestCancelledInCall(t *testing.T) {
 		_, err = sqldb.Open(t.Context(), db, counters, sqldb.Config{})
 		assert.NoError(t, err)
 	})
+}
+
+// A loss that could not be written down, for whatever reason, stands in the way
+// of this program all the same.
+func TestUnnotedStands(t *testing.T) {
+	ctx := t.Context()
+	h := &dbtest.Hooked{DSN: sqliteDSN(t, 5000)}
+	db := sql.OpenDB(h)
+	t.Cleanup(func() { assert.NoError(t, db.Close()) })
+	d := openBook(t, db, sqldb.Config{})
+	full := errors.New("the disk is full")
+	h.Set(func(s dbtest.Step) error {
+		if strings.Contains(s.What, "DO UPDATE SET step") {
+			return full
+		}
+		return nil
+	})
+	err := d.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		require.NoError(t, tx.Guard(ctx, "monday.bin"))
+		return tx.Call(ctx, "number 7", func(_ context.Context, tx *sql.Tx) error {
+			exec(t, tx, "ROLLBACK")
+			require.NoError(t, credit(tx, "after"))
+			return errors.New("no such customer")
+		})
+	})
+	lost, ok := errors.AsType[*sqldb.LostError](err)
+	require.True(t, ok, "%v", err)
+	assert.ErrorIs(t, lost.Unnoted, full)
+	assert.EqualError(t, err, `a transaction was lost while a function of the program's ran in it, "monday.bin", "number 7"; nothing goes on before somebody has looked and resolved it; it could not be written down: the disk is full; the function's error: no such customer`)
+	called := false
+	err = d.Do(ctx, func(context.Context, *sql.Tx) error { called = true; return nil })
+	stands, ok := errors.AsType[*sqldb.UnresolvedError](err)
+	require.True(t, ok, "%v", err)
+	assert.Equal(t, "number 7", stands.Losses[0].Step)
+	assert.EqualError(t, err, `1 lost transactions are unresolved, the first, "monday.bin", "number 7"; nothing goes on before somebody has looked`)
+	assert.False(t, called)
+	require.NoError(t, d.Write(ctx, func(context.Context, *sqldb.Tx) error { return nil }), "what runs no function goes on")
+	h.Set(nil)
+	require.ErrorAs(t, d.Do(ctx, func(context.Context, *sql.Tx) error { return nil }), &stands)
+	losses, err := d.Losses(ctx)
+	require.NoError(t, err)
+	require.Len(t, losses, 1)
+	assert.Equal(t, "number 7", losses[0].Step)
+	require.NoError(t, d.Resolve(ctx, losses[0].ID))
+	require.NoError(t, d.Do(ctx, func(context.Context, *sql.Tx) error { return nil }))
+}
+
+// A person resolves a loss in the very moment in which it stands in the way; and
+// a database that fails in that moment says so.
+func TestResolvedMeanwhile(t *testing.T) {
+	ctx := t.Context()
+	dsn := pg.DSN(t)
+	h := &dbtest.Hooked{Engine: stdlib.GetDefaultDriver(), DSN: dsn}
+	db := sql.OpenDB(h)
+	t.Cleanup(func() { assert.NoError(t, db.Close()) })
+	d := openBook(t, db, sqldb.Config{})
+	nothing := func(context.Context, *sql.Tx) error { return nil }
+	end := func(_ context.Context, tx *sql.Tx) error { exec(t, tx, "COMMIT"); return nil }
+	_, lost := errors.AsType[*sqldb.LostError](d.Do(ctx, end))
+	require.True(t, lost)
+	other := open(t, "pgx", dsn)
+	failed := errors.New("no answer")
+	answer := failed
+	h.Set(func(s dbtest.Step) error {
+		if s.After || !strings.HasPrefix(s.What, "SELECT id, work") {
+			return nil
+		}
+		if answer == nil {
+			_, err := other.Exec("DELETE FROM counters_unfinished")
+			require.NoError(t, err)
+		}
+		return answer
+	})
+	assert.ErrorIs(t, d.Do(ctx, nothing), failed)
+	answer = nil
+	assert.NoError(t, d.Do(ctx, nothing))
 }

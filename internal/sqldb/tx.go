@@ -51,7 +51,9 @@ func (d *DB) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) err
 		return ErrNested
 	}
 	d.noteAgain(ctx)
-	again := func(err error) bool { return IsBusy(err) || errors.Is(err, errNotBegun) }
+	again := func(err error) bool {
+		return IsBusy(err) || errors.Is(err, errNotBegun) || errors.Is(err, errResolved)
+	}
 	until := time.Now().Add(d.retryFor)
 	return d.retry(ctx, again, func() error { return d.attempt(ctx, until, fn) })
 }
