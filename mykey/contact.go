@@ -1,7 +1,6 @@
 package mykey
 
 import (
-	"net/mail"
 	"strings"
 	"unicode/utf8"
 )
@@ -81,15 +80,40 @@ func checkPhone(s string) error {
 	return nil
 }
 
-// CheckMail returns a [*FormError] unless s is one mail address and nothing
-// beside it, at most 254 bytes long.
+// CheckMail returns a [*FormError] unless s is one mail address in ASCII and
+// nothing beside it: a local part of letters, digits and !#$%&'*+/=?^_`{|}~.- and
+// a host name of at least two labels, 254 bytes in all. Dots may stand where old
+// telephone companies put them, before the @ and twice.
 func CheckMail(s string) error {
 	if len(s) > 254 {
 		return &FormError{Field: "mail", Rule: RuleLength, Pos: 254}
 	}
-	a, err := mail.ParseAddress(s)
-	if err != nil || a.Name != "" || a.Address != s || strings.ContainsFunc(s, isControl) {
-		return &FormError{Field: "mail", Rule: RuleCharacter, Pos: -1}
+	local, host, found := strings.Cut(s, "@")
+	if !found {
+		return &FormError{Field: "mail", Rule: RuleCharacter, Pos: len(s)}
+	}
+	for i := range len(local) {
+		if c := local[i]; !isAlnum(c) && !strings.ContainsRune("!#$%&'*+/=?^_`{|}~.-", rune(c)) {
+			return &FormError{Field: "mail", Rule: RuleCharacter, Pos: i}
+		}
+	}
+	labels := strings.Split(host, ".")
+	if local == "" || len(labels) < 2 {
+		return &FormError{Field: "mail", Rule: RuleLength, Pos: -1}
+	}
+	for _, l := range labels {
+		for i := range len(l) {
+			if !isAlnum(l[i]) && (l[i] != '-' || i == 0 || i == len(l)-1) {
+				return &FormError{Field: "mail", Rule: RuleCharacter, Pos: -1}
+			}
+		}
+		if l == "" || len(l) > 63 {
+			return &FormError{Field: "mail", Rule: RuleLength, Pos: -1}
+		}
 	}
 	return nil
+}
+
+func isAlnum(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
 }

@@ -2,6 +2,7 @@ package mykey_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,6 +64,16 @@ func TestDate(t *testing.T) {
 	assert.ErrorIs(t, mykey.Period{From: d, To: d.AddDays(-1)}.Check(), mykey.ErrForm)
 	assert.ErrorIs(t, mykey.Period{From: d}.Check(), mykey.ErrForm)
 	assert.True(t, mykey.Period{}.IsZero())
+}
+
+func TestMail(t *testing.T) {
+	for _, s := range []string{"taro@xx.jp", "a.b+c@sub.example.co.jp", "a..b.@docomo.example.jp", "x@a-b.example"} {
+		assert.NoError(t, mykey.CheckMail(s), s)
+	}
+	for _, s := range []string{"", "@", "taro", "taro@", "@xx.jp", "taro@jp", "taro@xx..jp", "taro@-xx.jp", "taro@xx.jp-", "a@b@c.jp", "ta ro@xx.jp",
+		"taro@xx.jp ", "<taro@xx.jp>", "太郎@xx.jp", "taro@xx.jp,b@c.jp", "a@b.jp\r\nBcc: c@d.jp", "a@" + strings.Repeat("b", 64) + ".jp", strings.Repeat("a", 250) + "@xx.jp"} {
+		assert.ErrorIs(t, mykey.CheckMail(s), mykey.ErrForm, s)
+	}
 }
 
 func TestContact(t *testing.T) {
