@@ -55,6 +55,7 @@ const (
 	kindTicket  = "ticket"  // city points put on paper
 	kindCombine = "combine" // city points that leave for the mall
 	kindMerge   = "merge"   // mall points out of a merge file
+	kindJoin    = "join"    // city points from one MyKey ID of a person to the other
 )
 
 // movement is points that come to an account, or leave it.

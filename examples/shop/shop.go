@@ -53,6 +53,19 @@ type Config struct {
 	// has held the card to a reader of their own, once, can spend this sum every
 	// day with a copy. Zero, which is safe, allows none.
 	WithoutPIN int64
+	// Members, if set, reads a member's record from the library's or the mall's
+	// own system, for [Visit.Recover]. It returns [registry.ErrNotFound] for a
+	// number that nobody has.
+	Members func(ctx context.Context, id mykey.ServiceID) (Member, error)
+	// FaceAnchors, if set, verify what a card says of its holder, for
+	// [Visit.Recover]. Without them the two members of staff compare it with the
+	// card's face.
+	FaceAnchors *jpki.FaceAnchors
+	// Notice tells a holder of a recovery: see [registry.Config.Notice].
+	Notice func(ctx context.Context, tx *sql.Tx, r registry.Recovery) error
+	// Twice, if set, is told what one person was granted under two MyKey IDs that
+	// are joined, in the transaction that joins them.
+	Twice func(ctx context.Context, tx *sql.Tx, t Twice) error
 	// Former asks whose successor a certificate is: see
 	// [registry.Config.Former].
 	Former func(ctx context.Context, serial jpki.Serial, issuer registry.Issuer) (jpki.Serial, registry.Issuer, error)
@@ -94,6 +107,7 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Shop, error) {
 	s.registry, err = registry.Open(ctx, db, registry.Config{
 		Serials:  registry.Pseudonyms(cfg.Keys.open().pseudonym),
 		Former:   cfg.Former,
+		Notice:   cfg.Notice,
 		Changed:  s.changed,
 		RetryFor: cfg.RetryFor,
 		Clock:    cfg.Clock,

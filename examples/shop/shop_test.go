@@ -88,8 +88,13 @@ func authPIN(t testing.TB, digits string) jpki.PIN {
 // enrolled gives the card of a holder with a MyKey ID, a mall card and points.
 func enrolled(t testing.TB, s *shop.Shop, holder uint) (*jpki.Card, mykey.ID) {
 	t.Helper()
+	return enrolledOn(t, s, simcard.New(simcard.WithHolder(simcard.SampleHolder(holder))))
+}
+
+func enrolledOn(t testing.TB, s *shop.Shop, sim *simcard.Card) (*jpki.Card, mykey.ID) {
+	t.Helper()
 	ctx := t.Context()
-	card := tap(t, simcard.New(simcard.WithHolder(simcard.SampleHolder(holder))))
+	card := tap(t, sim)
 	v, err := s.BeginWithPIN(ctx, card, authPIN(t, simcard.DefaultAuthPIN))
 	require.NoError(t, err)
 	defer v.Close()

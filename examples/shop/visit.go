@@ -106,6 +106,9 @@ func (s *Shop) Begin(ctx context.Context, card *jpki.Card) (*Visit, error) {
 		return nil, ErrNoRoots
 	}
 	p, err := registry.Show(ctx, card, s.cfg.Verifier)
+	if revoked, ok := errors.AsType[*jpki.RevokedError](err); ok {
+		return nil, errors.Join(revoked, s.noteRevoked(ctx, card))
+	}
 	if err != nil {
 		return nil, err
 	}

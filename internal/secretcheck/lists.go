@@ -60,6 +60,7 @@ var shows = because(map[string][]string{
 		"mykey.ID", "mykey.Change", "mykey.PPID", "mykey.CustomerID", "mykey.ServiceID", "mykey.Terminal", "mykey.Fingerprint", "mykey.TerminalValues",
 		"mergefile.Transaction", "mykey/point.Account", "mykey/point.Request", "mykey/registry.Person", "mykey/registry.Binding",
 		"mykey/registry.Notice", "mykey/registry.PaymentLink", "mykey/registry.ImportRow", "mykey/registry.Progress",
+		"mykey/registry.Recovery", "mykey/registry.Grounds", "examples/shop.Twice",
 		"examples/shop.Customer", "mykey.Application",
 	},
 	"points: amounts, dates and the names of calls": {

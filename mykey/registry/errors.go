@@ -49,6 +49,21 @@ var (
 	// ErrSessionOver: the session was closed, or has lasted longer than
 	// [Config.SessionLife].
 	ErrSessionOver error = refusal("the session is over")
+	// ErrInForce: the holder has a certificate in force. It is shown at the
+	// counter, or renewed; nobody else's card takes its place.
+	ErrInForce error = refusal("a certificate of the holder is in force")
+	// ErrOneClerk: two members of staff have to look, and one was named twice.
+	ErrOneClerk error = refusal("a recovery needs two members of staff")
+	// ErrRecoveryOpen: a recovery is waiting already for the holder or the card.
+	ErrRecoveryOpen error = refusal("a recovery is waiting already")
+	// ErrRecoveryRate: the clerk has asked for as many recoveries as
+	// [Config.RecoveryRate] allows.
+	ErrRecoveryRate error = refusal("too many recoveries by one member of staff")
+	// ErrNoNotice: [Config.Notice] is nil, so no holder can be told.
+	ErrNoNotice error = refusal("no way to tell the holder is configured")
+	// ErrJoined: two MyKey IDs were joined, and cannot be taken apart.
+	ErrJoined error = refusal("the MyKey ID has been joined with another")
+
 	// ErrPINRequired: the card in the reader must prove itself for this: see
 	// [Presence].
 	ErrPINRequired error = refusal("the card must have accepted its PIN and signed for this")

@@ -128,6 +128,7 @@ func story(t *testing.T, reg *registry.Registry, once func(name string, call fun
 	var person registry.Person
 	once("person", func() (err error) { person, err = s.Person(ctx); return err })
 	s = begin(tap(3))
+	once("note a revocation", func() error { return reg.NoteRevoked(ctx, tap(2).Certificate) })
 	once("rebind", func() error {
 		err := s.Rebind(ctx, tap(3), person.Certificates[0].Ref)
 		if errors.Is(err, registry.ErrAlreadyEnrolled) {

@@ -29,6 +29,8 @@ func TestWhatHappensMeanwhile(t *testing.T) {
 		w.enrolled(5, "KEY34567")
 		mine, other := w.find(id(w, "MY123456")).Certificates[0].Ref, w.find(id(w, "KEY34567")).Certificates[0].Ref
 
+		w.lost(1)
+		w.lost(5)
 		// Two sessions of one reissued card, neither bound yet.
 		a, b := w.begin(tap(2)), w.begin(tap(2))
 		late, c := w.begin(tap(2)), w.begin(tap(2))
@@ -46,6 +48,7 @@ func TestWhatHappensMeanwhile(t *testing.T) {
 		assert.Equal(w, "MY123456", w.lookup(2))
 
 		// Once 3 has taken its place, 2 is out, also where it was never known.
+		w.lost(2)
 		require.NoError(w, w.begin(tap(3)).Rebind(ctx, tap(3), w.find(id(w, "MY123456")).Certificates[0].Ref))
 		require.ErrorIs(w, c.Rebind(ctx, tap(2), mine), registry.ErrSuperseded)
 		_, err = c.Enrol(ctx)
@@ -369,6 +372,7 @@ func TestRepeatsAndRefusalsFailWhole(t *testing.T) {
 			p, err := reg.Find(ctx, id(t, "KEY34567"))
 			require.NoError(t, err)
 			v.former = p.Certificates[0].Ref
+			require.NoError(t, reg.NoteRevoked(ctx, tap(2).Certificate))
 			require.NoError(t, begin(3).Rebind(ctx, tap(3), v.former))
 			v.two = begin(3)
 			v.enrolment, err = begin(4).Enrol(ctx)
@@ -484,6 +488,7 @@ func TestOffersOfAnotherProcedure(t *testing.T) {
 	}
 	rebind := func(w *world) { // card 1 takes the place of card 5
 		w.enrolled(5, "OTHER222")
+		w.lost(5)
 		require.NoError(w, w.begin(tap(1)).Rebind(w.Context(), tap(1), w.find(id(w, "OTHER222")).Certificates[0].Ref))
 	}
 	for name, story := range map[string]func(w *world) *registry.Enrolment{

@@ -115,6 +115,7 @@ func TestRaces(t *testing.T) {
 					name := fmt.Sprintf("RB%06d", r)
 					require.NoError(t, w.reg.Import(ctx, []registry.ImportRow{{ID: id(t, name), Certificates: []registry.Certificate{tap(old).Certificate}}}))
 					ref := w.find(id(t, name)).Certificates[0].Ref
+					w.lost(old)
 					base := 4_000_000 + r*64
 					won := winner(t, race(ctx, func(ctx context.Context, i int) error {
 						s, err := w.reg.Begin(ctx, tap(base+i))

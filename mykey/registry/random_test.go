@@ -134,6 +134,7 @@ func (s *side) do(t *testing.T, v visit) string {
 			err = sess.Apply(ctx, confirm, rules, application([]string{"waon", "pay"}[v.n%2], fmt.Sprint(v.id%2)))
 		case 14:
 			if len(s.refs) > 0 {
+				require.NoError(t, s.reg.NoteRevoked(ctx, tap(v.other).Certificate))
 				err = sess.Rebind(ctx, confirm, s.refs[v.id%len(s.refs)])
 			}
 		case 15:

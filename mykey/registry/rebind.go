@@ -166,13 +166,15 @@ func (s *Session) AddCertificate(ctx context.Context, confirm, other Presence) e
 }
 
 // Rebind binds the session's card, which is not enrolled, in the place of
-// former, which [Registry.Find] gave: for a reissued card where [Config.Former]
-// is not at hand. The caller must have made sure that the holder of the card is
-// the person found. Of several that try, one succeeds, and the others get
-// [ErrSuperseded].
+// former, which [Registry.Find] gave: on the word of the authority that both are
+// one person's, where it comes by other ways than [Config.Former]. On grounds of
+// the operator's own, [Session.Recover] is the call. A certificate that is in
+// force gives way to nobody. Of several that try, one succeeds, and the others
+// get [ErrSuperseded].
 //
 // Rebind returns [ErrAlreadyEnrolled]; [ErrPINRequired]; [ErrNotFound] if former
-// is not known; [ErrWrongDevice] if it is of another device; [ErrSuperseded];
+// is not known; [ErrInForce] unless it has expired or was found revoked;
+// [ErrWrongDevice] if it is of another device; [ErrSuperseded];
 // [ErrCertificateTaken]; the refusals of a session; or the database's error,
 // wrapped.
 func (s *Session) Rebind(ctx context.Context, confirm Presence, former CertificateRef) error {
@@ -201,6 +203,16 @@ func (s *Session) Rebind(ctx context.Context, confirm Presence, former Certifica
 			return err
 		} else if !ok {
 			return ErrNotFound
+		}
+		now, err := tx.now(ctx)
+		if err != nil {
+			return err
+		}
+		if b.inForce() && !b.revoked && !now.After(b.notAfter) {
+			if b.device != s.cert.Reveal().device {
+				return ErrWrongDevice
+			}
+			return ErrInForce
 		}
 		person = b.person
 		return replaceBinding(ctx, tx, b, s.cert.Reveal())

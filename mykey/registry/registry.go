@@ -57,6 +57,20 @@ type Config struct {
 	// nothing is changed, and the call returns that error, wrapped.
 	Changed func(ctx context.Context, tx *sql.Tx, c mykey.Change) error
 
+	// Notice, if not nil, tells a holder, by the address or telephone number in
+	// the operator's own system and never by one that somebody gives at the
+	// counter, that a new card is to get the holder's MyKey ID: see
+	// [Session.Recover]. It runs in the transaction that records it, so it puts
+	// the message into an outbox. An error refuses the recovery. Without Notice
+	// there are no recoveries.
+	Notice func(ctx context.Context, tx *sql.Tx, r Recovery) error
+	// RecoveryWait is how long a recovery waits. Zero means seven days. The least
+	// is one day.
+	RecoveryWait time.Duration
+	// RecoveryRate is how many recoveries a clerk can ask for in 24 hours. Zero
+	// means five.
+	RecoveryRate int
+
 	// Prefix goes before the name of every table, so that they can live in a
 	// database with others: a lower-case letter, then lower-case letters,
 	// digits and underscores, at most 24 bytes. Empty means "mykey_".
@@ -124,6 +138,13 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Registry, error) {
 		if *d.v <= 0 {
 			*d.v = d.def
 		}
+	}
+	if cfg.RecoveryWait == 0 {
+		cfg.RecoveryWait = 7 * 24 * time.Hour
+	}
+	cfg.RecoveryWait = max(cfg.RecoveryWait, 24*time.Hour)
+	if cfg.RecoveryRate <= 0 {
+		cfg.RecoveryRate = 5
 	}
 	d, err := sqldb.Open(ctx, db, schema, cfg.database())
 	if err != nil {

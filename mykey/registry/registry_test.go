@@ -741,6 +741,9 @@ func TestRebind(t *testing.T) {
 		ref := w.find(id(w, "MY123456")).Certificates[0].Ref
 		sess := w.begin(tap(2))
 		assert.ErrorIs(w, sess.Rebind(ctx, tap(2), registry.CertificateRef{}), registry.ErrNotFound)
+		assert.ErrorIs(w, sess.Rebind(ctx, tap(2), ref), registry.ErrInForce, "nobody takes over what is in force")
+		assert.Equal(w, "MY123456", w.lookup(1))
+		w.lost(1)
 		for range 2 { // the second as after a lost answer, in another session
 			sess = w.begin(tap(2))
 			err := sess.Rebind(ctx, tap(2), ref)
@@ -784,6 +787,7 @@ func TestReplaceAnotherDevice(t *testing.T) {
 			_, err := w.reg.Lookup(ctx, serial(n))
 			assert.ErrorIs(w, err, registry.ErrNotEnrolled)
 		}
+		require.NoError(w, w.reg.NoteRevoked(ctx, tapOf(101, registry.DeviceAndroid).Certificate))
 		require.NoError(w, phone.Rebind(ctx, tapOf(103, registry.DeviceAndroid), before[1].Ref), "a phone for a phone")
 		assert.Equal(w, "MY123456", w.lookup(1))
 		assert.Equal(w, "MY123456", w.lookup(103))
@@ -929,6 +933,7 @@ func TestApplicationOutlivesRevocation(t *testing.T) {
 		again(102, registry.DeviceAndroid, "PHONE333")
 
 		// A card that took its place since is the holder's too.
+		w.lost(1)
 		require.NoError(w, w.begin(tap(3)).Rebind(ctx, tap(3), w.find(id(w, "THIRD222")).Certificates[0].Ref))
 		require.NoError(w, w.reg.Revoke(ctx, id(w, "THIRD222")))
 		again(3, registry.DeviceCard, "FOURTH22")

@@ -42,6 +42,7 @@ type bindingRow struct {
 	notAfter   time.Time
 	bound      time.Time
 	superseded time.Time // zero while in force
+	revoked    bool      // it was found revoked
 }
 
 func (b bindingRow) inForce() bool { return b.superseded.IsZero() }
@@ -311,11 +312,11 @@ func (t tx) find(ctx context.Context, key mykey.Identifier) (person int64, id my
 	return person, id, err
 }
 
-const selectBinding = "SELECT holder, serial, issuer, person, device, not_after, bound, superseded FROM {certificate} WHERE "
+const selectBinding = "SELECT holder, serial, issuer, person, device, not_after, bound, superseded, CASE WHEN revoked IS NULL THEN 0 ELSE 1 END FROM {certificate} WHERE "
 
 func (b *bindingRow) dest() []any {
 	return []any{&b.stored, &b.serial, issuer(&b.issuer), personNumber(&b.person), device(&b.device),
-		moment(&b.notAfter), moment(&b.bound), moment(&b.superseded)}
+		moment(&b.notAfter), moment(&b.bound), moment(&b.superseded), &b.revoked}
 }
 
 // binding returns the binding under a key.

@@ -69,6 +69,11 @@ func (r *Registry) Begin(ctx context.Context, p Presence) (*Session, error) {
 	if r.now().After(p.Certificate.NotAfter) {
 		return nil, ErrExpired
 	}
+	if p.Proved {
+		if err := r.complete(ctx, c); err != nil {
+			return nil, err
+		}
+	}
 	var b bindingRow
 	var found bool
 	err := r.view(ctx, "begin session", func(ctx context.Context, tx tx) (err error) {
@@ -92,9 +97,23 @@ func (r *Registry) Begin(ctx context.Context, p Presence) (*Session, error) {
 		return nil, ErrSuperseded
 	}
 	s.person = b.person
-	if p.Proved && (b.issuer.IsZero() || !b.notAfter.Equal(c.notAfter)) {
+	if p.Proved {
+		waits := false
+		if err := r.view(ctx, "begin session", func(ctx context.Context, tx tx) (err error) {
+			waits, err = tx.one(ctx, "SELECT number FROM {recovery} WHERE person = ? AND state = 1", []any{b.person}, new(int64))
+			return err
+		}); err != nil {
+			return nil, err
+		}
+		if !waits && !b.issuer.IsZero() && b.notAfter.Equal(c.notAfter) {
+			return s, nil
+		}
 		err := r.update(ctx, "begin session", func(ctx context.Context, tx tx) error {
 			b := b
+			// The holder is here, with the card that was thought lost.
+			if err := tx.cancelRecoveries(ctx, b.person); err != nil {
+				return err
+			}
 			if err := tx.adopt(ctx, &b, c); err != nil {
 				return err
 			}

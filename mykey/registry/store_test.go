@@ -221,6 +221,12 @@ func (w *world) find(k mykey.Identifier) registry.Person {
 	return p
 }
 
+// lost has the n-th person's card found revoked.
+func (w *world) lost(n int) {
+	w.Helper()
+	require.NoError(w, w.reg.NoteRevoked(w.Context(), tap(n).Certificate))
+}
+
 // lookup gives the ID of the n-th person's card.
 func (w *world) lookup(n int) string {
 	w.Helper()

@@ -106,4 +106,24 @@ var schema = sqldb.Schema{Name: "mykey", Steps: [][]string{{
 	`ALTER TABLE {mykey_id} ADD COLUMN successor {:text}`,
 	`UPDATE {mykey_id} SET successor = (SELECT c.candidate FROM {card} c WHERE c.replaces = {mykey_id}.id AND c.finished = 1)
 		WHERE state = 3 AND 1 = (SELECT count(*) FROM {card} c WHERE c.replaces = {mykey_id}.id AND c.finished = 1)`,
+}, {
+	`ALTER TABLE {certificate} ADD COLUMN revoked BIGINT`,
+	// person has no foreign key: a recovery stays on record when a person goes.
+	`CREATE TABLE {recovery} (
+		number   {:serial},
+		state    BIGINT NOT NULL,
+		mykey_id {:text} NOT NULL,
+		member   {:text} NOT NULL,
+		clerk    {:text} NOT NULL,
+		second   {:text} NOT NULL,
+		asked    BIGINT NOT NULL,
+		ready    BIGINT NOT NULL,
+		person   BIGINT NOT NULL,
+		holder   {:text} NOT NULL,
+		ended    BIGINT,
+		ended_by {:text}
+	)`,
+	`CREATE UNIQUE INDEX {recovery_person} ON {recovery} (person) WHERE state = 1`,
+	`CREATE UNIQUE INDEX {recovery_holder} ON {recovery} (holder) WHERE state = 1`,
+	`CREATE INDEX {recovery_clerk} ON {recovery} (clerk, asked)`,
 }}}
