@@ -234,7 +234,7 @@ func TestTerminals(t *testing.T) {
 	assert.True(t, books.Exact(), "%+v", books)
 	closing, err := s.Settle(t.Context(), ticket.Period{From: s.Today().AddDays(-1), To: s.Today()}) // midnight may have gone by
 	require.NoError(t, err)
-	assert.Len(t, closing.Tickets.Terminals, len(model.redeemed))
+	assert.Len(t, closing.Tickets.Terminals(), len(model.redeemed))
 	var points int64
 	for _, total := range closing.Tickets.Terminals() {
 		assert.Equal(t, *model.redeemed[total.Terminal], total.Total, total.Terminal)
