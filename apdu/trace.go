@@ -26,6 +26,9 @@ func Trace(t Transmitter, log *slog.Logger) *Tracer {
 	return &Tracer{next: t, log: log}
 }
 
+// Unwrap returns the Transmitter that Trace was given; see [As].
+func (t *Tracer) Unwrap() Transmitter { return t.next }
+
 // Transmit is [Transmitter.Transmit] with a record in the log.
 func (t *Tracer) Transmit(command []byte) ([]byte, error) {
 	return t.TransmitContext(context.Background(), nil, command)

@@ -38,6 +38,23 @@ type Reconnector interface {
 	Reconnect(ctx context.Context) error
 }
 
+// As returns t as a T such as a [Transactor], or what t wraps. A Transmitter that
+// wraps another one has the method Unwrap() Transmitter. As reports false if none
+// of them is a T.
+func As[T any](t Transmitter) (found T, ok bool) {
+	for t != nil {
+		if found, ok = t.(T); ok {
+			return found, true
+		}
+		wrapper, is := t.(interface{ Unwrap() Transmitter })
+		if !is {
+			break
+		}
+		t = wrapper.Unwrap()
+	}
+	return found, false
+}
+
 // Transmit sends command through t and appends the reply to dst. If t is a
 // [ContextTransmitter], it honours ctx during the exchange, and otherwise only
 // before it.

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -108,6 +109,17 @@ func TestCompanyOnTheReader(t *testing.T) {
 			assert.Equal(t, before, allTries(shared.card), name)
 		}
 	}
+}
+
+// A transport may lie within another, such as a trace.
+func TestCompanyThroughATrace(t *testing.T) {
+	ctx := t.Context()
+	shared := withTransactions{&company{card: simcard.New()}}
+	card, err := jpki.Open(ctx, apdu.Trace(apdu.Trace(shared, slog.New(slog.DiscardHandler)), slog.New(slog.DiscardHandler)))
+	require.NoError(t, err)
+	shared.meanwhile = textAID
+	require.NoError(t, card.Verify(ctx, mustPIN(t, jpki.AuthPIN, simcard.DefaultAuthPIN)))
+	assert.Equal(t, 1, shared.begun)
 }
 
 // What a PIN was for is in one transaction with it.

@@ -178,7 +178,7 @@ func Tap(ctx context.Context, wait func(context.Context) (apdu.Transmitter, erro
 	if err != nil {
 		return &StepError{"wait for card", err}
 	}
-	if closer, ok := t.(io.Closer); ok {
+	if closer, ok := apdu.As[io.Closer](t); ok {
 		// The error says that the card has left meanwhile, which it may.
 		defer closer.Close()
 	}
@@ -186,7 +186,7 @@ func Tap(ctx context.Context, wait func(context.Context) (apdu.Transmitter, erro
 	defer func() { v.asked.Clear() }()
 	for resets := 0; ; resets++ {
 		err := v.attempt(ctx, newCard(t, opts))
-		again, ok := t.(apdu.Reconnector)
+		again, ok := apdu.As[apdu.Reconnector](t)
 		if !errors.Is(err, apdu.ErrCardReset) || v.begun || !ok || resets == maxResets || again.Reconnect(ctx) != nil {
 			return err
 		}

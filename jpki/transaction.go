@@ -36,7 +36,7 @@ func (c *Card) Transaction(ctx context.Context, f func(context.Context) error) e
 // selects app in it, and 0 for none. The caller has the turn, and calls release
 // in the end.
 func (c *Card) hold(ctx context.Context, app Application) (release func(), err error) {
-	shared, ok := c.channel.Transmitter.(apdu.Transactor)
+	shared, ok := apdu.As[apdu.Transactor](c.channel.Transmitter)
 	if !ok || c.holding.Load() {
 		return func() {}, nil
 	}

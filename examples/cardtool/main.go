@@ -235,6 +235,10 @@ func hint(err error, now time.Time) string {
 		return "Give the PIN: say -ask-pin, or -pin-file FILE."
 	case errors.As(err, new(*jpki.NoApplicationError)):
 		return "Phones, and some cards, do not hold this."
+	case errors.Is(err, jpki.ErrReaderLimit):
+		return "Use another reader: no setting of this one helps."
+	case errors.Is(err, apdu.ErrCardReset), errors.Is(err, jpki.ErrCardChanged):
+		return "Another program uses the card. Close it and try again; nothing is verified any more."
 	case errors.Is(err, apdu.ErrCardRemoved):
 		return "Keep the card still on the reader until the task is done."
 	case errors.Is(err, pcsc.ErrSharing):

@@ -154,6 +154,9 @@ type patient struct {
 	wait time.Duration
 }
 
+// Unwrap returns the card in its reader, which has transactions.
+func (p patient) Unwrap() apdu.Transmitter { return p.ContextTransmitter }
+
 func (p patient) TransmitContext(ctx context.Context, dst, command []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.wait)
 	defer cancel()

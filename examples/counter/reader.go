@@ -221,6 +221,9 @@ type contact struct {
 	elapsed time.Duration
 }
 
+// Unwrap returns the card in its reader, which has transactions.
+func (c *contact) Unwrap() apdu.Transmitter { return c.ContextTransmitter }
+
 func (c *contact) TransmitContext(ctx context.Context, dst, command []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.wait)
 	defer cancel()
