@@ -32,6 +32,10 @@ type CSV struct {
 	// redemptions without a place. A name that Excel would take for a formula
 	// gets an apostrophe in front.
 	Place func(terminal string) string
+	// Known, if not nil, reports whether there is a terminal of this ID.
+	// ReadDetails then refuses others. A spreadsheet that drops leading zeros
+	// would otherwise turn terminal 000002 into terminal 2.
+	Known func(terminal string) bool
 }
 
 // A CSVError reports where a CSV file cannot be written or read.
@@ -53,6 +57,13 @@ func (e *CSVError) Unwrap() error { return e.Err }
 // the text is not valid.
 var ErrUnmappable = errors.New("a character that the encoding does not have")
 
+// ErrSpreadsheet is wrapped in a [*CSVError], beside [ErrCSV], if the fault is
+// one that a spreadsheet makes when it saves a file: times without seconds, tabs
+// between the columns, or columns that are empty at the end.
+var ErrSpreadsheet = errors.New("a spreadsheet has changed the file")
+
+func spreadsheet(fault string) error { return fmt.Errorf("%w: %w: %s", ErrCSV, ErrSpreadsheet, fault) }
+
 var (
 	summaryHeader = []string{"端末ID", "端末設置場所", "取引回数合計", "利用ポイント数合計"}
 	// Columns are added at the end, so that the header says which version a
@@ -69,16 +80,20 @@ const (
 )
 
 // WriteSettlement writes a settlement as CSV with CRLF line ends (集計表): a
-// header, a line for each terminal, one for the total (合計) and one for what
-// lapsed (失効). It returns a [*CSVError] or the error of w.
+// header, a line for each terminal at each of its places, one for the total
+// (合計) and one for what lapsed (失効). It returns a [*CSVError] or the error of w.
 func (c CSV) WriteSettlement(w io.Writer, s Settlement) error {
 	out := c.writer(w)
 	out.write(summaryHeader...)
 	total := func(name, place string, t Total) {
 		out.write(name, place, strconv.FormatInt(t.Tickets, 10), strconv.FormatInt(t.Points, 10))
 	}
-	for _, t := range s.Terminals() {
-		total(t.Terminal, c.place(t.Terminal), t.Total)
+	for i := 0; i < len(s.Lines); {
+		l := s.Lines[i]
+		for i++; i < len(s.Lines) && s.Lines[i].Terminal == l.Terminal && s.Lines[i].Place == l.Place; i++ {
+			l.Total, _ = l.Total.Add(s.Lines[i].Total) // a part of a sum that was made
+		}
+		total(l.Terminal, c.placeOf(l.Terminal, l.Place), l.Total)
 	}
 	total("合計", "", s.Redeemed)
 	total("失効", "", s.Lapsed)
@@ -96,7 +111,7 @@ func (c CSV) WriteDetails(w io.Writer, details iter.Seq2[Detail, error]) error {
 		if err != nil {
 			return err
 		}
-		out.write(d.RedeemedAt.In(jst).Format(csvTime), d.Terminal, c.placeOf(d), d.Number.Display(),
+		out.write(d.RedeemedAt.In(jst).Format(csvTime), d.Terminal, c.placeOf(d.Terminal, d.Place), d.Number.Display(),
 			strconv.FormatInt(d.Points, 10), slashed(d.Until), slashed(d.Accepted), d.Account)
 		if out.err != nil {
 			break
@@ -108,18 +123,11 @@ func (c CSV) WriteDetails(w io.Writer, details iter.Seq2[Detail, error]) error {
 func slashed(d Date) string { return strings.ReplaceAll(d.String(), "-", "/") }
 
 // placeOf returns the place of a redemption, as of then if it is known.
-func (c CSV) placeOf(d Detail) string {
-	if d.Place != "" {
-		return plain(d.Place)
+func (c CSV) placeOf(terminal, place string) string {
+	if place == "" && c.Place != nil {
+		place = c.Place(terminal)
 	}
-	return c.place(d.Terminal)
-}
-
-func (c CSV) place(terminal string) string {
-	if c.Place == nil {
-		return ""
-	}
-	return plain(c.Place(terminal))
+	return plain(place)
 }
 
 // plain keeps Excel from taking a text for a formula.
@@ -214,6 +222,7 @@ func (c CSV) ReadDetails(r io.Reader) iter.Seq2[Detail, error] {
 		in := &recordReader{r: r}
 		rows := csv.NewReader(in)
 		rows.FieldsPerRecord = 0 // as many as the header has
+		columns := 0
 		rows.ReuseRecord = true
 		for ; ; line++ {
 			in.left = maxRecord
@@ -224,6 +233,9 @@ func (c CSV) ReadDetails(r io.Reader) iter.Seq2[Detail, error] {
 			case err == io.EOF:
 				fail(0, fmt.Errorf("%w: empty", ErrCSV))
 				return
+			case errors.Is(err, csv.ErrFieldCount) && strings.Join(row[min(columns, len(row)):], "") == "" && len(row) > columns:
+				fail(columns+1, spreadsheet("an empty column"))
+				return
 			case errors.Is(err, csv.ErrQuote), errors.Is(err, csv.ErrBareQuote), errors.Is(err, csv.ErrFieldCount):
 				fail(0, ErrCSV)
 				return
@@ -232,6 +244,11 @@ func (c CSV) ReadDetails(r io.Reader) iter.Seq2[Detail, error] {
 				return
 			}
 			if line == 1 {
+				columns = len(row)
+				if len(row) == 1 && strings.Contains(row[0], "\t") {
+					fail(0, spreadsheet("tabs between the columns"))
+					return
+				}
 				if len(row) < detailColumns || len(row) > len(detailHeader) {
 					fail(0, fmt.Errorf("%w: another header", ErrCSV))
 					return
@@ -245,6 +262,9 @@ func (c CSV) ReadDetails(r io.Reader) iter.Seq2[Detail, error] {
 				continue
 			}
 			d, column, err := parseDetail(row)
+			if err == nil && c.Known != nil && !c.Known(d.Terminal) {
+				column, err = 2, ErrTerminal
+			}
 			if err != nil {
 				fail(column, err)
 				return
@@ -258,6 +278,9 @@ func (c CSV) ReadDetails(r io.Reader) iter.Seq2[Detail, error] {
 
 func parseDetail(row []string) (d Detail, column int, err error) {
 	if d.RedeemedAt, err = time.ParseInLocation(csvTime, row[0], jst); err != nil {
+		if _, short := time.ParseInLocation("2006/1/2 15:04", row[0], jst); short == nil {
+			return d, 1, spreadsheet("a time without seconds")
+		}
 		return d, 1, fmt.Errorf("%w: not a time", ErrCSV)
 	}
 	d.Terminal = strings.Clone(row[1])

@@ -167,58 +167,89 @@ func (b *Book) Settle(ctx context.Context, scope Scope, period Period) (Settleme
 		return Settlement{}, failed("settle", err)
 	}
 	s := Settlement{Scope: scope, Period: period, Final: final}
-	if err := b.addUp(ctx, q, &s); err != nil {
+	s.Lines, s.Redeemed, err = addUp(ctx, q, scope, period.From.Start(), period.To.End())
+	if err == nil {
+		s.Lapsed, err = b.lapsed(ctx, q, scope, period)
+	}
+	if err != nil {
 		return Settlement{}, failed("settle", err)
 	}
 	return s, nil
 }
 
-// addUp fills the lines and totals of a settlement, all of them in the
-// database: a year is not carried through the program.
-func (b *Book) addUp(ctx context.Context, q sqldb.Queries, s *Settlement) error {
-	// A damaged database gives no sum that overflows.
-	const sums = "count(*), CAST(coalesce(sum(CASE WHEN points <= 99999999 THEN points ELSE 0 END), 0) AS BIGINT), CAST(coalesce(sum(CASE WHEN points BETWEEN 1 AND 99999999 THEN 0 ELSE 1 END), 0) AS BIGINT)"
+// Between returns the lines of what was redeemed in a scope from one instant up
+// to but not including another, by terminal, place and account. With the times
+// of two closings of a till it is the till's account (レジ締め), whatever its
+// business day is.
+//
+// Between returns [ErrScope] for a malformed scope, and [ErrPeriod] if to is
+// before from.
+func (b *Book) Between(ctx context.Context, scope Scope, from, to time.Time) ([]Line, error) {
+	if err := scope.Check(); err != nil {
+		return nil, err
+	}
+	if to.Before(from) {
+		return nil, ErrPeriod
+	}
+	q, err := b.queries(ctx)
+	if err != nil {
+		return nil, failed("add up", err)
+	}
+	lines, _, err := addUp(ctx, q, scope, from, to)
+	return lines, failed("add up", err)
+}
+
+// sums are the columns of a total, and the number of rows that cannot be added
+// up: a damaged database gives no sum that overflows.
+const sums = `count(*), CAST(coalesce(sum(CASE WHEN points <= 99999999 THEN points ELSE 0 END), 0) AS BIGINT),
+	CAST(coalesce(sum(CASE WHEN points BETWEEN 1 AND 99999999 THEN 0 ELSE 1 END), 0) AS BIGINT)`
+
+// addUp adds up what was redeemed, all of it in the database: a year is not
+// carried through the program.
+func addUp(ctx context.Context, q sqldb.Queries, scope Scope, from, to time.Time) (lines []Line, sum Total, err error) {
 	rows, err := q.Query(ctx, `SELECT coalesce(ended_by, ''), coalesce(place, ''), coalesce(account, ''), `+sums+` FROM {ticket}
 		WHERE scope = ? AND state = 2 AND ended_at >= ? AND ended_at < ? GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`,
-		string(s.Scope), s.Period.From.Start().UnixMicro(), s.Period.To.End().UnixMicro())
+		string(scope), from.UnixMicro(), to.UnixMicro())
 	if err != nil {
-		return err
+		return nil, Total{}, err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var l Line
 		var bad int64
 		if err := rows.Scan(&l.Terminal, &l.Place, &l.Account, &l.Tickets, &l.Points, &bad); err != nil {
-			return err
+			return nil, Total{}, err
 		}
 		if bad != 0 {
-			return answer{ErrPoints}
+			return nil, Total{}, answer{ErrPoints}
 		}
-		if s.Redeemed, err = s.Redeemed.Add(l.Total); err != nil {
-			return answer{err}
+		if sum, err = sum.Add(l.Total); err != nil {
+			return nil, Total{}, answer{err}
 		}
-		s.Lines = append(s.Lines, l)
+		lines = append(lines, l)
 	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return err
-	}
-	m, err := b.moment(ctx, q, s.Scope)
+	return lines, sum, errors.Join(rows.Err(), rows.Close())
+}
+
+// lapsed adds up the tickets whose last day of grace lies in the period and is
+// over.
+func (b *Book) lapsed(ctx context.Context, q sqldb.Queries, scope Scope, period Period) (t Total, err error) {
+	m, err := b.moment(ctx, q, scope)
 	if err != nil {
-		return err
+		return Total{}, err
 	}
-	// What has lapsed by now had its last day of grace before today.
-	grace := -b.policy.GraceDays
-	last := s.Period.To
+	last := period.To
 	if yesterday := DateOf(m.date()).AddDays(-1); yesterday.Compare(last) < 0 {
 		last = yesterday
 	}
+	grace := -b.policy.GraceDays
 	var bad int64
 	err = q.QueryRow(ctx, "SELECT "+sums+" FROM {ticket} WHERE scope = ? AND state = 1 AND until >= ? AND until <= ?",
-		string(s.Scope), dayNumber(s.Period.From.AddDays(grace)), dayNumber(last.AddDays(grace))).Scan(&s.Lapsed.Tickets, &s.Lapsed.Points, &bad)
+		string(scope), dayNumber(period.From.AddDays(grace)), dayNumber(last.AddDays(grace))).Scan(&t.Tickets, &t.Points, &bad)
 	if err == nil && bad != 0 {
 		err = answer{ErrPoints}
 	}
-	return err
+	return t, err
 }
 
 // Details yields what was redeemed in a period of a scope, by time and number.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mynakit/mynakit/ticket"
@@ -258,6 +259,10 @@ func TestReadDetailsRefuses(t *testing.T) {
 		{"another version", head[:len(head)-2] + ",口座\r\n", 1, 8, ticket.ErrCSV},
 		{"a later version", head[:len(head)-2] + ",アカウント,x\r\n", 1, 0, ticket.ErrCSV},
 		{"an earlier version", strings.Replace(head, ",受取日", "", 1), 1, 0, ticket.ErrCSV},
+		{"no seconds", head + strings.Replace(goodRow, "23:59:59", "23:59", 1), 2, 1, ticket.ErrSpreadsheet},
+		{"no seconds, short", head + strings.Replace(goodRow, "2026/11/30 23:59:59", "2026/1/3 9:05", 1), 2, 1, ticket.ErrSpreadsheet},
+		{"tabs", strings.ReplaceAll(head+goodRow, ",", "\t"), 1, 0, ticket.ErrSpreadsheet},
+		{"empty columns", head + strings.Replace(goodRow, "\r\n", ",,\r\n", 1), 2, 8, ticket.ErrSpreadsheet},
 		{"endless line", head + strings.Repeat("x", 1<<20), 2, 0, ticket.ErrCSV},
 		{"endless quote", head + "\"" + strings.Repeat("x\n", 1<<19), 2, 0, ticket.ErrCSV},
 	} {
@@ -271,6 +276,17 @@ func TestReadDetailsRefuses(t *testing.T) {
 			assert.Equal(t, []int{tc.line, tc.column}, []int{ce.Line, ce.Column})
 			assert.Less(t, len(err.Error()), 300)
 		})
+	}
+}
+
+// A terminal that lost its zeros is not taken for another.
+func TestReadDetailsOfKnownTerminals(t *testing.T) {
+	const head = "\ufeff消込日時,端末ID,端末設置場所,発券番号,利用ポイント数,有効期限,受取日\r\n"
+	c := ticket.CSV{Known: func(id string) bool { return len(id) == 6 }}
+	got := full(t, c.ReadDetails(strings.NewReader(head+goodRow)))
+	assert.Equal(t, "000003", got[0].Terminal)
+	for _, err := range c.ReadDetails(strings.NewReader(head + strings.Replace(goodRow, "000003", "3", 1))) {
+		assert.ErrorIs(t, err, ticket.ErrTerminal)
 	}
 }
 
@@ -390,6 +406,21 @@ func TestSettleByPlaceAndAccount(t *testing.T) {
 		assert.Equal(t, []ticket.TerminalTotal{{Terminal: "T1", Total: total(1, 1)}, {Terminal: "T2", Total: total(3, 1110)}, {Terminal: "T3", Total: total(2, 20000)}}, got.Terminals())
 		assert.Equal(t, []ticket.PlaceTotal{{Place: "", Total: total(2, 20000)}, {Place: "商店", Total: total(2, 1100)}, {Place: "美術館", Total: total(2, 11)}}, got.Places())
 		assert.Equal(t, []ticket.AccountTotal{{Account: "", Total: total(2, 20000)}, {Account: "aoba", Total: total(3, 111)}, {Account: "matsuri", Total: total(1, 1000)}}, got.Accounts())
+		now := d.clock.Now()
+		lines, err := d.Between(ctx, shop.Scope, now, now.Add(time.Microsecond))
+		require.NoError(t, err)
+		assert.Equal(t, got.Lines, lines, "from the first instant")
+		lines, err = d.Between(ctx, shop.Scope, now.Add(-time.Hour), now)
+		require.NoError(t, err)
+		assert.Empty(t, lines, "without the other")
+		_, err = d.Between(ctx, shop.Scope, now, now.Add(-1))
+		assert.ErrorIs(t, err, ticket.ErrPeriod)
+		_, err = d.Between(ctx, "x", now, now)
+		assert.ErrorIs(t, err, ticket.ErrScope)
+		var file strings.Builder
+		require.NoError(t, ticket.CSV{Place: func(string) string { return "本店" }}.WriteSettlement(&file, got))
+		assert.Equal(t, []string{"T1,美術館,1,1", "T2,商店,2,1100", "T2,美術館,1,10", "T3,本店,2,20000", "合計,,6,21111", "失効,,0,0", ""},
+			strings.Split(file.String(), "\r\n")[1:])
 		museum := got.Only(func(l ticket.Line) bool { return l.Place == "美術館" })
 		assert.Equal(t, total(2, 11), museum.Redeemed)
 		assert.Equal(t, []ticket.AccountTotal{{Account: "aoba", Total: total(2, 11)}}, museum.Accounts())
