@@ -84,12 +84,7 @@ func open(t testing.TB, db *sql.DB, people int) *town {
 		Bank:    point.BankAccount{BankName: "あおば銀行", BankCode: "0001", BranchName: "本店", BranchCode: "001", Type: point.Ordinary, Number: "0012345", Holder: "アオバシ"}}))
 	w.key, err = grant.NewKey([]byte("0123456789abcdef0123456789abcdef"))
 	require.NoError(t, err)
-	w.Office, err = grant.Open(ctx, db, grant.Config{Points: w.points, Key: w.key, Clock: w.now,
-		Resolve: func(_ context.Context, _ *sql.Tx, c grant.Card) (mykey.ID, error) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			return w.cards[c.Serial], w.fail
-		}})
+	w.Office, err = grant.Open(ctx, db, w.config())
 	require.NoError(t, err)
 	for n := range people {
 		w.cards[serial(t, n).Serial] = id(t, n)
@@ -97,6 +92,15 @@ func open(t testing.TB, db *sql.DB, people int) *town {
 	}
 	require.NoError(t, w.SetProgramme(ctx, course()))
 	return w
+}
+
+func (w *town) config() grant.Config {
+	return grant.Config{Points: w.points, Key: w.key, Clock: w.now,
+		Resolve: func(_ context.Context, _ *sql.Tx, c grant.Card) (mykey.ID, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.cards[c.Serial], w.fail
+		}}
 }
 
 func course() grant.Programme {
@@ -410,6 +414,46 @@ func TestRestoredDevice(t *testing.T) {
 		for n := range 3 {
 			assert.EqualValues(t, 100, w.balance(t, n))
 		}
+	})
+}
+
+// A look-up that ends the transaction is noticed; what was lost is looked at, and
+// then it goes on.
+func TestLost(t *testing.T) {
+	engines(t, func(t *testing.T, db *sql.DB) {
+		w, ctx := open(t, db, 3), t.Context()
+		d := w.device(t, t.TempDir())
+		require.NoError(t, d.Tap(ctx, "course", "", serial(t, 0)))
+		cfg := w.config()
+		resolve := cfg.Resolve
+		cfg.Resolve = func(ctx context.Context, tx *sql.Tx, c grant.Card) (mykey.ID, error) {
+			_, err := tx.ExecContext(ctx, "COMMIT")
+			require.NoError(t, err)
+			return resolve(ctx, tx, c)
+		}
+		bad, err := grant.Open(ctx, db, cfg)
+		require.NoError(t, err)
+		c, err := d.Chunk(ctx, 10)
+		require.NoError(t, err)
+		_, err = bad.Receive(ctx, c)
+		var lost *grant.LostError
+		require.ErrorAs(t, err, &lost)
+		assert.Zero(t, w.balance(t, 0))
+
+		cfg.Resolve = resolve
+		_, err = grant.Open(ctx, db, cfg)
+		var unresolved *grant.UnresolvedError
+		require.ErrorAs(t, err, &unresolved)
+		cfg.Unresolved = true
+		o, err := grant.Open(ctx, db, cfg)
+		require.NoError(t, err)
+		losses, err := o.Losses(ctx)
+		require.NoError(t, err)
+		require.Len(t, losses, 1)
+		require.NoError(t, o.Resolve(ctx, losses[0].ID))
+		assert.ErrorIs(t, o.Resolve(ctx, losses[0].ID), grant.ErrNoLoss)
+		require.NoError(t, grant.Check(ctx, db, cfg))
+		assert.Equal(t, map[grant.Verdict]int{grant.Granted: 1}, d.send(t, w))
 	})
 }
 

@@ -37,6 +37,9 @@ type Config struct {
 	// was read too, a comparison of it. It is called in the transaction that
 	// credits the points and must not end it.
 	Resolve func(ctx context.Context, tx *sql.Tx, c Card) (mykey.ID, error)
+	// Unresolved opens the office although lost transactions are written down,
+	// for [Office.Losses] and [Office.Resolve].
+	Unresolved bool
 }
 
 // Card is what a device read of a card. The issuer is empty where the
@@ -51,6 +54,7 @@ type Card struct {
 // share one database.
 type Office struct {
 	db  *sqldb.DB
+	tx  *sql.Tx // of somebody else; nil: each call has its own
 	cfg Config
 }
 
@@ -72,14 +76,22 @@ var (
 	// ErrOutcomeUnknown is returned when the database did not say whether it
 	// committed. The same call can be made again.
 	ErrOutcomeUnknown = sqldb.ErrOutcomeUnknown
+	// ErrNotDurable is returned by a call of [Office.In] for a transaction that a
+	// crash could undo after its commit.
+	ErrNotDurable = sqldb.ErrNotDurable
 )
 
 type (
 	// SchemaError is returned by [Open] and [OpenDevice] for tables that a newer
 	// program made.
 	SchemaError = sqldb.SchemaError
-	// LostError is returned when Config.Resolve ended the transaction.
+	// LostError is returned when Config.Resolve, or a function of [Office.Do],
+	// ended the transaction. It is written down, and nothing goes on until a
+	// person has looked.
 	LostError = sqldb.LostError
+	// UnresolvedError is returned by [Open] while a lost transaction is written
+	// down. See [Office.Resolve].
+	UnresolvedError = sqldb.UnresolvedError
 )
 
 // Days are numbers like 20261128 and times microseconds since 1970. A row's
@@ -139,12 +151,13 @@ var officeSchema = sqldb.Schema{Name: "grant", Steps: [][]string{{
 // is SQLite 3.35 or later or PostgreSQL 12 or later. Open SQLite with
 // journal_mode=WAL and synchronous=FULL. Open does not take over db.
 //
-// The errors are [ErrConfig], a [*SchemaError], and the driver's, wrapped.
+// The errors are [ErrConfig], a [*SchemaError], an [*UnresolvedError], and the
+// driver's, wrapped.
 func Open(ctx context.Context, db *sql.DB, cfg Config) (*Office, error) {
 	if cfg.Points == nil || cfg.Key.IsZero() || cfg.Resolve == nil {
 		return nil, ErrConfig
 	}
-	d, err := sqldb.Open(ctx, db, officeSchema, sqldb.Config{Prefix: cfg.Prefix, RetryFor: cfg.RetryFor, Clock: cfg.Clock})
+	d, err := sqldb.Open(ctx, db, officeSchema, cfg.database())
 	if err != nil {
 		return nil, fmt.Errorf("grant: open: %w", err)
 	}
@@ -167,11 +180,23 @@ func acted(act string, err error) error {
 	return fmt.Errorf("grant: %s: %w", act, err)
 }
 
+// write runs f in a durable transaction, or in the one that the office is in.
 func (o *Office) write(ctx context.Context, act string, f func(ctx context.Context, tx *sqldb.Tx) error) error {
-	return acted(act, o.db.Write(ctx, f))
+	if o.tx == nil {
+		return acted(act, o.db.Write(ctx, f))
+	}
+	tx, err := o.db.In(ctx, o.tx)
+	if err == nil {
+		err = tx.Whole(ctx, func() error { return f(ctx, tx) })
+	}
+	return acted(act, err)
 }
 
+// read runs f on one snapshot, or in the transaction that the office is in.
 func (o *Office) read(ctx context.Context, act string, f func(ctx context.Context, tx *sqldb.Tx) error) error {
+	if o.tx != nil {
+		return o.write(ctx, act, f)
+	}
 	return acted(act, o.db.Read(ctx, f))
 }
 

@@ -22,18 +22,9 @@ func Example() {
 	db, err := sql.Open("sqlite", ":memory:")
 	check(err)
 	defer db.Close()
-	db.SetMaxOpenConns(1) // each connection would be a database of its own
-	points, err := point.Open(ctx, db, point.Config{})
-	check(err)
-	m, err := mykey.ParseMunicipality("131016")
-	check(err)
-	check(points.SetProgramme(ctx, point.Programme{Account: "aoba", Kind: point.Municipal, Name: "あおば市ポイント", Municipality: m,
-		Contact: mykey.Contact{Organisation: "あおば市", Person: "見本 花子", PostalCode: "100-0001", Address: "A町1-1", Phone: "03-1234-5678", Mail: "p@city.example.jp"},
-		Bank:    point.BankAccount{BankName: "あおば銀行", BankCode: "0001", BranchName: "本店", BranchCode: "001", Type: point.Ordinary, Number: "0012345", Holder: "アオバシ"}}))
+	db.SetMaxOpenConns(1)            // each connection would be a database of its own
+	points := exampleLedger(ctx, db) // with 1,200 points of HANAKO01
 	hanako, err := mykey.ParseID("HANAKO01")
-	check(err)
-	check(points.Enrol(ctx, hanako, point.Profile{Base: "aoba"}))
-	_, err = points.Credit(ctx, point.Credit{Request: point.Request{Scope: "city", Name: "1"}, Holder: hanako, Account: "aoba", Points: 1200, Kind: point.OpGrant})
 	check(err)
 
 	press := point.Request{Scope: "000002", Name: "press-1"}
@@ -50,4 +41,26 @@ func Example() {
 	// Output:
 	// 500 used, 700 left
 	// あおば市ポイント 1200
+}
+
+// exampleLedger is a ledger with one programme and one holder.
+func exampleLedger(ctx context.Context, db *sql.DB) *point.Ledger {
+	check := func(err error) {
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	points, err := point.Open(ctx, db, point.Config{})
+	check(err)
+	m, err := mykey.ParseMunicipality("131016")
+	check(err)
+	check(points.SetProgramme(ctx, point.Programme{Account: "aoba", Kind: point.Municipal, Name: "あおば市ポイント", Municipality: m,
+		Contact: mykey.Contact{Organisation: "あおば市", Person: "見本 花子", PostalCode: "100-0001", Address: "A町1-1", Phone: "03-1234-5678", Mail: "p@city.example.jp"},
+		Bank:    point.BankAccount{BankName: "あおば銀行", BankCode: "0001", BranchName: "本店", BranchCode: "001", Type: point.Ordinary, Number: "0012345", Holder: "アオバシ"}}))
+	hanako, err := mykey.ParseID("HANAKO01")
+	check(err)
+	check(points.Enrol(ctx, hanako, point.Profile{Base: "aoba"}))
+	_, err = points.Credit(ctx, point.Credit{Request: point.Request{Scope: "city", Name: "1"}, Holder: hanako, Account: "aoba", Points: 1200, Kind: point.OpGrant})
+	check(err)
+	return points
 }
