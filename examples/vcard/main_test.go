@@ -29,7 +29,16 @@ import (
 	"github.com/mynakit/mynakit/simcard/control"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// asProgram is set where the test binary is to be the program.
+const asProgram = "MYNAKIT_VCARD_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func TestCardInAReader(t *testing.T) {
 	pcscd, err := vpcd.Listen("127.0.0.1:0")

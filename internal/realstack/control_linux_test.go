@@ -87,7 +87,7 @@ func TestEveryRemovalIsSeen(t *testing.T) {
 	}
 	assert.Equal(t, pcsc.ReaderAdded, next())
 	assert.Equal(t, pcsc.CardInserted, next())
-	n := times(10, 1000)
+	n := times(4, 1000)
 	start := time.Now()
 	for i := range n {
 		slot.Remove(ctx)

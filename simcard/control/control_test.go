@@ -275,6 +275,7 @@ func TestRefused(t *testing.T) {
 		{"POST", "/v1/marks", `{"txt":"x"}`, 400, "bad_request", ""},
 		{"POST", "/v1/ocsp", `hello`, 400, "bad_request", ""},
 		{"GET", "/v1/log?after=-1", ``, 400, "bad_request", "after"},
+		{"GET", "/v1/log?after=1000", ``, 400, "bad_request", "after"},
 		{"GET", "/v1/log?wait=x", ``, 400, "bad_request", "wait"},
 		{"GET", "/v1/log?presented=maybe", ``, 400, "bad_request", "presented"},
 		{"GET", "/v1/log?nam=VERIFY", ``, 400, "bad_request", "nam"},

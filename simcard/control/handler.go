@@ -4,6 +4,7 @@ import (
 	"embed"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -369,6 +370,9 @@ func (s *Slot) getLog(w http.ResponseWriter, r *http.Request) {
 	}
 	if len(presented) == 1 && presented[0] != "true" && presented[0] != "false" {
 		err = badField("presented", "neither true nor false")
+	}
+	if last := s.log.last(); err == nil && after > last {
+		err = badField("after", fmt.Sprintf("the log has %d lines: it is another one than that which you have followed", last))
 	}
 	if err != nil {
 		refuse(w, err)

@@ -1,9 +1,9 @@
 package control
 
 import (
+	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/mynakit/mynakit/simcard"
 )
@@ -18,7 +18,7 @@ func (s *Slot) snapshot(pins simcard.State) *saved {
 }
 
 // save writes the state file if the state is another than what is in it, or in
-// any case. The file is replaced whole, and is on the disk when save returns.
+// any case. The file is replaced whole: a kill leaves the old one or the new.
 func (s *Slot) save(always bool) error {
 	if s.cfg.State == "" {
 		return nil
@@ -37,16 +37,12 @@ func (s *Slot) save(always bool) error {
 }
 
 // replaceFile writes a file beside the old one and puts it in its place.
-func replaceFile(name string, content []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
+func replaceFile(name string, content []byte) error {
+	fresh := name + ".new" // one name: what a kill leaves, the next save replaces
+	f, err := os.OpenFile(fresh, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
 	_, err = f.Write(content)
 	if err == nil {
 		err = f.Sync()
@@ -55,7 +51,7 @@ func replaceFile(name string, content []byte) (err error) {
 		err = closeErr
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), name)
+		return os.Rename(fresh, name)
 	}
-	return err
+	return errors.Join(err, os.Remove(fresh))
 }
