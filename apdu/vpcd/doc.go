@@ -4,7 +4,7 @@
 // # A software card in a real reader
 //
 // vpcd is a driver of the PC/SC daemon pcscd. It listens on TCP port 35963
-// for the first slot and 35964 for the second; who connects is the card.
+// for the first slot and 35964 for the second. Whatever connects is the card.
 // [Insert] puts a [Card] there, and every PC/SC client of the machine sees it
 // in the reader "Virtual PCD 00 00" within half a second:
 //
@@ -12,33 +12,33 @@
 //	…
 //	defer slot.Remove()
 //
-// A slot takes one card. A second one is accepted by the kernel and then waits
-// in silence until the first leaves; Insert finds that out and says
+// A slot takes one card. The kernel accepts a second one, which then waits in
+// silence until the first leaves. Insert detects that and returns
 // [ErrSlotTaken].
 //
 // # A phone as the reader
 //
-// Turned around, this package listens as vpcd does: [Listen] waits for a card,
-// and the app Remote Smart Card Reader on a phone, given the address from
-// [Listener.URL] as a QR code, connects the card that is held to the phone.
-// The [Remote] that [Listener.Accept] gives is an [apdu.Transmitter]. A browser,
-// a scanner of ports or a phone without a card that connects in between neither
-// ends the wait nor keeps the card out.
+// This package can also listen as vpcd does. [Listen] waits for a card. The app
+// Remote Smart Card Reader on a phone scans the address from [Listener.URL] as a
+// QR code, and connects the card that is held to the phone. [Listener.Accept]
+// returns a [Remote], which is an [apdu.Transmitter]. A browser, a port scanner
+// or a phone without a card may connect meanwhile: it neither ends the wait nor
+// keeps the card out.
 //
-// The link is plain TCP without any authentication: PIN, certificates and
-// personal data travel on it as they are, and who connects first is the card.
-// Listen therefore refuses any address that is not loopback unless
-// [AllowNetwork] asks for it. Use it on a network that you own.
+// The link is plain TCP without any authentication. PIN, certificates and
+// personal data travel on it in the clear, and whatever connects first is the
+// card. Listen therefore refuses any address that is not loopback, unless
+// [AllowNetwork] is given. Use it on a network that you own.
 //
 // # The protocol
 //
 // Each message is a two-byte big-endian length and that many bytes. From the
 // reader, one byte is a control code: 0 power off, 1 power on, 2 reset, 4 asks
 // for the ATR. Anything longer is a command APDU. The card answers APDUs with
-// response APDUs and code 4 with its ATR; the other codes have no answer.
+// response APDUs and code 4 with its ATR. The other codes have no answer.
 //
-// Debian's vpcd writes length and body apart, which costs 40 ms an exchange
-// with delayed acknowledgements. This package acknowledges at once where the
-// system lets it (Linux) and writes each message whole: thousands of exchanges
-// a second instead of twenty.
+// Debian's vpcd writes length and body separately, which costs 40 ms an exchange
+// with delayed acknowledgements. On Linux this package acknowledges at once, and
+// it writes each message whole. That makes thousands of exchanges a second
+// instead of twenty.
 package vpcd

@@ -23,10 +23,10 @@ const (
 const slotWait = 5 * time.Second
 
 var (
-	// ErrSlotTaken says that the connection stands but nobody asks for the
-	// card: another card is in the slot, or pcscd hangs.
+	// ErrSlotTaken means that the connection was accepted but the reader does not
+	// ask for the card: another card is in the slot, or pcscd hangs.
 	ErrSlotTaken = errors.New("vpcd: slot is taken by another card, or its reader does not answer")
-	// ErrRemoved is what [Slot.Err] gives after [Slot.Remove].
+	// ErrRemoved is returned by [Slot.Err] after [Slot.Remove].
 	ErrRemoved = errors.New("vpcd: card removed")
 )
 
@@ -39,7 +39,7 @@ type Card interface {
 	Reset() // warm reset: without loss of power
 }
 
-// A Slot is a card that stands in a reader.
+// A Slot is a card in a reader.
 type Slot struct {
 	cancel context.CancelCauseFunc
 	asked  chan struct{} // closed when the reader first asked for something
@@ -48,14 +48,14 @@ type Slot struct {
 }
 
 // Insert connects card to the vpcd that waits at addr (host:port, see
-// [DefaultAddr]) and serves it in the background until [Slot.Remove], until
-// the reader goes away, or until ctx ends. It returns once the reader has
-// asked for the card, at most five seconds later. The errors are
-// [ErrSlotTaken], the context's, and the network's where nothing listens at
-// addr: pcscd or vpcd is not running.
+// [DefaultAddr]). It serves the card in the background until [Slot.Remove], until
+// the reader goes away, or until ctx ends. It returns once the reader has asked
+// for the card, within five seconds. Insert returns an error of the network if
+// nothing listens at addr because pcscd or vpcd does not run, the error of ctx,
+// or [ErrSlotTaken].
 //
-// A client needs a little longer to see the card, about half a second: wait
-// for it with PC/SC's status change.
+// A client needs about half a second more to see the card: wait for it with
+// PC/SC's status change.
 func Insert(ctx context.Context, addr string, card Card) (*Slot, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", addr)
@@ -89,20 +89,20 @@ func Insert(ctx context.Context, addr string, card Card) (*Slot, error) {
 }
 
 // Remove takes the card out of the reader and waits until the background work
-// has ended. Clients see it about 0.4 seconds later; insert the next card only
-// then, or pcscd may take it for the one that left. It may be called more than
-// once.
+// has ended. Clients see the removal about 0.4 seconds later. Insert the next card
+// only then, or pcscd may take it for the one that left. Remove may be called more
+// than once.
 func (s *Slot) Remove() {
 	s.cancel(ErrRemoved)
 	<-s.done
 }
 
-// Done is closed when the card is no longer in the reader, whoever ended it.
+// Done returns a channel that is closed when the card is no longer in the reader.
 func (s *Slot) Done() <-chan struct{} { return s.done }
 
-// Err tells why the card left: [ErrRemoved], io.EOF when the reader went away,
-// the context's cause, [apdu.ErrCardRemoved] where the card itself gave up, or
-// [ErrProtocol]. It is nil while the card is in.
+// Err returns why the card left: [ErrRemoved], io.EOF if the reader went away,
+// the context's cause, [apdu.ErrCardRemoved] if the card itself gave up, or
+// [ErrProtocol]. While the card is in the reader, Err returns nil.
 func (s *Slot) Err() error {
 	select {
 	case <-s.done:
@@ -112,9 +112,9 @@ func (s *Slot) Err() error {
 	}
 }
 
-// Serve speaks the card's end of the protocol on conn until the reader closes
-// it (io.EOF) or ctx ends (its cause). It closes conn and leaves the card
-// without power. A command that comes while the card has no power is answered
+// Serve speaks the card's end of the protocol on conn. It returns io.EOF when the
+// reader closes conn, and the cause when ctx ends. It closes conn and leaves the
+// card without power. A command that comes while the card has no power is answered
 // with 6F 00 and does not reach the card. Most programs want [Insert].
 func Serve(ctx context.Context, conn net.Conn, card Card) error {
 	return serve(ctx, conn, card, func() {})
@@ -167,8 +167,8 @@ func serve(ctx context.Context, conn net.Conn, card Card, asked func()) (err err
 	}
 }
 
-// answer appends the card's reply. One that the length field cannot carry
-// becomes the status word that a reader would give.
+// answer appends the card's reply. A reply that the length field cannot carry
+// becomes the status word that a reader would return.
 func answer(ctx context.Context, card Card, dst, command []byte) ([]byte, error) {
 	out, err := apdu.Transmit(ctx, card, dst, command)
 	if err != nil {

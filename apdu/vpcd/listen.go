@@ -13,11 +13,11 @@ import (
 )
 
 var (
-	// ErrNotLoopback says that [Listen] was given an address that others can
-	// reach, without [AllowNetwork].
+	// ErrNotLoopback is returned when [Listen] gets an address that other machines
+	// can reach, without [AllowNetwork].
 	ErrNotLoopback = errors.New("vpcd: address is not loopback; the link is plain, so another must be asked for")
-	// ErrRemoteLost says that the link to the card broke or was given up in
-	// the middle of an exchange. The [Remote] is of no more use.
+	// ErrRemoteLost means that the link to the card broke, or was given up in the
+	// middle of an exchange. The [Remote] cannot be used any more.
 	ErrRemoteLost = errors.New("vpcd: link to the card is lost")
 )
 
@@ -46,12 +46,12 @@ type ListenOption func(*listenConfig)
 
 type listenConfig struct{ network bool }
 
-// AllowNetwork lets [Listen] take an address that is not loopback. The PIN
+// AllowNetwork makes [Listen] accept an address that is not loopback. The PIN
 // then travels in the clear over that network.
 func AllowNetwork() ListenOption { return func(c *listenConfig) { c.network = true } }
 
-// Listen waits for cards at addr (host:port; port 0 picks a free one). The
-// errors are [ErrNotLoopback] and the network's.
+// Listen waits for cards at addr (host:port; port 0 picks a free one). It returns
+// an error of the network, or [ErrNotLoopback].
 func Listen(addr string, opts ...ListenOption) (*Listener, error) {
 	var c listenConfig
 	for _, o := range opts {
@@ -73,27 +73,27 @@ func Listen(addr string, opts ...ListenOption) (*Listener, error) {
 	return &Listener{l, turn, handshakeWait}, nil
 }
 
-// Addr gives the address that cards connect to.
+// Addr returns the address that cards connect to.
 func (l *Listener) Addr() net.Addr { return l.l.Addr() }
 
-// URL gives the address as the app expects it in a QR code, vpcd://host:port.
+// URL returns the address as the app expects it in a QR code, vpcd://host:port.
 func (l *Listener) URL() string { return "vpcd://" + l.l.Addr().String() }
 
 // Close stops waiting. Cards that are connected stay.
 func (l *Listener) Close() error { return l.l.Close() }
 
 // Accept waits for the next card, powers it on and asks for its ATR. The first
-// that gives one is the card.
+// peer that sends an ATR is the card.
 //
-// Who connects and is no card does not end the wait: one that leaves, or sends
-// something else than an ATR, is dropped at once, and one that keeps silent
-// after 3 seconds. A silent one has Accept to itself for 200 ms; then others are
-// asked beside it, 16 at a time at most. When Accept returns, those that still
-// owe their ATR are dropped too.
+// A peer that is no card does not end the wait. Accept drops a peer that leaves or
+// sends something else than an ATR at once, and a silent peer after 3 seconds. A
+// silent peer has Accept to itself for 200 ms. Then others are asked beside it, at
+// most 16 at a time. When Accept returns, it drops the peers that still owe their
+// ATR.
 //
-// The errors are the context's cause, with the reason why the last peer was
-// dropped in its text, and the network's. Of several calls at once each waits
-// for the one before.
+// Accept returns the cause of ctx's end, whose text says why the last peer was
+// dropped, or an error of the network. Of several calls at once, each waits for
+// the one before.
 func (l *Listener) Accept(ctx context.Context) (*Remote, error) {
 	select {
 	case <-l.turn:
@@ -207,7 +207,7 @@ func (r *Remote) start(ctx context.Context) error {
 	})
 }
 
-// ATR gives the card's answer to reset, 2 to 33 bytes, in new memory.
+// ATR returns the card's answer to reset, 2 to 33 bytes, in new memory.
 func (r *Remote) ATR() []byte { return append([]byte(nil), r.atr...) }
 
 // Transmit is [apdu.Transmitter.Transmit]. It can wait for ever: prefer

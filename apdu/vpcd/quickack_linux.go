@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// quickAck gives a function to call before each read: it makes the kernel
+// quickAck returns a function to call before each read. It makes the kernel
 // acknowledge what arrives next at once. The option wears off by itself, so
 // once is not enough.
 func quickAck(conn net.Conn) func() {

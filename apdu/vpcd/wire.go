@@ -17,10 +17,10 @@ const (
 	controlATR   = 4
 )
 
-// ErrProtocol says that the peer does not speak vpcd's protocol.
+// ErrProtocol means that the peer does not speak vpcd's protocol.
 var ErrProtocol = errors.New("vpcd: protocol error")
 
-// errTooLong says that a message does not fit the two-byte length.
+// errTooLong means that a message does not fit the two-byte length.
 var errTooLong = errors.New("vpcd: message longer than 65,535 bytes")
 
 // A wire carries messages over one connection. It is for one goroutine.
@@ -35,7 +35,7 @@ func newWire(conn net.Conn) *wire {
 	return &wire{conn: conn, ackNow: quickAck(conn), out: make([]byte, 2, 512)}
 }
 
-// read gives the next message, of limit bytes at most. It stands until the next
+// read returns the next message, of at most limit bytes. It is valid until the next
 // read. An orderly end between two messages is io.EOF. One that is announced as
 // longer is not waited for.
 func (w *wire) read(limit int) ([]byte, error) {
