@@ -60,7 +60,7 @@ func allRooms(t *testing.T) (all []room) {
 		}
 		return out
 	}
-	for line := range strings.Lines(string(goList(t, "list", "-tags", "pcsc", "-f", `{{.ImportPath}}|{{join .Imports " "}}|{{join .Deps " "}}`, "./..."))) {
+	for line := range strings.Lines(string(goList(t, "list", "-tags", "libpcsclite", "-f", `{{.ImportPath}}|{{join .Imports " "}}|{{join .Deps " "}}`, "./..."))) {
 		f := strings.Split(line, "|")
 		require.Len(t, f, 3)
 		all = append(all, room{strings.TrimPrefix(f[0], own), short(f[1]), short(f[2])})
