@@ -230,6 +230,9 @@ const checkFor = 10 * time.Second
 // check finds out whether the transaction is ours after a function that
 // returned cause.
 func (t *Tx) check(ctx context.Context, step string, before int64, cause error) error {
+	if t.guard.loss != nil {
+		return t.lost(cause) // a call within the function has found it out
+	}
 	outer := ctx.Err()
 	// Whether it was cancelled meanwhile makes no difference.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkFor)

@@ -106,3 +106,43 @@ func TestLossHasItsTime(t *testing.T) {
 		assert.Equal(t, work, losses[0].Work)
 	})
 }
+
+// All of what a call does in somebody else's transaction stands, or nothing of
+// it, and the transaction goes on.
+func TestWhole(t *testing.T) {
+	eachHooked(t, func(t *testing.T, db *sql.DB, failAt func(string)) {
+		ctx := t.Context()
+		d := openBook(t, db, sqldb.Config{})
+		tx, err := db.Begin()
+		require.NoError(t, err)
+		defer tx.Rollback()
+		in, err := d.In(ctx, tx)
+		require.NoError(t, err)
+		put := func(name string, then error) error {
+			return in.Whole(ctx, func() error {
+				if _, err := in.Exec(ctx, insertCounter, name, 1); err != nil {
+					return err
+				}
+				return then
+			})
+		}
+		boom := errors.New("boom")
+		require.NoError(t, put("a", nil))
+		require.ErrorIs(t, put("b", boom), boom)
+		require.Error(t, put("a", nil), "a statement that fails")
+		failAt("SAVEPOINT ")
+		called := false
+		assert.ErrorIs(t, in.Whole(ctx, func() error { called = true; return nil }), errInjected)
+		assert.False(t, called)
+		failAt("RELEASE ")
+		assert.ErrorIs(t, in.Whole(ctx, func() error { return nil }), errInjected)
+		failAt("")
+		require.NoError(t, put("c", nil))
+		require.NoError(t, tx.Commit())
+		var n int
+		require.NoError(t, d.QueryRow(ctx, "SELECT count(*) FROM {counter} WHERE name IN ('a', 'c')").Scan(&n))
+		assert.Equal(t, 2, n)
+		require.NoError(t, d.QueryRow(ctx, "SELECT count(*) FROM {counter}").Scan(&n))
+		assert.Equal(t, 2, n)
+	})
+}
