@@ -208,3 +208,24 @@ func TestResolvedElsewhere(t *testing.T) {
 		require.NoError(t, d.Do(ctx, func(context.Context, *sql.Tx) error { return nil }))
 	})
 }
+
+// If it cannot be found out whether anything was changed since, it may have been.
+func TestEndedAndUnknown(t *testing.T) {
+	h := &dbtest.Hooked{DSN: sqliteDSN(t, 5000)}
+	db := sql.OpenDB(h)
+	t.Cleanup(func() { assert.NoError(t, db.Close()) })
+	d := openBook(t, db, sqldb.Config{})
+	err := d.Do(t.Context(), func(_ context.Context, tx *sql.Tx) error {
+		_, err := tx.Exec("INSERT OR ROLLBACK INTO book (holder, points) VALUES ('x', 1000)")
+		require.Error(t, err)
+		h.Set(func(s dbtest.Step) error {
+			if s.What == "SELECT total_changes()" && !s.After {
+				return errInjected
+			}
+			return nil
+		})
+		return nil
+	})
+	_, lost := errors.AsType[*sqldb.LostError](err)
+	assert.True(t, lost, "%v", err)
+}
