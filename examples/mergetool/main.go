@@ -47,7 +47,10 @@
 // stops: the key or the secret is more likely wrong than all of them. Any number
 // of programs may share an inbox and a database.
 //
-// After SIGTERM or Ctrl-C the file in hand is finished, or rolled back if that
+// Files that wait in the inbox are merged together: on SQLite in one transaction,
+// on PostgreSQL several at a time (-workers).
+//
+// After SIGTERM or Ctrl-C the files in hand are finished, or rolled back if that
 // takes longer than -grace; a second signal rolls back at once.
 //
 // Each file gives one line, and a summary the last, in JSON with -json. A

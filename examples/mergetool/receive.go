@@ -31,6 +31,7 @@ type receiveFlags struct {
 	scope        string
 	inbox        inbox.Config
 	once, asJSON bool
+	workers      int
 	grace        time.Duration
 	operands     []string
 	loaded       mergefile.Profile
@@ -54,6 +55,7 @@ func receive(f *flag.FlagSet, out *console.Writer) func(context.Context, []strin
 	f.BoolVar(&r.once, "once", false, "receive what is in the inbox and end")
 	f.Int64Var(&r.inbox.MaxSize, "max-size", mergefile.DefaultMaxSize, "refuse files of more `bytes`")
 	f.DurationVar(&r.grace, "grace", 10*time.Second, "how long the file in hand may still take after SIGTERM; then it is rolled back")
+	f.IntVar(&r.workers, "workers", ledger.DefaultWorkers, "merge so many files of the inbox at a time on PostgreSQL, each on a connection of its own")
 	f.BoolVar(&r.asJSON, "json", false, "print a line of JSON for each file and for the summary")
 	return func(ctx context.Context, args []string) error {
 		if (r.inbox.Dir == "") == (len(args) == 0) || r.inbox.Dir == "" && (r.once || r.inbox.Done != "" || r.inbox.Quarantine != "") {
@@ -88,6 +90,7 @@ func (r *receiveFlags) run(ctx context.Context) error {
 		Alarm:    r.out.alarm,
 		Reader:   mergefile.ReaderOptions{MaxSize: r.inbox.MaxSize},
 		List:     5,
+		Workers:  r.workers,
 	})
 	if err != nil {
 		return advise(err)
@@ -196,7 +199,7 @@ func (r *receiveFlags) file(name string, bar progress) error {
 	defer in.Close()
 	var src io.Reader = in
 	if in.regular {
-		src = &countedSection{io.NewSectionReader(in.file, 0, in.size), bar}
+		src = &countedSection{SectionReader: io.NewSectionReader(in.file, 0, in.size), p: bar}
 	}
 	report, err := r.merge.Receive(r.work, src, filepath.Base(name), opts.Sidecar)
 	switch {
@@ -219,17 +222,26 @@ func (r *receiveFlags) watch(ctx context.Context) error {
 	reports := make(map[string]ledger.Report) // of files that are not moved yet
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	r.inbox.Receive = func(_ context.Context, d inbox.Delivery) error {
-		bar := newProgress("receiving", 2*d.Content.Size())
-		defer bar.done()
-		report, err := r.merge.Receive(r.work, &countedSection{d.Content, bar}, d.Name, d.Sidecar)
-		if err == nil {
-			r.out.count(report)
-			reports[d.Name] = report
-		} else if needsPerson(err) {
-			stop(err) // the next file would fare no better
+	r.inbox.ReceiveAll = func(_ context.Context, ds []inbox.Delivery) []error {
+		var size int64
+		for _, d := range ds {
+			size += d.Content.Size()
 		}
-		return err
+		bar := newProgress("receiving", 2*size)
+		defer bar.done()
+		files, errs := make([]ledger.File, len(ds)), make([]error, len(ds))
+		for i, d := range ds {
+			files[i] = ledger.File{Content: &countedSection{d.Content, bar, ctx}, Name: d.Name, Sidecar: d.Sidecar}
+		}
+		for i, res := range r.merge.ReceiveAll(r.work, files) {
+			if errs[i] = res.Err; res.Err == nil {
+				r.out.count(res.Report)
+				reports[ds[i].Name] = res.Report
+			} else if needsPerson(res.Err) {
+				stop(res.Err) // the next file would fare no better
+			}
+		}
+		return errs
 	}
 	r.inbox.Audit = func(e inbox.Event) {
 		switch e.What {
@@ -299,19 +311,35 @@ func (r *receiveFlags) fingerprint() (string, error) {
 	return hex.EncodeToString(h.Sum(nil)[:8]), nil
 }
 
-// countedSection moves the bar as a file is read.
+// countedSection moves the bar as a file is read. It is not begun when begin has
+// ended.
 type countedSection struct {
 	*io.SectionReader
-	p progress
+	p     progress
+	begin context.Context // nil once it was begun
+}
+
+func (c *countedSection) begun() error {
+	if c.begin != nil && c.begin.Err() != nil {
+		return errEnded
+	}
+	c.begin = nil
+	return nil
 }
 
 func (c *countedSection) Read(b []byte) (int, error) {
+	if err := c.begun(); err != nil {
+		return 0, err
+	}
 	n, err := c.SectionReader.Read(b)
 	c.p.add(n)
 	return n, err
 }
 
 func (c *countedSection) ReadAt(b []byte, off int64) (int, error) {
+	if err := c.begun(); err != nil {
+		return 0, err
+	}
 	n, err := c.SectionReader.ReadAt(b, off)
 	c.p.add(n)
 	return n, err

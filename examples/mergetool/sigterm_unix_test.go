@@ -214,7 +214,7 @@ func TestTermPostgreSQL(t *testing.T) {
 			if finish {
 				grace = "1h"
 			}
-			cmd := s.start("-grace", grace, "-inbox", "in")
+			cmd := s.start("-grace", grace, "-inbox", "in", "-workers", "1")
 			until(t.Context(), t, func() bool {
 				var waiting int
 				err := db.QueryRow("SELECT count(*) FROM pg_locks WHERE relation = 'mergetool_balance'::regclass AND NOT granted").Scan(&waiting)

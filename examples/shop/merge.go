@@ -78,21 +78,27 @@ type Arrival struct {
 // "-done", refused ones to that which ends in "-quarantine". Close the inbox when
 // it is no longer needed.
 func (s *Shop) OpenInbox(dir string, tell func(Arrival)) (*inbox.Inbox, error) {
-	var last ledger.Report // of the file in hand: there is one at a time
+	reports := make(map[string]ledger.Report) // of files that tell has not heard of
 	return inbox.Open(inbox.Config{
 		Dir:  dir,
 		Keys: mergeKeyID,
-		Receive: func(ctx context.Context, d inbox.Delivery) (err error) {
-			last, err = s.Receive(ctx, d.Content, d.Name)
-			return err
+		ReceiveAll: func(ctx context.Context, ds []inbox.Delivery) []error {
+			files, errs := make([]ledger.File, len(ds)), make([]error, len(ds))
+			for i, d := range ds {
+				files[i] = ledger.File{Content: d.Content, Name: d.Name}
+			}
+			for i, r := range s.receiver.ReceiveAll(ctx, files) {
+				reports[ds[i].Name], errs[i] = r.Report, r.Err
+			}
+			return errs
 		},
 		Audit: func(e inbox.Event) {
 			switch e.What {
 			case inbox.Done, inbox.Quarantined, inbox.Left:
 				if tell != nil {
-					tell(Arrival{Name: e.Name, Report: last, Target: e.Target, Err: e.Err})
+					tell(Arrival{Name: e.Name, Report: reports[e.Name], Target: e.Target, Err: e.Err})
 				}
-				last = ledger.Report{}
+				delete(reports, e.Name)
 			}
 		},
 	})

@@ -13,6 +13,10 @@
 // way, so its sender learns nothing about the reason. Only [Config.Audit] is
 // told the reason.
 //
+// Files that wait together are received together by [Config.ReceiveAll], which on
+// SQLite makes one sync of the disk for up to 64 files. A file never waits for
+// others to come.
+//
 // The move comes after the commit. The directories are synced once a pass. If a
 // move is lost, as in a power cut, the file is received again, and its records
 // are found to be duplicates. The receiver's transaction numbers, not the move,

@@ -64,6 +64,9 @@ var (
 	// errChanged and errGone are the reasons of Changed and Gone.
 	errChanged = errors.New("inbox: the file changed while it was read")
 	errGone    = errors.New("inbox: another has moved the file")
+	// errCount is the reason of Left for a group that ReceiveAll does not answer
+	// for.
+	errCount = errors.New("inbox: ReceiveAll must return an error, or nil, for each file")
 	// errDirectory is the reason of Ignored.
 	errDirectory = errors.New("inbox: a directory")
 )

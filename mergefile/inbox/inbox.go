@@ -26,7 +26,7 @@ func defaultTemporary() []string {
 	return []string{".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", "~"}
 }
 
-// Config describes an inbox. Dir and Receive are needed.
+// Config describes an inbox. Dir and one of Receive and ReceiveAll are needed.
 type Config struct {
 	// Dir is the directory that files come to. Directories in it are not
 	// looked into.
@@ -57,6 +57,13 @@ type Config struct {
 	//		return err
 	//	}
 	Receive func(ctx context.Context, d Delivery) error
+
+	// ReceiveAll is Receive for the files that wait together, at most 64, in the
+	// order of their names. It returns what Receive returns for each, at the
+	// file's place, and must have committed the files for which that is nil. A
+	// file never waits for others to come. ledger.Receiver.ReceiveAll fits, and
+	// takes many times as many files a second as Receive.
+	ReceiveAll func(ctx context.Context, ds []Delivery) []error
 
 	// Settle is how long a file must be unchanged, in size and modification
 	// time, to be complete. Zero is for senders that rename into Dir: every
@@ -126,8 +133,8 @@ type Inbox struct {
 // hidden file there to see whether moving is possible. The errors say what is
 // wrong with the configuration, or wrap the operating system's.
 func Open(cfg Config) (*Inbox, error) {
-	if cfg.Receive == nil {
-		return nil, errors.New("inbox: no Receive")
+	if (cfg.Receive == nil) == (cfg.ReceiveAll == nil) {
+		return nil, errors.New("inbox: one of Receive and ReceiveAll is needed")
 	}
 	if cfg.Dir == "" {
 		return nil, errors.New("inbox: no Dir")
@@ -218,7 +225,7 @@ func (b *Inbox) prepare() error {
 	if same, err := b.quarantine.around(b.cfg.Done); err != nil || same {
 		return errors.Join(fmt.Errorf("%s lies in %s: Done and Quarantine must be separate directories", b.cfg.Done, b.cfg.Quarantine), err)
 	}
-	b.verified, err = b.wasVerified()
+	b.verified, err = b.everVerified()
 	return err
 }
 

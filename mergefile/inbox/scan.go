@@ -19,6 +19,9 @@ const maxSeen = 10_000
 // maxIgnored bounds how many directories Audit is told of.
 const maxIgnored = 100
 
+// maxGroup is how many files ReceiveAll is given at a time.
+const maxGroup = 64
+
 // fresh is the age from which a refusal counts. A sender that writes in place
 // may not have finished with a younger file, or have begun with an empty one.
 const fresh = 10 * time.Second
@@ -50,6 +53,7 @@ type entry struct {
 type pass struct {
 	done, quarantined, left, waiting int
 
+	group  []taken   // opened, and not yet received
 	failed int       // that Receive has put off
 	more   bool      // there are files beyond maxSeen
 	due    time.Time // when there is something to do next; zero if never
@@ -107,17 +111,30 @@ func (b *Inbox) pass(ctx context.Context) (p pass, err error) {
 			b.sync(home, &p)
 		}
 	}()
+	defer func() {
+		for _, t := range p.group {
+			t.file.Close()
+		}
+		p.left += len(p.group)
+	}()
 	all := true
 	for i, name := range names {
+		if err := ctx.Err(); err != nil {
+			p.left += len(names) - i
+			return p, err
+		}
 		if b.failed >= maxFailed && p.failed > 0 {
 			p.left += len(names) - i
 			all = false
 			break
 		}
 		if err := b.look(ctx, home, name, &p); err != nil {
-			p.left += len(names) - i
+			p.left += len(names) - i - 1
 			return p, err
 		}
+	}
+	if err := b.receive(ctx, home, &p); err != nil {
+		return p, err
 	}
 	switch {
 	case p.more && p.done+p.quarantined > 0:
@@ -181,9 +198,6 @@ func (b *Inbox) ignore(name string) {
 
 // look brings one file as far as it can go now. An error ends the pass.
 func (b *Inbox) look(ctx context.Context, home *folder, name string, p *pass) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	info, side, err := stat(home.Root, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		delete(b.seen, name)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/mynakit/mynakit/mergefile"
@@ -24,7 +25,16 @@ type verdict struct {
 	err error
 }
 
-// take receives a file that is complete.
+// taken is a file that is open and waits for the rest of its group.
+type taken struct {
+	e    *entry
+	name string
+	file *os.File
+	Delivery
+}
+
+// take opens a file that is complete, and receives it with those before it when
+// they are enough.
 func (b *Inbox) take(ctx context.Context, home *folder, e *entry, name string, p *pass) error {
 	f, err := openAs(home.Root, name, e.info)
 	switch {
@@ -46,10 +56,64 @@ func (b *Inbox) take(ctx context.Context, home *folder, e *entry, name string, p
 			return nil
 		}
 	}
-	err = b.cfg.Receive(ctx, d)
-	after, serr := f.Stat()
-	f.Close()
+	p.group = append(p.group, taken{e, name, f, d})
+	most := maxGroup
+	if b.cfg.ReceiveAll == nil || b.failed >= maxFailed {
+		most = 1
+	}
+	if len(p.group) < most {
+		return nil
+	}
+	return b.receive(ctx, home, p)
+}
 
+// receive receives the files that were taken. Its error ends the pass; what could
+// be decided has been.
+func (b *Inbox) receive(ctx context.Context, home *folder, p *pass) error {
+	group := p.group
+	p.group = nil
+	if len(group) == 0 {
+		return nil
+	}
+	var errs []error
+	if b.cfg.ReceiveAll == nil {
+		errs = []error{b.cfg.Receive(ctx, group[0].Delivery)}
+	} else {
+		deliveries := make([]Delivery, len(group))
+		for i, t := range group {
+			deliveries[i] = t.Delivery
+		}
+		if errs = b.cfg.ReceiveAll(ctx, deliveries); len(errs) != len(group) {
+			errs = slices.Repeat([]error{errCount}, len(group))
+		}
+	}
+	changed := make([]bool, len(group))
+	for i, t := range group {
+		after, err := t.file.Stat()
+		changed[i] = err != nil || !alike(t.e.info, after)
+		t.file.Close()
+		if wasVerified(errs[i]) {
+			b.sawVerified()
+		}
+	}
+	var end error
+	for i, t := range group {
+		if end != nil && errs[i] != nil {
+			p.left++
+			continue
+		}
+		if err := b.settle(ctx, home, t, errs[i], changed[i], p); err != nil {
+			p.left++
+			end = err
+		}
+	}
+	return end
+}
+
+// settle brings a file where its outcome says. The file stays if settle returns
+// an error.
+func (b *Inbox) settle(ctx context.Context, home *folder, t taken, err error, changed bool, p *pass) error {
+	e, name := t.e, t.name
 	switch {
 	case errors.Is(err, ErrStop), errors.Is(err, ledger.ErrStopped):
 		return fmt.Errorf("%w: %w", ErrStop, err)
@@ -63,10 +127,7 @@ func (b *Inbox) take(ctx context.Context, home *folder, e *entry, name string, p
 		b.putOff(e, name, err, p)
 		return nil
 	}
-	if !errors.Is(err, mergefile.ErrInvalid) && !errors.Is(err, mergefile.ErrName) && !errors.Is(err, ErrRefused) {
-		b.sawVerified()
-	}
-	if serr != nil || !alike(e.info, after) {
+	if changed {
 		// Neither verdict is about what the file is now.
 		b.changed(e, name, p)
 		return nil
@@ -89,6 +150,11 @@ func (b *Inbox) take(ctx context.Context, home *folder, e *entry, name string, p
 	}
 	e.verdict = &verdict{What: Quarantined, err: err}
 	return b.move(home, e, name, p)
+}
+
+// wasVerified reports whether a file with this error of Receive's was verified.
+func wasVerified(err error) bool {
+	return err == nil || ledger.Refused(err) && !errors.Is(err, mergefile.ErrInvalid)
 }
 
 // fresh returns the time until which the file may be one that its sender is

@@ -43,7 +43,7 @@ func (b *Inbox) writeRecord(r record) {
 	}
 }
 
-func (b *Inbox) wasVerified() (bool, error) {
+func (b *Inbox) everVerified() (bool, error) {
 	r, err := b.readRecord()
 	return r.Verified, err
 }

@@ -46,13 +46,17 @@ type ReceiverConfig struct {
 	ApplyAll func(ctx context.Context, tx *sql.Tx, recs []mergefile.Record) error
 
 	// Alarm, if not nil, is called once for a file with a conflict, after the
-	// rollback and before Receive returns.
+	// rollback and before Receive or ReceiveAll returns.
 	Alarm func(ctx context.Context, c *ConflictError)
 	// Reader holds the bounds for reading. Its Name and Sidecar are not used.
 	Reader mergefile.ReaderOptions
 	// List bounds how many records of each outcome a Report lists. Zero means
 	// DefaultList; with a negative value it lists no records.
 	List int
+	// Workers is how many files ReceiveAll merges at a time on PostgreSQL, each on
+	// a connection of its own. Zero means DefaultWorkers. Apply and ApplyAll are
+	// called by as many goroutines.
+	Workers int
 }
 
 // Receiver merges files, each exactly once. It is safe for use by several
@@ -84,6 +88,9 @@ func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
 	}
 	if cfg.List == 0 {
 		cfg.List = DefaultList
+	}
+	if cfg.Workers <= 0 {
+		cfg.Workers = DefaultWorkers
 	}
 	return &Receiver{cfg: cfg}, nil
 }
@@ -218,44 +225,79 @@ func Refused(err error) bool {
 //   - Any other error is the context's or the driver's, wrapped, or src's own:
 //     try again later.
 func (r *Receiver) Receive(ctx context.Context, src io.Reader, name string, sidecar []byte) (Report, error) {
+	res := r.one(ctx, File{Content: src, Name: name, Sidecar: sidecar})
+	r.alarm(ctx, res.Err)
+	return res.Report, res.Err
+}
+
+// one is Receive without its Alarm.
+func (r *Receiver) one(ctx context.Context, f File) Result {
+	m, err := r.verify(ctx, f)
+	if err != nil {
+		return Result{Err: err}
+	}
+	defer m.file.Close()
+	return r.alone(ctx, m)
+}
+
+// verify reads the whole of a file.
+func (r *Receiver) verify(ctx context.Context, f File) (*merge, error) {
 	if err := r.cfg.Ledger.stopped(); err != nil {
-		return Report{}, err
+		return nil, err
 	}
 	opts := r.cfg.Reader
-	opts.Name, opts.Sidecar = path.Base(name), sidecar
-	file, err := mergefile.NewReader(ctx, src, r.cfg.Profile, r.cfg.Keys, &opts)
-	if errors.Is(err, mergefile.ErrName) && name != "" {
-		return Report{}, mergefile.ErrInvalid // whoever named the file did it, not the program
+	opts.Name, opts.Sidecar = path.Base(f.Name), f.Sidecar
+	file, err := mergefile.NewReader(ctx, f.Content, r.cfg.Profile, r.cfg.Keys, &opts)
+	if errors.Is(err, mergefile.ErrName) && f.Name != "" {
+		return nil, mergefile.ErrInvalid // whoever named the file did it, not the program
 	}
 	if err != nil {
-		return Report{}, err
+		return nil, err
 	}
-	defer file.Close()
-	if err := r.checkName(file, name); err != nil {
-		return Report{}, err
+	if err := r.checkName(file, f.Name); err != nil {
+		file.Close()
+		return nil, err
 	}
+	return &merge{cfg: &r.cfg, file: file, name: f.Name, digest: r.cfg.Ledger.key.digester()}, nil
+}
 
-	m := &merge{cfg: &r.cfg, file: file, digest: r.cfg.Ledger.key.digester()}
-	err = r.cfg.Ledger.remember(ctx, cmp.Or(name, "a file without a name"), m.run)
+// alone merges a verified file in a transaction of its own.
+func (r *Receiver) alone(ctx context.Context, m *merge) Result {
+	err := r.cfg.Ledger.remember(ctx, cmp.Or(m.name, unnamed), m.run)
+	return m.result(err)
+}
+
+// unnamed stands for the name of a file that has none.
+const unnamed = "a file without a name"
+
+// result returns what Receive returns for the error of the merge.
+func (m *merge) result(err error) Result {
 	if err == nil {
-		return m.report, nil
+		return Result{Report: m.report}
 	}
 	if _, ok := errors.AsType[*ApplyError](err); !ok {
 		if errors.Is(err, mergefile.ErrInvalid) {
-			return Report{}, mergefile.ErrInvalid // src is no longer what was verified
+			return Result{Err: mergefile.ErrInvalid} // the content is no longer what was verified
 		}
 		if c, ok := errors.AsType[*ConflictError](err); ok {
-			c.Name = name
-			if r.cfg.Alarm != nil {
-				r.cfg.Alarm(ctx, c)
-			}
-			return m.report, c
+			c.Name = m.name
+			return Result{m.report, c}
 		}
 		if old, ok := errors.AsType[*TooOldError](err); ok {
-			return Report{}, old
+			return Result{Err: old}
 		}
 	}
-	return Report{}, fmt.Errorf("ledger: merge: %w", err)
+	return Result{Err: fmt.Errorf("ledger: merge: %w", err)}
+}
+
+// alarm calls Alarm for a conflict.
+func (r *Receiver) alarm(ctx context.Context, err error) {
+	if _, ok := errors.AsType[*ApplyError](err); ok || r.cfg.Alarm == nil {
+		return
+	}
+	if c, ok := errors.AsType[*ConflictError](err); ok {
+		r.cfg.Alarm(ctx, c)
+	}
 }
 
 // checkName returns [mergefile.ErrInvalid] for a file that does not have the name
@@ -281,8 +323,11 @@ func (r *Receiver) checkName(file *mergefile.Reader, name string) error {
 type merge struct {
 	cfg    *ReceiverConfig
 	file   *mergefile.Reader
+	name   string
 	digest *digester
 	report Report
+	// grouped is set when other files are in the transaction.
+	grouped bool
 
 	tx        *sqldb.Tx
 	memory    memory
@@ -399,13 +444,17 @@ func (m *merge) apply(ctx context.Context) error {
 		})
 	}
 	before := m.report.Merged - int64(len(m.fresh))
+	of := ""
+	if m.grouped {
+		of = fmt.Sprintf(" of the file %q", m.name)
+	}
 	if m.cfg.ApplyAll != nil {
-		step := fmt.Sprintf("the %d records from %v to %v, after %d others", len(m.fresh),
-			m.fresh[0].Transaction, m.fresh[len(m.fresh)-1].Transaction, before)
+		step := fmt.Sprintf("the %d records from %v to %v, after %d others%s", len(m.fresh),
+			m.fresh[0].Transaction, m.fresh[len(m.fresh)-1].Transaction, before, of)
 		return call(step, func(ctx context.Context, tx *sql.Tx) error { return m.cfg.ApplyAll(ctx, tx, m.fresh) })
 	}
 	for i, rec := range m.fresh {
-		step := fmt.Sprintf("record %v, after %d others", rec.Transaction, before+int64(i))
+		step := fmt.Sprintf("record %v, after %d others%s", rec.Transaction, before+int64(i), of)
 		if err := call(step, func(ctx context.Context, tx *sql.Tx) error { return m.cfg.Apply(ctx, tx, rec) }); err != nil {
 			return err
 		}
