@@ -61,33 +61,57 @@ func describeCommand(b []byte) (name, masked string, open bool) {
 	if err != nil {
 		return "malformed command", redactedBytes(len(b)), false
 	}
-	open = c.INS == InsSelect
-	masked = fmt.Sprintf("%02X %02X %02X %02X", c.CLA, c.INS, c.P1, c.P2)
+	return c.Name(), c.masked(), c.INS == InsSelect
+}
+
+// masked returns the header, the lengths, and the data of SELECT alone.
+func (c *Command) masked() string {
+	s := fmt.Sprintf("%02X %02X %02X %02X", c.CLA, c.INS, c.P1, c.P2)
 	if len(c.Data) > 0 {
-		masked += fmt.Sprintf(" Lc=%d ", len(c.Data))
-		if open {
-			masked += fmt.Sprintf("%X", c.Data)
+		s += fmt.Sprintf(" Lc=%d ", len(c.Data))
+		if c.INS == InsSelect {
+			s += fmt.Sprintf("%X", c.Data)
 		} else {
-			masked += redactedBytes(len(c.Data))
+			s += redactedBytes(len(c.Data))
 		}
 	}
 	if c.Ne > 0 {
-		masked += fmt.Sprintf(" Le=%d", c.Ne)
+		s += fmt.Sprintf(" Le=%d", c.Ne)
 	}
-	return c.Name(), masked, open
+	return s
 }
+
+// Format writes the name of the command and what a [Tracer] shows of it, for
+// every verb. The data, which may be a PIN, are in Data.
+func (c Command) Format(f fmt.State, _ rune) { fmt.Fprint(f, c.Name(), " ", c.masked()) }
+
+// LogValue returns the text that Format writes.
+func (c Command) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
 func describeResponse(b []byte, open bool) string {
 	r, err := ParseResponse(b)
 	switch {
 	case err != nil:
 		return redactedBytes(len(b)) + " (" + err.Error() + ")"
-	case len(r.Data) == 0:
-		return r.Status.String()
-	case open:
+	case len(r.Data) > 0 && open:
 		return fmt.Sprintf("%X %s", r.Data, r.Status.String())
+	}
+	return r.masked()
+}
+
+// masked returns the number of bytes of data, and the status word.
+func (r Response) masked() string {
+	if len(r.Data) == 0 {
+		return r.Status.String()
 	}
 	return redactedBytes(len(r.Data)) + " " + r.Status.String()
 }
+
+// Format writes the number of bytes of data and the status word, for every verb.
+// The data, which may be personal, are in Data.
+func (r Response) Format(f fmt.State, _ rune) { fmt.Fprint(f, r.masked()) }
+
+// LogValue returns the text that Format writes.
+func (r Response) LogValue() slog.Value { return slog.StringValue(r.masked()) }
 
 func redactedBytes(n int) string { return fmt.Sprintf("[%d bytes redacted]", n) }

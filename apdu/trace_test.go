@@ -3,7 +3,9 @@ package apdu_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -76,4 +78,18 @@ func TestTraceOffCostsNothing(t *testing.T) {
 		}
 	}))
 	assert.Empty(t, out.String())
+}
+
+// A command or a response that a program logs by itself shows no data either.
+func TestCommandIsSilent(t *testing.T) {
+	verify := apdu.Command{INS: apdu.InsVerify, P2: 0x98, Data: []byte("73918264")}
+	reply := apdu.Response{Data: []byte("73918264"), Status: apdu.OK}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
+		assert.Equal(t, "VERIFY 00 20 00 98 Lc=8 [8 bytes redacted]", fmt.Sprintf(verb, verify))
+		assert.Equal(t, "[8 bytes redacted] 9000", fmt.Sprintf(verb, reply))
+	}
+	assert.Equal(t, "SELECT 00 A4 00 00 Lc=2 3F00 Le=256", fmt.Sprint(&apdu.Command{INS: apdu.InsSelect, Data: []byte{0x3F, 0}, Ne: 256}))
+	var log strings.Builder
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("exchange", "command", verify, "response", reply)
+	assert.Contains(t, log.String(), `"command":"VERIFY 00 20 00 98 Lc=8 [8 bytes redacted]","response":"[8 bytes redacted] 9000"`)
 }
