@@ -71,7 +71,7 @@ var shows = because(map[string][]string{
 		"mykey/point.Credit", "mykey/point.Clawback", "mykey/point.Joined", "mykey/point.Expiry", "mykey/point.Op", "mykey/point.Receipt",
 		"mykey/point.Reserve", "mykey/point.Steer", "mykey/point.Sweep", "mykey/point.Use", "mergefile.Record",
 		"ticket.Order", "ticket.Presentation", "ticket.Receipt", "ticket.Ticket", "ticket.Detail", "ticket.Total",
-		"ticket.TerminalTotal", "ticket.PlaceTotal", "ticket.AccountTotal", "ticket.Line", "ticket.Settlement", "ticket.Batch",
+		"ticket.Books", "ticket/paper.Receipt", "ticket.TerminalTotal", "ticket.PlaceTotal", "ticket.AccountTotal", "ticket.Line", "ticket.Settlement", "ticket.Batch",
 	},
 	"how a software card is steered: PINs of cards that protect nobody, and what its log says of an exchange": {
 		"simcard/control.Config", "simcard/control.Error", "simcard/control.Exchange", "simcard/control.Fault", "simcard/control.Line",
