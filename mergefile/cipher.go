@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/md5"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/hex"
@@ -30,6 +31,7 @@ var modes = table[CipherMode, cipherMode]{
 	{CipherCTR, cipherMode{iv: true, stream: func(block cipher.Block, iv []byte, _ bool) cipher.Stream { return cipher.NewCTR(block, iv) }}},
 	{CipherCFB8, cipherMode{iv: true, stream: feedback(feedCipher8)}},
 	{CipherCFB128, cipherMode{iv: true, stream: feedback(feedCipher)}},
+	{"ofb", cipherMode{iv: true, stream: feedback(feedPad)}},
 	{CipherEnvelope, cipherMode{sealed: true}},
 }
 
@@ -39,27 +41,36 @@ var ErrName = errors.New("mergefile: the profile needs the file's name, of at le
 
 // ivForm is where an IV comes from.
 type ivForm struct {
-	front  int  // random bytes in front of the ciphertext
-	salted bool // they are a mark and a salt, and not the IV
+	front   int  // random bytes in front of the ciphertext
+	end     bool // they stand at the end of the file instead
+	salted  bool // they are a mark and a salt, and not the IV
+	derived bool // the IV comes with the key from passphrase and salt
+	counter bool // it leaves room for a counter, and serves CTR alone
+	name    int  // characters of the file's name that it needs
 	// find returns the IV. The key stage derived the second one, if any.
 	find func(c *CipherForm, front, derived []byte, name string) ([]byte, error)
 }
 
 // ivs are the choices of CipherForm.IV.
 var ivs = table[IVForm, ivForm]{
-	{IVPrefixed, ivForm{front: blockSize, find: func(_ *CipherForm, front, _ []byte, _ string) ([]byte, error) { return front, nil }}},
+	{IVPrefixed, ivForm{front: blockSize, find: frontIV}},
 	{IVNone, ivForm{find: zeroIVOf}},
-	{IVDerived, ivForm{front: blockSize, salted: true, find: derivedIV}},
+	{IVDerived, ivForm{front: blockSize, salted: true, derived: true, find: derivedIV}},
 	{IVZero, ivForm{find: zeroIVOf}},
 	{IVKey, ivForm{find: derivedIV}},
 	{IVFixed, ivForm{find: func(c *CipherForm, _, _ []byte, _ string) ([]byte, error) { return hex.DecodeString(c.FixedIV) }}},
-	{IVFileName, ivForm{find: func(_ *CipherForm, _, _ []byte, name string) ([]byte, error) {
-		if len(name) < blockSize {
-			return nil, ErrName
-		}
-		return []byte(name[:blockSize]), nil
+	{IVFileName, ivForm{name: blockSize, find: func(_ *CipherForm, _, _ []byte, name string) ([]byte, error) { return []byte(name[:blockSize]), nil }}},
+	{"suffixed", ivForm{front: blockSize, end: true, find: frontIV}},
+	{"nonce", ivForm{front: 8, counter: true, find: frontIV}},
+	{"derived-unsalted", ivForm{derived: true, find: derivedIV}},
+	// What PHP makes of a date as IV, and of the MD5 of a name.
+	{"file-date", ivForm{name: 8, find: func(_ *CipherForm, _, _ []byte, name string) ([]byte, error) { return fit([]byte(name[:8])), nil }}},
+	{"file-name-md5", ivForm{name: 1, find: func(_ *CipherForm, _, _ []byte, name string) ([]byte, error) {
+		return digest(md5.New, []byte(name)), nil
 	}}},
 }
+
+func frontIV(_ *CipherForm, front, _ []byte, _ string) ([]byte, error) { return fit(front), nil }
 
 func zeroIVOf(*CipherForm, []byte, []byte, string) ([]byte, error) {
 	return make([]byte, blockSize), nil
@@ -90,10 +101,14 @@ func newDecryption(ctx context.Context, c *CipherForm, k Key, front []byte, name
 	if err != nil {
 		return d, err
 	}
-	d = decryption{cipherMode: modes.row(c.Mode), padding: paddings.row(c.Padding), block: block}
+	return c.decryption(block, iv), nil
+}
+
+func (c *CipherForm) decryption(block cipher.Block, iv []byte) decryption {
+	d := decryption{cipherMode: modes.row(c.Mode), padding: paddings.row(c.Padding), block: block}
 	copy(d.iv[:], iv)
 	d.restart()
-	return d, nil
+	return d
 }
 
 // restart begins the key stream of a stream mode again.
@@ -253,6 +268,7 @@ type feed uint8
 const (
 	feedCipher  feed = iota // 16 bytes of ciphertext at a time
 	feedCipher8             // one byte of ciphertext at a time, as .NET does
+	feedPad                 // 16 bytes of the key stream itself: OFB
 )
 
 // feedback returns the key stream of a feedback mode. The standard library has
@@ -286,6 +302,9 @@ func (s *feedbackStream) XORKeyStream(dst, src []byte) {
 		if s.decrypt {
 			fed = in
 		}
+		if s.feed == feedPad {
+			fed = s.pad[s.used]
+		}
 		if s.feed == feedCipher8 {
 			copy(s.shift[:], s.shift[1:])
 			s.shift[blockSize-1] = fed
@@ -313,6 +332,7 @@ const (
 	markFill                     // the fill is no part of a text; a full last block has none
 	markCount                    // the last byte is the number of bytes
 	markAll                      // every byte is
+	markBit                      // 0x80, then the fill
 )
 
 // paddings are the choices of CipherForm.Padding. PKCS#7 is ISO 10126 too, and
@@ -323,6 +343,7 @@ var paddings = table[Padding, padding]{
 	{PaddingX923, padding{mark: markCount}},
 	{PaddingISO10126, padding{mark: markCount, random: true}},
 	{PaddingZero, padding{mark: markFill}},
+	{"iso7816", padding{mark: markBit}},
 	{PaddingSpace, padding{mark: markFill, fill: ' '}},
 }
 
@@ -335,6 +356,8 @@ func (p padding) pad(text []byte) []byte {
 		return text
 	case markFill:
 		return append(text, fill[:n%blockSize]...)
+	case markBit:
+		fill[0] = 0x80
 	case markAll:
 		fill = bytes.Repeat([]byte{byte(n)}, n)
 	case markCount:
@@ -367,6 +390,18 @@ func (p padding) strip(text []byte) (length, good int) {
 		}
 		return len(text) - n, 1
 	}
+	if p.mark == markBit {
+		found := 0 // the number of bytes from the mark on, once it is found
+		clean := 1
+		for i := range blockSize {
+			b := last[blockSize-1-i]
+			mark := subtle.ConstantTimeByteEq(b, 0x80) & clean & (1 ^ good)
+			found |= subtle.ConstantTimeSelect(mark, i+1, 0)
+			good |= mark
+			clean &= subtle.ConstantTimeByteEq(b, p.fill)
+		}
+		return len(text) - found, good
+	}
 	n := int(last[blockSize-1])
 	good = subtle.ConstantTimeLessOrEq(1, n) & subtle.ConstantTimeLessOrEq(n, blockSize)
 	want, exact := byte(n), 1
@@ -396,7 +431,12 @@ func (c *CipherForm) validate(v *validation) {
 	v.when(!m.iv && c.IV != IVNone && c.IV != IVDerived, "cipher.iv", "this mode has no IV")
 	v.when(m.iv && c.IV == IVNone, "cipher.iv", "this mode needs an IV")
 	v.when(m.sealed && c.IV == IVDerived, "cipher.iv", "an envelope has its own salt")
-	v.when(iv.salted != key.salted, "cipher.iv", "derived goes with a passphrase, and a passphrase with derived")
+	v.when(iv.derived && !key.salted || key.salted && !iv.derived && c.Salt == "", "cipher.iv", "derived goes with a passphrase, and a passphrase with derived")
+	salt, err := hex.DecodeString(c.Salt)
+	v.when(err != nil || len(salt) > 64, "cipher.salt", "up to 128 hexadecimal digits are needed")
+	v.when(c.Salt != "" && (!key.salted || iv.salted), "cipher.salt", "unused")
+	v.when(iv.counter && c.Mode != CipherCTR, "cipher.iv", "only CTR counts behind a nonce")
+	v.when(iv.end && outer.group > 0, "cipher.iv", "only binary files have an IV at the end")
 	b, err := hex.DecodeString(c.FixedIV)
 	v.when(c.IV == IVFixed && (err != nil || len(b) != blockSize), "cipher.fixed_iv", "32 hexadecimal digits are needed")
 	v.when(c.IV != IVFixed && c.FixedIV != "", "cipher.fixed_iv", "unused")
@@ -407,5 +447,14 @@ func (c *CipherForm) validate(v *validation) {
 	v.when(key.rounds > 0 && (c.Iterations < 1 || c.Iterations > key.rounds), "cipher.iterations", fmt.Sprintf("1 to %d", key.rounds))
 	v.when(key.rounds == 0 && c.Iterations != 0, "cipher.iterations", "unused")
 	v.when(outer.line > 0 && c.OuterEOL == EOLNone, "cipher.outer_eol", "wrapped lines need one")
-	v.when(outer.group == 0 && c.OuterEOL != EOLNone, "cipher.outer_eol", "unused with binary")
+	v.when((outer.group == 0 || outer.twice) && c.OuterEOL != EOLNone, "cipher.outer_eol", "unused with this form")
+	v.when(c.OuterOpen && outer.line == 0, "cipher.outer_open", "only wrapped lines have it")
+	if c.OuterIV == "" {
+		v.when(c.OuterJoin != "", "cipher.outer_join", "unused")
+		return
+	}
+	check(v, "cipher.outer_iv", c.OuterIV, outers.names()...)
+	head := outers.row(c.OuterIV)
+	v.when(head.group == 0 || head.line > 0 || head.twice || outer.group == 0 || outer.twice || c.IV != IVPrefixed, "cipher.outer_iv", "a text form of one line, for a prefixed IV in front of another text")
+	check(v, "cipher.outer_join", c.OuterJoin, ":", ".")
 }

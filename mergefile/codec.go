@@ -1,6 +1,7 @@
 package mergefile
 
 import (
+	"bytes"
 	"crypto/md5"
 	"encoding/binary"
 )
@@ -10,9 +11,15 @@ import (
 type codec struct {
 	p      Profile
 	prolog []byte // byte order mark and header row
+	epilog string // behind the last record
 	eol    string
+	wide   bool // the charset's
 
 	layout
+	newline  []byte // the last character of a line
+	behind   string // between the last field and the line end
+	columns  int    // of the transaction
+	number   TransactionForm
 	stops    [4][]byte // what ends a field
 	widths   [4]int    // of the fields at most
 	ends     int       // line ends inside a record's text and behind it; 0 if there are none to go by
@@ -37,17 +44,23 @@ func newCodec(p Profile, secret []byte) (*codec, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	c := &codec{p: p}
+	return prepare(p, secret)
+}
+
+// prepare is newCodec for a profile that has been validated, or is only tried.
+func prepare(p Profile, secret []byte) (*codec, error) {
+	c := &codec{p: p, wide: charsets.row(p.Charset).wide}
 	c.newGrammar()
 	c.hash, c.tail = hashTexts.row(p.Hash.Text), p.Hash.EOL.bytes()
-	c.secret = append(make([]byte, 0, 64), secret...) // with room for put
+	c.setSecret(secret)
 	if err := c.newLayout(); err != nil {
 		return nil, err
 	}
 	h, plain := &c.p.Hash, !c.fixed && c.open == [4]string{} && c.close == [4]string{}
-	c.straight = plain && h.Join == c.delim && h.SecretJoin == c.delim && h.Place == SecretSuffix
-	c.scans = plain && len(c.delim) == 1 && c.ends == 1 && p.FinalEOL && c.hash.pairs != nil &&
-		p.Transaction.Time == TimeSeconds && p.Transaction.Join == "" && p.Transaction.Digits == 6
+	c.straight = plain && h.Join == c.delim && h.SecretJoin == c.delim && h.Place == SecretSuffix && h.Encoding == "" &&
+		h.Fields != hashPlain && p.Points.Text != "space-fill"
+	c.scans = plain && len(c.delim) == 1 && c.ends == 1 && p.FinalEOL && c.behind == "" && c.hash.exact() &&
+		c.number == TransactionForm{Time: TimeSeconds, Zone: p.Transaction.Zone, Digits: 6} && p.Points.Text == "" && !c.chars['-']
 	return c, nil
 }
 
@@ -119,7 +132,7 @@ func (c *codec) read(text []byte, last bool, h *hashes, out *[]Record) verdict {
 	v := verdict{ok: true, rising: true}
 	var f fields
 	if h != nil {
-		h.begin(&c.hash)
+		h.begin(c)
 	}
 	for len(text) > 0 {
 		var r *Record
@@ -157,7 +170,7 @@ func (c *codec) verifiesFirst(text []byte, p padding) bool {
 		last bool
 	}{{text, false}, {text[:n], good == 1}} {
 		var f fields
-		body, ok := c.body(try.text)
+		body, ok := c.begin(bytes.Clone(try.text))
 		if !ok || len(body) == 0 {
 			continue
 		}
@@ -166,14 +179,6 @@ func (c *codec) verifiesFirst(text []byte, p padding) bool {
 		}
 	}
 	return false
-}
-
-// body takes off what stands in front of the first record.
-func (c *codec) body(text []byte) ([]byte, bool) {
-	if len(text) < len(c.prolog) || string(text[:len(c.prolog)]) != string(c.prolog) {
-		return text, false
-	}
-	return text[len(c.prolog):], true
 }
 
 // scan is next for the commonest profiles: it looks at each byte once, which
@@ -295,7 +300,7 @@ func (c *codec) appendRecord(dst []byte, r Record) ([]byte, field, bool) {
 				f.rec = dst[begin:]
 			}
 			var room [sumLen]byte
-			sum := md5.Sum(c.input(room[:0], &f))
+			sum := c.sum(c.input(room[:0], &f))
 			f.bare[i] = c.hash.append(room[:0], &sum)
 		}
 		at := len(dst)
@@ -305,5 +310,5 @@ func (c *codec) appendRecord(dst []byte, r Record) ([]byte, field, bool) {
 			dst = append(dst, c.delim...)
 		}
 	}
-	return dst, 0, true
+	return append(dst, c.behind...), 0, true
 }

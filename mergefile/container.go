@@ -16,6 +16,8 @@ type outerForm struct {
 	base64 *base64.Encoding // nil for hexadecimal
 	upper  bool             // the case of hexadecimal digits
 	line   int              // characters in a full line; 0 for one endless line
+	short  bool             // the last group may be short
+	twice  bool             // the text is in the same form once more
 }
 
 // outers are the choices of CipherForm.Outer.
@@ -26,6 +28,9 @@ var outers = table[Outer, outerForm]{
 	{OuterBase64M, outerForm{group: 4, binary: 3, base64: base64.StdEncoding.Strict(), line: 76}},
 	{OuterHexLower, outerForm{group: 2, binary: 1}},
 	{OuterHexUpper, outerForm{group: 2, binary: 1, upper: true}},
+	{"base64-twice", outerForm{group: 4, binary: 3, base64: base64.StdEncoding.Strict(), twice: true}}, // PHP's openssl_encrypt without OPENSSL_RAW_DATA
+	{"base64-url", outerForm{group: 4, binary: 3, base64: base64.RawURLEncoding.Strict(), short: true}},
+	{"hex-60", outerForm{group: 2, binary: 1, line: 60}}, // xxd -p
 }
 
 // decode decodes whole groups.
@@ -81,14 +86,92 @@ func newContainerReader(c *CipherForm, src io.Reader, bad *bool) io.Reader {
 	if form.group == 0 {
 		return src
 	}
-	return &outerReader{outerForm: form, eol: c.OuterEOL.bytes(), src: src, bad: bad}
+	r := &outerReader{outerForm: form, eol: c.OuterEOL.bytes(), open: c.OuterOpen, src: src, bad: bad}
+	switch {
+	case form.twice:
+		return &outerReader{outerForm: form, src: r, bad: bad}
+	case c.OuterIV != "":
+		return io.MultiReader(&ivReader{c: c, src: src, bad: bad}, r)
+	}
+	return r
+}
+
+// ivReader reads an IV that is a text of its own.
+type ivReader struct {
+	c    *CipherForm
+	src  io.Reader
+	bad  *bool
+	read bool
+	iv   []byte
+}
+
+func (r *ivReader) Read(p []byte) (int, error) {
+	if !r.read {
+		r.read, r.iv = true, make([]byte, 3*blockSize)
+		text := appendIV(nil, r.c, r.iv[:blockSize])
+		_, err := io.ReadFull(r.src, text)
+		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			return 0, err
+		}
+		n, ok := outers.row(r.c.OuterIV).decode(r.iv, text[:len(text)-1])
+		if !ok || n != blockSize || text[len(text)-1] != r.c.OuterJoin[0] {
+			*r.bad = true
+		}
+		r.iv = r.iv[:blockSize]
+	}
+	n := copy(p, r.iv)
+	if r.iv = r.iv[n:]; n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// appendIV writes an IV as a text of its own.
+func appendIV(dst []byte, c *CipherForm, iv []byte) []byte {
+	return append(outers.row(c.OuterIV).encode(dst, iv), c.OuterJoin...)
+}
+
+// endFirst is a file whose last bytes, the IV, stand in front.
+type endFirst struct {
+	io.ReaderAt
+	size int64
+}
+
+func (f endFirst) ReadAt(p []byte, at int64) (int, error) {
+	n := 0
+	if at < blockSize {
+		n = min(len(p), int(blockSize-at))
+		if m, err := f.ReaderAt.ReadAt(p[:n], f.size-blockSize+at); m < n {
+			return m, err
+		}
+	}
+	rest := min(int64(len(p)-n), f.size-at-int64(n))
+	m, err := f.ReaderAt.ReadAt(p[n:n+int(max(rest, 0))], at+int64(n)-blockSize)
+	if n += m; err == nil && n < len(p) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// reader reads a file in memory, the IV in front.
+func (c *CipherForm) reader(file []byte) io.Reader {
+	return io.NewSectionReader(c.reorder(bytes.NewReader(file), int64(len(file))), 0, int64(len(file)))
+}
+
+// reorder returns the file with the IV in front.
+func (c *CipherForm) reorder(at io.ReaderAt, size int64) io.ReaderAt {
+	if ivs.row(c.IV).end && size >= blockSize {
+		return endFirst{at, size}
+	}
+	return at
 }
 
 // outerReader decodes the text form. On a fault it sets bad and goes on, with
 // the broken part left out, so that the rest of the file is still worked on.
 type outerReader struct {
 	outerForm
-	eol   string // behind each line, the last one too
+	eol   string // behind each line
+	open  bool   // but not behind the last one
 	src   io.Reader
 	bad   *bool
 	in    []byte // text read and not yet decoded
@@ -160,22 +243,25 @@ func (r *outerReader) fill() {
 			if n == len(r.in) && !eof {
 				return // the rest of the group is still to come
 			}
-			r.fault(n)
-			continue
+			if !r.short {
+				r.fault(n)
+				continue
+			}
+			whole = n
 		}
 		m, ok := r.decode(r.room[len(r.out):], r.in[:whole])
 		if !ok || r.final {
 			r.fault(0)
 		}
-		if m < whole/r.group*r.binary {
+		if m < whole/r.group*r.binary || whole < r.group {
 			r.final = true // padded with "=": only the line end may follow
 		}
 		r.out = r.room[:len(r.out)+m]
 		r.in = r.in[whole:]
 		r.col += whole
 	}
-	if eof && r.eol != "" && r.col > 0 {
-		r.fault(0) // the last line end is missing
+	if eof && r.eol != "" && (r.col > 0) != r.open {
+		r.fault(0) // the last line end is missing, or should be
 	}
 }
 
@@ -187,16 +273,23 @@ func (r *outerReader) fault(n int) {
 
 // newContainerWriter puts the text form around what is written to it.
 func newContainerWriter(c *CipherForm, dst io.Writer) io.WriteCloser {
-	return &outerWriter{outerForm: outers.row(c.Outer), eol: c.OuterEOL.bytes(), dst: dst}
+	form := outers.row(c.Outer)
+	w := &outerWriter{outerForm: form, eol: c.OuterEOL.bytes(), open: c.OuterOpen, dst: dst}
+	if form.twice {
+		w = &outerWriter{outerForm: form, dst: w}
+	}
+	return w
 }
 
 // outerWriter writes the text form; Close writes the last line.
 type outerWriter struct {
 	outerForm
-	eol  string
-	dst  io.Writer
-	in   []byte // bytes that do not fill a line or a group yet
-	text []byte
+	eol   string
+	open  bool
+	dst   io.Writer
+	in    []byte // bytes that do not fill a line or a group yet
+	text  []byte
+	begun bool
 }
 
 func (w *outerWriter) Write(p []byte) (int, error) {
@@ -223,8 +316,12 @@ func (w *outerWriter) emit(b []byte) error {
 		if w.line > 0 {
 			n = min(n, w.unit())
 		}
+		if w.open && w.begun {
+			w.text = append(w.text, w.eol...)
+		}
+		w.begun = true
 		w.text = w.encode(w.text, b[:n])
-		if w.line > 0 {
+		if w.line > 0 && !w.open {
 			w.text = append(w.text, w.eol...)
 		}
 		b = b[n:]
@@ -241,6 +338,9 @@ func (w *outerWriter) Close() error {
 	w.in = w.in[:0]
 	if err == nil && w.line == 0 && w.eol != "" {
 		_, err = io.WriteString(w.dst, w.eol)
+	}
+	if outer, ok := w.dst.(*outerWriter); ok && err == nil {
+		err = outer.Close()
 	}
 	return err
 }

@@ -83,7 +83,7 @@ func DiagnoseForDeveloper(ctx context.Context, file []byte, p Profile, keys KeyS
 	if !ok {
 		return &RecordError{Fault: FaultOuter, Hint: "not the text form that cipher.outer names, or its line ends differ"}
 	}
-	src, err := o.open(ctx, bytes.NewReader(file))
+	src, err := o.open(ctx, o.p.Cipher.reader(file))
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func DiagnoseForDeveloper(ctx context.Context, file []byte, p Profile, keys KeyS
 // unwrap takes off the container.
 func (c *CipherForm) unwrap(file []byte) ([]byte, bool) {
 	bad := false
-	data, err := io.ReadAll(newContainerReader(c, bytes.NewReader(file), &bad))
+	data, err := io.ReadAll(newContainerReader(c, c.reader(file), &bad))
 	return data, err == nil && !bad
 }
 
@@ -185,7 +185,7 @@ func (o *opening) diagnoseText(text []byte) error {
 	plain := *o.codec
 	c := &plain
 	c.scans = false // it does not tell where the fields are
-	body, ok := c.body(text)
+	body, ok := c.begin(bytes.Clone(text))
 	if len(text) > 0 && !readable(text) && !c.hash.raw && (!ok || len(c.prolog) == 0) {
 		return &RecordError{Fault: FaultField, Record: 1, Line: 1, Column: 1, Field: fieldHolder.String(),
 			Hint: "the padding is right by chance, and the text is none: most likely the wrong key or IV"}
@@ -193,7 +193,10 @@ func (o *opening) diagnoseText(text []byte) error {
 	if !ok {
 		return &RecordError{Fault: FaultHeader, Hint: "the text does not begin with the header row or mark that the profile names"}
 	}
-	line := int64(1 + bytes.Count(c.prolog, newline))
+	if body, ok = c.end(body); !ok {
+		return &RecordError{Fault: FaultLine, Hint: "the text does not end in what the profile's tail names"}
+	}
+	line := int64(1 + bytes.Count(c.prolog, c.newline))
 	seen := make(map[Transaction]struct{})
 	count, hashed := int64(0), false
 	var f fields
@@ -229,13 +232,13 @@ func (o *opening) diagnoseText(text []byte) error {
 			e := &RecordError{Fault: fault, Record: count, Line: line, Column: 1, Field: i.String(), Hint: hint}
 			if w := f.written[i]; w != nil {
 				start := cap(f.rec) - cap(w)
-				e.Line += int64(bytes.Count(f.rec[:start], newline))
-				e.Column = start - bytes.LastIndexByte(f.rec[:start], '\n')
+				e.Line += int64(bytes.Count(f.rec[:start], c.newline))
+				e.Column = start - bytes.LastIndex(f.rec[:start], c.newline)
 			}
 			return e
 		}
 		seen[f.number] = struct{}{}
-		line += int64(bytes.Count(body[:len(body)-len(rest)], newline))
+		line += int64(bytes.Count(body[:len(body)-len(rest)], c.newline))
 		body = rest
 	}
 	if count == 0 {

@@ -2,7 +2,9 @@ package mergefile
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // The grammar of fields 1 to 3. It is strict on purpose. MD5 with a secret in
@@ -15,7 +17,10 @@ var holderChars = table[HolderChars, func(byte) bool]{
 	{CharsAlnum, isAlnum},
 	{CharsDigits, func(c byte) bool { return c-'0' <= 9 }},
 	{CharsUpper, func(c byte) bool { return c-'0' <= 9 || c-'A' <= 25 }},
+	{"alnum-hyphen", isHolder},
 }
+
+func isHolder(c byte) bool { return isAlnum(c) || c == '-' }
 
 func isAlnum(c byte) bool { return c-'0' <= 9 || c-'A' <= 25 || c-'a' <= 25 }
 
@@ -48,11 +53,14 @@ func (c *codec) parse(f *fields, r *Record) (field, bool) {
 			return fieldHolder, false
 		}
 	}
+	if id[0] == '-' || id[len(id)-1] == '-' {
+		return fieldHolder, false
+	}
 	points, ok := c.p.Points.parse(f.bare[fieldPoints])
 	if !ok {
 		return fieldPoints, false
 	}
-	t, ok := c.p.Transaction.parse(f.bare[fieldTransaction])
+	t, ok := c.number.parse(f.bare[fieldTransaction])
 	if !ok {
 		return fieldTransaction, false
 	}
@@ -64,7 +72,34 @@ func (c *codec) parse(f *fields, r *Record) (field, bool) {
 	return 0, true
 }
 
+// pointsTexts are the choices of PointsForm.Text.
+var pointsTexts = []string{"", "space-fill", "plus", "commas"}
+
+// filled reports whether the field has one width.
+func (form *PointsForm) filled() bool { return form.ZeroFill || form.Text == "space-fill" }
+
+// pointsDigits returns the digits of points alone.
+func pointsDigits(b []byte) []byte {
+	out := make([]byte, 0, 24)
+	for _, c := range b {
+		if c-'0' <= 9 && (len(out) > 0 || c != '0') {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
 func (form *PointsForm) parse(b []byte) (uint64, bool) {
+	if form.Text != "" {
+		digits := pointsDigits(b[:min(len(b), 32)])
+		v, ok := parseDigits(digits)
+		if !ok || len(digits) > form.Digits {
+			return 0, false
+		}
+		// One spelling alone.
+		text, ok := form.append(nil, v)
+		return v, ok && string(text) == string(b)
+	}
 	if len(b) == 0 || len(b) > form.Digits || form.ZeroFill && len(b) != form.Digits || !form.ZeroFill && b[0] == '0' {
 		return 0, false
 	}
@@ -81,7 +116,35 @@ func (form *PointsForm) append(dst []byte, points uint64) ([]byte, bool) {
 	if form.ZeroFill {
 		return appendFixed(dst, points, form.Digits), true
 	}
-	return strconv.AppendUint(dst, points, 10), true
+	n := len(dst)
+	switch form.Text {
+	case "plus":
+		dst = append(dst, '+')
+	case "space-fill":
+		for range form.Digits - decimalWidth(points) {
+			dst = append(dst, ' ')
+		}
+	}
+	dst = strconv.AppendUint(dst, points, 10)
+	if form.Text == "commas" {
+		for i := len(dst) - 3; i > n; i -= 3 {
+			dst = slices.Insert(dst, i, ',')
+		}
+	}
+	return dst, true
+}
+
+// inColumns returns the form with the delimiter between its columns.
+func (form TransactionForm) inColumns(delim string) TransactionForm {
+	if form.Columns > 1 {
+		form.Join = delim
+	}
+	if form.Columns > 2 {
+		date, clock, _ := strings.Cut(string(form.Time), "h")
+		form.Time = TimeForm(strings.TrimRight(date, " T") + delim + "h" + clock)
+	}
+	form.Columns, form.Reset, form.Scope = 0, "", ""
+	return form
 }
 
 func (form *TransactionForm) parse(b []byte) (t Transaction, ok bool) {
@@ -131,7 +194,7 @@ func (c *codec) spell(f *fields, r *Record) (field, bool) {
 	f.bare[fieldHolder] = b
 	for i, write := range [...]func([]byte) ([]byte, bool){
 		func(b []byte) ([]byte, bool) { return c.p.Points.append(b, r.Points) },
-		func(b []byte) ([]byte, bool) { return c.p.Transaction.append(b, r.Transaction) },
+		func(b []byte) ([]byte, bool) { return c.number.append(b, r.Transaction) },
 	} {
 		text, ok := write(b[len(b):])
 		if f.bare[1+i] = text; !ok {
@@ -158,7 +221,13 @@ func (p *Profile) validateFields(v *validation) {
 
 	fixed := layouts.row(p.Layout).fixed
 	v.when(p.Points.Digits < 1 || p.Points.Digits > 18, "points.digits", "1 to 18 digits")
-	v.when(fixed && !p.Points.ZeroFill, "points.zero_fill", "a fixed layout needs a fixed width")
+	v.when(fixed && !p.Points.filled(), "points.zero_fill", "a fixed layout needs a fixed width")
+	check(v, "points.text", p.Points.Text, pointsTexts...)
+	v.when(p.Points.ZeroFill && p.Points.Text != "", "points.text", "unused with zero_fill")
+	l := layouts.row(p.Layout)
+	v.when(p.Points.Text == "commas" && strings.HasPrefix(l.delim, ",") && l.open[fieldPoints] == "", "points.text", "without quotes a comma is the delimiter")
+	v.when(p.Transaction.Columns < 0 || p.Transaction.Columns > 3 || p.Transaction.Columns > 1 && (l.delim == "" || l.open[fieldTransaction] != "" || p.Transaction.Join != ""),
+		"transaction.columns", "up to 3, between delimiters and without quotes or a join")
 
 	t := &p.Transaction
 	check(v, "transaction.time", t.Time, timeForms...)

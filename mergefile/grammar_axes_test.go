@@ -155,7 +155,7 @@ func TestHashesInPairs(t *testing.T) {
 	judge := func(wrong int, inputs ...[]byte) bool {
 		h := new(hashes)
 		form := hashTexts.row(HashHexLower)
-		h.begin(&form)
+		h.begin(&codec{hash: form})
 		for i, in := range inputs {
 			sum := md5.Sum(in)
 			if i == wrong {
@@ -181,7 +181,7 @@ func TestHashesInPairs(t *testing.T) {
 	// A record that the grammar has refused is wrong, whatever its hash is.
 	h := new(hashes)
 	form := hashTexts.row(HashHexLower)
-	h.begin(&form)
+	h.begin(&codec{hash: form})
 	sum := md5.Sum(nil)
 	h.add(h.next(), form.append(nil, &sum), false)
 	require.False(t, h.right())

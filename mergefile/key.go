@@ -8,12 +8,16 @@ import (
 	"crypto/hkdf"
 	"crypto/md5"
 	"crypto/pbkdf2"
+	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
+
+	"golang.org/x/text/encoding/japanese"
 
 	"github.com/mynakit/mynakit/internal/secret"
 )
@@ -157,14 +161,38 @@ type keyForm struct {
 
 // keyForms are the choices of CipherForm.Key.
 var keyForms = table[KeyForm, keyForm]{
-	{KeyRaw, keyForm{derive: func(m []byte, _ *CipherForm, _ []byte) ([]byte, error) { return m, nil }}},
+	{KeyRaw, keyForm{derive: plain(func(m []byte) []byte { return m })}},
 	{KeyHex, keyForm{derive: func(m []byte, _ *CipherForm, _ []byte) ([]byte, error) { return hex.DecodeString(string(m)) }}},
 	{KeyBase64, keyForm{derive: func(m []byte, _ *CipherForm, _ []byte) ([]byte, error) { return decodeBase64(m) }}},
-	{KeyMySQL, keyForm{derive: func(m []byte, _ *CipherForm, _ []byte) ([]byte, error) { return foldKey(m), nil }}},
-	{KeyMD5, keyForm{passphrase: true, derive: func(m []byte, _ *CipherForm, _ []byte) ([]byte, error) { return digest(md5.New, m), nil }}},
+	{KeyMySQL, keyForm{derive: plain(foldKey)}},
+	{KeyMD5, keyForm{passphrase: true, derive: plain(func(m []byte) []byte { return digest(md5.New, m) })}},
+	{"text", keyForm{derive: plain(fit)}}, // PHP cuts a longer text, and fills a shorter one with zeros
+	{"hex-fill", keyForm{derive: func(m []byte, _ *CipherForm, _ []byte) ([]byte, error) { // openssl enc -K
+		b, err := hex.DecodeString(string(m))
+		return fit(b), err
+	}}},
+	{"sha256-hex", keyForm{passphrase: true, derive: plain(func(m []byte) []byte { return fit(fmt.Appendf(nil, "%x", digest(sha256.New, m))) })}},
+	{"md5-hex", keyForm{passphrase: true, derive: plain(func(m []byte) []byte { return fit(fmt.Appendf(nil, "%x", digest(md5.New, m))) })}},
+	{"sha1", keyForm{passphrase: true, derive: plain(func(m []byte) []byte { return fit(digest(sha1.New, m)) })}},
+	{"sha256", keyForm{passphrase: true, derive: plain(func(m []byte) []byte { return fit(digest(sha256.New, m)) })}},
+	{"mysql-sha2-256", keyForm{passphrase: true, derive: plain(func(m []byte) []byte { return foldKey(digest(sha256.New, m)) })}}, // UNHEX(SHA2(…, 256))
+	{"mysql-sha2-512", keyForm{passphrase: true, derive: plain(func(m []byte) []byte { return foldKey(digest(sha512.New, m)) })}},
 	{KeyEVPMD5, keyForm{passphrase: true, salted: true, derive: evp(md5.New)}},
 	{KeyEVPSHA256, keyForm{passphrase: true, salted: true, derive: evp(sha256.New)}},
 	{KeyPBKDF2, keyForm{passphrase: true, salted: true, derive: stretched(sha256.New), rounds: 600_000}},
+	{"pbkdf2-sha1", keyForm{passphrase: true, salted: true, derive: stretched(sha1.New), rounds: 250_000}},
+	{"pbkdf2-sha512", keyForm{passphrase: true, salted: true, derive: stretched(sha512.New), rounds: 200_000}},
+}
+
+func plain(f func([]byte) []byte) func([]byte, *CipherForm, []byte) ([]byte, error) {
+	return func(m []byte, _ *CipherForm, _ []byte) ([]byte, error) { return f(m), nil }
+}
+
+// fit cuts b to 16 bytes, or fills it with zeros.
+func fit(b []byte) []byte {
+	out := make([]byte, blockSize)
+	copy(out, b)
+	return out
 }
 
 func digest(h func() hash.Hash, b []byte) []byte {
@@ -177,19 +205,27 @@ func digest(h func() hash.Hash, b []byte) []byte {
 // before, the passphrase and the salt.
 func evp(h func() hash.Hash) func([]byte, *CipherForm, []byte) ([]byte, error) {
 	return func(m []byte, _ *CipherForm, salt []byte) ([]byte, error) {
-		var out, last []byte
-		for len(out) < 2*blockSize {
-			last = digest(h, bytes.Join([][]byte{last, m, salt}, nil))
-			out = append(out, last...)
-		}
-		return out[:2*blockSize], nil
+		return evpBytes(h, m, salt, 2*blockSize), nil
 	}
+}
+
+func evpBytes(h func() hash.Hash, m, salt []byte, n int) []byte {
+	var out, last []byte
+	for len(out) < n {
+		last = digest(h, bytes.Join([][]byte{last, m, salt}, nil))
+		out = append(out, last...)
+	}
+	return out[:n]
+}
+
+func stretch(h func() hash.Hash, m, salt []byte, rounds, n int) ([]byte, error) {
+	return pbkdf2.Key(h, string(m), salt, rounds, n)
 }
 
 // stretched is PBKDF2.
 func stretched(h func() hash.Hash) func([]byte, *CipherForm, []byte) ([]byte, error) {
 	return func(m []byte, c *CipherForm, salt []byte) ([]byte, error) {
-		return pbkdf2.Key(h, string(m), salt, c.Iterations, 2*blockSize)
+		return stretch(h, m, salt, c.Iterations, 2*blockSize)
 	}
 }
 
@@ -200,36 +236,58 @@ func (k Key) cipher(ctx context.Context, c *CipherForm, front []byte, name strin
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
-	from := ivs.row(c.IV)
-	var derived []byte
-	if vault := k.m.Reveal().vault; vault != nil {
-		if c.Key != KeyRaw || c.IV == IVKey {
-			return nil, nil, fmt.Errorf("%w: a vault serves raw keys alone", ErrKey)
-		}
-		if block, err = vault.Block(ctx); err != nil {
-			return nil, nil, fmt.Errorf("mergefile: opening the vault: %w", err)
-		}
-		if block.BlockSize() != blockSize {
-			return nil, nil, fmt.Errorf("%w: the vault's cipher is not AES", ErrKey)
-		}
-	} else {
-		var salt []byte
-		if from.salted {
-			salt = front[len(saltMark):]
-		}
-		key, err := k.aes(c, salt)
+	vault := k.m.Reveal().vault
+	if vault == nil {
+		key, err := k.aes(c, c.salt(front))
 		if err != nil {
 			return nil, nil, err
 		}
-		if derived = key[blockSize:]; c.IV == IVKey {
-			derived = key
-		}
-		if block, err = aes.NewCipher(key[:blockSize]); err != nil {
-			return nil, nil, fmt.Errorf("%w: %w", ErrKey, err)
-		}
+		return c.use(key, front, name)
 	}
-	iv, err = from.find(c, front, derived, name)
+	if c.Key != KeyRaw || c.IV == IVKey {
+		return nil, nil, fmt.Errorf("%w: a vault serves raw keys alone", ErrKey)
+	}
+	if block, err = vault.Block(ctx); err != nil {
+		return nil, nil, fmt.Errorf("mergefile: opening the vault: %w", err)
+	}
+	if block.BlockSize() != blockSize {
+		return nil, nil, fmt.Errorf("%w: the vault's cipher is not AES", ErrKey)
+	}
+	iv, err = c.findIV(front, nil, name)
 	return block, iv, err
+}
+
+// salt returns the salt of a file with the given bytes in front of its
+// ciphertext.
+func (c *CipherForm) salt(front []byte) []byte {
+	if ivs.row(c.IV).salted {
+		return front[len(saltMark):]
+	}
+	salt, _ := hex.DecodeString(c.Salt) // Validate has looked at it
+	return salt
+}
+
+// use makes the bytes of a key ready: 16, and those of the IV that came with
+// them.
+func (c *CipherForm) use(key, front []byte, name string) (cipher.Block, []byte, error) {
+	derived := key[blockSize:]
+	if c.IV == IVKey {
+		derived = key
+	}
+	block, err := aes.NewCipher(key[:blockSize])
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	iv, err := c.findIV(front, derived, name)
+	return block, iv, err
+}
+
+func (c *CipherForm) findIV(front, derived []byte, name string) ([]byte, error) {
+	from := ivs.row(c.IV)
+	if len(name) < from.name {
+		return nil, ErrName
+	}
+	return from.find(c, front, derived, name)
 }
 
 // aes returns the bytes of the AES key, and for the salted forms those of the
@@ -298,6 +356,7 @@ var secretForms = table[SecretForm, func([]byte) ([]byte, error)]{
 	{SecretHex, func(s []byte) ([]byte, error) { return hex.DecodeString(string(s)) }},
 	{SecretBase64, decodeBase64},
 	{SecretCP932, func(s []byte) ([]byte, error) { return CharsetCP932.encode(string(s)) }},
+	{"euc-jp", func(s []byte) ([]byte, error) { return japanese.EUCJP.NewEncoder().Bytes(s) }},
 }
 
 // secretBytes returns the hash secret as the profile spells it.

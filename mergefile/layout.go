@@ -42,6 +42,11 @@ var layouts = table[Layout, layout]{
 	{LayoutLines, layout{lines: true}},
 	{LayoutKeyValue, layout{lines: true, named: true}},
 	{LayoutFixed, layout{fixed: true}},
+	{"semicolon", layout{delim: ";", header: true}},
+	{"pipe", layout{delim: "|", header: true}},
+	{"comma-space", layout{delim: ", ", header: true}},
+	{"holder-quoted", layout{delim: ",", header: true, open: [4]string{`"`}, close: [4]string{`"`}}},
+	{"excel", layout{delim: ",", header: true, open: [4]string{`="`}, close: [4]string{`"`}}}, // so that Excel leaves zeros in front
 }
 
 // newLayout makes a profile's layout ready, and writes its header row.
@@ -49,8 +54,24 @@ func (c *codec) newLayout() error {
 	p := &c.p
 	c.layout = layouts.row(p.Layout)
 	c.eol = p.EOL.bytes()
+	c.newline = []byte("\n")
+	if n := len(c.eol); n > 0 {
+		c.newline = []byte(c.eol[n-1:])
+	}
 	if c.lines {
 		c.delim = c.eol
+	}
+	if p.TrailingDelimiter {
+		c.behind = c.delim
+	}
+	c.behind += strings.Repeat(" ", p.Fill)
+	c.columns = max(p.Transaction.Columns, 1)
+	c.number = p.Transaction.inColumns(c.delim)
+	switch p.Tail {
+	case "eol":
+		c.epilog = c.eol
+	case "ctrl-z":
+		c.epilog = "\x1A"
 	}
 	var names [][]byte
 	for _, name := range p.Names {
@@ -61,23 +82,33 @@ func (c *codec) newLayout() error {
 		names = append(names, b)
 	}
 	c.prolog = append(c.prolog, charsets.row(p.Charset).mark...)
+	add := func(ascii string) { c.prolog = c.widen(append(c.prolog, ascii...), len(c.prolog)) }
 	for i, name := range names {
 		if c.named {
 			c.open[i] = string(name) + "="
 			continue
 		}
+		j := min(i, int(fieldHash)) // a name for each column
 		if i > 0 {
-			c.prolog = append(c.prolog, c.delim...)
+			add(c.delim)
 		}
-		c.prolog = append(append(append(c.prolog, c.open[i]...), name...), c.close[i]...)
+		add(c.open[j])
+		c.prolog = append(c.prolog, name...)
+		add(c.close[j])
 	}
 	if p.Header {
-		c.prolog = append(c.prolog, c.eol...)
+		add(c.behind + c.eol)
 	}
 	for i := range c.stops {
 		c.stops[i] = []byte(c.close[i] + c.delim)
 	}
-	c.widths = [4]int{p.Holder.Max, p.Points.Digits, len(p.Transaction.Time) + len(p.Transaction.Join) + c.seqMax, c.hash.max}
+	c.widths = [4]int{p.Holder.Max, p.Points.Digits, len(c.number.Time) + len(c.number.Join) + c.seqMax, c.hash.max}
+	switch p.Points.Text {
+	case "plus":
+		c.widths[fieldPoints]++
+	case "commas":
+		c.widths[fieldPoints] += (p.Points.Digits - 1) / 3
+	}
 	c.measure()
 	return nil
 }
@@ -87,7 +118,7 @@ func (c *codec) newLayout() error {
 func (c *codec) measure() {
 	p := &c.p
 	pointsMin := 1
-	if p.Points.ZeroFill {
+	if p.Points.filled() {
 		pointsMin = p.Points.Digits
 	}
 	c.minLen = p.Holder.Min + pointsMin + c.widths[fieldTransaction] - c.seqMax + c.seqMin + c.hash.min
@@ -95,7 +126,7 @@ func (c *codec) measure() {
 	if c.fixed {
 		c.minLen = c.maxLen
 	}
-	around := 3*len(c.delim) + len(c.eol)
+	around := 3*len(c.delim) + len(c.behind) + len(c.eol)
 	for i := range c.open {
 		around += len(c.open[i]) + len(c.close[i])
 	}
@@ -122,13 +153,11 @@ func (c *codec) lastEnd(b []byte) int {
 		return 0
 	}
 	end := len(b)
-	for range bytes.Count(b, newline) % c.ends {
-		end = bytes.LastIndexByte(b[:end], '\n')
+	for range bytes.Count(b, c.newline) % c.ends {
+		end = bytes.LastIndex(b[:end], c.newline)
 	}
-	return bytes.LastIndexByte(b[:end], '\n') + 1
+	return bytes.LastIndex(b[:end], c.newline) + 1
 }
-
-var newline = []byte{'\n'}
 
 // cut takes the first record off b: rec is without its end. With a record that
 // does not end properly ok is false, and rec and rest are such that the work
@@ -141,7 +170,7 @@ func (c *codec) cut(b []byte, last bool) (rec, rest []byte, ok bool) {
 	case c.ends > 0:
 		end = 0
 		for range c.ends {
-			i := bytes.IndexByte(b[end:min(len(b), c.maxLen)], '\n')
+			i := bytes.IndexByte(b[end:min(len(b), c.maxLen)], c.newline[0])
 			if i < 0 {
 				end = -1
 				break
@@ -150,7 +179,8 @@ func (c *codec) cut(b []byte, last bool) (rec, rest []byte, ok bool) {
 		}
 	}
 	if final := last && !c.p.FinalEOL; final && (end < 0 && len(b) <= c.maxLen || end > len(b)) {
-		return b, nil, true // the last record, without an end
+		rec, ok = bytes.CutSuffix(b, []byte(c.behind))
+		return rec, nil, ok // the last record, without a line end
 	} else if c.p.Records == RecordsOne && end < 0 && len(b) <= c.maxLen {
 		end = len(b)
 	}
@@ -164,7 +194,8 @@ func (c *codec) cut(b []byte, last bool) (rec, rest []byte, ok bool) {
 	}
 	// Without a final line end the last record must not have one.
 	ok = !(last && len(rest) == 0 && !c.p.FinalEOL && c.eol != "")
-	return rec[:len(rec)-len(c.eol)], rest, ok
+	rec, found := bytes.CutSuffix(rec[:len(rec)-len(c.eol)], []byte(c.behind))
+	return rec, rest, ok && found
 }
 
 // split finds the four fields of a record. On failure it returns the field in
@@ -189,7 +220,17 @@ func (c *codec) split(rec []byte, f *fields) (field, bool) {
 		to := len(rec) - len(c.close[i])
 		if field(i) < fieldHash {
 			// What closes the field, and the delimiter behind that.
-			to = from + bytes.Index(rec[from:], c.stops[i])
+			to = from
+			for range c.columns - 1 {
+				if field(i) == fieldTransaction {
+					to += bytes.Index(rec[to:], c.stops[i]) + len(c.stops[i])
+				}
+			}
+			if n := bytes.Index(rec[to:], c.stops[i]); n < 0 {
+				to = -1
+			} else {
+				to += n
+			}
 		}
 		if to < from || string(rec[to:to+len(c.close[i])]) != c.close[i] {
 			return field(i), false
@@ -220,7 +261,13 @@ func (p *Profile) validateText(v *validation) {
 	check(v, "layout", p.Layout, layouts.names()...)
 	check(v, "charset", p.Charset, charsets.names()...)
 	check(v, "eol", p.EOL, eols.names()...)
+	check(v, "tail", p.Tail, tails...)
 	l := layouts.row(p.Layout)
+	v.when(p.Tail == "eol" && p.EOL == EOLNone, "tail", "there is no end of line to write")
+	v.when(p.Tail != "" && (l.fixed && p.EOL == EOLNone || hashTexts.row(p.Hash.Text).raw), "tail", "nothing tells it from a record")
+	v.when(p.TrailingDelimiter && (l.fixed || l.lines), "trailing_delimiter", "this layout has no delimiter")
+	v.when(p.Fill < 0 || p.Fill > 64 || p.Fill > 0 && !l.fixed, "fill", "0 to 64 spaces, behind records of a fixed layout")
+	v.when(charsets.row(p.Charset).wide && (l.named || hashTexts.row(p.Hash.Text).raw), "charset", "names within records and raw bytes are not of two bytes a character")
 	v.when(p.EOL == EOLNone && (l.lines || p.Header || p.Records == RecordsMany && !l.fixed),
 		"eol", "nothing tells the lines apart")
 	v.when(p.EOL == EOLNone && p.FinalEOL, "final_eol", "there is no end of line to write")
@@ -230,8 +277,8 @@ func (p *Profile) validateText(v *validation) {
 		v.when(len(p.Names) != 0, "names", "unused without a header row or key-value lines")
 		return
 	}
-	if len(p.Names) != 4 {
-		v.add("names", "four names are needed")
+	if len(p.Names) != 3+max(p.Transaction.Columns, 1) {
+		v.add("names", "a name for each column is needed: four")
 		return
 	}
 	for i, name := range p.Names {
@@ -240,7 +287,7 @@ func (p *Profile) validateText(v *validation) {
 		if err != nil {
 			v.add(axis, err.Error())
 		}
-		v.when(len(b) == 0 || len(b) > 64, axis, "1 to 64 bytes are needed")
+		v.when(len(b) == 0 || len(b) > 64 || l.delim != "" && strings.Contains(name, l.delim), axis, "1 to 64 bytes without the delimiter are needed")
 		v.when(strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7F || r == '"' || r == ',' || r == '=' }),
 			axis, "a control character or one of \" , =")
 		v.when(slices.Contains(p.Names[:i], name), axis, "the same name twice")

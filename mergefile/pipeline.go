@@ -179,18 +179,25 @@ func (p *pipeline) process(seg *segment) {
 
 	text := seg.text[carryRoom : carryRoom+n]
 	if seg.index == 0 {
-		text, good = p.codec.body(text)
-		ok = ok && good
+		text, good = p.codec.begin(text)
+	} else {
+		text, good = p.codec.narrow(text)
 	}
+	ok = ok && good
 	in := &p.carries[seg.index%int64(len(p.carries))]
 	if carried := <-in.ready; carried > 0 {
-		text = seg.text[carryRoom-carried : carryRoom+n]
+		text = seg.text[carryRoom-carried : carryRoom+len(text)]
 		copy(text, in.text[:carried])
+	}
+	if seg.last {
+		text, good = p.codec.end(text)
+		ok = ok && good
 	}
 	end := len(text)
 	if !seg.last {
-		end = p.codec.lastEnd(text)
-		if len(text)-end > p.codec.maxLen {
+		// What may be the end of the text is left to the last chunk.
+		end = p.codec.lastEnd(text[:max(len(text)-len(p.codec.epilog), 0)])
+		if len(text)-end > p.codec.maxLen+len(p.codec.epilog) {
 			ok, end = false, len(text)
 		}
 		out := &p.carries[(seg.index+1)%int64(len(p.carries))]

@@ -4,8 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/md5"
-	"encoding/base64"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -14,7 +13,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+	"unicode/utf8"
 
+	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/japanese"
 )
 
@@ -30,6 +32,9 @@ type ProbeOptions struct {
 	// KeyID and Associated are for envelopes.
 	KeyID      string
 	Associated string
+	// Salt is the salt that both ends agreed on, in hexadecimal, for a key of a
+	// passphrase.
+	Salt string
 	// Iterations are counts to try with KeyPBKDF2, besides 1,000, 10,000 and
 	// 100,000: up to 16, each 1 to 600,000.
 	Iterations []int
@@ -50,6 +55,17 @@ type Probed struct {
 	// spelled does not count. The less, the likelier.
 	Distance int
 	Nearest  string
+	// Reading is the number of the reading, from 1: profiles with the same
+	// number read the same records from the file. If there is a second reading,
+	// the file alone does not tell which one is meant.
+	Reading int
+	// Split is how the first record divides, in words that do not show it.
+	Split string
+
+	reading [sha256.Size]byte
+	points  uint64
+	filled  bool // all points have a zero in front
+	night   bool // a record is of the night
 }
 
 // ProbeError says that no profile was found, and how far the search came.
@@ -77,7 +93,7 @@ func (e *ProbeError) Error() string { return "mergefile: no profile found: " + e
 // and nothing else. It tells as much about a file as can be told, so it has no
 // place where files arrive.
 func ProbeForDeveloper(ctx context.Context, file, key, secret []byte, opts *ProbeOptions) ([]Probed, error) {
-	p := &prober{ctx: ctx, file: file, keys: spellings(key), secrets: spellings(secret), found: map[string]Probed{}}
+	p := &prober{ctx: ctx, file: file, keys: spellings(key), secrets: spellings(secret), found: map[string]Probed{}, hashed: map[string][]probeHash{}}
 	if opts != nil {
 		p.opts = *opts
 	}
@@ -95,10 +111,26 @@ func ProbeForDeveloper(ctx context.Context, file, key, secret []byte, opts *Prob
 	}
 	out := slices.Collect(maps.Values(p.found))
 	slices.SortFunc(out, func(a, b Probed) int {
-		// A profile that takes a record for a header row has fewer.
-		return cmp.Or(cmp.Compare(b.Records, a.Records), cmp.Compare(a.Distance, b.Distance), cmp.Compare(likelihood(a.Profile), likelihood(b.Profile)),
+		order := cmp.Or(
+			// A profile that takes a record for a header row has fewer.
+			cmp.Compare(b.Records, a.Records),
+			boolCompare(a.night, b.night))
+		if a.Profile.Layout == LayoutFixed && b.Profile.Layout == LayoutFixed {
+			// Zeros in front of points belong to the points.
+			order = cmp.Or(order, cmp.Compare(likelihood(a.Profile), likelihood(b.Profile)), boolCompare(b.filled, a.filled), cmp.Compare(a.points, b.points), cmp.Compare(b.Profile.Points.Digits, a.Profile.Points.Digits))
+		}
+		return cmp.Or(order, cmp.Compare(a.Distance, b.Distance), cmp.Compare(likelihood(a.Profile), likelihood(b.Profile)),
 			cmp.Compare(fmt.Sprint(a.Profile), fmt.Sprint(b.Profile)))
 	})
+	readings := map[[sha256.Size]byte]int{}
+	for i := range out {
+		n := readings[out[i].reading]
+		if n == 0 {
+			n = len(readings) + 1
+			readings[out[i].reading] = n
+		}
+		out[i].Reading = n
+	}
 	return out, nil
 }
 
@@ -106,19 +138,44 @@ func (o ProbeOptions) validate() error {
 	v := &validation{}
 	iv, err := hex.DecodeString(o.IV)
 	v.when(o.IV != "" && (err != nil || len(iv) != blockSize), "cipher.fixed_iv", "32 hexadecimal digits are needed")
+	salt, err := hex.DecodeString(o.Salt)
+	v.when(err != nil || len(salt) > 64, "cipher.salt", "up to 128 hexadecimal digits are needed")
 	v.when(len(o.Iterations) > 16 || slices.ContainsFunc(o.Iterations, func(n int) bool { return n < 1 || n > keyForms.row(KeyPBKDF2).rounds }),
 		"cipher.iterations", fmt.Sprintf("up to 16 counts of 1 to %d are tried", keyForms.row(KeyPBKDF2).rounds))
 	return errors.Join(v.faults...)
 }
 
-// spellings gives what was handed over, and the same without the line end that
-// an editor leaves behind.
-func spellings(b []byte) [][]byte {
-	trimmed := bytes.TrimRight(b, "\r\n")
-	if len(trimmed) == len(b) || len(trimmed) == 0 {
-		return [][]byte{b}
+func boolCompare(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
 	}
-	return [][]byte{trimmed, b}
+	return -1
+}
+
+// spellings returns what was handed over, without what an editor leaves in front
+// and behind, in UTF-8, and as it is.
+func spellings(b []byte) [][]byte {
+	trimmed := bytes.TrimPrefix(bytes.TrimRight(b, "\r\n"), []byte("\xEF\xBB\xBF"))
+	out := [][]byte{trimmed}
+	add := func(b []byte) {
+		if len(b) > 0 && !slices.ContainsFunc(out, func(a []byte) bool { return bytes.Equal(a, b) }) {
+			out = append(out, b)
+		}
+	}
+	if !utf8.Valid(trimmed) {
+		for _, e := range []encoding.Encoding{japanese.ShiftJIS, japanese.EUCJP} {
+			if text, err := e.NewDecoder().Bytes(trimmed); err == nil && !bytes.ContainsRune(text, utf8.RuneError) {
+				add(text)
+			}
+		}
+	}
+	if add(b); len(trimmed) == 0 {
+		return out[1:]
+	}
+	return out
 }
 
 type prober struct {
@@ -128,121 +185,84 @@ type prober struct {
 	secrets [][]byte
 	opts    ProbeOptions
 	found   map[string]Probed
+	hashed  map[string][]probeHash // by fields and text of the hash
 
 	readable string // how the file was decrypted to readable text
 	chained  bool   // in a way in which a wrong IV spoils no more than the beginning
 	parsed   string // and how that divided into fields
-}
-
-func (p *prober) reached() string {
-	iv := ""
-	if p.chained {
-		iv = ", or a fixed IV that was not handed over, without which only the beginning is spoilt (32 hexadecimal digits: ProbeOptions.IV, or mergetool probe -iv)"
-		if p.opts.IV != "" {
-			iv = ", or another IV than the one that was handed over, which spoils only the beginning"
-		}
-	}
-	switch {
-	case p.parsed != "":
-		return "the file decrypts (" + p.readable + ") and reads as " + p.parsed +
-			", but no hash verifies: another secret, or a way of joining that is not among those known" + iv
-	case p.readable != "":
-		return "the file decrypts to readable text (" + p.readable + "), but no layout fits it: one that is not among those known" + iv
-	}
-	return "no way of using the key gives readable text: another key, or an IV that must be handed over (32 hexadecimal digits)"
-}
-
-// probeWay is one way to decrypt.
-type probeWay struct {
-	data   []byte
-	key    []byte
-	cipher CipherForm
+	shape    string // of the text that was found
+	inside   string // what the file decrypts to, if it is no text
 }
 
 func (p *prober) run() error {
-	var all []probeWay
-	for _, o := range p.outerForms() {
-		for _, key := range p.keys {
-			for _, c := range p.cipherForms() {
-				c.Outer, c.OuterEOL = o.form.Outer, o.form.OuterEOL
-				all = append(all, probeWay{data: o.data, key: key, cipher: c})
+	containers := p.containers()
+	var keys []CipherForm
+	for _, form := range keyForms {
+		counts := []int{0}
+		if form.row.rounds > 0 {
+			counts = append([]int{10_000, 1000, 100_000}, p.opts.Iterations...)
+		}
+		for _, n := range counts {
+			if c := (CipherForm{Key: form.name, Iterations: min(n, form.row.rounds)}); !slices.Contains(keys, c) {
+				keys = append(keys, c)
 			}
 		}
 	}
-	for i, w := range all {
-		if err := p.ctx.Err(); err != nil {
-			return err
+	done, total := 0, len(containers)*len(p.keys)*len(keys)
+	for _, o := range containers {
+		used := map[string]bool{}
+		for _, key := range p.keys {
+			for _, c := range keys {
+				if err := p.ctx.Err(); err != nil {
+					return err
+				}
+				if p.opts.Progress != nil {
+					p.opts.Progress(done, total)
+				}
+				done++
+				c.Outer, c.OuterEOL, c.OuterOpen, c.OuterIV, c.OuterJoin = o.form.Outer, o.form.OuterEOL, o.form.OuterOpen, o.form.OuterIV, o.form.OuterJoin
+				p.key(o.data, c, key, used)
+			}
 		}
-		if p.opts.Progress != nil {
-			p.opts.Progress(i, len(all))
-		}
-		p.decrypt(w)
 	}
 	if p.opts.Progress != nil {
-		p.opts.Progress(len(all), len(all))
+		p.opts.Progress(total, total)
 	}
 	return nil
 }
 
-type probeOuter struct {
+// container is a text form that the whole file is in, and what is in it.
+type container struct {
 	form CipherForm
 	data []byte
 }
 
-// outerForms gives the text forms that the whole file is in, strictly.
-func (p *prober) outerForms() []probeOuter {
-	out := []probeOuter{{CipherForm{Outer: OuterBinary, OuterEOL: EOLNone}, p.file}}
+// containers returns the text forms that the whole file is in, strictly.
+func (p *prober) containers() []container {
+	out := []container{{CipherForm{Outer: OuterBinary, OuterEOL: EOLNone}, p.file}}
+	heads := []CipherForm{{}}
+	for _, join := range []string{":", "."} {
+		if bytes.Contains(p.file[:min(len(p.file), 48)], []byte(join)) {
+			for _, head := range []Outer{OuterHexLower, OuterHexUpper, OuterBase64, "base64-url"} {
+				heads = append(heads, CipherForm{OuterIV: head, OuterJoin: join})
+			}
+		}
+	}
 	for _, outer := range outers.names()[1:] {
-		for _, eol := range eols.names() {
-			q := Standard()
-			q.Cipher.Outer, q.Cipher.OuterEOL = outer, eol
-			if q.Validate() != nil {
+		for _, eol := range eols {
+			if !bytes.Contains(p.file, []byte(eol.row)) {
 				continue
 			}
-			if data, ok := q.Cipher.unwrap(p.file); ok {
-				out = append(out, probeOuter{q.Cipher, data})
-			}
-		}
-	}
-	return out
-}
-
-// cipherForms gives every combination of mode, IV and key form that a profile
-// may have, with the paddings left open.
-func (p *prober) cipherForms() []CipherForm {
-	var forms []CipherForm
-	for _, key := range keyForms {
-		counts := []int{0}
-		if key.row.rounds > 0 {
-			counts = append([]int{10_000, 1000, 100_000}, p.opts.Iterations...)
-		}
-		for _, n := range counts {
-			if form := (CipherForm{Key: key.name, Iterations: n}); !slices.Contains(forms, form) {
-				forms = append(forms, form)
-			}
-		}
-	}
-	fixed := strings.ToLower(p.opts.IV)
-	if fixed == zeroIV {
-		fixed = "" // IVZero it is
-	}
-	var out []CipherForm
-	for _, form := range forms {
-		for _, mode := range modes {
-			for _, iv := range ivs {
-				c := form
-				c.Mode, c.IV, c.Padding = mode.name, iv.name, PaddingPKCS7
-				if iv.name == IVFixed {
-					c.FixedIV = fixed
-				}
-				if mode.row.sealed {
-					c.Padding = PaddingNone
-				}
-				candidate := Standard()
-				candidate.Cipher = c
-				candidate.Cipher.Outer, candidate.Cipher.OuterEOL = OuterBinary, EOLNone
-				if candidate.Validate() == nil {
-					out = append(out, c)
+			for _, head := range heads {
+				for _, open := range []bool{false, true} {
+					c := Standard().Cipher
+					c.Outer, c.OuterEOL, c.OuterOpen, c.OuterIV, c.OuterJoin = outer, eol.name, open, head.OuterIV, head.OuterJoin
+					if !c.valid() {
+						continue
+					}
+					if data, ok := c.unwrap(p.file); ok {
+						out = append(out, container{c, data})
+					}
 				}
 			}
 		}
@@ -250,38 +270,93 @@ func (p *prober) cipherForms() []CipherForm {
 	return out
 }
 
-// decrypt tries one way, and what it gives if that is text.
-func (p *prober) decrypt(w probeWay) {
-	c := w.cipher
-	if ivs.row(c.IV).salted && !bytes.HasPrefix(w.data, []byte(saltMark)) || c.IV == IVFileName && len(p.opts.Name) < blockSize {
-		return
+func (c *CipherForm) valid() bool {
+	v := &validation{}
+	c.validate(v)
+	return len(v.faults) == 0
+}
+
+// key tries one way to make a key of what was handed over, with all modes and
+// IVs. Keys that were used on the data before are left out.
+func (p *prober) key(data []byte, c CipherForm, text []byte, used map[string]bool) {
+	form := keyForms.row(c.Key)
+	marked := bytes.HasPrefix(data, []byte(saltMark)) && len(data) > blockSize
+	if form.salted && !marked {
+		if c.Salt = strings.ToLower(p.opts.Salt); c.Salt == "" && form.rounds > 0 {
+			return // PBKDF2 without a salt is nobody's way
+		}
 	}
-	k, err := NewKey(p.opts.KeyID, w.key, []byte("-"))
+	k, err := NewKey(p.opts.KeyID, text, []byte("-"))
 	if err != nil {
 		return
 	}
-	o := &opening{p: Standard(), keys: []Key{k}}
-	o.p.Cipher = c
-	mode := modes.row(c.Mode)
-	if mode.sealed {
-		if !bytes.HasPrefix(w.data, []byte(envelopeMagic)) {
-			return
-		}
-		o.p.Associated = p.opts.Associated
-	}
-	o.p.Cipher.Outer, o.p.Cipher.OuterEOL = OuterBinary, EOLNone
-	o.opts.Name = p.opts.Name
-	o.opts.setDefaults()
-	o.size = int64(len(w.data))
-	src, err := o.open(p.ctx, bytes.NewReader(w.data))
-	if err != nil || src.bad || len(w.data) <= len(o.front) {
+	var salt []byte
+	if marked {
+		salt = data[len(saltMark):blockSize]
+	} else if salt, err = hex.DecodeString(c.Salt); err != nil {
 		return
 	}
-	data := w.data[len(o.front):]
+	key, err := k.aes(&c, salt)
+	if err != nil || used[string(key)] {
+		return
+	}
+	used[string(key)] = true
+	for _, mode := range modes {
+		for _, iv := range ivs {
+			c := c
+			c.Mode, c.IV, c.Padding = mode.name, iv.name, PaddingPKCS7
+			if iv.name == IVFixed {
+				if c.FixedIV = strings.ToLower(p.opts.IV); c.FixedIV == zeroIV {
+					continue // IVZero it is
+				}
+			}
+			if mode.row.sealed {
+				c.Padding = PaddingNone
+			}
+			if iv.row.salted != (marked && form.salted) || len(p.opts.Name) < iv.row.name || c.OuterIV != "" && iv.name != IVPrefixed || !c.valid() {
+				continue
+			}
+			p.decrypt(data, c, k, key)
+		}
+	}
+}
+
+// decrypt tries one way to decrypt, and the text that comes of it.
+func (p *prober) decrypt(data []byte, c CipherForm, k Key, key []byte) {
+	var d decryption
+	mode, from := modes.row(c.Mode), ivs.row(c.IV)
+	if mode.sealed {
+		header, err := readEnvelopeHeader(bytes.NewReader(data))
+		if err != nil || envelopeKeyID(header) == "" {
+			return
+		}
+		d = decryption{cipherMode: mode}
+		if d.seal, err = newSegments(p.ctx, k, &c, header, p.opts.Associated); err != nil {
+			return
+		}
+		data = data[len(header):]
+	} else {
+		if len(data) <= from.front {
+			return
+		}
+		front := data[:from.front]
+		if data = data[from.front:]; from.end {
+			whole := append(bytes.Clone(front), data...)
+			front, data = whole[len(whole)-from.front:], whole[:len(whole)-from.front]
+		}
+		block, iv, err := c.use(key, front, p.opts.Name)
+		if err != nil {
+			return
+		}
+		d = c.decryption(block, iv)
+	}
 	// The beginning decides whether it is worth going on.
 	sure := mode.sealed
 	if !sure {
-		head, _, _ := o.dec.inMemory(data[:min(len(data), 4096)], false)
+		head, _, _ := d.inMemory(data[:min(len(data), 4096)], false)
+		if kind := packed(head); kind != "" && p.inside == "" {
+			p.inside = fmt.Sprintf("%s (%s, IV %s, key %s)", kind, c.Mode, c.IV, c.Key)
+		}
 		if !probablyText(head) {
 			return
 		}
@@ -289,7 +364,7 @@ func (p *prober) decrypt(w probeWay) {
 	}
 	if p.readable == "" && sure {
 		p.readable = fmt.Sprintf("%s, IV %s, key %s", c.Mode, c.IV, c.Key)
-		p.chained = (c.Mode == CipherCBC || c.Mode == CipherCFB8 || c.Mode == CipherCFB128) && c.IV != IVDerived
+		p.chained = (c.Mode == CipherCBC || c.Mode == CipherCFB8 || c.Mode == CipherCFB128) && !from.derived
 	}
 	// The first padding that fits is the one, unless no padding is what another
 	// takes for some.
@@ -297,89 +372,178 @@ func (p *prober) decrypt(w probeWay) {
 		if mode.sealed && padding.name != PaddingNone || mode.blocks && padding.name == PaddingNone {
 			continue
 		}
-		o.dec.padding = padding.row
-		text, fault, _ := o.dec.inMemory(data, true)
+		d.padding = padding.row
+		text, fault, _ := d.inMemory(data, true)
 		if fault != "" || len(text) == 0 {
 			continue
 		}
 		c.Padding = padding.name
 		before := len(p.found)
-		p.text(text, c, w.key)
+		p.text(text, c, k)
+		if p.shape == "" && sure {
+			p.shape = shapeOf(text)
+		}
 		if len(p.found) > before {
 			return
 		}
 	}
 }
 
-// probablyText lets through raw hashes and Japanese header rows. What is let
-// through wrongly costs a little time.
+// probablyText lets through raw hashes, Japanese header rows and UTF-16. What is
+// let through wrongly costs a little time.
 func probablyText(text []byte) bool {
-	return len(text) > 0 && textBytes(text)*2 > len(text)
+	return len(text) > 0 && textBytes(text)*2 >= len(text) || bytes.HasPrefix(text, []byte(charsets.row("utf-16le-bom").mark))
 }
 
-// text tries the layouts on decrypted text.
-func (p *prober) text(text []byte, c CipherForm, key []byte) {
-	base := Standard()
-	base.Name = "Probed"
-	base.Cipher = c
-	if c.Mode == CipherEnvelope {
-		base.Associated = p.opts.Associated
+// text tries charsets, line ends and layouts on decrypted text.
+func (p *prober) text(text []byte, c CipherForm, k Key) {
+	q := Standard()
+	q.Name, q.Cipher = "Probed", c
+	if modes.row(c.Mode).sealed {
+		q.Associated = p.opts.Associated
 	}
-	body, marked := bytes.CutPrefix(text, []byte(charsets.row(CharsetUTF8BOM).mark))
-	if marked {
-		base.Charset = CharsetUTF8BOM
+	body := bytes.Clone(text)
+	for _, charset := range charsets {
+		if rest, ok := bytes.CutPrefix(text, []byte(charset.row.mark)); ok && charset.row.mark != "" {
+			q.Charset = charset.name
+			body, _ = (&codec{wide: charset.row.wide}).narrow(bytes.Clone(rest))
+		}
 	}
 	// The end of the text tells the line end, and if it has none, the first one
 	// inside. A raw hash can hold bytes that look like one.
-	ends := []EOL{EOLNone}
-	for _, eol := range []EOL{EOLLF, EOLCRLF} {
-		if bytes.Contains(body, []byte(eol.bytes())) {
-			ends = append(ends, eol)
+	for _, eol := range []EOL{EOLCRLF, EOLLF, "cr", EOLNone} {
+		end := eol.bytes()
+		if !bytes.Contains(body, []byte(end)) || eol == "cr" && bytes.Contains(body, newline) {
+			continue
 		}
-	}
-	slices.Reverse(ends)
-	for _, eol := range ends {
-		b := base
-		b.EOL = eol
-		b.FinalEOL = eol != EOLNone && bytes.HasSuffix(body, []byte(eol.bytes()))
-		for _, layout := range layouts.names() {
-			for _, header := range []bool{false, true} {
-				for _, hash := range hashTexts.names() {
-					q := b
-					q.Layout, q.Header, q.Hash.Text = layout, header, hash
-					p.layout(body, q, key)
+		for _, tail := range tails {
+			q.EOL, q.Tail = eol, tail
+			b, ok := body, true
+			switch tail {
+			case "eol":
+				b, ok = bytes.CutSuffix(body, []byte(end+end))
+				b = body[:min(len(b)+len(end), len(body))]
+				ok = ok && end != ""
+			case "ctrl-z":
+				b, ok = bytes.CutSuffix(body, []byte("\x1A"))
+			}
+			if q.FinalEOL = end != "" && bytes.HasSuffix(b, []byte(end)); !ok {
+				continue
+			}
+			for _, layout := range layouts {
+				if q.Layout = layout.name; layout.row.fixed {
+					p.fixed(b, q, k)
+				} else {
+					p.delimited(b, q, k)
 				}
 			}
 		}
 	}
 }
 
-// layout completes a profile from the fields of all records, and tries the
-// hashes on the first.
-func (p *prober) layout(body []byte, q Profile, key []byte) {
-	for _, records := range []RecordCount{RecordsMany, RecordsOne} {
-		q.Records = records
-		for _, named := range p.names(body, q) {
-			fit := p.numbers
-			if q.Layout == LayoutFixed {
-				fit = p.fixed
-			}
-			for _, r := range fit(body, named) {
-				if p.parsed == "" {
-					p.parsed = string(q.Layout)
+var newline = []byte("\n")
+
+// first reads the first record of text that has no mark, with whatever grammar.
+func (p *prober) first(body []byte, q Profile, f *fields) (c *codec, rest []byte, at step) {
+	if charsets.row(q.Charset).mark != "" {
+		q.Charset = CharsetUTF8
+	}
+	q.Tail = ""
+	c, err := prepare(q, []byte("-"))
+	if err != nil {
+		return nil, nil, stepCut
+	}
+	c.scans = false // which leaves out what the search needs
+	text, ok := c.begin(body)
+	if !ok {
+		return nil, nil, stepCut
+	}
+	rest, at, _ = c.next(text, true, f, nil, true)
+	return c, rest, at
+}
+
+// delimited searches for the fields of records with delimiters or lines.
+func (p *prober) delimited(body []byte, q Profile, k Key) {
+	l := layouts.row(q.Layout)
+	if !bytes.Contains(body, []byte(l.delim)) {
+		return
+	}
+	columns := []int{0}
+	if l.delim != "" && l.open[fieldTransaction] == "" {
+		columns = []int{0, 2, 3}
+	}
+	for _, q.Records = range []RecordCount{RecordsMany, RecordsOne} {
+		before := len(p.found)
+		for _, q.TrailingDelimiter = range []bool{false, true}[:1+min(len(l.delim), 1)] {
+			for _, n := range columns {
+				q.Transaction.Columns = n
+				for _, header := range []bool{false, true} {
+					if q.Header = header; header && !l.header {
+						continue
+					}
+					for _, named := range p.names(body, q) {
+						p.numbers(body, named, k)
+					}
 				}
-				p.hashes(body, r, key)
 			}
 		}
-		if len(p.found) > 0 {
+		if len(p.found) > before {
 			return
 		}
 	}
 }
 
+// numbers searches for the grammar that all records follow, and for the hash.
+func (p *prober) numbers(body []byte, q Profile, k Key) {
+	loose := q
+	loose.Points = PointsForm{Digits: 18}
+	loose.Transaction = TransactionForm{Time: TimeISO, Zone: ZoneJST, Reset: ResetNever, Scope: ScopeCloud, Columns: q.Transaction.Columns}
+	for _, text := range hashTexts {
+		loose.Hash.Text, q.Hash.Text = text.name, text.name
+		var f fields
+		c, _, at := p.first(body, loose, &f)
+		if at != stepParse && at != stepDone || !text.row.spells(f.bare[fieldHash]) {
+			continue
+		}
+		q.Holder.Chars = CharsAlnum
+		if bytes.IndexByte(f.bare[fieldHolder], '-') >= 0 || bytes.Count(body, []byte("-")) > 0 && !p.follow(body, q, f) {
+			q.Holder.Chars = "alnum-hyphen"
+		}
+		n, whole := len(f.bare[fieldPoints]), false
+		for _, tx := range transactionForms(q.Transaction.Columns) {
+			form := tx.inColumns(c.delim)
+			if _, ok := form.parse(f.bare[fieldTransaction]); !ok || whole && tx.Time.short() {
+				continue
+			}
+			q.Transaction = tx
+			for _, points := range []PointsForm{{Digits: 9}, {Digits: 18}, {Digits: min(n, 18), ZeroFill: true}, {Digits: min(n, 18), Text: "space-fill"}, {Digits: 9, Text: "plus"}, {Digits: 9, Text: "commas"}} {
+				if q.Points = points; p.follows(body, q) {
+					whole = true
+					p.hash(body, q, k)
+					break // points without fill say less than with it
+				}
+			}
+		}
+	}
+}
+
+// follow reports whether the holders of all records are letters and digits.
+func (p *prober) follow(body []byte, q Profile, f fields) bool {
+	for _, tx := range transactionForms(q.Transaction.Columns) {
+		form := tx.inColumns(layouts.row(q.Layout).delim)
+		if _, ok := form.parse(f.bare[fieldTransaction]); ok {
+			q.Transaction = tx
+			q.Points = PointsForm{Digits: 18}
+			return p.follows(body, q)
+		}
+	}
+	return true
+}
+
 // names reads the header row, or the names of key-value lines.
 func (p *prober) names(body []byte, q Profile) []Profile {
-	if !q.Header && q.Layout != LayoutKeyValue {
+	l := layouts.row(q.Layout)
+	if !q.Header && !l.named {
 		return []Profile{q}
 	}
 	eol := []byte(q.EOL.bytes())
@@ -388,19 +552,7 @@ func (p *prober) names(body []byte, q Profile) []Profile {
 	}
 	var raw []string
 	lines := bytes.SplitN(body, eol, 5)
-	switch q.Layout {
-	case LayoutCSV, LayoutTSV, LayoutCSVQuoted:
-		sep := ","
-		if q.Layout == LayoutTSV {
-			sep = "\t"
-		}
-		for _, name := range strings.Split(string(lines[0]), sep) {
-			if q.Layout == LayoutCSVQuoted {
-				name = strings.TrimSuffix(strings.TrimPrefix(name, `"`), `"`)
-			}
-			raw = append(raw, name)
-		}
-	case LayoutKeyValue:
+	if l.named {
 		for _, line := range lines[:min(len(lines), 4)] {
 			name, _, ok := strings.Cut(string(line), "=")
 			if !ok {
@@ -408,15 +560,24 @@ func (p *prober) names(body []byte, q Profile) []Profile {
 			}
 			raw = append(raw, name)
 		}
+	} else {
+		row := string(lines[0])
+		if q.TrailingDelimiter {
+			row = strings.TrimSuffix(row, l.delim)
+		}
+		for i, name := range strings.Split(row, l.delim) {
+			j := min(i, int(fieldHash))
+			raw = append(raw, strings.TrimSuffix(strings.TrimPrefix(name, l.open[j]), l.close[j]))
+		}
 	}
-	if len(raw) != 4 || slices.ContainsFunc(raw, p.isData) {
+	if len(raw) != 3+max(q.Transaction.Columns, 1) || slices.ContainsFunc(raw, p.isData) {
 		return nil
 	}
-	charsets := []Charset{CharsetASCII, CharsetUTF8, CharsetCP932}
-	if q.Charset == CharsetUTF8BOM {
-		charsets = []Charset{CharsetUTF8BOM}
+	candidates := []Charset{CharsetASCII, CharsetUTF8, CharsetCP932}
+	if charsets.row(q.Charset).mark != "" {
+		candidates = []Charset{q.Charset}
 	}
-	for _, charset := range charsets {
+	for _, charset := range candidates {
 		named := q
 		named.Charset, named.Names = charset, nil
 		for _, name := range raw {
@@ -425,200 +586,211 @@ func (p *prober) names(body []byte, q Profile) []Profile {
 			}
 			named.Names = append(named.Names, name)
 		}
-		if b, err := charset.encode(strings.Join(named.Names, "")); err == nil && string(b) == strings.Join(raw, "") {
+		if b, err := charset.encode(strings.Join(named.Names, "")); err == nil && (string(b) == strings.Join(raw, "") || charsets.row(charset).wide) {
 			return []Profile{named}
 		}
 	}
 	return nil
 }
 
-// isData says whether what stands where a name should is a field of a record:
+// isData reports whether what stands where a name should is a field of a record:
 // a profile, which is printed and kept, holds names and never data.
 func (p *prober) isData(name string) bool {
-	if slices.ContainsFunc(p.transactionForms(), func(form TransactionForm) bool {
-		_, ok := form.parse([]byte(name))
-		return ok
-	}) {
-		return true
+	for columns := range 4 {
+		for _, form := range transactionForms(columns) {
+			if _, ok := form.parse([]byte(name)); ok {
+				return true
+			}
+		}
 	}
-	if sum, err := hex.DecodeString(name); err == nil && len(sum) == md5.Size {
-		return true
-	}
-	sum, err := base64.StdEncoding.DecodeString(name)
-	return err == nil && len(sum) == md5.Size
+	return slices.ContainsFunc(hashTexts, func(t choice[HashText, hashText]) bool {
+		return !t.row.raw && t.row.max-t.row.min < 17 && t.row.spells([]byte(name))
+	})
 }
 
-// fixed gives the profiles that can have divided a text without delimiters: the
-// transaction is looked for first, since it is the one field that not every
-// text can be.
-func (p *prober) fixed(body []byte, q Profile) []Profile {
-	hash := hashTexts.row(q.Hash.Text).max
-	line := -1
-	if q.EOL != EOLNone && q.Hash.Text != HashRaw {
-		line = bytes.Index(body, []byte(q.EOL.bytes()))
-	}
-	var out []Profile
-	for _, tx := range p.transactionForms() {
-		if tx.Digits == 0 {
-			continue
-		}
-		number := len(tx.Time) + len(tx.Join) + tx.Digits
-		for front := 2; front <= MaxHolderLen+18; front++ {
-			length := front + number + hash
-			whole := line
-			if line < 0 {
-				whole = length
-				if rest := (len(body) + len(q.EOL.bytes())) % (length + len(q.EOL.bytes())); rest != 0 && !(q.FinalEOL && rest == len(q.EOL.bytes())) {
+// fixed searches for the fields of records without delimiters: the transaction
+// first, since it is the one field that not every text can be.
+func (p *prober) fixed(body []byte, q Profile, k Key) {
+	end := q.EOL.bytes()
+	for _, q.Records = range []RecordCount{RecordsMany, RecordsOne} {
+		before := len(p.found)
+		for _, text := range hashTexts {
+			if text.row.min != text.row.max {
+				continue
+			}
+			q.Hash.Text = text.name
+			line := -1
+			if q.Fill = 0; end != "" && !text.row.raw {
+				if line = bytes.Index(body, []byte(end)); line < 0 {
 					continue
 				}
+				line = len(bytes.TrimRight(body[:line], " "))
+				q.Fill = bytes.Index(body, []byte(end)) - line
 			}
-			if whole != length || len(body) < length {
-				continue
-			}
-			if _, ok := tx.parse(body[front : front+number]); !ok {
-				continue
-			}
-			for digits := 1; digits <= 18 && digits < front; digits++ {
-				r := q
-				r.Transaction = tx
-				r.Points = PointsForm{Digits: digits, ZeroFill: true}
-				if r.Holder.Max = front - digits; r.Holder.Max <= MaxHolderLen && p.follows(body, r) {
-					out = append(out, r)
+			whole := false
+			for _, tx := range transactionForms(0) {
+				if tx.Digits == 0 || whole && tx.Time.short() {
+					continue
+				}
+				number := len(tx.Time) + len(tx.Join) + tx.Digits
+				for front := 2; front <= MaxHolderLen+18; front++ {
+					length := front + number + text.row.max
+					if len(body) < length || line >= 0 && line != length {
+						continue
+					}
+					if rest := (len(body) + len(end)) % (length + len(end)); line < 0 && rest != 0 && !(q.FinalEOL && rest == len(end)) {
+						continue
+					}
+					if _, ok := tx.parse(body[front : front+number]); !ok {
+						continue
+					}
+					for digits := 1; digits <= 18 && digits < front; digits++ {
+						r := q
+						r.Transaction = tx
+						r.Points = PointsForm{Digits: digits, ZeroFill: true}
+						if body[front-digits] == ' ' {
+							r.Points = PointsForm{Digits: digits, Text: "space-fill"}
+						}
+						if r.Holder.Max = front - digits; r.Holder.Max <= MaxHolderLen && p.follows(body, r) {
+							whole = true
+							p.hash(body, r, k)
+						}
+					}
 				}
 			}
 		}
+		if len(p.found) > before {
+			return
+		}
 	}
-	return out
 }
 
-// transactionForms are the spellings of a transaction, in the order of likelihood.
-func (p *prober) transactionForms() []TransactionForm {
+// short reports whether a time lacks seconds or the century. Digits that are
+// whole times are taken for nothing less.
+func (f TimeForm) short() bool {
+	return !strings.Contains(string(f), "ss") || !strings.Contains(string(f), "YYYY")
+}
+
+// transactionForms returns the spellings of a transaction, in the order of
+// likelihood.
+func transactionForms(columns int) []TransactionForm { return allTransactionForms[columns] }
+
+var allTransactionForms = [4][]TransactionForm{spellTransactions(0), nil, spellTransactions(2), spellTransactions(3)}
+
+func spellTransactions(columns int) []TransactionForm {
 	var out []TransactionForm
 	for _, form := range timeForms {
 		for _, join := range numberJoins {
 			for _, digits := range []int{6, 4, 3, 8, 5, 7, 9, 2, 1, 0} {
-				out = append(out, TransactionForm{Time: form, Zone: ZoneJST, Join: join, Digits: digits, Reset: ResetNever, Scope: ScopeCloud})
+				if columns < 2 || join == "" {
+					out = append(out, TransactionForm{Time: form, Zone: ZoneJST, Join: join, Digits: digits, Columns: columns, Reset: ResetNever, Scope: ScopeCloud})
+				}
 			}
 		}
 	}
 	return out
-}
-
-// numbers gives the profiles whose grammar the records follow.
-func (p *prober) numbers(body []byte, q Profile) []Profile {
-	var out []Profile
-	points := []PointsForm{{Digits: 9}, {Digits: 18}}
-	for digits := 1; digits <= 18; digits++ {
-		points = append(points, PointsForm{Digits: digits, ZeroFill: true})
-	}
-	first := p.firstFields(body, q)
-	if first == nil {
-		return nil
-	}
-	for _, tx := range p.transactionForms() {
-		if _, ok := tx.parse(first.bare[fieldTransaction]); !ok {
-			continue
-		}
-		for _, form := range points {
-			r := q
-			r.Transaction, r.Points = tx, form
-			if p.follows(body, r) {
-				out = append(out, r)
-				// Points without fill say less than with it: one is enough.
-				break
-			}
-		}
-	}
-	// A sequence of any length is the last resort.
-	if slices.ContainsFunc(out, func(r Profile) bool { return r.Transaction.Digits != 0 }) {
-		out = slices.DeleteFunc(out, func(r Profile) bool { return r.Transaction.Digits == 0 })
-	}
-	return out
-}
-
-// firstFields divides the first record, whatever its numbers look like.
-func (p *prober) firstFields(body []byte, q Profile) *fields {
-	q.Transaction = TransactionForm{Time: TimeISO, Zone: ZoneJST, Join: "-", Reset: ResetNever, Scope: ScopeCloud}
-	q.Points = PointsForm{Digits: 18}
-	var f fields
-	if _, _, at := p.first(body, q, &f); at == stepCut || at == stepSplit {
-		return nil
-	}
-	return &f
-}
-
-// first reads the first record.
-func (p *prober) first(body []byte, q Profile, f *fields) (c *codec, rest []byte, at step) {
-	c, err := newCodec(q, []byte("-"))
-	if err != nil {
-		return nil, nil, stepCut
-	}
-	c.scans = false // which leaves out what the search needs
-	text, ok := c.body(append([]byte(charsets.row(q.Charset).mark), body...))
-	if !ok {
-		return nil, nil, stepCut
-	}
-	rest, at, _ = c.next(text, true, f, nil, true)
-	return c, rest, at
 }
 
 // follows reports whether every record has the grammar of the profile.
 func (p *prober) follows(body []byte, q Profile) bool {
 	var f fields
 	c, rest, at := p.first(body, q, &f)
-	count := 1
+	count, narrow := 1, true
 	for ; at == stepDone && len(rest) > 0; count++ {
 		rest, at, _ = c.next(rest, true, &f, nil, true)
 	}
-	return at == stepDone && (q.Records == RecordsMany || count == 1)
+	if at != stepDone || q.Records == RecordsOne && count != 1 {
+		return false
+	}
+	// One record tells no width. A short sequence without zeros in front is
+	// taken for one of any width, which the next file does not break.
+	if b := f.bare[fieldTransaction]; count == 1 && q.Transaction.Digits > 0 && q.Transaction.Digits < 3 && !layouts.row(q.Layout).fixed {
+		narrow = b[len(b)-q.Transaction.Digits] == '0'
+	}
+	return narrow
 }
 
-// joins are the delimiters that are met, the empty one first: it is what the
-// document says.
-func joins() []string {
+// delimiters are those that are met in the input of a hash, the empty one first:
+// it is what the document says.
+func delimiters() []string {
 	return []string{"", ",", "\t", "|", ":", ";", "-", "_", " ", "&", "/", ".", "+", "#", "\n", "\r\n"}
 }
 
-// hashes searches for the input of the hash, on the first record, and keeps
-// the profiles under which the whole file verifies.
-func (p *prober) hashes(body []byte, q Profile, key []byte) {
+// probeHash is a way of taking the hash under which the first record verifies.
+type probeHash struct {
+	form   HashForm
+	secret []byte // as it goes into a Key
+}
+
+// hash searches for the input of the hash, on the first record, and keeps the
+// profiles under which the whole file verifies.
+func (p *prober) hash(body []byte, q Profile, k Key) {
 	var f fields
 	c, _, at := p.first(body, q, &f)
 	if at != stepDone {
 		return
 	}
-	c.straight = false
-	kinds := []HashFields{HashBare}
-	if fmt.Sprint(f.bare[:fieldHash]) != fmt.Sprint(f.written[:fieldHash]) {
-		kinds = append(kinds, HashWritten)
+	if p.parsed == "" {
+		p.parsed = string(q.Layout)
 	}
+	id := fmt.Sprintf("%q %q %q %s %q", f.bare, f.written, c.behind, q.Hash.Text, c.delim)
+	ways, known := p.hashed[id]
+	if !known {
+		ways = p.hashForms(c, &f)
+		p.hashed[id] = ways
+	}
+	for _, way := range ways {
+		q.Hash = way.form
+		if p.confirm(q, k.m.Reveal().material, way.secret) {
+			return
+		}
+	}
+}
+
+// hashForms returns the ways of taking the hash under which a record verifies,
+// the likeliest first.
+func (p *prober) hashForms(c *codec, f *fields) (out []probeHash) {
+	var room [sumLen]byte
 	var input []byte
-	var text [sumLen]byte
 	want := string(f.bare[fieldHash])
 	if c.hash.fold {
 		want = strings.ToLower(want)
 	}
-	before := len(p.found)
+	kinds := []HashFields{HashBare}
+	if fmt.Sprintf("%q", f.bare[:fieldHash]) != fmt.Sprintf("%q", f.written[:fieldHash]) {
+		kinds = append(kinds, HashWritten)
+	}
+	if string(pointsDigits(f.bare[fieldPoints])) != string(f.bare[fieldPoints]) {
+		kinds = append(kinds, hashPlain)
+	}
+	encodings, ends := hashEncodings.names(), []EOL{EOLNone, EOLLF, EOLCRLF}
+	if c.fixed {
+		encodings, ends = encodings[:1], ends[:2]
+	}
 	for _, s := range p.secretForms() {
-		if len(s.text) > len(p.secrets[0]) && len(p.found) > before {
-			return // without its line end the secret does as well
+		if len(out) > 0 && len(s.text) > len(out[0].secret) {
+			break // without its line end the secret does as well
 		}
-		c.secret = s.bytes
-		for _, place := range secretPlaces {
-			for _, join := range joins() {
-				if place == SecretBetween && join != "" {
-					continue // the secret is what joins
-				}
-				for _, secretJoin := range joins() {
-					for _, kind := range kinds {
-						for _, eol := range eols.names() {
-							h := HashForm{Join: join, SecretJoin: secretJoin, Place: place, Secret: s.form, Fields: kind, EOL: eol, Text: q.Hash.Text}
-							c.p.Hash, c.tail = h, eol.bytes()
-							input = c.appendInput(input[:0], &f)
-							if sum := md5.Sum(input); string(c.hash.append(text[:0], &sum)) == want {
-								found := q
-								found.Hash = h
-								p.confirm(found, key, s.text)
+		for _, encoding := range encodings {
+			c.p.Hash.Encoding = encoding
+			c.setSecret(s.bytes)
+			for _, place := range secretPlaces {
+				for _, join := range delimiters() {
+					if place == SecretBetween && join != "" {
+						continue // the secret is what joins
+					}
+					for _, secretJoin := range delimiters() {
+						if place == secretKey && (secretJoin != "" || encoding != "") {
+							continue
+						}
+						for _, kind := range kinds {
+							for _, eol := range ends {
+								h := HashForm{Join: join, SecretJoin: secretJoin, Place: place, Secret: s.form, Fields: kind, EOL: eol, Text: c.p.Hash.Text, Encoding: encoding}
+								c.p.Hash, c.tail = h, eol.bytes()
+								input = c.appendInput(input[:0], f)
+								if sum := c.sum(input); string(c.hash.append(room[:0], &sum)) == want {
+									out = append(out, probeHash{h, s.text})
+								}
 							}
 						}
 					}
@@ -626,6 +798,7 @@ func (p *prober) hashes(body []byte, q Profile, key []byte) {
 			}
 		}
 	}
+	return out
 }
 
 type probeSecret struct {
@@ -634,7 +807,7 @@ type probeSecret struct {
 	bytes []byte
 }
 
-// secretForms gives each spelling of the secret whose bytes are not those of
+// secretForms returns each spelling of the secret whose bytes are not those of
 // one before.
 func (p *prober) secretForms() []probeSecret {
 	var out []probeSecret
@@ -654,35 +827,110 @@ func (p *prober) secretForms() []probeSecret {
 }
 
 // confirm reads the whole file under the profile, as a reader would.
-func (p *prober) confirm(q Profile, key, secret []byte) {
+func (p *prober) confirm(q Profile, key, secret []byte) bool {
 	k, err := NewKey(p.opts.KeyID, key, secret)
 	if err != nil {
-		return
+		return false
 	}
 	q.FileName = FileNameForm{Kind: NameAny}
-	variants := []Profile{q}
-	if q.Layout != LayoutFixed || q.Holder.Max == 8 {
-		variants = append(variants, q.WithMyKeyID())
+	if rs, ok := p.read(q, k); ok {
+		mykey, day := false, false
+		for _, r := range rs {
+			// Eight upper-case characters, a letter among them, look like a MyKey
+			// ID; eight digits more like a member's number.
+			mykey = mykey || strings.ContainsFunc(r.Holder.Reveal(), func(c rune) bool { return c >= 'A' })
+			day = day || asleep(r.Transaction.Time())
+		}
+		p.keep(q, k, rs)
+		if mykey && (q.Layout != LayoutFixed || q.Holder.Max == 8) {
+			if rs, ok := p.read(q.WithMyKeyID(), k); ok {
+				p.keep(q.WithMyKeyID(), k, rs)
+			}
+		}
+		// Shops are closed at night: times of the night that are times of the
+		// day on another clock are those of that clock.
+		q.Transaction.Zone = ZoneUTC
+		if rs, ok := p.read(q, k); ok && day && !slices.ContainsFunc(rs, func(r Record) bool { return asleep(r.Transaction.Time()) }) {
+			p.keep(q, k, rs)
+		}
+		return true
 	}
-	for i, v := range variants {
-		r, err := NewReaderAt(p.ctx, bytes.NewReader(p.file), int64(len(p.file)), v, k, &ReaderOptions{Name: p.opts.Name, Workers: 1})
+	return false
+}
+
+// asleep reports whether a time is one at which no shop is open.
+func asleep(t time.Time) bool { return t.Hour() < 6 }
+
+func (p *prober) read(q Profile, k Key) ([]Record, bool) {
+	r, err := NewReaderAt(p.ctx, bytes.NewReader(p.file), int64(len(p.file)), q, k, &ReaderOptions{Name: p.opts.Name, Workers: 1})
+	if err != nil {
+		return nil, false
+	}
+	defer r.Close()
+	var rs []Record
+	for rec, err := range r.Records() {
 		if err != nil {
-			continue
+			return nil, false
 		}
-		// Eight upper-case characters, a letter among them, look like a MyKey
-		// ID; eight digits more like a member's number.
-		letters := false
-		for rec := range r.Records() {
-			letters = letters || strings.ContainsFunc(rec.Holder.Reveal(), func(c rune) bool { return c >= 'A' })
-		}
-		if i == 1 && !letters {
-			continue
-		}
-		distance, nearest := nearestPreset(v)
-		id, _ := json.Marshal(v)
-		p.found[string(id)] = Probed{Profile: v, Key: k, Records: r.Len(), Distance: distance, Nearest: nearest}
-		r.Close()
+		rs = append(rs, rec)
 	}
+	return rs, true
+}
+
+// keep adds what was found.
+func (p *prober) keep(q Profile, k Key, rs []Record) {
+	found := Probed{Profile: q, Key: k, Records: int64(len(rs)), filled: true}
+	found.Distance, found.Nearest = nearestPreset(q)
+	h := sha256.New()
+	for _, r := range rs {
+		r.Holder.kind = MallPointID // which of the two it is does not change who
+		h.Write(r.AppendCanonical(nil))
+		found.points += r.Points
+		found.filled = found.filled && decimalWidth(r.Points) < q.Points.Digits
+		found.night = found.night || asleep(r.Transaction.Time())
+	}
+	found.reading = [sha256.Size]byte(h.Sum(nil))
+	first := rs[0]
+	found.Split = fmt.Sprintf("holder %s; points %d digits; time %s and a sequence of %d digits", shapeOf([]byte(first.Holder.Reveal())),
+		decimalWidth(first.Points), q.Transaction.Time, max(q.Transaction.Digits, decimalWidth(uint64(first.Transaction.seq))))
+	id, _ := json.Marshal(q)
+	p.found[string(id)] = found
+}
+
+// A Question is to be put to the other end, whose answer settles which of several
+// profiles is meant.
+type Question struct {
+	Japanese, English string
+}
+
+// Questions returns what a file leaves open of the profiles that were found: how
+// their readings differ, and what the one record of a file cannot tell. A second
+// file can be the answer, too.
+func Questions(found []Probed) (out []Question) {
+	if len(found) == 0 {
+		return nil
+	}
+	differs := func(axis func(Profile) any) bool {
+		return slices.ContainsFunc(found, func(f Probed) bool { return f.Reading > 1 && axis(f.Profile) != axis(found[0].Profile) })
+	}
+	ask := func(when bool, japanese, english string) {
+		if when {
+			out = append(out, Question{japanese, english})
+		}
+	}
+	one := found[0].Records == 1
+	ask(differs(func(p Profile) any { return p.Transaction.Zone }),
+		"取引日時は日本標準時ですか、協定世界時（UTC）ですか。",
+		"Are the times of transactions Japan Standard Time or UTC?")
+	ask(differs(func(p Profile) any { return p.Holder.Max*100 + p.Points.Digits }),
+		"利用カード番号と合算ポイント数は、それぞれ何桁の固定長ですか。",
+		"How many characters wide are the holder and the points?")
+	ask(differs(func(p Profile) any { return string(p.Transaction.Time) + p.Transaction.Join }) || one && !strings.Contains(string(found[0].Profile.Transaction.Time), "-"),
+		"取引済番号のうち、取引日時は何桁で、連番は何桁ですか。連番は先頭を0で埋めた固定長ですか。",
+		"How many digits of the transaction number are the time, and how many the sequence? Is the sequence filled with zeros to one width?")
+	ask(one, "1ファイルに複数の取引が入ることはありますか。その例をいただけますか。",
+		"Can a file hold more than one record? Could you send such a file?")
+	return out
 }
 
 // nearestPreset counts the axes in which a profile differs from each preset.

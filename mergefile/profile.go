@@ -36,6 +36,13 @@ type Profile struct {
 	// EOL ends a line of text; FinalEOL says whether the last line has one.
 	EOL      EOL  `json:"eol"`
 	FinalEOL bool `json:"final_eol"`
+	// TrailingDelimiter says that a delimiter stands behind the last field too.
+	TrailingDelimiter bool `json:"trailing_delimiter,omitempty"`
+	// Fill is the number of spaces behind each record of LayoutFixed.
+	Fill int `json:"fill,omitempty"`
+	// Tail is what stands behind the last record: "", "eol" for an empty line,
+	// or "ctrl-z".
+	Tail string `json:"tail,omitempty"`
 
 	Holder      HolderForm      `json:"holder"`
 	Points      PointsForm      `json:"points"`
@@ -74,6 +81,10 @@ type PointsForm struct {
 	// ZeroFill makes the field exactly Digits wide with zeros on the left;
 	// without it a leading zero is refused.
 	ZeroFill bool `json:"zero_fill"`
+	// Text is another spelling: "space-fill" (Digits wide, with spaces on the
+	// left), "plus" (with a plus sign) or "commas" (with one before each three
+	// digits).
+	Text string `json:"text,omitempty"`
 }
 
 // TransactionForm is field 3 (取引済番号): date and time, then a sequence
@@ -86,6 +97,10 @@ type TransactionForm struct {
 	// Digits is the width of the sequence, 1 to 9 with zeros on the left, or 0
 	// for 1 to 9 digits without them.
 	Digits int `json:"digits"`
+	// Columns is the number of columns that the field takes: 0 or 1 for one, 2
+	// for time and sequence, 3 for date, time of day and sequence. The hash
+	// takes each for a field.
+	Columns int `json:"columns,omitempty"`
 	// Reset and Scope record what the sending side promises of the sequence:
 	// when it starts again, and who counts. Whoever checks for duplicates must
 	// know; [Profile.Lint] warns of promises that do not make the number unique.
@@ -113,6 +128,9 @@ type HashForm struct {
 	EOL EOL `json:"eol"`
 	// Text is how the 16 bytes are written.
 	Text HashText `json:"text"`
+	// Encoding is that of the hash's input: "" for the bytes as they are, or
+	// "utf-16le" or "utf-16be", where the secret is given as UTF-8.
+	Encoding string `json:"encoding,omitempty"`
 }
 
 // CipherForm is the encryption (AES128, 共通鍵暗号化方式) and what surrounds it.
@@ -127,10 +145,19 @@ type CipherForm struct {
 	// Iterations is the work factor of KeyPBKDF2, 1 to 10,000,000; openssl
 	// enc's own default is 10,000.
 	Iterations int `json:"iterations,omitempty"`
+	// Salt is one salt for all files, in hexadecimal, for a key of a passphrase
+	// without IVDerived.
+	Salt string `json:"salt,omitempty"`
 	// Outer is the text form of the encrypted bytes, and OuterEOL ends each of
 	// its lines (of the one line, where Outer does not wrap).
 	Outer    Outer `json:"outer"`
 	OuterEOL EOL   `json:"outer_eol"`
+	// OuterOpen says that the last line of wrapped text has no line end.
+	OuterOpen bool `json:"outer_open,omitempty"`
+	// OuterIV is the text form of an IV that is a text of its own in front of
+	// Outer, with OuterJoin between: ":" or ".".
+	OuterIV   Outer  `json:"outer_iv,omitempty"`
+	OuterJoin string `json:"outer_join,omitempty"`
 }
 
 // FileNameForm is how merge files are named.

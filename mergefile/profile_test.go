@@ -54,7 +54,7 @@ func TestValidate(t *testing.T) {
 		"records":            {func(p *P) { p.Records = "" }, func(p *P) { p.Records = "two" }},
 		"layout":             {func(p *P) { p.Layout = "xml" }},
 		"charset":            {func(p *P) { p.Charset = "euc-jp" }},
-		"eol":                {func(p *P) { p.EOL = "cr" }, func(p *P) { p.EOL, p.FinalEOL = "none", false }},
+		"eol":                {func(p *P) { p.EOL = "nel" }, func(p *P) { p.EOL, p.FinalEOL = "none", false }},
 		"final_eol":          {func(p *P) { p.Records, p.EOL = "one", "none" }},
 		"header":             {func(p *P) { p.Layout, p.Header, p.Names = "lines", true, []string{"a", "b", "c", "d"} }},
 		"names":              {func(p *P) { p.Names = []string{"a"} }, func(p *P) { p.Header = true }},

@@ -38,6 +38,9 @@ func NewProvisionalReader(ctx context.Context, src io.Reader, p Profile, keys Ke
 	if err != nil {
 		return nil, err
 	}
+	if ivs.row(p.Cipher.IV).end {
+		return nil, &ProfileError{Axis: "cipher.iv", Reason: "an IV at the end cannot be read in one pass"}
+	}
 	r := &ProvisionalReader{ctx: ctx, o: o, verdict: ErrUnfinished}
 	if r.src, err = o.open(ctx, src); err != nil {
 		return nil, err

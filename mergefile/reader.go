@@ -150,6 +150,7 @@ func newReader(ctx context.Context, o *opening, at io.ReaderAt, size int64) (*Re
 		return nil, ErrInvalid
 	}
 	o.size, o.exact = size, true
+	at = o.p.Cipher.reorder(at, size)
 	r := &Reader{o: o, ctx: ctx, at: at, size: size, workers: o.opts.Workers}
 	if err := r.verify(); err != nil {
 		return nil, err

@@ -16,8 +16,9 @@ const MaxHolderLen = secret.MaxString
 
 // ErrHolder is returned for a holder's identifier that cannot stand in a merge
 // file at all: it is empty, longer than [MaxHolderLen], or has a character outside
-// A-Z, a-z and 0-9. A [Profile] may narrow this further.
-var ErrHolder = errors.New("mergefile: a holder is 1 to 32 letters and digits")
+// A-Z, a-z, 0-9 and, between those, hyphens. A [Profile] may narrow this
+// further.
+var ErrHolder = errors.New("mergefile: a holder is 1 to 32 letters and digits, with hyphens between")
 
 // A Record is one line of a merge file (連携情報): a holder is to be given points
 // under a transaction number.
@@ -100,13 +101,13 @@ type Holder struct {
 }
 
 // NewMallHolder returns the holder with a mall point ID, 1 to 32 letters and
-// digits. It returns [ErrHolder] for another text.
+// digits with hyphens between. It returns [ErrHolder] for another text.
 func NewMallHolder(id string) (h Holder, err error) {
 	if len(id) == 0 || len(id) > MaxHolderLen {
 		return Holder{}, ErrHolder
 	}
 	for i := range len(id) {
-		if !isAlnum(id[i]) {
+		if !isHolder(id[i]) || id[i] == '-' && (i == 0 || i == len(id)-1) {
 			return Holder{}, ErrHolder
 		}
 	}

@@ -2,6 +2,7 @@ package mergefile
 
 import (
 	"encoding/binary"
+	"strings"
 	"time"
 )
 
@@ -22,7 +23,8 @@ const (
 // timeForms are the choices of TransactionForm.Time, and numberJoins those of
 // TransactionForm.Join.
 var (
-	timeForms   = []TimeForm{TimeSeconds, TimeMillis, TimeDashes, TimeSlashes, TimeISO}
+	timeForms = []TimeForm{TimeSeconds, TimeMillis, TimeDashes, TimeSlashes, TimeISO,
+		"YYMMDDhhmmss", "YYYYMMDDhhmm", "YYYY/MM/DD hh:mm", "YYYY-MM-DD hh:mm"}
 	numberJoins = []string{"", "-", "_", ".", " "}
 )
 
@@ -72,6 +74,9 @@ func (f TimeForm) parseTime(b []byte) (int64, bool) {
 			}
 			*part = *part*10 + uint64(d)
 		}
+	}
+	if strings.Count(string(f), "Y") == 2 {
+		year += minYear
 	}
 	if year < minYear || year > maxYear || month-1 > 11 || day-1 >= daysIn(year, month) ||
 		hour > 23 || minute > 59 || second > 59 {

@@ -58,6 +58,7 @@ type Writer struct {
 	sidecar io.Writer
 	keyID   string
 
+	back    []byte // an IV that stands at the end
 	text    []byte // not yet encrypted
 	count   int64
 	numbers onePass
@@ -102,10 +103,16 @@ func NewWriter(ctx context.Context, dst io.Writer, p Profile, keys KeySource, op
 	if w.cipher, front, err = newEncryption(ctx, &p, key, opts.Name); err != nil {
 		return nil, err
 	}
-	if len(front) > 0 {
-		if _, err := w.dst.Write(front); err != nil {
-			return nil, err
-		}
+	switch {
+	case ivs.row(p.Cipher.IV).end:
+		w.back = front
+	case p.Cipher.OuterIV != "":
+		_, err = dst.Write(appendIV(nil, &p.Cipher, front))
+	case len(front) > 0:
+		_, err = w.dst.Write(front)
+	}
+	if err != nil {
+		return nil, err
 	}
 	w.text = append(make([]byte, 0, chunkSize+carryRoom), w.codec.prolog...)
 	return w, nil
@@ -141,13 +148,20 @@ func (w *Writer) Write(r Record) error {
 	if w.codec.p.FinalEOL {
 		text = append(text, w.codec.eol...)
 	}
-	w.text = text
+	w.text = w.codec.widen(text, n)
 	w.count++
-	if len(w.text) > chunkSize {
-		w.err = w.flush(w.text[:chunkSize], false)
-		w.text = w.text[:copy(w.text, w.text[chunkSize:])]
-	}
+	w.err = w.overflow()
 	return w.err
+}
+
+// overflow writes a chunk of text if there is more than one.
+func (w *Writer) overflow() error {
+	if len(w.text) <= chunkSize {
+		return nil
+	}
+	err := w.flush(w.text[:chunkSize], false)
+	w.text = w.text[:copy(w.text, w.text[chunkSize:])]
+	return err
 }
 
 // flush encrypts text, in place but for envelopes, and writes it.
@@ -170,7 +184,14 @@ func (w *Writer) Close() error {
 		w.err = ErrEmpty
 		return w.err
 	}
-	err := w.flush(w.text, true)
+	w.text = w.codec.widen(append(w.text, w.codec.epilog...), len(w.text))
+	err := w.overflow()
+	if err == nil {
+		err = w.flush(w.text, true)
+	}
+	if err == nil && len(w.back) > 0 {
+		_, err = w.dst.Write(w.back)
+	}
 	if err == nil {
 		err = w.dst.Close()
 	}

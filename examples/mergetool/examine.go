@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -156,6 +157,7 @@ func probe(f *flag.FlagSet, out *console.Writer) func(context.Context, []string)
 	f.Lookup("key-format").DefValue = ""
 	s.keyFormat = ""
 	iv := f.String("iv", "", "the IV that was handed over, 32 hexadecimal `digits`")
+	salt := f.String("salt", "", "the salt that was handed over, in hexadecimal `digits`, if files do not hold one")
 	associated := f.String("associated", "", "the associated `text` of an envelope")
 	var iterations []int
 	f.Func("iterations", "a `count` to try with PBKDF2, besides 1000, 10000 and 100000; may be given again", func(text string) error {
@@ -163,7 +165,7 @@ func probe(f *flag.FlagSet, out *console.Writer) func(context.Context, []string)
 		iterations = append(iterations, n)
 		return err
 	})
-	name := f.String("out", "", "write the likeliest profile to this `file`, as JSON")
+	name := f.String("out", "", "write the likeliest profile to this `file`, as JSON, if all profiles read the same records")
 	return func(ctx context.Context, args []string) error {
 		if len(args) != 1 || s.keyFile == "" || s.secretFile == "" {
 			return errUsage
@@ -187,7 +189,7 @@ func probe(f *flag.FlagSet, out *console.Writer) func(context.Context, []string)
 		if err != nil {
 			return err
 		}
-		opts := &mergefile.ProbeOptions{Name: filepath.Base(args[0]), IV: *iv, KeyID: s.keyID, Associated: *associated, Iterations: iterations}
+		opts := &mergefile.ProbeOptions{Name: filepath.Base(args[0]), IV: *iv, Salt: *salt, KeyID: s.keyID, Associated: *associated, Iterations: iterations}
 		bar := newSteps()
 		opts.Progress = func(done, total int) { bar.at(time.Now(), "probing", done, total) }
 		found, err := mergefile.ProbeForDeveloper(ctx, file, key, secret, opts)
@@ -210,7 +212,13 @@ func probe(f *flag.FlagSet, out *console.Writer) func(context.Context, []string)
 			if err != nil {
 				return err
 			}
-			out.Printf("   %s\n", text)
+			out.Printf("   reading %d: %s\n   %s\n", r.Reading, r.Split, text)
+		}
+		for _, q := range mergefile.Questions(found) {
+			out.Printf("ask: %s\n     %s\n", q.Japanese, q.English)
+		}
+		if slices.ContainsFunc(found, func(r mergefile.Probed) bool { return r.Reading > 1 }) {
+			return exit{exitUnclear, errors.New("the file can be read in more than one way, and only one is right: probe a second file, or ask the other end. Nothing was written")}
 		}
 		if *name == "" {
 			return nil

@@ -97,6 +97,7 @@
 //	2  wrong usage
 //	3  receive: files were refused, as they will be again; ledger reconcile: there are differences
 //	4  receive: files are left; give the same command again
+//	5  probe: the file can be read in more than one way, and nothing was written
 //
 // A watch without -once ends with 0 when it is told to end.
 package main
@@ -137,6 +138,7 @@ const (
 	exitUsage   = 2
 	exitRefused = 3
 	exitLeft    = 4
+	exitUnclear = 5
 )
 
 // exit is an error with an exit code of its own.
