@@ -397,8 +397,6 @@ func TestModel(t *testing.T) {
 		n := "20"
 		if os.Getenv("MYNAKIT_LONG") != "" {
 			n = "10000"
-		} else if os.Getenv("CI") != "" {
-			n = "250"
 		}
 		require.NoError(t, checks.Value.Set(n))
 		defer func() { _ = checks.Value.Set(was) }()

@@ -372,8 +372,6 @@ func TestModel(t *testing.T) {
 		n := "30"
 		if os.Getenv("MYNAKIT_LONG") != "" {
 			n = "10000"
-		} else if os.Getenv("CI") != "" {
-			n = "250"
 		}
 		require.NoError(t, checks.Value.Set(n))
 		defer checks.Value.Set(was)
