@@ -45,12 +45,11 @@ func TestMain(m *testing.M) {
 const scope = "141305-01"
 
 var (
-	office   = ticket.Terminal{ID: "000001", Scope: scope, Place: "あおば美術館"}
-	museum   = ticket.Terminal{ID: "000002", Scope: scope, Place: "商工会"}
-	fileKey  = must(mergefile.NewKey("k1", []byte("0123456789abcdef"), []byte("correct horse battery staple 42!")))
-	ackKey   = must(outbox.NewAckKey([]byte("a secret of the tests, acks")))
-	errWhim  = errors.New("the program has changed its mind")
-	errAsked = errors.New("asked to fail")
+	office  = ticket.Terminal{ID: "000001", Scope: scope, Place: "あおば美術館"}
+	museum  = ticket.Terminal{ID: "000002", Scope: scope, Place: "商工会"}
+	fileKey = must(mergefile.NewKey("k1", []byte("0123456789abcdef"), []byte("correct horse battery staple 42!")))
+	ackKey  = must(outbox.NewAckKey([]byte("a secret of the tests, acks")))
+	errWhim = errors.New("the program has changed its mind")
 )
 
 func must[T any](v T, err error) T {

@@ -277,8 +277,7 @@ func TestWithdraw(t *testing.T) {
 func TestHolderFails(t *testing.T) {
 	engines(t, func(t *testing.T, db *sql.DB) {
 		var mode string
-		var c *cloud
-		c = open(t, db, func(cfg *outbox.Config) {
+		c := open(t, db, func(cfg *outbox.Config) {
 			known := cfg.Holder
 			cfg.Holder = func(ctx context.Context, tx *sql.Tx, it outbox.Item) (mergefile.Holder, error) {
 				if it.Operation != "op2" {

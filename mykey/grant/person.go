@@ -133,16 +133,3 @@ func parseSex(s string) (jpki.Sex, bool) {
 	}
 	return 0, false
 }
-
-// sexText is what the template's reader reads back.
-func sexText(s jpki.Sex) string {
-	switch s {
-	case jpki.Male:
-		return "男性"
-	case jpki.Female:
-		return "女性"
-	case jpki.SexNotApplicable:
-		return "その他"
-	}
-	return ""
-}

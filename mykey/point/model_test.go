@@ -31,7 +31,6 @@ type model struct {
 	stopped map[string]bool
 	lots    map[string]map[point.Account]map[mykey.Date]int64 // the zero date is never
 	made    []made
-	refs    int
 	taken   map[int]bool // references
 }
 
