@@ -58,6 +58,7 @@ func TestMergeInbox(t *testing.T) {
 		owed, stuck, err := s.Unsent(ctx, at)
 		require.NoError(t, err)
 		assert.Equal(t, []mergefile.Record{record}, owed)
+		assert.Zero(t, stuck)
 		require.NoError(t, s.Sent(ctx, record))
 		owed, stuck, err = s.Unsent(ctx, at)
 		require.NoError(t, err)
