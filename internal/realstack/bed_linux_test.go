@@ -43,13 +43,12 @@ func TestMain(m *testing.M) {
 		}
 		stackDown = fmt.Sprintf("no namespaces here: %v", err)
 	default:
-		stop, err := makeBed()
-		if err != nil {
+		if err := makeBed(); err != nil {
 			fmt.Fprintln(os.Stderr, "realstack:", err)
 			os.Exit(1)
 		}
 		code := m.Run()
-		stop()
+		stopDaemon()
 		os.Exit(code)
 	}
 	os.Exit(m.Run())
@@ -104,19 +103,27 @@ func again() (int, error) {
 }
 
 // makeBed sets the namespaces up and starts pcscd in them.
-func makeBed() (stop func(), err error) {
+func makeBed() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return nil, fmt.Errorf("mount: %w", err)
+		return fmt.Errorf("mount: %w", err)
 	}
 	if err := os.MkdirAll("/run/pcscd", 0o755); err != nil {
-		return nil, err
+		return err
 	}
 	if err := unix.Mount("tmpfs", "/run/pcscd", "tmpfs", 0, ""); err != nil {
-		return nil, fmt.Errorf("mount: %w", err)
+		return fmt.Errorf("mount: %w", err)
 	}
 	if err := loopbackUp(); err != nil {
-		return nil, fmt.Errorf("loopback: %w", err)
+		return fmt.Errorf("loopback: %w", err)
 	}
+	return startDaemon()
+}
+
+// stopDaemon ends the pcscd that runs, and returns when it has ended.
+var stopDaemon func()
+
+// startDaemon starts pcscd and waits for its reader.
+func startDaemon() error {
 	args := []string{"--foreground"}
 	if help, _ := exec.Command("pcscd", "--help").CombinedOutput(); bytes.Contains(help, []byte("--disable-polkit")) {
 		args = append(args, "--disable-polkit")
@@ -126,11 +133,11 @@ func makeBed() (stop func(), err error) {
 	cmd.Stdout, cmd.Stderr = &log, &log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	if err := cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
 	ended := make(chan struct{})
 	go func() { cmd.Wait(); close(ended) }()
-	stop = func() {
+	stopDaemon = func() {
 		cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-ended:
@@ -146,14 +153,14 @@ func makeBed() (stop func(), err error) {
 		out, _ := exec.CommandContext(ctx, "opensc-tool", "-l").CombinedOutput()
 		cancel()
 		if bytes.Contains(out, []byte("Virtual PCD")) {
-			return stop, nil
+			return nil
 		}
 		select {
 		case <-ended:
-			return nil, fmt.Errorf("pcscd ended: %s", log.String())
+			return fmt.Errorf("pcscd ended: %s", log.String())
 		case <-deadline:
-			stop()
-			return nil, fmt.Errorf("no virtual reader: %s%s", out, log.String())
+			stopDaemon()
+			return fmt.Errorf("no virtual reader: %s%s", out, log.String())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

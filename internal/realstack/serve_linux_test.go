@@ -1,0 +1,80 @@
+package realstack
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mynakit/mynakit/apdu/pcsc"
+	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/simcard"
+)
+
+// A till sees each member's card, through a pcscd that ends and comes back.
+func TestTillOutlivesPCSCD(t *testing.T) {
+	needStack(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	var mu sync.Mutex
+	var served []string
+	var kinds []pcsc.EventKind
+	done := make(chan error, 1)
+	go func() {
+		done <- pcsc.Server{Event: func(e pcsc.Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			kinds = append(kinds, e.Kind)
+		}}.Serve(ctx, func(ctx context.Context, contact *pcsc.Card) error {
+			card, err := jpki.Open(ctx, contact)
+			if err != nil {
+				return err
+			}
+			serial, err := card.Serial(ctx, jpki.Auth)
+			if err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				served = append(served, serial.Hex())
+			}
+			return err
+		})
+	}()
+	eventually := func(what string, f func() bool) {
+		t.Helper()
+		require.Eventually(t, func() bool { mu.Lock(); defer mu.Unlock(); return f() }, time.Minute, time.Millisecond, what)
+	}
+	has := func(k pcsc.EventKind, n int) func() bool {
+		return func() bool {
+			for _, kind := range kinds {
+				if kind == k {
+					n--
+				}
+			}
+			return n <= 0
+		}
+	}
+	for n := range uint(3) {
+		sim := simcard.New(simcard.WithHolder(simcard.SampleHolder(n)))
+		want, err := jpki.SerialOf(sim.AuthCertificate())
+		require.NoError(t, err)
+		t.Run("", func(t *testing.T) {
+			insert(t, sim)
+			eventually("served", func() bool { return len(served) > int(n) })
+			mu.Lock()
+			defer mu.Unlock()
+			assert.Equal(t, want.Hex(), served[n])
+		})
+		if n == 1 {
+			stopDaemon()
+			eventually("lost", has(pcsc.ServiceLost, 1))
+			require.NoError(t, startDaemon())
+			eventually("found", has(pcsc.ServiceFound, 2))
+		}
+	}
+	cancel()
+	assert.ErrorIs(t, <-done, context.Canceled)
+	assert.Len(t, served, 3, "each once")
+}
