@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -42,6 +43,9 @@ func TestPhotoAsPNG(t *testing.T) {
 // Without a decoder the task ends before the card is touched; a decoder that
 // fails, or writes nothing, ends it as well.
 func TestPhotoWithoutDecoder(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the decoders that fail are scripts")
+	}
 	dir := t.TempDir()
 	number := filepath.Join(dir, "number")
 	require.NoError(t, os.WriteFile(number, []byte(simcard.New().Holder().NumberA()), 0o600))

@@ -67,8 +67,8 @@ func TestScripts(t *testing.T) {
 }
 
 func sqlite(path string) *sql.DB {
-	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path)}
-	db, err := sql.Open("sqlite", u.String()+"?_pragma=busy_timeout(10000)")
+	u := url.URL{Path: filepath.ToSlash(path)}
+	db, err := sql.Open("sqlite", "file:"+u.EscapedPath()+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		panic(err)
 	}

@@ -85,6 +85,13 @@ func typed[E error](a Advice) known {
 	}, a}
 }
 
+// noDirectory reports whether a directory could not be created. On Windows a file
+// in its place reads as a path that is not there.
+func noDirectory(err error) bool {
+	var path *fs.PathError
+	return errors.As(err, &path) && path.Op == "mkdir" && !errors.Is(err, fs.ErrPermission)
+}
+
 // advices are looked through in order; what wraps comes before what is wrapped.
 func advices() []known {
 	return []known{
@@ -269,6 +276,8 @@ func advices() []known {
 		one(advice("ファイルやフォルダーを読み書きする権限がありません。", "書き込めるフォルダーを -data で指定してください。",
 			"There is no permission to read or write a file or folder.", "Name a folder that can be written with -data."),
 			fs.ErrPermission),
+		{noDirectory, advice("ファイルまたはフォルダーを使えません。", "同じ名前の別のものがないか、ディスクに空きがあるかを確かめるか、-data で別のフォルダーを指定してください。",
+			"A file or folder cannot be used.", "See whether something else has its name, and whether the disk has room; or name another folder with -data.")},
 		one(advice("ファイルまたはフォルダーが見つかりません。", "名前を確かめてください。",
 			"A file or folder is not there.", "Check its name."),
 			fs.ErrNotExist),

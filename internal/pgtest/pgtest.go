@@ -29,6 +29,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -212,7 +213,10 @@ func (s *Server) run() error {
 // find returns the directory of the server's programs: the newest of Debian's,
 // or the one on the path.
 func find() (string, error) {
-	dirs, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
+	var dirs []string
+	if runtime.GOOS != "windows" { // where that, if there at all, is another system's
+		dirs, _ = filepath.Glob("/usr/lib/postgresql/*/bin")
+	}
 	slices.Sort(dirs)
 	slices.Reverse(dirs)
 	if p, err := exec.LookPath("initdb"); err == nil {

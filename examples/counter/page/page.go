@@ -236,7 +236,10 @@ func (p *Page) Serve(ctx context.Context, l net.Listener) error {
 	cancel()
 	wg.Wait()
 	if errors.Is(err, http.ErrServerClosed) {
-		return nil
+		err = nil
+	}
+	if p.arrivals.inbox != nil {
+		err = errors.Join(err, p.arrivals.inbox.Close())
 	}
 	return err
 }
