@@ -68,7 +68,7 @@ func serve(ctx context.Context, o *options, p *place, say speaker) (err error) {
 	if p.fresh {
 		say.plain(say.NewKeys, p.keyFile)
 	}
-	say.plain(say.URL, l.Addr())
+	say.plain(say.URL, l.Addr().String()+counter.Path())
 	return counter.Serve(ctx, l)
 }
 

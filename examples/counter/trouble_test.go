@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -307,7 +308,9 @@ func TestServe(t *testing.T) {
 	}
 	require.Len(t, urls, 2)
 	samples, url := urls[0], urls[1]
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	client := &http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}}
 	post := func(url string) {
 		t.Helper()
 		r, err := http.NewRequest(http.MethodPost, url, nil)
@@ -324,7 +327,7 @@ func TestServe(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, answer.Body.Close())
 	assert.Contains(t, string(card), `"kind":"android","holder":3,"inserted":true`, "the page's sample phone")
-	answer, err = client.Get(url + "/")
+	answer, err = client.Get(url)
 	require.NoError(t, err)
 	page, err := io.ReadAll(answer.Body)
 	require.NoError(t, err)

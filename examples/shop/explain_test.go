@@ -68,6 +68,28 @@ func TestExplainEveryKind(t *testing.T) {
 	assert.Contains(t, shop.Explain(&jpki.PINError{PIN: jpki.AuthPIN, Left: 2}).What.EN, "Tries left: 2")
 }
 
+// Whose fault it is: the terminal's date and root certificates are not the
+// holder's, and a card that was lifted is not said to be another one.
+func TestWhoseFault(t *testing.T) {
+	root := fmt.Errorf("%w: %w", jpki.ErrIssuerValidity, jpki.ErrExpired)
+	for _, err := range []error{root, &jpki.StepError{Step: "verify auth certificate", Err: root}} {
+		a := shop.Explain(err)
+		assert.Contains(t, a.What.JA, "ルート証明書")
+		assert.NotContains(t, a.Do.JA, "窓口")
+		assert.Empty(t, a.Code)
+	}
+	for _, err := range []error{jpki.ErrExpired, registry.ErrExpired, jpki.ErrNotYetValid} {
+		assert.Contains(t, shop.Explain(err).Do.JA, "端末の日付", "%v", err)
+	}
+	for _, text := range []string{shop.Explain(jpki.ErrCardChanged).What.JA, shop.Explain(jpki.ErrCardChanged).Do.JA} {
+		assert.NotContains(t, text, "別のカード")
+		assert.NotContains(t, text, "違うカード")
+	}
+	assert.Contains(t, shop.Explain(ticket.ErrPeriod).What.JA, "期間")
+	assert.NotContains(t, shop.Explain(ticket.ErrPeriod).What.JA, "有効期限")
+	assert.NotContains(t, shop.Explain(ticket.ErrDate).What.JA, "有効期限")
+}
+
 // Faults of the database, made to happen, say what they are.
 func TestExplainDatabase(t *testing.T) {
 	told := func(err error) string { return shop.Explain(err).What.EN }

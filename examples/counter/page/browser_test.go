@@ -100,7 +100,7 @@ func (term *terminal) tab(t *testing.T, browser context.Context, lang page.Lang)
 		defer b.mu.Unlock()
 		assert.Empty(t, b.problems, "what the browser complained of")
 	})
-	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(term.url+"/")))
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(term.url+term.path)))
 	return b
 }
 
@@ -296,6 +296,7 @@ func dayInBrowser(t *testing.T, browser context.Context, lang page.Lang, full bo
 	w.menu("6").focus("#from").sees("T-01", "500").check("settle")
 	if full {
 		assert.Equal(t, []string{"210 x 297 mm"}, w.pdf("settle"))
+		w.scanner()
 		w.swap()
 		w.phone()
 		w.blocked()
@@ -396,6 +397,57 @@ func (w *walk) merge() {
 	deliver(w.t, w.inbox, "20261121-aoba.dat", file[:len(file)-16])
 	w.menu("5").focus("[action='/merge/look'] button").send(kb.Enter).
 		sees(w.say("隔離されたファイルがあります", "Files that were put aside"), w.say("受取済", "received before")).check("merge")
+}
+
+// visit opens a screen by its address, also while a form is on its way.
+func (w *walk) visit(path string) {
+	require.Eventually(w.t, func() bool {
+		if chromedp.Do(w.ctx, chromedp.Navigate(w.term.url+path)) != nil {
+			return false // the form's answer came between
+		}
+		at, err := chromedp.Run(w.ctx, chromedp.Evaluate[string]("location.pathname"))
+		return err == nil && at == path
+	}, time.Minute, time.Millisecond)
+}
+
+// scanner reads a code on every screen, with each kind of card on the reader, as
+// fast as a scanner types and with its Enter. No PIN field has the focus, and no
+// try is spent.
+func (w *walk) scanner() {
+	fresh, phone := sample(5), sample(6, simcard.WithKind(simcard.Android))
+	scan := func(where string) {
+		w.until(`document.activeElement.type !== "password"`, "no PIN field that a scanner types into: "+where)
+		w.press("180000000011" + kb.Enter)
+		w.until(`document.activeElement.type !== "password"`, "nor after it: "+where)
+	}
+	for kind, card := range map[string]*simcard.Card{"known": w.card, "new": fresh, "phone": phone} {
+		w.term.slot.Insert(card)
+		w.until(fmt.Sprintf("document.getElementById('card')?.className === %q", kind), kind)
+		for _, path := range []string{"/", "/service", "/lookup", "/issue", "/redeem", "/merge", "/settle", "/enrol"} {
+			w.visit(path)
+			scan(kind + " " + path)
+		}
+		if kind != "known" {
+			continue
+		}
+		// Where a PIN is asked for, and the button has the focus.
+		w.visit("/")
+		w.menu("3").focus("#points").send("100" + kb.Enter).focus("[action='/issue/issue'] button")
+		scan("a ticket to be issued")
+		w.sees(w.say("読み取ったコードでは進みません", "A scanned code does not go on"))
+		w.menu("1").focus("#customer").scan("180000000012").focus("[action='/service/register'] button")
+		scan("a number to be registered")
+		w.sees(w.say("読み取ったコードでは進みません", "A scanned code does not go on"))
+		// And where a hand has put the focus into the PIN field.
+		w.tabTo("#pin").send("180000000011" + kb.Enter).sees(w.say("送っていません", "Nothing was sent"))
+	}
+	w.tabTo("[name=to]").send(kb.Enter)
+	w.tabTo("[name=to]").send(kb.Enter)
+	for _, card := range []*simcard.Card{w.card, fresh, phone} {
+		assert.Equal(w.t, 3, card.Tries(simcard.AuthPIN))
+	}
+	w.term.slot.Insert(w.card)
+	w.until("document.getElementById('card')?.className === 'known'", "the card")
 }
 
 // swap puts another card there between two steps.

@@ -63,7 +63,8 @@ func TestADay(t *testing.T) {
 	today := s.Today().String()
 	p.get("/settle/settlement.csv?from="+today+"&to="+today).sees("T-01", "1500")
 	p.get("/settle/details.csv?from="+today+"&to="+today).sees("T-01", "1500")
-	p.get("/settle?from=2026-02-30").sees("有効期限が範囲外です")
+	p.get("/settle?from=2026-03-02&to=2026-03-01").sees("期間の指定が正しくありません")
+	p.get("/settle?from=2026-02-30").sees("日付の形式が正しくありません")
 
 	books, err := s.Books(t.Context())
 	require.NoError(t, err)

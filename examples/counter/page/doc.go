@@ -5,12 +5,14 @@
 // # One terminal
 //
 // A [Page] is one terminal: one [Reader], one name ([Config.Terminal]), one
-// browser at a time. Who opens it in a second browser is asked before the first
-// one ends. Several terminals are several programs, or several Pages, on one
-// database.
+// browser at a time. [Page.Path] has the key by which a browser gets it; other
+// programs of the machine get nothing. Whoever opens it in a second browser is
+// asked before the first one ends. Several terminals are several programs, or
+// several Pages, on one database.
 //
 //	p, err := page.New(page.Config{Shop: s, Reader: reader, Terminal: "T-01"})
 //	listener, err := net.Listen("tcp", "127.0.0.1:8080")
+//	fmt.Println("http://" + listener.Addr().String() + p.Path())
 //	err = p.Serve(ctx, listener) // until ctx ends
 //
 // # The screens
@@ -29,10 +31,20 @@
 //
 // # A phone as the card
 //
-// A phone with certificates in it (スマートフォン用電子証明書) says nothing without its
-// PIN. It is asked for on whatever screen is shown; then the phone stays in hand
-// for all steps, five minutes at most, until it is taken away or another browser
-// takes the terminal over. A MyKey ID of its own wants the PIN once more.
+// A phone with certificates in it (スマートフォン用電子証明書) shows nothing without its
+// PIN, which is asked for on whatever screen is shown. The phone stays in hand
+// from when it is seen, so that its PIN goes to it and to no other, and for all
+// steps after the PIN: five minutes at most, until it is taken away or another
+// browser takes the terminal over.
+//
+// # The PIN
+//
+// What spends or binds something demands the holder's PIN in the same step, and
+// the card signs. A form carries which presentation of a card it was shown for;
+// for another one it is refused before anything is sent. No PIN field takes the
+// focus, where a scanner may type; none cuts what is typed; the last try is
+// neither asked for nor sent. Whatever belongs to a holder leaves the screen with
+// the card.
 //
 // # What is kept apart
 //

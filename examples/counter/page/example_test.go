@@ -8,6 +8,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"regexp"
 
 	"github.com/mynakit/mynakit/examples/counter/page"
@@ -45,8 +46,13 @@ func ExamplePage_Serve() {
 	served := make(chan error)
 	go func() { served <- counter.Serve(ctx, listener) }()
 
-	// A browser.
-	resp, err := http.Get("http://" + listener.Addr().String())
+	// A browser that opens the printed address.
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar}
+	resp, err := browser.Get("http://" + listener.Addr().String() + counter.Path())
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package page_test
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -57,16 +58,45 @@ func TestHeaders(t *testing.T) {
 
 func TestCookie(t *testing.T) {
 	term := serve(t, newShop(t))
-	resp, err := http.Get(term.url + "/")
+	client := &http.Client{Transport: &http.Transport{}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	defer client.CloseIdleConnections()
+	resp, err := client.Get(term.url + term.path)
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
-	http.DefaultClient.CloseIdleConnections()
+	assert.Equal(t, "/", resp.Header.Get("Location"), "the key leaves the address")
 	require.Len(t, resp.Cookies(), 1)
 	c := resp.Cookies()[0]
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(term.url, "http://"))
+	require.NoError(t, err)
+	assert.Equal(t, "counter-"+port, c.Name, "two counters on one machine do not share it")
 	assert.True(t, c.HttpOnly)
 	assert.Equal(t, http.SameSiteStrictMode, c.SameSite)
 	assert.GreaterOrEqual(t, len(c.Value), 26)
 	assert.Zero(t, c.MaxAge, "it goes with the browser")
+}
+
+// Other programs of this machine reach the page. Without the key of the printed
+// address they get neither a session nor the terminal.
+func TestKey(t *testing.T) {
+	term := serve(t, newShop(t))
+	p := &person{t: t, term: term, client: &http.Client{Transport: &http.Transport{}}}
+	defer p.client.CloseIdleConnections()
+	for _, path := range []string{"/", "/issue", "/?key=", "/?key=AAAAAAAAAAAAAAAAAAAAAAAAAA", "/?token=" + strings.TrimPrefix(term.key(), "key=")} {
+		resp := p.ask(http.MethodGet, path, "", nil)
+		assert.Equal(t, http.StatusConflict, resp.StatusCode, path)
+		assert.Empty(t, resp.Cookies(), path)
+		assert.NotContains(t, p.body, "/take", path)
+		assert.NotContains(t, p.body, strings.TrimPrefix(term.key(), "key="), path)
+	}
+	clerk := term.open(t)
+	require.Equal(t, http.StatusOK, clerk.status)
+	for _, body := range []string{"", "a=b", "key=", "key=AAAAAAAAAAAAAAAAAAAAAAAAAA"} {
+		resp := p.ask(http.MethodPost, "/take", body, nil)
+		assert.Equal(t, http.StatusForbidden, resp.StatusCode, body)
+		assert.Empty(t, resp.Cookies())
+	}
+	assert.Equal(t, http.StatusOK, clerk.get("/").status, "the clerk is still there")
+	assert.NotContains(t, term.log.String(), strings.TrimPrefix(term.key(), "key="))
 }
 
 // What the counter does not take, and that it changes nothing.
@@ -103,7 +133,7 @@ func TestRefusedRequests(t *testing.T) {
 		{"no ticket in hand", "GET", "/print/ticket.svg", "", nil, 404},
 		{"no such file", "GET", "/settle/all.csv", "", nil, 404},
 		{"no such day", "GET", "/settle/details.csv?from=2026-02-30", "", nil, 400},
-		{"loopback by number", "GET", "/", "", map[string]string{"Host": "127.0.0.1"}, 200},
+		{"loopback by number", "GET", "/", "", map[string]string{"Host": "127.0.0.1"}, 409},
 		// To a browser each name is a site with cookies of its own: served, and
 		// asked whether to take the terminal over.
 		{"loopback by six", "GET", "/", "", map[string]string{"Host": "[::1]:8080"}, 409},
@@ -125,11 +155,11 @@ func TestOtherMachines(t *testing.T) {
 	s := newShop(t)
 	for from, status := range map[string]int{
 		"192.0.2.7:40000": 403, "[2001:db8::7]:40000": 403, "": 403, "@": 403,
-		"127.0.0.1:40000": 200, "[::1]:40000": 200, "[::ffff:127.0.0.1]:40000": 200,
+		"127.0.0.1:40000": 303, "[::1]:40000": 303, "[::ffff:127.0.0.1]:40000": 303,
 	} {
 		counter, err := page.New(page.Config{Shop: s, Reader: new(page.Slot), Terminal: "T-01"})
 		require.NoError(t, err)
-		r := httptest.NewRequest(http.MethodGet, "http://localhost/", nil)
+		r := httptest.NewRequest(http.MethodGet, "http://localhost"+counter.Path(), nil)
 		r.RemoteAddr = from
 		w := httptest.NewRecorder()
 		counter.ServeHTTP(w, r)

@@ -80,6 +80,7 @@ type terminal struct {
 	shop *shop.Shop
 	slot *page.Slot
 	url  string
+	path string // with the key
 	log  *syncBuffer
 }
 
@@ -95,7 +96,7 @@ func serve(t testing.TB, s *shop.Shop, change ...func(*page.Config)) *terminal {
 	require.NoError(t, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	term.url = "http://" + listener.Addr().String()
+	term.url, term.path = "http://"+listener.Addr().String(), p.Path()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- p.Serve(ctx, listener) }()
@@ -123,6 +124,9 @@ func (b *syncBuffer) String() string {
 	return b.b.String()
 }
 
+// key is what a browser takes the terminal over with.
+func (term *terminal) key() string { return strings.TrimPrefix(term.path, "/?") }
+
 // person is somebody at a browser without script: forms and links.
 type person struct {
 	t      testing.TB
@@ -145,7 +149,7 @@ func (term *terminal) open(t testing.TB) *person {
 		return nil
 	}
 	t.Cleanup(p.client.CloseIdleConnections)
-	p.get("/")
+	p.get(term.path)
 	return p
 }
 

@@ -2,6 +2,7 @@ package page
 
 import (
 	"context"
+	"crypto/rand"
 	"embed"
 	"errors"
 	"html/template"
@@ -93,6 +94,7 @@ type Page struct {
 	handler  http.Handler
 	paper    map[Lang]*template.Template // the print view
 	sessions sessions
+	key      string // in the address that the program prints
 	changes  changes
 	again    changes // a phone that was let go is to be looked at again
 	arrivals arrivals
@@ -127,7 +129,7 @@ func New(cfg Config) (*Page, error) {
 	if cfg.Name == "" {
 		cfg.Name = cfg.Lang.pick("窓口", "Counter")
 	}
-	p := &Page{cfg: cfg, at: at}
+	p := &Page{cfg: cfg, at: at, key: rand.Text()}
 	if err := p.compose(); err != nil {
 		return nil, err // a template of this package; its tests show it
 	}
@@ -137,6 +139,11 @@ func New(cfg Config) (*Page, error) {
 	p.handler = p.log(p.guard(p.routes()))
 	return p, nil
 }
+
+// Path is the path, with a key, by which a browser gets the terminal:
+// http://127.0.0.1:PORT followed by Path. Show it to the clerk alone. Other
+// programs of this machine can reach the page too, and get nothing without it.
+func (p *Page) Path() string { return "/?key=" + p.key }
 
 // ServeHTTP is [http.Handler].
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.handler.ServeHTTP(w, r) }

@@ -43,7 +43,7 @@ func (p *Page) keep(card *jpki.Card, over <-chan struct{}) {
 // phonePIN is the PIN of the phone in the reader. It is in this request's body
 // and in the command to the phone; the page keeps the contact and not the PIN.
 func (p *Page) phonePIN(ctx context.Context, s *session, form url.Values) (*notice, error) {
-	pin, err := typedPIN(form)
+	pin, err := typedPIN(ctx)
 	if err != nil {
 		return nil, err
 	}

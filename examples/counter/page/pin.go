@@ -1,7 +1,12 @@
 package page
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
 	"net/url"
 
 	"github.com/mynakit/mynakit/examples/shop"
@@ -19,12 +24,73 @@ type typed struct {
 
 func (t typed) clear() { t.pin.Clear() }
 
-// typedPIN takes the PIN out of a form. What is not exactly a PIN is refused
-// here: a scanned code is never cut to its first four digits.
-func typedPIN(form url.Values) (jpki.PIN, error) {
-	pin, err := jpki.NewPIN(jpki.AuthPIN, form.Get("pin"))
-	form.Del("pin")
-	return pin, err
+// pinKey is the key under which a step's context has the PIN of its form.
+type pinKey struct{}
+
+// readForm reads a form's body. The PIN in it is taken out before the rest
+// becomes strings, which nobody can wipe. wipe overwrites the PIN and the body.
+func readForm(body io.Reader) (form url.Values, pin []byte, wipe func(), err error) {
+	buf := make([]byte, maxBody+1)
+	wipe = func() { clear(buf); clear(pin) }
+	n := 0
+	for err == nil && n < len(buf) {
+		var more int
+		more, err = body.Read(buf[n:])
+		n += more
+	}
+	if err == nil {
+		err = &http.MaxBytesError{Limit: maxBody}
+	}
+	if !errors.Is(err, io.EOF) {
+		return nil, nil, wipe, err
+	}
+	rest := make([]byte, 0, n)
+	for pair := range bytes.SplitSeq(buf[:n], []byte("&")) {
+		value, is := bytes.CutPrefix(pair, []byte("pin="))
+		if !is {
+			rest = append(append(rest, pair...), '&')
+			continue
+		}
+		if pin, err = unescape(value); err != nil {
+			return nil, nil, wipe, err
+		}
+	}
+	form, err = url.ParseQuery(string(rest))
+	return form, pin, wipe, err
+}
+
+// errEscape means that a form is not encoded as one.
+var errEscape = errors.New("page: malformed form")
+
+// unescape decodes a value of a form into bytes of its own.
+func unescape(value []byte) ([]byte, error) {
+	out := make([]byte, 0, len(value))
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; c {
+		case '+':
+			out = append(out, ' ')
+		case '%':
+			var b [1]byte
+			if i+2 >= len(value) {
+				return nil, errEscape
+			}
+			if _, err := hex.Decode(b[:], value[i+1:i+3]); err != nil {
+				return nil, errEscape
+			}
+			out = append(out, b[0])
+			i += 2
+		default:
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+// typedPIN returns the PIN of a step's form. What is not exactly a PIN is
+// refused: a scanned code is never cut to its first four digits.
+func typedPIN(ctx context.Context) (jpki.PIN, error) {
+	typed, _ := ctx.Value(pinKey{}).([]byte)
+	return jpki.NewPIN(jpki.AuthPIN, typed)
 }
 
 // pinOf takes PIN and presentation out of a form.
@@ -35,7 +101,7 @@ func (p *Page) pinOf(ctx context.Context, form url.Values) (t typed, err error) 
 	if t.unlocked = p.shown().unlocked; t.unlocked {
 		return t, nil
 	}
-	t.pin, err = typedPIN(form)
+	t.pin, err = typedPIN(ctx)
 	return t, err
 }
 

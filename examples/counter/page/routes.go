@@ -71,12 +71,21 @@ func (p *Page) asset(w http.ResponseWriter, r *http.Request) {
 func (p *Page) view(sc *screen) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		s := p.sessions.of(r)
+		key := r.URL.Query().Get("key")
 		if s == nil {
-			if !p.sessions.free() || !visited(r) {
-				p.bare(w, r, http.StatusConflict, "taken")
+			if !visited(r) || !sameToken(key, p.key) {
+				p.bare(w, r, http.StatusConflict, "taken", "")
 				return
 			}
-			s = p.sessions.begin(w, p.cfg.Lang)
+			if !p.sessions.free() {
+				p.bare(w, r, http.StatusConflict, "taken", key)
+				return
+			}
+			p.sessions.begin(w, r, p.cfg.Lang)
+		}
+		if key != "" { // out of the address and the history
+			http.Redirect(w, r, sc.Path(), http.StatusSeeOther)
+			return
 		}
 		s.look(func(w *work) { w.leave(sc.Name) })
 		f := p.frameOf(r.Context(), s, sc, r.URL.Query())
@@ -97,14 +106,18 @@ func visited(r *http.Request) bool {
 
 // fault refuses a request that no screen of the counter sends.
 func (p *Page) fault(w http.ResponseWriter, r *http.Request, status int) {
-	p.bare(w, r, status, "fault")
+	p.bare(w, r, status, "fault", "")
 }
 
-// take gives the terminal to the browser that asks. The request came from a
-// page of this counter: [http.CrossOriginProtection] has seen to it.
+// take gives the terminal to the browser that asks and has the key. The request
+// came from a page of this counter: [http.CrossOriginProtection] has seen to it.
 func (p *Page) take(w http.ResponseWriter, r *http.Request) {
 	if p.sessions.of(r) == nil {
-		p.sessions.begin(w, p.cfg.Lang)
+		if r.ParseForm() != nil || !sameToken(r.PostForm.Get("key"), p.key) {
+			p.fault(w, r, http.StatusForbidden)
+			return
+		}
+		p.sessions.begin(w, r, p.cfg.Lang)
 	}
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
@@ -124,7 +137,9 @@ func (p *Page) post(screen string, do step) http.HandlerFunc {
 			http.Redirect(w, r, "/", http.StatusSeeOther) // where it may take the terminal over
 			return
 		}
-		if err := r.ParseForm(); err != nil {
+		form, pin, wipe, err := readForm(r.Body)
+		defer wipe()
+		if err != nil {
 			status := http.StatusBadRequest
 			if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 				status = http.StatusRequestEntityTooLarge
@@ -132,20 +147,20 @@ func (p *Page) post(screen string, do step) http.HandlerFunc {
 			p.fault(w, r, status)
 			return
 		}
-		if !sameToken(r.PostForm.Get("token"), s.token) {
+		if !sameToken(form.Get("token"), s.token) {
 			p.fault(w, r, http.StatusForbidden)
 			return
 		}
 		back := p.screenNamed(screen)
 		if back == nil {
-			if back = p.screenNamed(r.PostForm.Get("back")); back == nil {
+			if back = p.screenNamed(form.Get("back")); back == nil {
 				back = p.screens[0]
 			}
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), stepTime)
 		defer cancel()
 		s.step.Lock()
-		said, err := do(ctx, s, r.PostForm)
+		said, err := do(context.WithValue(ctx, pinKey{}, pin), s, form)
 		s.step.Unlock()
 		if err != nil {
 			said = explain(s.language(), err)

@@ -172,11 +172,11 @@ func (p *Page) write(w http.ResponseWriter, f *frame) {
 }
 
 // bare shows a screen without card, token or anything of the session's but its
-// language.
-func (p *Page) bare(w http.ResponseWriter, r *http.Request, status int, name string) {
+// language. key is the terminal's, for a browser that has it.
+func (p *Page) bare(w http.ResponseWriter, r *http.Request, status int, name, key string) {
 	lang := p.cfg.Lang
 	if s := p.sessions.of(r); s != nil {
 		lang = s.language()
 	}
-	p.write(w, &frame{screen: p.screenNamed(name), Lang: lang, Name: p.cfg.Name, At: p.at.ID, Status: status})
+	p.write(w, &frame{screen: p.screenNamed(name), Lang: lang, Name: p.cfg.Name, At: p.at.ID, Status: status, Data: key})
 }

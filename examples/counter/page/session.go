@@ -2,13 +2,13 @@ package page
 
 import (
 	"crypto/rand"
+	"net"
 	"net/http"
 	"sync"
 	"time"
 )
 
 const (
-	cookieName = "counter"
 	// idle is how long a browser that says nothing keeps the terminal.
 	idle = 15 * time.Minute
 )
@@ -37,9 +37,18 @@ type sessions struct {
 	now *session
 }
 
+// cookieName is different for each port: browsers send a cookie to all ports of
+// a host, and two counters on one machine would end each other's sessions.
+func cookieName(r *http.Request) string {
+	if _, port, err := net.SplitHostPort(r.Host); err == nil {
+		return "counter-" + port
+	}
+	return "counter"
+}
+
 // of gives the session of a request's cookie, or nil.
 func (ss *sessions) of(r *http.Request) *session {
-	c, err := r.Cookie(cookieName)
+	c, err := r.Cookie(cookieName(r))
 	if err != nil {
 		return nil
 	}
@@ -61,7 +70,7 @@ func (ss *sessions) free() bool {
 
 // begin gives the terminal to a browser. The session before, with the card
 // that it was about and what it had typed, is over.
-func (ss *sessions) begin(w http.ResponseWriter, lang Lang) *session {
+func (ss *sessions) begin(w http.ResponseWriter, r *http.Request, lang Lang) *session {
 	s := &session{id: rand.Text(), token: rand.Text(), over: make(chan struct{}), used: time.Now(), lang: lang}
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
@@ -69,7 +78,7 @@ func (ss *sessions) begin(w http.ResponseWriter, lang Lang) *session {
 	ss.now = s
 	// No Secure: the counter is on loopback without TLS. The cookie lasts as
 	// long as the browser.
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: s.id, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	http.SetCookie(w, &http.Cookie{Name: cookieName(r), Value: s.id, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
 	return s
 }
 

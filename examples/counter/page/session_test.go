@@ -49,7 +49,7 @@ func TestTakeOver(t *testing.T) {
 	resp = second.ask(http.MethodGet, "/print/ticket.svg", "", nil)
 	assert.Equal(t, http.StatusNotFound, resp.StatusCode)
 
-	resp = second.ask(http.MethodPost, "/take", "", nil)
+	resp = second.ask(http.MethodPost, "/take", term.key(), nil)
 	require.Equal(t, http.StatusOK, resp.StatusCode)
 	second.get("/issue").sees(id.String(), `name="points"`)
 	assert.NotContains(t, second.body, "/issue/issue", "the first one's ticket is not the second one's")
@@ -72,7 +72,7 @@ func TestEmbedded(t *testing.T) {
 		{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"},
 		{"Sec-Fetch-Site": "none", "Sec-Fetch-Dest": "iframe"},
 	} {
-		resp := p.ask(http.MethodGet, "/", "", header)
+		resp := p.ask(http.MethodGet, term.path, "", header)
 		assert.Equal(t, http.StatusConflict, resp.StatusCode)
 		assert.Empty(t, resp.Cookies())
 	}
@@ -113,6 +113,144 @@ func TestSwappedCard(t *testing.T) {
 	books, err := s.Books(t.Context())
 	require.NoError(t, err)
 	assert.Zero(t, books.Ticketed)
+}
+
+// A PIN goes to the card that its form was shown for and to no other, and not to
+// one that needs none.
+func TestPINOfAnotherCard(t *testing.T) {
+	s := newShop(t)
+	mine, theirs := sample(1), sample(2)
+	known, _ := enrolled(t, s, 3, 5000)
+	p := serve(t, s).open(t)
+	form := func() string { return p.put(mine, "new").get("/enrol").body }
+	const another = "画面を表示したときとは別のカード"
+	for _, card := range []*simcard.Card{theirs, known} {
+		shown := form()
+		p.put(card, "")
+		p.body = shown
+		p.send("/enrol/pin", "pin", "9999").sees(another)
+		p.body = shown
+		p.send("/enrol/pin", "pin", "9999").sees(another)
+		assert.Equal(t, 3, card.Tries(simcard.AuthPIN))
+	}
+	// Of a card that has a MyKey ID, whatever the form says.
+	p.put(known, "known").get("/enrol").sees("すでにマイキーIDがあります")
+	p.get("/issue").send("/issue/check", "points", "100", "until", s.Today().String())
+	p.force("/enrol/pin", "pin", "9999").sees("すでにマイキーIDがあります")
+	assert.Equal(t, 3, known.Tries(simcard.AuthPIN))
+	// A form without a presentation is nobody's.
+	p.body = strings.ReplaceAll(form(), `name="card"`, `name="c"`)
+	p.send("/enrol/pin", "pin", "9999").sees(another)
+	assert.Equal(t, 3, mine.Tries(simcard.AuthPIN))
+	// The card lifted and put back is the same.
+	shown := form()
+	p.put(mine, "new")
+	p.body = shown
+	p.send("/enrol/pin", "pin", simcard.DefaultAuthPIN).sees("自動生成する")
+}
+
+// What is typed where the PIN belongs and is none goes nowhere: a scanned code
+// is not cut to its first digits.
+func TestScannedCodeIsNoPIN(t *testing.T) {
+	s := newShop(t)
+	known, _ := enrolled(t, s, 1, 5000)
+	fresh, phone := sample(2), sample(3, simcard.WithKind(simcard.Android))
+	p := serve(t, s).open(t)
+	codes := []string{"180000000011", "12345", "123", "1234 ", " 1234", "１２３４", "1234\r\n", "12a4", ""}
+	for _, code := range codes {
+		p.put(fresh, "new").get("/enrol").send("/enrol/pin", "pin", code).sees(`class="notice bad"`)
+		p.put(phone, "phone").get("/").send("/phone/pin", "pin", code).sees(`class="notice bad"`)
+		p.put(known, "known").get("/issue").send("/issue/check", "points", "100", "until", s.Today().String())
+		p.send("/issue/issue", "pin", code).sees(`class="notice bad"`)
+		p.get("/service").send("/service/check", "operator", "000001", "customer", "111").send("/service/register", "pin", code).sees(`class="notice bad"`)
+	}
+	for _, card := range []*simcard.Card{known, fresh, phone} {
+		assert.Equal(t, 3, card.Tries(simcard.AuthPIN))
+	}
+	for _, path := range []string{"/enrol", "/issue", "/service", "/"} {
+		assert.NotRegexp(t, `name="pin"[^>]*(maxlength|autofocus)`, p.get(path).body)
+	}
+}
+
+// The last try is the holder's: no screen asks for it, and none sends it.
+func TestLastTryIsNotOffered(t *testing.T) {
+	s := newShop(t)
+	known, _ := enrolled(t, s, 1, 5000)
+	p := serve(t, s).open(t)
+	p.put(known, "known")
+	check := func() {
+		p.get("/issue").send("/issue/check", "points", "100", "until", s.Today().String())
+	}
+	check()
+	for range 2 {
+		p.send("/issue/issue", "pin", "9999")
+	}
+	assert.NotContains(t, p.body, `name="pin"`)
+	p.sees("カードへ送りませんでした")
+	p.force("/issue/issue", "pin", simcard.DefaultAuthPIN)
+	p.get("/")
+	check()
+	assert.NotContains(t, p.body, `name="pin"`)
+	p.get("/service").send("/service/check", "operator", "000001", "customer", "111")
+	assert.NotContains(t, p.body, `name="pin"`)
+	p.force("/service/register", "pin", simcard.DefaultAuthPIN)
+	assert.Equal(t, 1, known.Tries(simcard.AuthPIN))
+	fresh := sample(2, simcard.WithTries(simcard.AuthPIN, 1))
+	p.put(fresh, "new").get("/enrol")
+	assert.NotContains(t, p.body, `name="pin"`)
+	p.force("/enrol/pin", "pin", simcard.DefaultAuthPIN)
+	assert.Equal(t, 1, fresh.Tries(simcard.AuthPIN))
+	books, err := s.Books(t.Context())
+	require.NoError(t, err)
+	assert.Zero(t, books.Ticketed)
+}
+
+// Whatever belongs to a holder leaves the screen with the card.
+func TestHolderLeavesWithTheCard(t *testing.T) {
+	s := newShop(t)
+	known, id := enrolled(t, s, 1, 5000)
+	other, _ := enrolled(t, s, 2, 5000)
+	term := serve(t, s)
+	p := term.open(t)
+	fresh := sample(3)
+	for name, finish := range map[string]func() string{
+		"enrolled": func() string {
+			p.put(fresh, "").get("/enrol")
+			if strings.Contains(p.body, `name="pin"`) {
+				p.send("/enrol/pin", "pin", simcard.DefaultAuthPIN).send("/enrol/offer").send("/enrol/accept")
+				return bigCode.FindStringSubmatch(p.body)[1]
+			}
+			return ""
+		},
+		"registered": func() string {
+			p.put(known, "known").get("/service").send("/service/check", "operator", "000001", "customer", "77001177").send("/service/register", "pin", simcard.DefaultAuthPIN)
+			return "77001177"
+		},
+		"to be registered": func() string {
+			p.put(known, "known").get("/service").send("/service/check", "operator", "000002", "customer", "88001188")
+			return "88001188"
+		},
+		"to be issued": func() string {
+			p.put(known, "known").get("/issue").send("/issue/check", "points", "1234", "until", s.Today().String())
+			return "1,234"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mark := finish()
+			require.NotEmpty(t, mark)
+			p.sees(mark)
+			screen := p.path
+			term.slot.Remove()
+			p.follow("menu").until(t, "card", "none\n")
+			assert.NotContains(t, p.get(screen).body, mark)
+			assert.NotContains(t, p.body, id.String())
+			p.put(other, "known").get(screen)
+			assert.NotContains(t, p.body, mark)
+			assert.NotContains(t, p.body, id.String())
+			p.put(known, "known").get(screen)
+			assert.NotContains(t, p.body, mark, "it does not come back after another's card")
+		})
+	}
 }
 
 func TestWrongPIN(t *testing.T) {
@@ -266,7 +404,7 @@ func TestOtherCards(t *testing.T) {
 	p := serve(t, s).open(t)
 	p.put(otherCard{sample(1)}, "wrong").get("/lookup").sees("マイナンバーカードではありません")
 	p.put(sample(1, simcard.WithKind(simcard.PINLess)), "new").get("/enrol").sees("暗証番号がロックされています")
-	p.put(sample(1, simcard.WithExpired()), "new").get("/enrol").send("/enrol/pin", "pin", simcard.DefaultAuthPIN).sees("有効期限が切れています")
+	p.put(sample(1, simcard.WithExpired()), "new").get("/enrol").send("/enrol/pin", "pin", simcard.DefaultAuthPIN).sees("有効期限が切れています", "端末の日付を確認してください")
 	p.put(sample(1), "new").get("/enrol").send("/enrol/pin", "pin", simcard.DefaultAuthPIN).sees("自動生成する")
 }
 
@@ -338,7 +476,7 @@ func TestServeEnds(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- p.Serve(ctx, l) }()
-	term := &terminal{shop: s, slot: slot, url: "http://" + l.Addr().String()}
+	term := &terminal{shop: s, slot: slot, url: "http://" + l.Addr().String(), path: p.Path()}
 	t.Run("browser", func(t *testing.T) {
 		clerk := term.open(t)
 		events := clerk.follow("menu")

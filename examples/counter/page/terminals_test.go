@@ -140,7 +140,7 @@ func TestTerminals(t *testing.T) {
 		clerks[i] = &clerk{client: &http.Client{Jar: jar, Transport: &http.Transport{}}, url: term.url}
 		t.Cleanup(clerks[i].client.CloseIdleConnections)
 		// The person who put the card there has gone: the clerk takes over.
-		_, err = clerks[i].do(http.MethodPost, "/take")
+		_, err = clerks[i].do(http.MethodPost, "/take", "key", strings.TrimPrefix(term.key(), "key="))
 		require.NoError(t, err)
 	}
 

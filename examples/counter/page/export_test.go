@@ -1,0 +1,4 @@
+package page
+
+// ReadForm reads a form's body.
+var ReadForm = readForm
