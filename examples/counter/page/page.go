@@ -94,7 +94,7 @@ type Page struct {
 	handler  http.Handler
 	paper    map[Lang]*template.Template // the print view
 	sessions sessions
-	key      string // in the address that the program prints
+	key      func() string // in the address that the program prints; no dump shows it
 	changes  changes
 	again    changes // a phone that was let go is to be looked at again
 	arrivals arrivals
@@ -129,7 +129,8 @@ func New(cfg Config) (*Page, error) {
 	if cfg.Name == "" {
 		cfg.Name = cfg.Lang.pick("窓口", "Counter")
 	}
-	p := &Page{cfg: cfg, at: at, key: rand.Text()}
+	key := rand.Text()
+	p := &Page{cfg: cfg, at: at, key: func() string { return key }}
 	if err := p.compose(); err != nil {
 		return nil, err // a template of this package; its tests show it
 	}
@@ -143,7 +144,7 @@ func New(cfg Config) (*Page, error) {
 // Path is the path, with a key, by which a browser gets the terminal:
 // http://127.0.0.1:PORT followed by Path. Show it to the clerk alone. Other
 // programs of this machine can reach the page too, and get nothing without it.
-func (p *Page) Path() string { return "/?key=" + p.key }
+func (p *Page) Path() string { return "/?key=" + p.key() }
 
 // ServeHTTP is [http.Handler].
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.handler.ServeHTTP(w, r) }

@@ -73,7 +73,7 @@ func (p *Page) view(sc *screen) http.HandlerFunc {
 		s := p.sessions.of(r)
 		key := r.URL.Query().Get("key")
 		if s == nil {
-			if !visited(r) || !sameToken(key, p.key) {
+			if !visited(r) || !sameToken(key, p.key()) {
 				p.bare(w, r, http.StatusConflict, "taken", "")
 				return
 			}
@@ -113,7 +113,7 @@ func (p *Page) fault(w http.ResponseWriter, r *http.Request, status int) {
 // came from a page of this counter: [http.CrossOriginProtection] has seen to it.
 func (p *Page) take(w http.ResponseWriter, r *http.Request) {
 	if p.sessions.of(r) == nil {
-		if r.ParseForm() != nil || !sameToken(r.PostForm.Get("key"), p.key) {
+		if r.ParseForm() != nil || !sameToken(r.PostForm.Get("key"), p.key()) {
 			p.fault(w, r, http.StatusForbidden)
 			return
 		}
