@@ -40,9 +40,19 @@ var schema = []string{
 	`CREATE INDEX IF NOT EXISTS shop_movement_at ON shop_movement (at)`,
 }
 
+// createAccounts creates the tables of accounts. Of two programs that create one
+// at the same moment, PostgreSQL refuses the later one, IF NOT EXISTS or not;
+// when it is refused the table is there, and the same statement succeeds.
 func (s *Shop) createAccounts(ctx context.Context) error {
 	for _, statement := range schema {
-		if _, err := s.db.ExecContext(ctx, statement); err != nil {
+		_, err := s.db.ExecContext(ctx, statement)
+		for range 3 {
+			if err == nil || ctx.Err() != nil {
+				break
+			}
+			_, err = s.db.ExecContext(ctx, statement)
+		}
+		if err != nil {
 			return fmt.Errorf("shop: create tables: %w", err)
 		}
 	}

@@ -96,14 +96,25 @@ type Shop struct {
 //
 // The errors are ErrConfig; [registry.ErrSerialForm] for the keys of another
 // database; a [*registry.SchemaError] for a database that a newer program has
-// used; or the database's own.
+// used, of which then nothing was changed; or the database's own.
 func Open(ctx context.Context, db *sql.DB, cfg Config) (*Shop, error) {
 	if cfg.Keys.IsZero() || cfg.Mall.IsZero() || cfg.Scope.Check() != nil {
 		return nil, ErrConfig
 	}
 	s := &Shop{cfg: cfg, db: db}
 
-	var err error
+	// All are looked at before the first is changed.
+	err := registry.Check(ctx, db, registry.Config{RetryFor: cfg.RetryFor})
+	if err == nil {
+		err = ticket.Check(ctx, db, ticket.Config{RetryFor: cfg.RetryFor})
+	}
+	if err == nil {
+		err = ledger.Check(ctx, db, ledger.Config{RetryFor: cfg.RetryFor})
+	}
+	if err != nil {
+		return nil, err
+	}
+
 	s.registry, err = registry.Open(ctx, db, registry.Config{
 		Serials:  registry.Pseudonyms(cfg.Keys.open().pseudonym),
 		Former:   cfg.Former,
