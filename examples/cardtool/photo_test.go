@@ -54,6 +54,9 @@ func TestPhotoWithoutDecoder(t *testing.T) {
 	_, stderr, code := tool(t, args...)
 	assert.Equal(t, exitUsage, code)
 	assert.Contains(t, stderr, "libopenjp2-tools")
+	if runtime.GOOS == "windows" {
+		t.Skip("the decoders below are shell scripts")
+	}
 	for script, want := range map[string]string{"exit 1": "does not decode", "exit 0": "wrote nothing"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "opj_decompress"), []byte("#!/bin/sh\n"+script+"\n"), 0o700))
 		_, stderr, code = tool(t, args...)
