@@ -9,10 +9,12 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,6 +35,14 @@ func TestNoTypeTells(t *testing.T) {
 		if len(ways) > 0 && tells[name] == "" {
 			t.Errorf("%s shows what it holds: %s", name, strings.Join(ways, ", "))
 		}
+	}
+	for _, name := range slices.Concat(slices.Collect(maps.Keys(shows)), slices.Collect(maps.Keys(tells))) {
+		if _, there := all.Told[name]; !there {
+			t.Errorf("%s is listed, and there is no such type", name)
+		}
+	}
+	for name := range harmless {
+		assert.Contains(t, all.Suspicious, name, "listed, and there is no such field")
 	}
 	for _, field := range all.Suspicious {
 		assert.NotEmpty(t, harmless[field], "%s has the name of a secret: if it is none, say why in harmless", field)

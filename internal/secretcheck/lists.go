@@ -6,7 +6,7 @@ var shows = because(map[string][]string{
 	"a program's settings, and what they are made of": {
 		"apdu/vpcd.Slot", "examples/counter/page.Config", "examples/counter/page.Lang", "examples/counter/page.Sample",
 		"examples/shop.Config", "examples/shop.Operator", "jpki/revoke.OCSP", "mergefile.ProbeOptions", "mergefile.ReaderOptions",
-		"mergefile.WriterOptions", "mergefile/inbox.Config", "mergefile/outbox.Config", "mergefile/ledger.Config", "mergefile/ledger.ReceiverConfig",
+		"mergefile.WriterOptions", "mergefile/inbox.Config", "mergefile/outbox.Config", "mergefile/ledger.Config", "mergefile/ledger.ReceiverConfig", "mergefile/ledger.File",
 		"mykey/grant.Config", "mykey/grant.DeviceConfig", "mykey/grant.Programme", "mykey/point.Config", "mykey/point.Programme", "mykey/point.Partner", "mykey/point.Profile", "mykey/registry.Config",
 		"mykey/registry.SerialForm", "simcard/fault.Rule", "ticket.Config", "ticket.Policy", "ticket.Throttle",
 		"ticket.Scope", "ticket.Terminal", "ticket/paper.Slip", "ticket/paper.Roll",
@@ -17,7 +17,7 @@ var shows = because(map[string][]string{
 		"mergefile.EOL", "mergefile.HolderChars", "mergefile.Zone", "mergefile.SequenceReset", "mergefile.SequenceScope",
 		"mergefile.SecretPlace", "mergefile.SecretForm", "mergefile.HashFields", "mergefile.HashText", "mergefile.CipherMode",
 		"mergefile.IVForm", "mergefile.Padding", "mergefile.KeyForm", "mergefile.Outer", "mergefile.Integrity",
-		"mergefile.FileNameKind", "mergefile.TimeForm", "mergefile.Probed", "mergefile.Severity", "mergefile.LintCode", "mergefile.Finding",
+		"mergefile.FileNameKind", "mergefile.TimeForm", "mergefile.Probed", "mergefile.Question", "mergefile.Severity", "mergefile.LintCode", "mergefile.Finding",
 	},
 	"an error or a report: words of the module's own, counts and places": {
 		"apdu/pcsc.Error", "jpki.StepError", "jpki.PINError", "jpki.UnsupportedError", "jpki.HolderDataError", "jpki.RevokedError",
