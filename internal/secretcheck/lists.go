@@ -38,7 +38,7 @@ var shows = because(map[string][]string{
 	"a connection, a service or a reader at work: names, counts and handles": {
 		"apdu.Channel", "apdu.Stats", "apdu/pcsc.Card", "apdu/pcsc.Event", "apdu/pcsc.Server", "apdu/vpcd.Listener", "apdu/vpcd.Remote", "jpki.Card",
 		"jpki.Verifier", "jpki/revoke.CRL", "mergefile.Reader", "mergefile.ProvisionalReader", "mergefile.Writer",
-		"mergefile/ledger.Tx", "mergefile/inbox.Inbox", "mergefile/inbox.Delivery", "mergefile/ledger.Ledger", "mergefile/ledger.Receiver",
+		"mergefile/ledger.Tx", "mergefile/inbox.Inbox", "mergefile/inbox.Delivery", "mergefile/ledger.File", "mergefile/ledger.Ledger", "mergefile/ledger.Receiver",
 		"mykey/point.Ledger", "mykey/point.Books", "mykey/registry.Registry", "mykey/registry.Session", "mykey/registry.Enrolment",
 		"examples/shop.Books", "examples/shop.Shop", "examples/shop.Visit", "examples/counter/page.Page", "ticket.Book",
 		"simcard/fault.Card", "simcard/link.Card", "simcard/link.Contact", "simcard/link.Contactless",
