@@ -101,7 +101,6 @@ func (b *Book) redeem(ctx context.Context, p Presentation, n Number, g *guess) (
 	}
 	decide := func(t Ticket, m moment) error {
 		var why Reason
-		r.Ticket = t
 		if r.Ticket, r.Repeated, why = t.redeem(p, m, b.policy.GraceDays); why != "" {
 			return refused(why)
 		}

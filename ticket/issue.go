@@ -183,7 +183,7 @@ func (b *Book) issue(ctx context.Context, tx *sqldb.Tx, at Terminal, orders []Or
 	for i, o := range orders {
 		if o.Pay != nil {
 			if err := b.pay(ctx, tx, o, &out.Tickets[i]); err != nil {
-				if own, ok := own(err); ok {
+				if own, ok := own(err); ok && !sqldb.IsBusy(own) {
 					err = answer{&OrderError{Index: i, Err: own}}
 				}
 				return Batch{}, err

@@ -58,9 +58,12 @@ func TestModel(t *testing.T) {
 	if long() {
 		histories = map[string]string{"SQLite": "10000", "PostgreSQL": "1000"}
 	}
+	given := flag.Lookup("rapid.checks").Value.String() != flag.Lookup("rapid.checks").DefValue
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) {
-			set(t, "rapid.checks", histories[e.name])
+			if !given {
+				set(t, "rapid.checks", histories[e.name])
+			}
 			set(t, "rapid.steps", "60") // of one history; the usual 30 meet too little
 			dsn := strings.Replace(e.dsn(t), "synchronous(FULL)", "synchronous(OFF)", 1)
 			db := dbtest.Open(t, e.driver, dsn)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -35,13 +36,13 @@ func openPurse(t testing.TB, db *sql.DB, points int64) *purse {
 	p := &purse{db: db, postgres: strings.Contains(t.Name(), "PostgreSQL")}
 	var err error
 	c := &clock{now: at(t, "2026-11-21 10:00:00")}
-	p.ledger, err = point.Open(ctx, db, point.Config{Clock: c.Now,
+	p.ledger, err = point.Open(ctx, db, point.Config{Clock: c.Now, RetryFor: time.Minute,
 		Undo: func(ctx context.Context, tx *sql.Tx, paid point.Receipt) error {
 			_, err := p.In(tx).CancelPaid(ctx, ticket.Terminal{Scope: ticket.Scope(paid.Request.Scope), ID: paid.Terminal}, paid.Request.Name, "undo")
 			return err
 		}})
 	require.NoError(t, err)
-	p.desk = newDesk(t, tables{db: db}, ticket.Config{
+	p.desk = newDesk(t, tables{db: db}, ticket.Config{RetryFor: time.Minute,
 		Refund: func(ctx context.Context, tx *sql.Tx, tk ticket.Ticket, at ticket.Terminal) error {
 			_, err := p.ledger.In(tx).Cancel(ctx, point.Request{Scope: string(tk.Scope), Name: tk.Payment}, point.At{Terminal: at.ID})
 			return errors.Join(err, p.refund)
@@ -383,6 +384,39 @@ func TestBooksFindFaults(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, whole, got)
 		}
+	})
+}
+
+// inTheWay is what a database says when another transaction is in the way.
+type inTheWay struct{}
+
+func (inTheWay) Error() string    { return "another is in the way" }
+func (inTheWay) SQLState() string { return "40001" }
+
+// A payment that another transaction is in the way of is tried again, and
+// after that it is busy: nobody was refused.
+func TestPayIsBusy(t *testing.T) {
+	eachStore(t, func(t *testing.T, s tables) {
+		d := newDesk(t, s, ticket.Config{RetryFor: 20 * time.Millisecond})
+		calls := 0
+		order := ticket.Order{Points: 1, Key: "k", Pay: func(context.Context, *sql.Tx, ticket.Ticket) error {
+			calls++
+			return inTheWay{}
+		}}
+		_, err := d.Issue(t.Context(), shop, order)
+		assert.ErrorIs(t, err, ticket.ErrBusy)
+		assert.ErrorIs(t, err, inTheWay{})
+		assert.Greater(t, calls, 1)
+		_, refused := errors.AsType[*ticket.OrderError](err)
+		assert.False(t, refused)
+		order.Pay = func(context.Context, *sql.Tx, ticket.Ticket) error {
+			if calls++; calls%3 != 0 {
+				return inTheWay{}
+			}
+			return nil
+		}
+		_, err = newDesk(t, s, ticket.Config{RetryFor: time.Minute}).Issue(t.Context(), shop, order)
+		assert.NoError(t, err)
 	})
 }
 

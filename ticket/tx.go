@@ -64,9 +64,9 @@ func failed(act string, err error) error {
 }
 
 // own returns the answer within an error, unless a transaction was lost with
-// it.
+// it, or was repeated for it until the time was up.
 func own(err error) (error, bool) {
-	if _, lost := errors.AsType[*LostError](err); lost {
+	if _, lost := errors.AsType[*LostError](err); lost || errors.Is(err, ErrBusy) {
 		return nil, false
 	}
 	a, ok := errors.AsType[answer](err)

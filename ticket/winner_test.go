@@ -1,6 +1,7 @@
 package ticket_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -359,5 +360,108 @@ func TestThrottledLooksNothingUp(t *testing.T) {
 		assert.Same(t, ticket.ErrRefused, err)
 		assert.Equal(t, 0, asked)
 		h.Set(nil)
+	})
+}
+
+// An attempt belongs to the act that it made: the name of a cancellation does
+// not redeem, and that of a redemption does not cancel.
+func TestAttemptOfAnotherAct(t *testing.T) {
+	eachStore(t, func(t *testing.T, s tables) {
+		ctx := t.Context()
+		d := newDesk(t, s, ticket.Config{})
+		cancelled, redeemed := d.issue(t, 1), d.issue(t, 2)
+		_, err := d.Cancel(ctx, shop, cancelled.Number, "x")
+		require.NoError(t, err)
+		_, err = d.Redeem(ctx, ticket.Presentation{Terminal: shop, Code: code(redeemed.Number), Attempt: "x"})
+		require.NoError(t, err)
+		r, err := d.Redeem(ctx, ticket.Presentation{Terminal: shop, Code: code(cancelled.Number), Attempt: "x"})
+		assert.Same(t, ticket.ErrRefused, err)
+		assert.Zero(t, r)
+		r, err = d.Cancel(ctx, shop, redeemed.Number, "x")
+		assert.ErrorIs(t, err, ticket.ErrState)
+		assert.Zero(t, r)
+		// Nor is it given to a terminal that is throttled.
+		strict := newDesk(t, s, ticket.Config{Policy: ticket.Policy{Throttle: ticket.Throttle{PerTerminal: 1}}})
+		_, err = strict.Redeem(ctx, ticket.Presentation{Terminal: shop, Code: code(cancelled.Number), Attempt: "x"})
+		assert.Same(t, ticket.ErrRefused, err)
+		assert.Equal(t, ticket.ReasonThrottled, strict.last())
+		again, err := strict.Redeem(ctx, ticket.Presentation{Terminal: shop, Code: code(redeemed.Number), Attempt: "x"})
+		require.NoError(t, err)
+		assert.True(t, again.Repeated)
+	})
+}
+
+// A number that is refused counts whatever its ticket's state is, looked at or
+// redeemed; one that is good does not.
+func TestEveryRefusalCounts(t *testing.T) {
+	eachStore(t, func(t *testing.T, s tables) {
+		ctx := t.Context()
+		d := newDesk(t, s, ticket.Config{Policy: ticket.Policy{Throttle: ticket.Throttle{PerTerminal: 1}}})
+		live, redeemed, cancelled := d.issue(t, 1), d.issue(t, 2), d.issue(t, 3)
+		_, err := d.Redeem(ctx, ticket.Presentation{Terminal: shop, Code: code(redeemed.Number)})
+		require.NoError(t, err)
+		_, err = d.Cancel(ctx, shop, cancelled.Number, "")
+		require.NoError(t, err)
+		for i, tc := range []struct {
+			n      ticket.Number
+			reason ticket.Reason
+		}{{redeemed.Number, ticket.ReasonRedeemed}, {cancelled.Number, ticket.ReasonCancelled}, {number(t, "0000-0000"), ticket.ReasonUnknown}} {
+			for j, do := range []func(ticket.Presentation) error{
+				func(p ticket.Presentation) error { return second(d.Inspect(ctx, p)) },
+				func(p ticket.Presentation) error { return second(d.Redeem(ctx, p)) },
+			} {
+				at := ticket.Terminal{ID: fmt.Sprintf("T%d%d", i, j), Scope: shop.Scope}
+				for range 3 {
+					require.NoError(t, second(d.Inspect(ctx, ticket.Presentation{Terminal: at, Code: code(live.Number)})))
+				}
+				assert.Same(t, ticket.ErrRefused, do(ticket.Presentation{Terminal: at, Code: code(tc.n)}))
+				assert.Equal(t, tc.reason, d.last())
+				assert.Same(t, ticket.ErrRefused, do(ticket.Presentation{Terminal: at, Code: code(live.Number)}))
+				assert.Equal(t, ticket.ReasonThrottled, d.last())
+			}
+		}
+	})
+}
+
+// A terminal that hangs up before it has its answer has guessed, also of a
+// number that is live. Where nobody knows whether a redemption was stored, its
+// number is not given back twice.
+func TestGuessWithoutAnswer(t *testing.T) {
+	eachHooked(t, func(t *testing.T, h *dbtest.Hooked, hooked, other tables) {
+		d := newDesk(t, hooked, ticket.Config{Policy: ticket.Policy{Throttle: ticket.Throttle{PerTerminal: 1}}})
+		first, second := d.issue(t, 1), d.issue(t, 2)
+		ctx, cancel := context.WithCancel(t.Context())
+		h.Set(func(s dbtest.Step) error {
+			if s.After && looksUp(s) {
+				cancel()
+			}
+			return nil
+		})
+		_, err := d.Inspect(ctx, ticket.Presentation{Terminal: shop, Code: code(first.Number)})
+		h.Set(nil)
+		require.ErrorIs(t, err, context.Canceled)
+		_, err = d.Inspect(t.Context(), ticket.Presentation{Terminal: shop, Code: code(first.Number)})
+		assert.Same(t, ticket.ErrRefused, err)
+		assert.Equal(t, ticket.ReasonThrottled, d.last())
+
+		commits := 0
+		h.Set(func(s dbtest.Step) error {
+			if s.After && s.What == "commit" {
+				if commits++; commits == 2 { // the first has counted the number
+					return errors.New("disk I/O error")
+				}
+			}
+			return nil
+		})
+		p := ticket.Presentation{Terminal: shop2, Code: code(second.Number), Attempt: "x"}
+		_, err = d.Redeem(t.Context(), p)
+		h.Set(nil)
+		require.ErrorIs(t, err, ticket.ErrOutcomeUnknown)
+		var least int64
+		require.NoError(t, other.db.QueryRow("SELECT min(n) FROM ticket_miss").Scan(&least))
+		assert.Zero(t, least)
+		r, err := d.Redeem(t.Context(), p)
+		require.NoError(t, err)
+		assert.True(t, r.Repeated)
 	})
 }
