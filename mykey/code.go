@@ -22,7 +22,7 @@ const (
 const fieldCode = "error code"
 
 // ParseCode reads a code of the form MK, two upper-case letters, three digits,
-// E. One that is unknown is none the worse for it. The error is a
+// E. Unknown codes are accepted. The error is a
 // [*FormError].
 func ParseCode(s string) (Code, error) {
 	const form = "MKAA000E" // A: any letter, 0: any digit
@@ -44,7 +44,7 @@ func ParseCode(s string) (Code, error) {
 	return Code(s), nil
 }
 
-// Retry says whether, and how, doing the same again can help.
+// Retry represents whether, and how, doing the same again can help.
 type Retry uint8
 
 const (
@@ -55,7 +55,7 @@ const (
 	RetryRestart              // not this step, but the procedure from its beginning
 )
 
-// String gives one word.
+// String returns one word.
 func (r Retry) String() string {
 	switch r {
 	case RetryNever:
@@ -84,14 +84,14 @@ type Explanation struct {
 // learn.
 type Codes map[Code]Explanation
 
-// Explain gives the explanation of a code, and false for one that the table
+// Explain returns the explanation of a code, and false for one that the table
 // does not have. Show the code all the same.
 func (t Codes) Explain(c Code) (Explanation, bool) {
 	e, ok := t[c]
 	return e, ok
 }
 
-// KnownCodes gives a new table of the codes whose meaning has been published.
+// KnownCodes returns a new table of the codes whose meaning has been published.
 func KnownCodes() Codes {
 	helper := func(ja, en string) Explanation {
 		return Explanation{

@@ -25,7 +25,7 @@ const (
 	RuleNotAllowed Rule = "not applicable" // a value is present that this form does not have
 )
 
-// FormError says which value was not of its form, which rule it broke and
+// FormError reports which value did not have its form, which rule it broke and
 // where. It never holds the text itself, because the text may be a security
 // code or a serial number typed into the wrong box.
 type FormError struct {
@@ -45,7 +45,7 @@ func (e *FormError) Error() string {
 // Is reports whether target is [ErrForm].
 func (e *FormError) Is(target error) bool { return target == ErrForm }
 
-// scanText gives a database column to parse as text. Only text is taken: a
+// scanText returns a database column to parse as text. Only text is taken: a
 // number has lost its leading zeros already.
 func scanText(field string, src any, parse func(string) error) error {
 	switch v := src.(type) {

@@ -61,7 +61,7 @@ func parseID(s string, f Fold) (ID, error) {
 	return id, nil
 }
 
-// foldChar gives the ID character that r stands for under f, or the rule
+// foldChar returns the ID character that r stands for under f, or the rule
 // that r breaks.
 func foldChar(r rune, f Fold) (byte, Rule) {
 	// U+FF01 to U+FF5E are the full-width forms of '!' to '~'.
@@ -91,7 +91,7 @@ func isUpperAlnum(r rune) bool {
 	return r < utf8.RuneSelf && (r >= 'A' && r <= 'Z' || r >= '0' && r <= '9')
 }
 
-// String gives the eight characters, or "" for the zero ID.
+// String returns the eight characters, or "" for the zero ID.
 func (id ID) String() string {
 	if id.IsZero() {
 		return ""
@@ -113,7 +113,7 @@ func (id ID) AppendText(b []byte) ([]byte, error) {
 	return append(b, id.b[:]...), nil
 }
 
-// MarshalText gives the eight characters. The zero ID is an error, so that
+// MarshalText returns the eight characters. The zero ID is an error, so that
 // no empty ID slips into a file; mark an optional JSON field omitzero.
 func (id ID) MarshalText() ([]byte, error) {
 	return id.AppendText(make([]byte, 0, IDLen))

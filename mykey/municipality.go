@@ -71,7 +71,7 @@ func checkDigit(five [5]byte) byte {
 	return '0' + byte((11-sum%11)%10)
 }
 
-// String gives the six digits, or "" for the zero Municipality.
+// String returns the six digits, or "" for the zero Municipality.
 func (m Municipality) String() string {
 	if m.IsZero() {
 		return ""
@@ -79,7 +79,7 @@ func (m Municipality) String() string {
 	return string(m.b[:])
 }
 
-// Five gives the five-digit form, without check digit.
+// Five returns the five-digit form, without check digit.
 func (m Municipality) Five() string {
 	if m.IsZero() {
 		return ""
@@ -90,7 +90,7 @@ func (m Municipality) Five() string {
 // IsZero reports whether m is no municipality.
 func (m Municipality) IsZero() bool { return m == Municipality{} }
 
-// Prefecture gives the prefecture's number, 1 (北海道) to 47 (沖縄県), and 0 for
+// Prefecture returns the prefecture's number, 1 (北海道) to 47 (沖縄県), and 0 for
 // the zero Municipality.
 func (m Municipality) Prefecture() int {
 	if m.IsZero() {
@@ -106,7 +106,7 @@ func (m Municipality) Prefecture() int {
 // IsPrefecture reports whether m is a prefecture's own code.
 func (m Municipality) IsPrefecture() bool { return !m.IsZero() && string(m.b[2:5]) == "000" }
 
-// PrefectureName gives the prefecture's name in Japanese, such as 東京都.
+// PrefectureName returns the prefecture's name in Japanese, such as 東京都.
 func (m Municipality) PrefectureName() string { return prefectures[m.Prefecture()] }
 
 var prefectures = [48]string{"",
@@ -118,7 +118,7 @@ var prefectures = [48]string{"",
 	"徳島県", "香川県", "愛媛県", "高知県",
 	"福岡県", "佐賀県", "長崎県", "熊本県", "大分県", "宮崎県", "鹿児島県", "沖縄県"}
 
-// MarshalText gives the six digits. The zero Municipality is an error.
+// MarshalText returns the six digits. The zero Municipality is an error.
 func (m Municipality) MarshalText() ([]byte, error) {
 	if m.IsZero() {
 		return nil, &FormError{Field: fieldMunicipality, Rule: RuleMissing, Pos: -1}
@@ -153,17 +153,17 @@ func (m *Municipality) Scan(src any) error {
 	return scanText(fieldMunicipality, src, func(s string) error { return m.UnmarshalText([]byte(s)) })
 }
 
-// ErrUnknownMunicipality says that a code is valid in form, but not in the
+// ErrUnknownMunicipality means that a code is valid in form, but not in the
 // table. It may be wrong: of single wrong digits the check digit lets one in 55
 // pass. Or it may be newer than the table.
 var ErrUnknownMunicipality = errors.New("mykey: municipality code valid in form, but not in the table")
 
-// MunicipalityTable gives the names of municipalities. Codes come and go with
+// MunicipalityTable holds the names of municipalities. Codes come and go with
 // mergers, so the program brings the Ministry's list of the day
 // ([ReadMunicipalities]); [Prefectures] is what does not change.
 type MunicipalityTable map[Municipality]string
 
-// Name gives the name of m. The error wraps [ErrUnknownMunicipality].
+// Name returns the name of m. The error wraps [ErrUnknownMunicipality].
 func (t MunicipalityTable) Name(m Municipality) (string, error) {
 	if name, ok := t[m]; ok {
 		return name, nil
@@ -171,7 +171,7 @@ func (t MunicipalityTable) Name(m Municipality) (string, error) {
 	return "", fmt.Errorf("%w: %s", ErrUnknownMunicipality, m)
 }
 
-// Prefectures gives a new table of the 47 prefectures' own codes.
+// Prefectures returns a new table of the 47 prefectures' own codes.
 func Prefectures() MunicipalityTable {
 	t := make(MunicipalityTable, 47)
 	for n := 1; n <= 47; n++ {
@@ -255,7 +255,7 @@ func ReadMunicipalities(r io.Reader) (MunicipalityTable, error) {
 	return t, nil
 }
 
-// municipalityName gives the name of m from the columns after its code, or "".
+// municipalityName returns the name of m from the columns after its code, or "".
 func municipalityName(m Municipality, columns []string) string {
 	switch {
 	case len(columns) == 0:

@@ -43,16 +43,16 @@ func ParsePPID(operator OperatorID, value string) (PPID, error) {
 	return PPID{operator, strings.Clone(value)}, nil
 }
 
-// Operator gives the linked system's operator ID.
+// Operator returns the linked system's operator ID.
 func (p PPID) Operator() OperatorID { return p.operator }
 
-// Text gives the value as the platform gave it.
+// Text returns the value as the platform gave it.
 func (p PPID) Text() string { return p.value }
 
 // IsZero reports whether p is no PPID.
 func (p PPID) IsZero() bool { return p == PPID{} }
 
-// String gives operator, colon and value.
+// String returns operator, colon and value.
 func (p PPID) String() string {
 	if p.IsZero() {
 		return ""
@@ -60,7 +60,7 @@ func (p PPID) String() string {
 	return p.operator.String() + ":" + p.value
 }
 
-// MarshalText gives what String gives. The zero PPID is an error.
+// MarshalText returns what String returns. The zero PPID is an error.
 func (p PPID) MarshalText() ([]byte, error) {
 	if p.IsZero() {
 		return nil, &FormError{Field: fieldPPID, Rule: RuleMissing, Pos: -1}
@@ -68,7 +68,7 @@ func (p PPID) MarshalText() ([]byte, error) {
 	return []byte(p.String()), nil
 }
 
-// UnmarshalText reads what MarshalText gives. On error p is unchanged.
+// UnmarshalText reads what MarshalText returns. On error p is unchanged.
 func (p *PPID) UnmarshalText(text []byte) error {
 	op, value, ok := strings.Cut(string(text), ":")
 	if !ok {

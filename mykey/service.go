@@ -22,7 +22,7 @@ func ParseOperatorID(s string) (OperatorID, error) {
 	return o, nil
 }
 
-// String gives the six digits, or "" for the zero OperatorID.
+// String returns the six digits, or "" for the zero OperatorID.
 func (o OperatorID) String() string {
 	if o.IsZero() {
 		return ""
@@ -33,7 +33,7 @@ func (o OperatorID) String() string {
 // IsZero reports whether o is no operator.
 func (o OperatorID) IsZero() bool { return o == OperatorID{} }
 
-// MarshalText gives the six digits. The zero OperatorID is an error.
+// MarshalText returns the six digits. The zero OperatorID is an error.
 func (o OperatorID) MarshalText() ([]byte, error) {
 	if o.IsZero() {
 		return nil, &FormError{Field: fieldOperator, Rule: RuleMissing, Pos: -1}
@@ -101,13 +101,13 @@ func ParseCustomerID(s string) (CustomerID, error) {
 	return CustomerID{strings.Clone(s)}, nil
 }
 
-// String gives the number as it was read.
+// String returns the number as it was read.
 func (c CustomerID) String() string { return c.s }
 
 // IsZero reports whether c is no customer.
 func (c CustomerID) IsZero() bool { return c.s == "" }
 
-// MarshalText gives the number. The zero CustomerID is an error.
+// MarshalText returns the number. The zero CustomerID is an error.
 func (c CustomerID) MarshalText() ([]byte, error) {
 	if c.IsZero() {
 		return nil, &FormError{Field: fieldCustomer, Rule: RuleMissing, Pos: -1}
@@ -173,7 +173,7 @@ func ParseServiceID(s string) (ServiceID, error) {
 // IsZero reports whether both parts are absent.
 func (s ServiceID) IsZero() bool { return s == ServiceID{} }
 
-// String gives operator, colon and customer: 000001:1111111. The colon is
+// String returns operator, colon and customer: 000001:1111111. The colon is
 // this package's own: the platform shows the two side by side.
 func (s ServiceID) String() string {
 	if s.IsZero() {
@@ -182,7 +182,7 @@ func (s ServiceID) String() string {
 	return s.Operator.String() + ":" + s.Customer.String()
 }
 
-// MarshalText gives what String gives. An absent part is an error.
+// MarshalText returns what String returns. An absent part is an error.
 func (s ServiceID) MarshalText() ([]byte, error) {
 	if err := s.check(); err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ const (
 	allTerminals = ServiceTerminal | PointTerminal | TicketTerminal | GrantTerminal
 )
 
-// Counted gives the kinds as which a terminal is counted in form I (様式I): one
+// Counted returns the kinds as which a terminal is counted in form I (様式I): one
 // that is both (ア) and (イ) counts as (ア) (システム設計書 I.3②). Of other
 // combinations the document says nothing, and each kind counts.
 func (k TerminalKind) Counted() TerminalKind {
@@ -32,7 +32,7 @@ func (k TerminalKind) Counted() TerminalKind {
 	return k & allTerminals
 }
 
-// String gives the Japanese letters of the kinds: ア, イ, ウ, エ.
+// String returns the Japanese letters of the kinds: ア, イ, ウ, エ.
 func (k TerminalKind) String() string {
 	var b strings.Builder
 	for i, name := range [...]string{"ア", "イ", "ウ", "エ"} {
@@ -84,7 +84,7 @@ func TallyTerminals(terminals []Terminal) map[TerminalKind]int {
 	return out
 }
 
-// Fingerprint tells a terminal from others (端末識別情報): a SHA-256 value, 32
+// Fingerprint identifies a terminal (端末識別情報): a SHA-256 value, 32
 // bytes (システム設計書 I.4⑥, III.13). Fingerprints compare with ==. The zero
 // Fingerprint is none.
 type Fingerprint [sha256.Size]byte
@@ -162,7 +162,7 @@ func ParseFingerprint(s string) (Fingerprint, error) {
 	return f, nil
 }
 
-// String gives 64 lower-case hexadecimal digits.
+// String returns 64 lower-case hexadecimal digits.
 func (f Fingerprint) String() string { return hex.EncodeToString(f[:]) }
 
 // IsZero reports whether f is no fingerprint.
@@ -171,7 +171,7 @@ func (f Fingerprint) IsZero() bool { return f == Fingerprint{} }
 // Equal compares in constant time: a terminal proves itself with it.
 func (f Fingerprint) Equal(o Fingerprint) bool { return subtle.ConstantTimeCompare(f[:], o[:]) == 1 }
 
-// MarshalText gives what String gives.
+// MarshalText returns what String returns.
 func (f Fingerprint) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
 
 // UnmarshalText is [ParseFingerprint]. On error f is unchanged.

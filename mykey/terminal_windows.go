@@ -47,7 +47,7 @@ func ReadTerminalValues() (TerminalValues, error) {
 	return v, errors.Join(errs...)
 }
 
-// firmwareTable gives the SMBIOS structures.
+// firmwareTable returns the SMBIOS structures.
 func firmwareTable() ([]byte, error) {
 	const rsmb = 'R'<<24 | 'S'<<16 | 'M'<<8 | 'B'
 	get := syscall.NewLazyDLL("kernel32.dll").NewProc("GetSystemFirmwareTable")

@@ -82,9 +82,9 @@ func cityAccount(id mykey.ID) string             { return "city:" + id.String() 
 func mallAccount(member mykey.CustomerID) string { return "mall:" + member.String() }
 
 var (
-	// ErrBalance says that the holder has fewer points than asked for.
+	// ErrBalance means that the holder has fewer points than asked for.
 	ErrBalance = errors.New("shop: not enough points")
-	// ErrRepeat says that the key of a call was used before for something
+	// ErrRepeat means that the key of a call was used before for something
 	// else. Nothing was done.
 	ErrRepeat = errors.New("shop: the key was used before for something else")
 )
@@ -151,7 +151,7 @@ func (s *Shop) Grant(ctx context.Context, to mykey.ID, points int64, key string)
 	})
 }
 
-// balance gives the points of an account, 0 for one that never had any.
+// balance returns the points of an account, 0 for one that never had any.
 func (s *Shop) balance(ctx context.Context, account string) (points int64, err error) {
 	err = s.db.QueryRowContext(ctx, `SELECT points FROM shop_account WHERE account = $1`, account).Scan(&points)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -174,7 +174,7 @@ type Books struct {
 	Torn     int64 // accounts that differ from the sum of their movements
 }
 
-// Exact tells whether the books balance.
+// Exact reports whether the books balance.
 func (b Books) Exact() bool {
 	return b.Granted-b.Ticketed-b.Combined == b.City && b.Merged == b.Mall && b.Torn == 0
 }

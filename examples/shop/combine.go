@@ -19,7 +19,7 @@ import (
 // What is in this file is the city's cloud's business, for whose books the
 // shop's database stands in: it takes the points and owes the mall a file.
 
-// ErrNoMember says that the holder has no member number of the mall.
+// ErrNoMember means that the holder has no member number of the mall.
 var ErrNoMember = errors.New("shop: the holder has no member number of the mall")
 
 // Combine takes city points from the holder that are to become mall points

@@ -6,10 +6,12 @@
 //
 //	card tapped ──> Shop.Recognise            who is it? two exchanges, no PIN
 //	     │
+//	     │                                                       with the PIN:
 //	     ├── Shop.BeginWithPIN ──> Visit.Offer, Visit.Accept     a MyKey ID
-//	     ├── Shop.Begin ─────────> Visit.RegisterService         library card, point card
-//	     ├── Shop.Begin ─────────> Visit.IssueTicket             points on paper
-//	     └── Shop.Begin ─────────> Visit.Combine                 points for the mall's account
+//	     ├── Shop.BeginWithPIN ──> Visit.RegisterService         library card, point card
+//	     ├── Shop.BeginWithPIN ──> Visit.IssueTicket             points on paper
+//	     ├── Shop.BeginWithPIN ──> Visit.Combine                 points for the mall's account
+//	     └── Shop.BeginWithPIN ──> Visit.Recover                 a new card for an old holder
 //
 //	paper scanned ──> Shop.Inspect ──> Shop.Redeem               once, at any terminal
 //
@@ -22,8 +24,10 @@
 // # One visit, one card
 //
 // A [Visit] is one holder at one terminal. Every call that changes something
-// takes the card that is in the reader now and reads it again: another
+// takes the card that is in the reader now, which signs a challenge: another
 // person's card is [registry.ErrWrongCard], changes nothing and ends the visit.
+// The certificate alone, which anybody can copy, shows a holder and spends
+// nothing, unless [Config.WithoutPIN] allows a sum a day.
 //
 // # Points
 //

@@ -42,9 +42,9 @@ type secrets struct {
 }
 
 var (
-	// ErrKeyFile says that a key file is not one, or a damaged one.
+	// ErrKeyFile means that a key file is not one, or a damaged one.
 	ErrKeyFile = errors.New("shop: not a key file")
-	// ErrKeyFileOpen says that other users of the machine can read the key
+	// ErrKeyFileOpen means that other users of the machine can read the key
 	// file.
 	ErrKeyFileOpen = errors.New("shop: other users can read the key file")
 )
@@ -148,7 +148,7 @@ func fill(f *os.File, text []byte) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// Merge gives the key under which merge files arrive, for the other end of a
+// Merge returns the key under which merge files arrive, for the other end of a
 // demonstration.
 func (k Keys) Merge() (mergefile.Key, error) {
 	return mergefile.NewKey(mergeKeyID, k.open().merge, k.open().mergeSecret)
@@ -174,8 +174,8 @@ func (k Keys) Equal(o Keys) bool {
 // Format prints [redacted] for every verb.
 func (k Keys) Format(f fmt.State, _ rune) { fmt.Fprint(f, "[redacted]") }
 
-// LogValue gives [redacted].
+// LogValue returns [redacted].
 func (k Keys) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
-// MarshalJSON gives [redacted]: only this package writes a key file.
+// MarshalJSON returns [redacted]: only this package writes a key file.
 func (k Keys) MarshalJSON() ([]byte, error) { return []byte(`"[redacted]"`), nil }

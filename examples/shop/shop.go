@@ -21,7 +21,7 @@ type Operator struct {
 	Name string
 }
 
-// Config says whose shop it is. Keys, Scope and Mall must be set.
+// Config holds the choices of [Open]. Keys, Scope and Mall must be set.
 type Config struct {
 	// Keys are the shop's secrets: see [LoadKeys].
 	Keys Keys
@@ -74,9 +74,9 @@ type Config struct {
 }
 
 var (
-	// ErrConfig says that a Config lacks Keys, Scope or Mall.
+	// ErrConfig means that a Config lacks Keys, Scope or Mall.
 	ErrConfig = errors.New("shop: keys, scope and mall must be set")
-	// ErrNoRoots says that there is no [Config.Verifier], so that no
+	// ErrNoRoots means that there is no [Config.Verifier], so that no
 	// certificate can be told from a forged one.
 	ErrNoRoots = errors.New("shop: no root certificates to verify the card with")
 )
@@ -150,10 +150,10 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Shop, error) {
 	return s, nil
 }
 
-// Operators gives the organisations to choose from.
+// Operators returns the organisations to choose from.
 func (s *Shop) Operators() []Operator { return s.cfg.Operators }
 
-// OperatorName gives the name of an operator, or its number where the shop
+// OperatorName returns the name of an operator, or its number where the shop
 // does not know it.
 func (s *Shop) OperatorName(id mykey.OperatorID) string {
 	for _, o := range s.cfg.Operators {
@@ -164,7 +164,7 @@ func (s *Shop) OperatorName(id mykey.OperatorID) string {
 	return id.String()
 }
 
-// Mall tells which operator is the mall.
+// Mall returns the operator that is the mall.
 func (s *Shop) Mall() mykey.OperatorID { return s.cfg.Mall }
 
 // Terminal names one of the shop's terminals (端末ID): letters, digits, full
@@ -174,7 +174,7 @@ func (s *Shop) Terminal(id string) ticket.Terminal {
 	return ticket.Terminal{ID: id, Scope: s.cfg.Scope}
 }
 
-// Today gives the day in Japan.
+// Today returns the day in Japan.
 func (s *Shop) Today() ticket.Date { return ticket.DateOf(s.now()) }
 
 func (s *Shop) now() time.Time {

@@ -13,7 +13,7 @@ import (
 	"github.com/mynakit/mynakit/ticket/paper"
 )
 
-// ErrOrderKey says that an order has no key, without which a lost answer could
+// ErrOrderKey means that an order has no key, without which a lost answer could
 // not be asked for again.
 var ErrOrderKey = errors.New("shop: an order for a ticket needs a key")
 
@@ -81,7 +81,7 @@ func (s *Shop) affordable(ctx context.Context, key string, holder mykey.ID, poin
 	return err
 }
 
-// Slip gives a live ticket as it goes on paper, QR code and all: SVG and
+// Slip returns a live ticket as it goes on paper, QR code and all: SVG and
 // [paper.WriteHTML] for A4, ESCPOS for a receipt printer. The errors are those
 // of [ticket.Book.QR].
 func (s *Shop) Slip(t ticket.Ticket) (paper.Slip, error) {
@@ -102,7 +102,7 @@ func (s *Shop) Printed(ctx context.Context, t ticket.Ticket) error {
 	return nil
 }
 
-// Unprinted gives the live tickets of a terminal that were paid for and never
+// Unprinted returns the live tickets of a terminal that were paid for and never
 // said to be Printed: the terminal died, or its printer had no paper. The clerk
 // prints them when the terminal starts. The errors are the database's.
 func (s *Shop) Unprinted(ctx context.Context, at ticket.Terminal) ([]ticket.Ticket, error) {

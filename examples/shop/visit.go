@@ -22,7 +22,7 @@ type Customer struct {
 	Mall       mykey.CustomerID
 }
 
-// Enrolled tells whether the card has a MyKey ID here.
+// Enrolled reports whether the card has a MyKey ID here.
 func (c Customer) Enrolled() bool { return !c.ID.IsZero() }
 
 // Recognise returns the customer whose card it is, by the serial number of the
@@ -59,7 +59,7 @@ func (s *Shop) Recognise(ctx context.Context, card *jpki.Card) (Customer, error)
 	return s.Find(ctx, id)
 }
 
-// Find gives the customer who has a MyKey ID or a Service ID, without the card:
+// Find returns the customer who has a MyKey ID or a Service ID, without the card:
 // the mall's point card on a keyboard-wedge reader, say (システム設計書 III.15). The
 // errors are those of [registry.Registry.Find].
 func (s *Shop) Find(ctx context.Context, key mykey.Identifier) (Customer, error) {
@@ -286,7 +286,7 @@ func (v *Visit) ReplaceService(ctx context.Context, card *jpki.Card, id mykey.Se
 	return v.session.ReplaceService(ctx, p, id)
 }
 
-// Customer gives what the clerk's screen shows of the visit's holder. The
+// Customer returns what the clerk's screen shows of the visit's holder. The
 // errors are those of [registry.Session.Person].
 func (v *Visit) Customer(ctx context.Context) (Customer, error) {
 	p, err := v.session.Person(ctx)

@@ -24,7 +24,7 @@ const (
 
 const fieldDevice = "device"
 
-// DeviceOf gives the device for what a card calls itself. [jpki.KindJuki] and
+// DeviceOf returns the device for what a card calls itself. [jpki.KindJuki] and
 // [jpki.KindUnknown] are a [*mykey.FormError]: the first has no certificate in
 // force, and of the second it is unknown which binding it would replace.
 func DeviceOf(k jpki.Kind) (Device, error) {
@@ -39,7 +39,7 @@ func DeviceOf(k jpki.Kind) (Device, error) {
 	return 0, &mykey.FormError{Field: fieldDevice, Rule: mykey.RuleUnknown, Pos: -1}
 }
 
-// String gives "card", "android" or "iphone".
+// String returns "card", "android" or "iphone".
 func (d Device) String() string {
 	switch d {
 	case DeviceCard:
@@ -126,7 +126,7 @@ func (r CertificateRef) Equal(o CertificateRef) bool { return secret.Equal(r.key
 // IsZero reports whether r represents no certificate.
 func (r CertificateRef) IsZero() bool { return r.key.IsZero() }
 
-// SerialForm says in which form a registry keeps serial numbers. Make one with
+// SerialForm is the form in which a registry keeps serial numbers. Make one with
 // [Pseudonyms] or [PlainSerials]; the choice cannot be changed for a table
 // that exists. The zero SerialForm is refused by [Open].
 type SerialForm struct {

@@ -14,7 +14,7 @@ import (
 	"github.com/mynakit/mynakit/mykey"
 )
 
-// CodeOf gives the published code for an error of packages jpki and apdu, of
+// CodeOf returns the published code for an error of packages jpki and apdu, of
 // the registry or of a network connection, and false where none was published
 // for it.
 //

@@ -13,29 +13,40 @@
 //	reg, err := registry.Open(ctx, db, registry.Config{Serials: registry.Pseudonyms(key)})
 //
 // At a counter, [Registry.Lookup] or [Registry.LookupService] finds the holder
-// of a card in one query. If the error is [ErrNotEnrolled], the card may be a
-// reissued one; [Registry.Begin] binds it. [Registry.Find] finds a person by
-// any [mykey.Identifier].
+// of a card in one query, by the serial number alone. That only shows: see
+// [Presence]. If the error is [ErrNotEnrolled], the card may be a reissued one,
+// which [Registry.Begin] recognises. [Registry.Find] finds a person by any
+// [mykey.Identifier], and [Registry.Successor] the present MyKey ID of an old one.
 //
 // # Sessions
 //
 // Every change of the table needs a [Session]. [Registry.Begin] starts one with
-// the tap of a card, and each changing call takes the [Tap] of the card in the
-// reader again. Another person's card is refused and ends the session, so a
-// terminal left logged in binds nobody to a stranger's account.
+// the [Presence] of a card, and each changing call takes the Presence of the card
+// in the reader again, in which the card has signed a challenge ([Prove]).
+// Another person's card is refused and ends the session, so a terminal left
+// logged in binds nobody to a stranger's account.
 //
 // [Session.Enrol] and [Session.ChangeID] return an [Enrolment]: three automatic
 // candidates, the third registered without asking, or candidates of the
 // holder's own until three were taken. Its counts are in the database and belong
-// to the card. A reissued card replaces the former one at its first use
-// ([Config.Former]) or by [Session.Rebind]. Revoked and abandoned IDs stay on
-// record and are never issued again.
+// to the card. Revoked and abandoned IDs stay on record and are never issued
+// again. [Config.Changed] moves what others keep under an ID.
+//
+// A reissued card takes the place of the former one if the authority says whose
+// it was ([Config.Former]), or by [Session.Recover]: on the grounds of the
+// operator's own records, with a notice to the holder and a waiting period.
+// [Session.Join] makes one of two IDs of one person.
+//
+// # Transactions
+//
+// [Registry.Do] runs a durable transaction; [Registry.In] and [Session.In] make
+// the same calls within it, beside those of other keepers.
 //
 // # Errors
 //
 // A refusal is one of the Err values, a [*DuplicateError] or a
-// [*mykey.FormError], and leaves the table as it was. An error of a
-// database that is gone, full or locked names the act and wraps the driver's; nothing is half
+// [*mykey.FormError], and leaves the table as it was. An error of a database that
+// is gone, full or locked names the act and wraps the driver's. Nothing is half
 // written, and the same call can be repeated, even if it was carried out and
 // only its answer was lost. Two calls count again: [Enrolment.Offer], and
 // [Enrolment.Check] of an ID that is taken. Read [Enrolment.Progress] first.
@@ -43,6 +54,5 @@
 //
 // # What is not here
 //
-// The registry does not read cards, check certificates or verify PINs. Package
-// jpki does, and the registry trusts the [Tap] that it is given.
+// The registry verifies no PIN. Package jpki does, and the registry trusts the [Presence] that it is given.
 package registry

@@ -154,7 +154,7 @@ func (e *Enrolment) check(ctx context.Context, tx tx) error {
 	return nil
 }
 
-// Progress gives the state of the procedure. Errors: [ErrSessionOver] or a
+// Progress returns the state of the procedure. Errors: [ErrSessionOver] or
 // the database's, wrapped.
 func (e *Enrolment) Progress(ctx context.Context) (Progress, error) {
 	e.s.mu.Lock()
@@ -355,7 +355,7 @@ func (e *Enrolment) step(ctx context.Context, op string, confirm Presence, fn fu
 	return progress(c), nil
 }
 
-// result gives the person to whom the procedure has led.
+// result returns the person to whom the procedure has led.
 func (e *Enrolment) result(ctx context.Context, tx tx, c cardRow) (int64, error) {
 	person, _, err := tx.find(ctx, c.candidate)
 	if err != nil {

@@ -111,7 +111,7 @@ type DuplicateError struct {
 	Left int // how many more such answers the card may be given, 0 to 2
 }
 
-// Error says how many are left.
+// Error returns how many are left.
 func (e *DuplicateError) Error() string {
 	return fmt.Sprintf("registry: the MyKey ID is taken; %d more tries of one's own", e.Left)
 }
@@ -125,10 +125,10 @@ type ImportError struct {
 	Err   error
 }
 
-// Error gives index and cause.
+// Error returns index and cause.
 func (e *ImportError) Error() string { return fmt.Sprintf("registry: record %d: %v", e.Index, e.Err) }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *ImportError) Unwrap() error { return e.Err }
 
 // storeError is the error of a call that the database could not carry out. It

@@ -261,3 +261,48 @@ func ExampleCodeOf() {
 	// MKCZ403E true
 	// Have a new certificate issued at the municipal office. never
 }
+
+// A till spends in one transaction: the holder's card has proved itself, the
+// holder is locked, and the points go. The tables of the till are in the same
+// database.
+func ExampleRegistry_Do() {
+	ctx := context.Background()
+	db := exampleDB()
+	defer db.Close()
+	reg := exampleRegistry(ctx, db)
+	card := exampleTap("030D45")
+	id, err := mykey.ParseID("MY123456")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := reg.Import(ctx, []registry.ImportRow{{ID: id, Certificates: []registry.Certificate{card.Certificate}}}); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := db.Exec("CREATE TABLE till (holder TEXT, points INTEGER); INSERT INTO till VALUES ('MY123456', 500)"); err != nil {
+		log.Fatal(err)
+	}
+	session, err := reg.Begin(ctx, card)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer session.Close()
+	spend := func(p registry.Presence) error {
+		return reg.Do(ctx, func(ctx context.Context, tx *sql.Tx) error {
+			holder, err := session.In(tx).Confirm(ctx, p)
+			if err != nil {
+				return err
+			}
+			_, err = tx.ExecContext(ctx, "UPDATE till SET points = points - 100 WHERE holder = ?", holder.ID)
+			return err
+		})
+	}
+	fmt.Println(spend(card))
+	fmt.Println(spend(registry.Presence{Certificate: card.Certificate})) // a copy of it
+	var left int
+	err = db.QueryRow("SELECT points FROM till").Scan(&left)
+	fmt.Println(left, err)
+	// Output:
+	// <nil>
+	// registry: the card must have accepted its PIN and signed for this
+	// 400 <nil>
+}

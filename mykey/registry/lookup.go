@@ -7,15 +7,18 @@ import (
 	"github.com/mynakit/mynakit/mykey"
 )
 
-// Lookup gives the MyKey ID that a certificate is bound to: the tap at a
-// counter, one query. Errors: [ErrNotEnrolled], [ErrSuperseded], [ErrExpired],
-// or the database's, wrapped.
+// Lookup returns the MyKey ID that a certificate is bound to: the tap at a
+// counter, one query. A serial number is public and counts within its issuer, so
+// the result may only be shown. Whatever binds, spends or credits begins a
+// session, which compares the issuer.
 //
-// A reissued certificate is ErrNotEnrolled here, with [Config.Former] too: its
-// expiry and its device are stored with it (システム設計書 I.6④), and a serial
-// number does not tell them. So on ErrNotEnrolled read the certificate, verify
-// it and call [Registry.Begin], which needs no PIN for this. If the session has
-// an ID, look up again. A card that is known costs one query as before.
+// Lookup returns [ErrNotEnrolled], [ErrTwoIssuers], [ErrSuperseded], [ErrExpired],
+// or the database's error, wrapped.
+//
+// A reissued certificate is ErrNotEnrolled here, with [Config.Former] too: a
+// serial number does not tell its issuer, device and expiry. On ErrNotEnrolled
+// call [Show] and [Registry.Begin], which needs no PIN for this. If the session
+// has an ID, [Session.Person] is the holder.
 func (r *Registry) Lookup(ctx context.Context, serial jpki.Serial) (mykey.ID, error) {
 	id, _, err := r.lookup(ctx, r.cfg.Serials.keep(serial), mykey.OperatorID{})
 	if err != nil {
@@ -24,7 +27,7 @@ func (r *Registry) Lookup(ctx context.Context, serial jpki.Serial) (mykey.ID, er
 	return id, nil
 }
 
-// LookupService gives the Service ID that a certificate's holder has with an
+// LookupService returns the Service ID that a certificate's holder has with an
 // operator: card to MyKey ID to Service ID (システム設計書 II.10) in one query. It
 // is the zero ServiceID when the holder has none. Errors as of Lookup, and what
 // is said there of a reissued certificate.

@@ -18,7 +18,7 @@ type Person struct {
 	Payment      *PaymentLink // nil if none was chosen, see [Session.Apply]
 }
 
-// Service gives the holder's Service ID with an operator, and whether there is
+// Service returns the holder's Service ID with an operator, and whether there is
 // one.
 func (p Person) Service(op mykey.OperatorID) (mykey.ServiceID, bool) {
 	for _, s := range p.Services {
@@ -55,8 +55,8 @@ type PaymentLink struct {
 	Applied time.Time
 }
 
-// Find gives the person that has a key: an [mykey.ID], a [mykey.ServiceID] or a [mykey.PPID].
-// Errors: [ErrNotFound]; [ErrRetired] for an ID that was somebody's; or a
+// Find returns the person that has a key: an [mykey.ID], a [mykey.ServiceID] or a [mykey.PPID].
+// Errors: [ErrNotFound]; [ErrRetired] for an ID that was somebody's; or
 // the database's, wrapped.
 func (r *Registry) Find(ctx context.Context, key mykey.Identifier) (Person, error) {
 	if key == nil || key.IsZero() {

@@ -14,7 +14,7 @@ import (
 // jst is Japan Standard Time, which has had no daylight saving since 1951.
 var jst = time.FixedZone("JST", 9*60*60)
 
-// Config says how a registry behaves. Serials must be set; the rest of the
+// Config holds the choices of [Open]. Serials must be set; the rest of the
 // zero Config is usable.
 type Config struct {
 	// Serials is the form in which serial numbers are kept.

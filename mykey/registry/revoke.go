@@ -19,7 +19,7 @@ import (
 //     in their stored form: one service for a person, see [Session.Apply].
 //
 // Revoking a revoked ID changes nothing and is no error. Errors:
-// [ErrNotFound]; [ErrRetired] for an ID given up in a change; or a
+// [ErrNotFound]; [ErrRetired] for an ID given up in a change; or
 // the database's, wrapped.
 func (r *Registry) Revoke(ctx context.Context, id mykey.ID) error {
 	if id.IsZero() {

@@ -213,7 +213,7 @@ func (t tx) claimID(ctx context.Context, id mykey.ID, stored string, now, stale 
 	return t.unlessDamaged(ctx, id, free, err)
 }
 
-// unlessDamaged gives the outcome of a statement that looked at an ID's state.
+// unlessDamaged returns the outcome of a statement that looked at an ID's state.
 // Where it found another than it asked for, that must be one that there is.
 func (t tx) unlessDamaged(ctx context.Context, id mykey.ID, done bool, err error) (bool, error) {
 	if err == nil && !done {
@@ -264,7 +264,7 @@ func (t tx) addPerson(ctx context.Context, id mykey.ID, now time.Time) (person i
 	return person, err
 }
 
-// lockPerson gives the person's present ID, and false if there is no such
+// lockPerson returns the person's present ID, and false if there is no such
 // person any more.
 func (t tx) lockPerson(ctx context.Context, person int64) (id mykey.ID, found bool, err error) {
 	found, err = t.one(ctx, "SELECT mykey_id FROM {person} WHERE person = ? {:forupdate}", []any{person}, text(&id))
@@ -296,7 +296,7 @@ func (t tx) removePerson(ctx context.Context, person int64) error {
 	return nil
 }
 
-// find gives the person with this key, or 0.
+// find returns the person with this key, or 0.
 func (t tx) find(ctx context.Context, key mykey.Identifier) (person int64, id mykey.ID, err error) {
 	dest := []any{personNumber(&person), text(&id)}
 	switch k := key.(type) {
@@ -473,7 +473,7 @@ func (t tx) removeNotice(ctx context.Context, person int64) error {
 	return err
 }
 
-// payment gives the person's choice; where there is none, the oldest that
+// payment returns the person's choice; where there is none, the oldest that
 // was kept for one of the person's certificates.
 func (t tx) payment(ctx context.Context, person int64) (p PaymentLink, found bool, err error) {
 	dest := []any{&p.Service, &p.ID, moment(&p.Applied)}

@@ -62,7 +62,7 @@ func (p *Page) turn(f func(now *inReader) bool) bool {
 	return turned
 }
 
-// shown gives what is in the reader.
+// shown returns what is in the reader.
 func (p *Page) shown() inReader {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -17,14 +17,14 @@ type changes struct {
 	wait  chan struct{}
 }
 
-// so gives how many changes there were.
+// so returns how many changes there were.
 func (c *changes) so() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.count
 }
 
-// next gives what is closed at the next change.
+// next returns what is closed at the next change.
 func (c *changes) next() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()

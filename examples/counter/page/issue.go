@@ -217,7 +217,7 @@ func (p *Page) issueDrop(s *session) {
 	})
 }
 
-// issued gives the ticket in hand.
+// issued returns the ticket in hand.
 func (s *session) issued() (now issueWork, ok bool) {
 	s.look(func(w *work) {
 		if w.issue != nil {

@@ -68,7 +68,7 @@ type Sample struct {
 	Card Card
 }
 
-// ErrConfig says that a Config lacks Shop, Reader or a valid Terminal, or has
+// ErrConfig means that a Config lacks Shop, Reader or a valid Terminal, or has
 // Samples without a Slot.
 var ErrConfig = errors.New("page: shop, reader and terminal must be set, and samples need a slot")
 

@@ -68,7 +68,7 @@ func (s *Slot) tell() {
 	}
 }
 
-// state gives the card, and what is closed when another comes.
+// state returns the card, and what is closed when another comes.
 func (s *Slot) state() (Card, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,7 +78,7 @@ func (s *Slot) state() (Card, <-chan struct{}) {
 	return s.card, s.changed
 }
 
-// WaitCard gives the card in the slot, with power. The error is the context's.
+// WaitCard returns the card in the slot, with power. The error is the context's.
 func (s *Slot) WaitCard(ctx context.Context) (apdu.Transmitter, error) {
 	for {
 		card, changed := s.state()

@@ -109,7 +109,7 @@ func (p *Page) fault(w http.ResponseWriter, r *http.Request, status int) {
 	p.bare(w, r, status, "fault", "")
 }
 
-// take gives the terminal to the browser that asks and has the key. The request
+// take returns the terminal to the browser that asks and has the key. The request
 // came from a page of this counter: [http.CrossOriginProtection] has seen to it.
 func (p *Page) take(w http.ResponseWriter, r *http.Request) {
 	if p.sessions.of(r) == nil {

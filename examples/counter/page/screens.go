@@ -20,7 +20,7 @@ type screen struct {
 	Name   string
 	Key    string // the digit that chooses it from the menu, "" for none
 	JA, EN string // its name
-	// data gives what the template shows.
+	// data returns what the template shows.
 	data func(ctx context.Context, s *session, query url.Values) (any, error)
 	in   map[Lang]*template.Template
 }

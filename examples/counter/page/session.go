@@ -46,7 +46,7 @@ func cookieName(r *http.Request) string {
 	return "counter"
 }
 
-// of gives the session of a request's cookie, or nil.
+// of returns the session of a request's cookie, or nil.
 func (ss *sessions) of(r *http.Request) *session {
 	c, err := r.Cookie(cookieName(r))
 	if err != nil {
@@ -68,7 +68,7 @@ func (ss *sessions) free() bool {
 	return ss.now == nil || ss.now.idle()
 }
 
-// begin gives the terminal to a browser. The session before, with the card
+// begin returns the terminal to a browser. The session before, with the card
 // that it was about and what it had typed, is over.
 func (ss *sessions) begin(w http.ResponseWriter, r *http.Request, lang Lang) *session {
 	s := &session{id: rand.Text(), token: rand.Text(), over: make(chan struct{}), used: time.Now(), lang: lang}
@@ -113,7 +113,7 @@ func (s *session) idle() bool {
 	return time.Since(s.used) > idle
 }
 
-// language gives the language that the browser has chosen.
+// language returns the language that the browser has chosen.
 func (s *session) language() Lang {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,7 +127,7 @@ func (s *session) say(n notice) {
 	s.notice = &n
 }
 
-// said gives that word, once.
+// said returns that word, once.
 func (s *session) said() *notice {
 	s.mu.Lock()
 	defer s.mu.Unlock()

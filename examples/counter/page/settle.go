@@ -47,7 +47,7 @@ func (p *Page) settleData(ctx context.Context, _ *session, query url.Values) (an
 	return v, err
 }
 
-// settleFile gives the settlement as a file, 集計表 or 明細表.
+// settleFile returns the settlement as a file, 集計表 or 明細表.
 func (p *Page) settleFile(w http.ResponseWriter, r *http.Request) {
 	if p.sessions.of(r) == nil {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
