@@ -180,7 +180,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		}
 	}
 	if base != "" {
-		err = json.NewEncoder(stdout).Encode(announce(base, slots))
+		err = json.NewEncoder(stdout).Encode(announce(base, slots, o.panel))
 	} else {
 		_, err = fmt.Fprintf(stdout, "%s card inserted at %s; PINs, as far as it has them: %s; Ctrl-C removes it\n", o.kind, strings.Join(o.addrs, ", "), pins())
 	}
@@ -238,12 +238,16 @@ type place struct {
 }
 
 // announce returns the first line.
-func announce(base string, slots []*slot) any {
+func announce(base string, slots []*slot, panel bool) any {
 	line := struct {
 		place
+		Panel string  `json:"panel,omitempty"` // the page for people
 		PID   int     `json:"pid"`
 		Slots []place `json:"slots"`
 	}{place: place{base, slots[0].reader()}, PID: os.Getpid()}
+	if panel {
+		line.Panel = base + "/"
+	}
 	for i, s := range slots {
 		line.Slots = append(line.Slots, place{base + "/slots/" + strconv.Itoa(i), s.reader()})
 	}

@@ -139,9 +139,9 @@ func (l *lines) String() string {
 
 // start runs vcard with -control and gives what its first line says.
 func start(t *testing.T, ctx context.Context, args ...string) (first struct {
-	Control, Reader string
-	PID             int
-	Slots           []struct{ Control, Reader string }
+	Control, Reader, Panel string
+	PID                    int
+	Slots                  []struct{ Control, Reader string }
 }, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(ctx)
@@ -254,7 +254,8 @@ func TestWait(t *testing.T) {
 	require.NotNil(t, reader)
 	defer reader.Close()
 	assert.Contains(t, call(t, "GET", first.Control+"/v1/card", ""), `"inserted":true,"powered":true`)
-	assert.Contains(t, call(t, "GET", first.Control+"/", ""), "<!doctype html>")
+	assert.Equal(t, first.Control+"/", first.Panel)
+	assert.Contains(t, call(t, "GET", first.Panel, ""), "<!doctype html>")
 
 	var told lines
 	waiting, end := context.WithCancel(ctx)

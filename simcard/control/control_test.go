@@ -272,6 +272,7 @@ func TestRefused(t *testing.T) {
 		{"PUT", "/v1/state", `{"vcard":2}`, 400, "bad_request", "vcard"},
 		{"PUT", "/v1/state", `{"vcard":1}`, 400, "bad_request", "made"},
 		{"PUT", "/v1/state", `{"vcard":1,"made":"2026-01-01T00:00:00Z","kind":"blue"}`, 422, "unknown_kind", "kind"},
+		{"POST", "/v1/marks", `{"text":"` + strings.Repeat("x", 1001) + `"}`, 400, "bad_request", "text"},
 		{"POST", "/v1/marks", `{"txt":"x"}`, 400, "bad_request", ""},
 		{"POST", "/v1/ocsp", `hello`, 400, "bad_request", ""},
 		{"GET", "/v1/log?after=-1", ``, 400, "bad_request", "after"},

@@ -19,6 +19,9 @@ import (
 // longestWait is the longest that GET /v1/log waits.
 const longestWait = 60 * time.Second
 
+// longestMark is the longest text of a mark, in bytes: the log keeps many.
+const longestMark = 1000
+
 //go:embed panel
 var panel embed.FS
 
@@ -82,6 +85,9 @@ func (s *Slot) handler() http.Handler {
 			if err := decode(body, &mark); err != nil {
 				return nil, err
 			}
+		}
+		if len(mark.Text) > longestMark {
+			return nil, badField("text", fmt.Sprintf("longer than %d bytes", longestMark))
 		}
 		return map[string]int64{"n": s.log.event("mark", mark.Text)}, nil
 	})
