@@ -241,6 +241,31 @@ func ExampleCard_Signer() {
 	// Output: <nil>
 }
 
+// A PIN and the signature that it is for, without another program in between.
+func ExampleCard_Transaction() {
+	ctx := context.Background()
+	card, err := jpki.Open(ctx, simcard.New())
+	if err != nil {
+		log.Fatal(err)
+	}
+	pin, err := jpki.NewPIN(jpki.AuthPIN, simcard.DefaultAuthPIN) // typed by the holder
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pin.Clear()
+	digest := sha256.Sum256([]byte("a challenge of this visit"))
+	var signature []byte
+	err = card.Transaction(ctx, func(ctx context.Context) error {
+		if err := card.Verify(ctx, pin); err != nil {
+			return err
+		}
+		signature, err = card.Sign(ctx, jpki.Auth, digest[:], crypto.SHA256)
+		return err
+	})
+	fmt.Println(len(signature), err)
+	// Output: 256 <nil>
+}
+
 // A client for a service that wants to know who calls.
 func ExampleKey_TLSConfig() {
 	ctx := context.Background()
