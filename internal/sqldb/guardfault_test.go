@@ -202,6 +202,7 @@ func TestResolvedElsewhere(t *testing.T) {
 		err := d.Do(ctx, func(_ context.Context, tx *sql.Tx) error { exec(t, tx, "COMMIT"); return nil })
 		lost, ok := errors.AsType[*sqldb.LostError](err)
 		require.True(t, ok, "%v", err)
+		assert.EqualError(t, lost, "a transaction was lost while a function of the program's ran in it; nothing goes on before somebody has looked and resolved it")
 		other, err := sqldb.Open(ctx, db, counters, sqldb.Config{Unresolved: true})
 		require.NoError(t, err)
 		require.NoError(t, other.Resolve(ctx, lost.Loss.ID))
