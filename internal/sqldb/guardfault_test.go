@@ -230,3 +230,54 @@ func TestEndedAndUnknown(t *testing.T) {
 	_, lost := errors.AsType[*sqldb.LostError](err)
 	assert.True(t, lost, "%v", err)
 }
+
+// A database that fails while a loss is written down, listed or resolved says so.
+func TestLossFails(t *testing.T) {
+	ctx := t.Context()
+	eachHooked(t, func(t *testing.T, db *sql.DB, failAt func(string)) {
+		d := openBook(t, db, sqldb.Config{})
+		err := d.Do(ctx, func(_ context.Context, tx *sql.Tx) error {
+			exec(t, tx, "COMMIT")
+			failAt("SELECT count(*) FROM ")
+			return nil
+		})
+		failAt("")
+		lost, ok := errors.AsType[*sqldb.LostError](err)
+		require.True(t, ok, "%v", err)
+		assert.ErrorIs(t, lost.Unnoted, errInjected)
+		var stands *sqldb.UnresolvedError
+		require.ErrorAs(t, d.Do(ctx, func(context.Context, *sql.Tx) error { return nil }), &stands)
+		failAt("DELETE FROM ")
+		assert.ErrorIs(t, d.Resolve(ctx, lost.Loss.ID), errInjected)
+		failAt("SELECT id, work")
+		_, err = d.Losses(ctx)
+		assert.ErrorIs(t, err, errInjected)
+		failAt("")
+		if d.Dialect() == sqldb.SQLite {
+			_, err = db.Exec("UPDATE counters_unfinished SET at = 'never'") // somebody else's writing
+			require.NoError(t, err)
+			_, err = d.Losses(ctx)
+			assert.Error(t, err)
+		}
+		require.NoError(t, d.Resolve(ctx, lost.Loss.ID))
+	})
+}
+
+// A server that fails while the tables are looked for says so.
+func TestPlaceFails(t *testing.T) {
+	eachHooked(t, func(t *testing.T, db *sql.DB, failAt func(string)) {
+		d, err := sqldb.Open(t.Context(), db, counters, sqldb.Config{})
+		require.NoError(t, err)
+		statements := []string{"SELECT current_schema()", "SELECT n.nspname", "row", "SELECT count(*) FROM pg_catalog"}
+		if d.Dialect() == sqldb.SQLite {
+			statements = []string{"SELECT count(*) FROM sqlite_master"}
+		}
+		for _, s := range statements {
+			failAt(s)
+			_, err := sqldb.Open(t.Context(), db, counters, sqldb.Config{Dialect: d.Dialect()})
+			assert.ErrorIs(t, err, errInjected, s)
+			assert.ErrorIs(t, sqldb.Check(t.Context(), db, counters, sqldb.Config{Dialect: d.Dialect()}), errInjected, s)
+			failAt("")
+		}
+	})
+}

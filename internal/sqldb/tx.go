@@ -162,9 +162,7 @@ func (d *DB) attempt(ctx context.Context, until time.Time, fn func(context.Conte
 		if t != nil && t.guard.loss != nil {
 			err = d.settle(ctx, &t.guard, err)
 		}
-		if err != nil {
-			err = readOnly(err)
-		}
+		err = readOnly(err)
 	}()
 	return d.write(ctx, until, func(ctx context.Context, tx *Tx) error {
 		t = tx
