@@ -81,3 +81,25 @@ func peakGrowth(f func()) int64 {
 	<-stopped
 	return peak.Load()
 }
+
+// sealCBC encrypts text with a key of any size, IV in front.
+func sealCBC(t testing.TB, key, iv, text []byte) []byte {
+	t.Helper()
+	block, err := aes.NewCipher(key)
+	require.NoError(t, err)
+	n := 16 - len(text)%16
+	text = append(bytes.Clone(text), bytes.Repeat([]byte{byte(n)}, n)...)
+	cipher.NewCBCEncrypter(block, iv).CryptBlocks(text, text)
+	return append(bytes.Clone(iv), text...)
+}
+
+// sealGCM encrypts text, the nonce in front and the tag behind.
+func sealGCM(t testing.TB, key, text []byte) []byte {
+	t.Helper()
+	block, err := aes.NewCipher(key)
+	require.NoError(t, err)
+	gcm, err := cipher.NewGCM(block)
+	require.NoError(t, err)
+	nonce := []byte("twelve bytes")
+	return gcm.Seal(nonce, nonce, text, nil)
+}

@@ -240,6 +240,81 @@ func allAxes() []mergefile.Profile {
 	}
 	vary("outer base64 without line end", func(p *P) { p.Cipher.Outer = mergefile.OuterBase64 })
 	vary("sidecar over base64", func(p *P) { p.Cipher.Outer, p.Integrity = mergefile.OuterBase64, mergefile.IntegritySidecar })
+	// The habits of other programs.
+	for _, text := range []mergefile.HashText{"hex-bigint", "hex-bytes", "hex-dashes", "base64-unpadded"} {
+		vary("hash "+string(text), func(p *P) { p.Hash.Text = text })
+	}
+	for _, encoding := range []string{"utf-16le", "utf-16be"} {
+		vary("hash of "+encoding, func(p *P) { p.Hash.Encoding = encoding })
+	}
+	vary("hmac", func(p *P) { p.Hash.Place, p.Hash.SecretJoin = "hmac", "" })
+	vary("hash of plain points", func(p *P) { p.Points = mergefile.PointsForm{Digits: 9, ZeroFill: true}; p.Hash.Fields = "plain" })
+	vary("secret in euc-jp", func(p *P) { p.Hash.Secret = "euc-jp" })
+	for _, layout := range []mergefile.Layout{"semicolon", "pipe", "comma-space", "holder-quoted", "excel"} {
+		vary("layout "+string(layout), func(p *P) { p.Layout = layout })
+		vary("layout "+string(layout)+" with header", func(p *P) { p.Layout, p.Header, p.Names, p.Charset = layout, true, names, mergefile.CharsetUTF8 })
+	}
+	vary("trailing delimiter", func(p *P) { p.TrailingDelimiter = true })
+	vary("trailing delimiter, no final line end", func(p *P) { p.TrailingDelimiter, p.FinalEOL = true, false })
+	vary("fill behind", func(p *P) { p.Layout, p.Points.ZeroFill, p.Fill = mergefile.LayoutFixed, true, 7 })
+	vary("an empty line behind", func(p *P) { p.Tail = "eol" })
+	vary("ctrl-z behind", func(p *P) { p.Tail = "ctrl-z" })
+	vary("ctrl-z, no final line end", func(p *P) { p.Tail, p.FinalEOL = "ctrl-z", false })
+	vary("cr alone", func(p *P) { p.EOL = "cr" })
+	vary("lines ended by cr", func(p *P) { p.EOL, p.Layout = "cr", mergefile.LayoutLines })
+	vary("utf-16", func(p *P) { p.Charset, p.Layout = "utf-16le-bom", mergefile.LayoutTSV })
+	vary("utf-16 with header and tail", func(p *P) { p.Charset, p.Header, p.Names, p.Tail = "utf-16le-bom", true, names, "eol" })
+	vary("two columns", func(p *P) { p.Transaction.Columns = 2 })
+	vary("three columns", func(p *P) { p.Transaction.Columns, p.Transaction.Time, p.Hash.Join = 3, mergefile.TimeDashes, "|" })
+	vary("three columns with header", func(p *P) {
+		p.Transaction.Columns, p.Header, p.Names = 3, true, []string{"id", "points", "date", "time", "sequence", "hash"}
+	})
+	for _, text := range []string{"space-fill", "plus"} {
+		vary("points "+text, func(p *P) { p.Points = mergefile.PointsForm{Digits: 9, Text: text} })
+	}
+	vary("points with commas", func(p *P) {
+		p.Points, p.Layout = mergefile.PointsForm{Digits: 9, Text: "commas"}, mergefile.LayoutCSVQuoted
+	})
+	vary("points with commas and semicolons", func(p *P) { p.Points, p.Layout = mergefile.PointsForm{Digits: 9, Text: "commas"}, "semicolon" })
+	vary("fixed, points filled with spaces", func(p *P) {
+		p.Layout, p.Points = mergefile.LayoutFixed, mergefile.PointsForm{Digits: 9, Text: "space-fill"}
+	})
+	vary("two-digit years", func(p *P) { p.Transaction.Time = "YYMMDDhhmmss" })
+	vary("holders with hyphens", func(p *P) { p.Holder.Chars = "alnum-hyphen" })
+	for _, outer := range []mergefile.Outer{"base64-twice", "base64-url"} {
+		vary("outer "+string(outer), func(p *P) { p.Cipher.Outer = outer })
+	}
+	vary("outer hex-60", func(p *P) { p.Cipher.Outer, p.Cipher.OuterEOL = "hex-60", mergefile.EOLLF })
+	vary("outer base64-76 without its end", func(p *P) {
+		p.Cipher.Outer, p.Cipher.OuterEOL, p.Cipher.OuterOpen = mergefile.OuterBase64M, mergefile.EOLCRLF, true
+	})
+	vary("iv and text in hex", func(p *P) {
+		p.Cipher.Outer, p.Cipher.OuterIV, p.Cipher.OuterJoin = mergefile.OuterHexLower, mergefile.OuterHexLower, ":"
+	})
+	vary("iv in hex, text in base64", func(p *P) {
+		p.Cipher.Outer, p.Cipher.OuterIV, p.Cipher.OuterJoin = mergefile.OuterBase64, mergefile.OuterHexLower, ":"
+	})
+	vary("iv and text in base64-url", func(p *P) {
+		p.Cipher.Outer, p.Cipher.OuterIV, p.Cipher.OuterJoin = "base64-url", "base64-url", "."
+	})
+	vary("ofb", func(p *P) { p.Cipher.Mode, p.Cipher.Padding = "ofb", mergefile.PaddingNone })
+	vary("padding iso7816", func(p *P) { p.Cipher.Padding = "iso7816" })
+	vary("nonce", func(p *P) {
+		p.Cipher.Mode, p.Cipher.IV, p.Cipher.Padding = mergefile.CipherCTR, "nonce", mergefile.PaddingNone
+	})
+	for _, iv := range []mergefile.IVForm{"file-date", "file-name-md5"} {
+		vary("iv "+string(iv), func(p *P) { p.Cipher.IV = iv })
+	}
+	for _, key := range []mergefile.KeyForm{"text", "sha256-hex", "md5-hex", "sha1", "sha256", "mysql-sha2-256", "mysql-sha2-512"} {
+		vary("key "+string(key), func(p *P) { p.Cipher.Key = key })
+	}
+	vary("evp without salt", func(p *P) { p.Cipher.Key, p.Cipher.IV = mergefile.KeyEVPMD5, "derived-unsalted" })
+	vary("pbkdf2 with a salt of both ends", func(p *P) {
+		p.Cipher.Key, p.Cipher.IV, p.Cipher.Salt, p.Cipher.Iterations = "pbkdf2-sha1", mergefile.IVPrefixed, "736f6d652073616c74", 1000
+	})
+	vary("pbkdf2-sha512", func(p *P) {
+		p.Cipher.Key, p.Cipher.IV, p.Cipher.Iterations = "pbkdf2-sha512", mergefile.IVDerived, 1000
+	})
 	vary("envelope in hex", func(p *P) {
 		*p = mergefile.Envelope()
 		p.Name, p.Cipher.Outer, p.Associated = "envelope in hex", mergefile.OuterHexLower, "operator=000001;municipality=141305"

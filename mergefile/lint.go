@@ -89,6 +89,10 @@ func (p Profile) Lint(keys ...Key) []Finding {
 		add(SeverityNote, LintSequence, "transaction.digits",
 			"a narrow sequence runs over and repeats: the time must make up for it.")
 	}
+	if t.Time.short() {
+		add(SeverityNote, LintSequence, "transaction.time",
+			"the time has no seconds or no century: the sequence must tell apart what came in one minute, and no date before 2000 or after 2099 can stand.")
+	}
 	if t.Zone == ZoneUTC {
 		add(SeverityNote, LintLocalTime, "transaction.zone", "the time is UTC: a receipt shows nine hours more.")
 	}
@@ -107,6 +111,10 @@ func (p Profile) lintHash(add func(Severity, LintCode, string, string), keys []K
 		add(SeverityWarning, LintSecretPrefix, "hash.place",
 			"with the secret in front alone, MD5 can be extended by who does not know it; only the strict grammar stands against that. Put it behind.")
 	}
+	if h.Text == "hex-bytes" {
+		add(SeverityWarning, LintHashCase, "hash.text",
+			"zeros are lost within: several hashes have one text, so that a forged record passes more easily.")
+	}
 	if h.Text == HashHexAny {
 		add(SeverityNote, LintHashCase, "hash.text",
 			"a hash has two spellings, so that a changed file can still verify, with the same records.")
@@ -122,6 +130,9 @@ func (p Profile) lintHash(add func(Severity, LintCode, string, string), keys []K
 			add(SeverityDanger, LintShortSecret, "hash.secret",
 				fmt.Sprintf("the secret of key %q is shorter than %d bytes or repeats itself: whoever has one decrypted file tries out all secrets of that kind in an afternoon. Take 16 random bytes, in hexadecimal.", k.ID(), minSecret))
 		}
+	}
+	if h.Fields == hashPlain && p.Points.filled() {
+		add(SeverityNote, LintHashCase, "hash.fields", "the hash does not bind how points are filled: the field's one width does.")
 	}
 	if p.Integrity == IntegrityNone && p.Cipher.Mode != CipherEnvelope {
 		add(SeverityNote, LintNoIntegrity, "integrity",
@@ -146,7 +157,7 @@ func (p Profile) lintBorders(add func(Severity, LintCode, string, string), keys 
 		if h.SecretJoin != "" || !slices.ContainsFunc(keys, func(k Key) bool { return !k.m.IsZero() && k.digitsAlone(h.Secret) }) {
 			return
 		}
-	} else if h.Join != "" {
+	} else if h.Join != "" && !(p.Holder.Chars == "alnum-hyphen" && strings.Trim(h.Join, "-") == "") {
 		return
 	}
 	switch holder, number := p.unboundHolder(), p.unboundNumber(); {
@@ -196,20 +207,23 @@ func (p Profile) lintCipher(add func(Severity, LintCode, string, string)) {
 	case CipherECB:
 		add(SeverityDanger, LintECB, "cipher.mode",
 			"ECB shows which blocks are equal, and lets blocks be exchanged and left out between files under one key: only the hash of each record stands against it, and whole records that fill whole blocks can be dropped or repeated.")
-	case CipherCTR, CipherCFB8, CipherCFB128:
+	case CipherCTR, CipherCFB8, CipherCFB128, "ofb":
 		add(SeverityWarning, LintMalleable, "cipher.mode",
 			"a flipped bit of the file is the same bit flipped in the text: only the hash stands against it.")
 	}
 	switch c.IV {
-	case IVFixed, IVZero, IVKey, IVFileName:
+	case IVFixed, IVZero, IVKey, IVFileName, "file-date", "file-name-md5", "derived-unsalted":
 		severity, text := SeverityWarning, "files that begin alike are encrypted alike: who watches them sees when the same holder comes again."
-		if c.Mode == CipherCTR || c.Mode == CipherCFB8 || c.Mode == CipherCFB128 {
+		if modes.row(c.Mode).stream != nil {
 			severity, text = SeverityDanger, "with one IV for all files this mode uses one key stream again and again: two files together give away both texts."
 		}
 		if c.IV == IVKey {
 			severity, text = SeverityDanger, "the key as IV comes out of the first block of a file that was tampered with, if anyone sees the garbled text."
 		}
-		if c.IV == IVFileName {
+		if c.IV == "file-date" {
+			text += " All files of one day begin alike."
+		}
+		if c.IV == IVFileName || c.IV == "file-name-md5" {
 			text += " The name must never come again, not even in a resend with other content."
 		}
 		add(severity, LintFixedIV, "cipher.iv", text)
@@ -225,10 +239,16 @@ func (p Profile) lintCipher(add func(Severity, LintCode, string, string)) {
 			"the random bytes of the padding are bound by nothing: a file changed there still verifies, with the same records.")
 	}
 	switch c.Key {
-	case KeyEVPMD5, KeyEVPSHA256, KeyMD5:
+	case "text", "sha256-hex", "md5-hex", "hex-fill":
+		add(SeverityWarning, LintWeakKey, "cipher.key",
+			"only a part of 16 bytes is used: characters of text, or hexadecimal digits, have few values each, and what is cut off or filled up adds nothing.")
+	case KeyEVPMD5, KeyEVPSHA256, KeyMD5, "sha1", "sha256", "mysql-sha2-256", "mysql-sha2-512":
 		add(SeverityWarning, LintPassphrase, "cipher.key",
 			"one round of a fast hash makes the key: a passphrase that a person can remember is found by trying. Use 16 random bytes in text as the passphrase.")
-	case KeyPBKDF2:
+	case KeyPBKDF2, "pbkdf2-sha1", "pbkdf2-sha512":
+		if c.Salt != "" {
+			add(SeverityNote, LintPassphrase, "cipher.salt", "one salt for all files: whoever tries out passphrases does so for all of them at once.")
+		}
 		if c.Iterations < 100_000 {
 			add(SeverityNote, LintPassphrase, "cipher.iterations",
 				"few rounds by today's measure: use a passphrase that is random.")

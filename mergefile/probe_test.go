@@ -28,7 +28,7 @@ func TestProbeFindsEveryProfile(t *testing.T) {
 		t.Run(p.Name, func(t *testing.T) {
 			k := testKey(t)
 			file, _ := write(t, p, k, records(t, p, 1))
-			opts := &mergefile.ProbeOptions{Name: fileName, IV: p.Cipher.FixedIV, KeyID: "k1", Associated: p.Associated}
+			opts := &mergefile.ProbeOptions{Name: fileName, IV: p.Cipher.FixedIV, Salt: p.Cipher.Salt, KeyID: "k1", Associated: p.Associated}
 			found, err := mergefile.ProbeForDeveloper(t.Context(), file, testMaterial, testSecret, opts)
 			require.NoError(t, err)
 			// What it found reads the file; the very profile is among it, as far

@@ -8,12 +8,17 @@ import (
 	"crypto/hmac"
 	"crypto/md5"
 	"crypto/pbkdf2"
+	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"math/big"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 
 	"golang.org/x/text/encoding/japanese"
 
@@ -34,6 +39,16 @@ func texts(p mergefile.Profile, r rec) [3]string {
 	if p.Points.ZeroFill {
 		points = fmt.Sprintf("%0*d", p.Points.Digits, r.points)
 	}
+	switch p.Points.Text {
+	case "plus":
+		points = "+" + points
+	case "space-fill":
+		points = fmt.Sprintf("%*d", p.Points.Digits, r.points)
+	case "commas":
+		if r.points >= 1000 { // and less than a million
+			points = fmt.Sprintf("%d,%03d", r.points/1000, r.points%1000)
+		}
+	}
 	at := r.at
 	if p.Transaction.Zone == mergefile.ZoneUTC {
 		at = at.UTC()
@@ -44,8 +59,17 @@ func texts(p mergefile.Profile, r rec) [3]string {
 		mergefile.TimeDashes:  "2006-01-02 15:04:05",
 		mergefile.TimeSlashes: "2006/01/02 15:04:05",
 		mergefile.TimeISO:     "2006-01-02T15:04:05",
+		"YYMMDDhhmmss":        "060102150405",
+		"YYYYMMDDhhmm":        "200601021504",
+		"YYYY/MM/DD hh:mm":    "2006/01/02 15:04",
 	}[p.Transaction.Time]
+	if p.Transaction.Columns == 3 {
+		form = strings.NewReplacer("0215", "02;15", "02 15", "02;15").Replace(form)
+	}
 	number := strings.ReplaceAll(at.Format(form), ".", "") + p.Transaction.Join
+	if p.Transaction.Columns > 1 {
+		number += ";" // between columns; delimiter puts in the layout's own
+	}
 	if p.Transaction.Digits == 0 {
 		number += fmt.Sprint(r.seq)
 	} else {
@@ -55,7 +79,7 @@ func texts(p mergefile.Profile, r rec) [3]string {
 }
 
 func lineEnd(e mergefile.EOL) string {
-	return map[mergefile.EOL]string{mergefile.EOLLF: "\n", mergefile.EOLCRLF: "\r\n"}[e]
+	return map[mergefile.EOL]string{mergefile.EOLLF: "\n", mergefile.EOLCRLF: "\r\n", "cr": "\r"}[e]
 }
 
 // encoded spells a name of a field.
@@ -83,8 +107,37 @@ func written(p mergefile.Profile, i int, text string) string {
 		}
 	case mergefile.LayoutKeyValue:
 		return encoded(p, p.Names[i]) + "=" + text
+	case "holder-quoted":
+		if i == 0 {
+			return `"` + text + `"`
+		}
+	case "excel":
+		if i == 0 {
+			return `="` + text + `"`
+		}
 	}
 	return text
+}
+
+// delimiter stands between the fields of a line.
+func delimiter(p mergefile.Profile) string {
+	if d := map[mergefile.Layout]string{mergefile.LayoutTSV: "\t", "semicolon": ";", "pipe": "|", "comma-space": ", "}[p.Layout]; d != "" {
+		return d
+	}
+	return ","
+}
+
+// wide spells ASCII and the names in UTF-16.
+func wide(s string, big bool) string {
+	var b strings.Builder
+	for _, u := range utf16.Encode([]rune(s)) {
+		pair := []byte{byte(u), byte(u >> 8)}
+		if big {
+			pair[0], pair[1] = pair[1], pair[0]
+		}
+		b.Write(pair)
+	}
+	return b.String()
 }
 
 // hashOf gives field 4 of fields 1 to 3.
@@ -94,8 +147,15 @@ func hashOf(p mergefile.Profile, secret string, f [3]string) string {
 			f[i] = written(p, i, f[i])
 		}
 	}
+	if p.Hash.Fields == "plain" {
+		f[1] = strings.TrimLeft(strings.NewReplacer("+", "", ",", "", " ", "").Replace(f[1]), "0")
+	}
+	if p.Hash.Fields == mergefile.HashBare && p.Points.Text == "space-fill" {
+		f[1] = strings.TrimLeft(f[1], " ")
+	}
 	s := p.Hash.SecretJoin
-	joined := strings.Join(f[:], p.Hash.Join)
+	all := append(f[:2:2], strings.Split(f[2], ";")...)
+	joined := strings.Join(all, p.Hash.Join)
 	var input string
 	switch p.Hash.Place {
 	case mergefile.SecretSuffix:
@@ -105,9 +165,20 @@ func hashOf(p mergefile.Profile, secret string, f [3]string) string {
 	case mergefile.SecretBoth:
 		input = secret + s + joined + s + secret
 	case mergefile.SecretBetween:
-		input = strings.Join(f[:], s+secret+s)
+		input = strings.Join(all, s+secret+s)
+	case "hmac":
+		input = joined
 	}
-	sum := md5.Sum([]byte(input + lineEnd(p.Hash.EOL)))
+	input += lineEnd(p.Hash.EOL)
+	if p.Hash.Encoding != "" {
+		input = wide(input, p.Hash.Encoding == "utf-16be")
+	}
+	sum := md5.Sum([]byte(input))
+	if p.Hash.Place == "hmac" {
+		mac := hmac.New(md5.New, []byte(secret))
+		mac.Write([]byte(input))
+		sum = [16]byte(mac.Sum(nil))
+	}
 	switch p.Hash.Text {
 	case mergefile.HashHexUpper:
 		return fmt.Sprintf("%X", sum)
@@ -115,6 +186,18 @@ func hashOf(p mergefile.Profile, secret string, f [3]string) string {
 		return base64.StdEncoding.EncodeToString(sum[:])
 	case mergefile.HashRaw:
 		return string(sum[:])
+	case "hex-bigint":
+		return new(big.Int).SetBytes(sum[:]).Text(16)
+	case "hex-bytes":
+		text := ""
+		for _, b := range sum {
+			text += strconv.FormatUint(uint64(b), 16)
+		}
+		return text
+	case "hex-dashes":
+		return strings.ReplaceAll(fmt.Sprintf("% X", sum), " ", "-")
+	case "base64-unpadded":
+		return base64.RawStdEncoding.EncodeToString(sum[:])
 	}
 	return fmt.Sprintf("%x", sum)
 }
@@ -124,16 +207,19 @@ func recordText(p mergefile.Profile, f [4]string) string {
 	for i := range f {
 		f[i] = written(p, i, f[i])
 	}
-	sep := ","
+	sep := delimiter(p)
+	f[2] = strings.ReplaceAll(f[2], ";", sep)
 	switch p.Layout {
-	case mergefile.LayoutTSV:
-		sep = "\t"
 	case mergefile.LayoutFixed:
 		sep = ""
 	case mergefile.LayoutLines, mergefile.LayoutKeyValue:
 		sep = lineEnd(p.EOL)
 	}
-	return strings.Join(f[:], sep)
+	text := strings.Join(f[:], sep)
+	if p.TrailingDelimiter {
+		text += sep
+	}
+	return text + strings.Repeat(" ", p.Fill)
 }
 
 // prolog is the byte order mark and the header row.
@@ -163,6 +249,12 @@ func body(p mergefile.Profile, secret string, rs ...rec) string {
 	if p.FinalEOL {
 		s += lineEnd(p.EOL)
 	}
+	switch p.Tail {
+	case "eol":
+		s += lineEnd(p.EOL)
+	case "ctrl-z":
+		s += "\x1A"
+	}
 	return s
 }
 
@@ -180,6 +272,8 @@ func pad(p mergefile.Padding, text string) string {
 		return text + strings.Repeat("\x00", n%16)
 	case mergefile.PaddingSpace:
 		return text + strings.Repeat(" ", n%16)
+	case "iso7816":
+		return text + "\x80" + strings.Repeat("\x00", n-1)
 	}
 	return text
 }
@@ -199,6 +293,20 @@ func (k kit) keyIV(c mergefile.CipherForm) (key, iv []byte, front string) {
 	key, iv = k.key, k.iv
 	salted := func(derived []byte) ([]byte, []byte, string) {
 		return derived[:16], derived[16:32], "Salted__" + string(k.iv[:8])
+	}
+	first16 := func(b []byte) []byte { return append(bytes.Clone(b), make([]byte, 16)...)[:16] }
+	sha := func(b []byte) []byte { s := sha256.Sum256(b); return s[:] }
+	fold := func(b []byte) []byte {
+		out := make([]byte, 16)
+		for i, c := range b {
+			out[i%16] ^= c
+		}
+		return out
+	}
+	if c.IV == "derived-unsalted" {
+		a := md5.Sum(k.key)
+		b := md5.Sum(append(a[:], k.key...))
+		return a[:], b[:], ""
 	}
 	switch c.Key {
 	case mergefile.KeyHex:
@@ -228,8 +336,39 @@ func (k kit) keyIV(c mergefile.CipherForm) (key, iv []byte, front string) {
 		}
 		return salted(b)
 	}
+	switch c.Key {
+	case "text":
+		key = first16(k.key)
+	case "hex-fill":
+		b, _ := hex.DecodeString(string(k.key))
+		key = first16(b)
+	case "sha256-hex":
+		key = fmt.Appendf(nil, "%x", sha(k.key))[:16]
+	case "md5-hex":
+		key = fmt.Appendf(nil, "%x", md5.Sum(k.key))[:16]
+	case "sha1":
+		s := sha1.Sum(k.key)
+		key = s[:16]
+	case "sha256":
+		key = sha(k.key)[:16]
+	case "mysql-sha2-256":
+		key = fold(sha(k.key))
+	case "mysql-sha2-512":
+		s := sha512.Sum512(k.key)
+		key = fold(s[:])
+	case "pbkdf2-sha1":
+		salt, _ := hex.DecodeString(c.Salt)
+		key, _ = pbkdf2.Key(sha1.New, string(k.key), salt, c.Iterations, 16)
+	}
 	switch c.IV {
-	case mergefile.IVPrefixed:
+	case "nonce":
+		return key, append(bytes.Clone(iv[:8]), make([]byte, 8)...), string(iv[:8])
+	case "file-date":
+		return key, first16([]byte(k.name[:8])), ""
+	case "file-name-md5":
+		s := md5.Sum([]byte(k.name))
+		return key, s[:], ""
+	case mergefile.IVPrefixed, "suffixed":
 		front = string(iv)
 	case mergefile.IVZero:
 		iv = make([]byte, 16)
@@ -279,6 +418,17 @@ func (k kit) encrypt(c mergefile.CipherForm, text string) string {
 			}
 			reg = out[i:min(i+16, len(in))]
 		}
+	case "ofb":
+		reg := bytes.Clone(iv)
+		for i, b := range in {
+			if i%16 == 0 {
+				block.Encrypt(reg, reg)
+			}
+			out[i] = b ^ reg[i%16]
+		}
+	}
+	if c.IV == "suffixed" {
+		return string(out) + front
 	}
 	return front + string(out)
 }
@@ -286,7 +436,18 @@ func (k kit) encrypt(c mergefile.CipherForm, text string) string {
 // outer writes the text form around bytes.
 func outer(c mergefile.CipherForm, b string) string {
 	eol := lineEnd(c.OuterEOL)
+	if c.OuterIV != "" {
+		head := c
+		head.Outer, head.OuterEOL, head.OuterIV = c.OuterIV, mergefile.EOLNone, ""
+		body := c
+		body.OuterIV = ""
+		return outer(head, b[:16]) + c.OuterJoin + outer(body, b[16:])
+	}
 	switch c.Outer {
+	case "base64-url":
+		return base64.RawURLEncoding.EncodeToString([]byte(b)) + eol
+	case "base64-twice":
+		return base64.StdEncoding.EncodeToString([]byte(base64.StdEncoding.EncodeToString([]byte(b))))
 	case mergefile.OuterHexLower:
 		return fmt.Sprintf("%x", b) + eol
 	case mergefile.OuterHexUpper:
@@ -295,7 +456,10 @@ func outer(c mergefile.CipherForm, b string) string {
 		return b
 	}
 	text := base64.StdEncoding.EncodeToString([]byte(b))
-	width := map[mergefile.Outer]int{mergefile.OuterBase64W: 64, mergefile.OuterBase64M: 76}[c.Outer]
+	if c.Outer == "hex-60" {
+		text = fmt.Sprintf("%x", b)
+	}
+	width := map[mergefile.Outer]int{mergefile.OuterBase64W: 64, mergefile.OuterBase64M: 76, "hex-60": 60}[c.Outer]
 	if width == 0 {
 		return text + eol
 	}
@@ -304,6 +468,9 @@ func outer(c mergefile.CipherForm, b string) string {
 		n := min(width, len(text))
 		out.WriteString(text[:n] + eol)
 		text = text[n:]
+	}
+	if c.OuterOpen {
+		return strings.TrimSuffix(out.String(), eol)
 	}
 	return out.String()
 }
@@ -343,6 +510,9 @@ func (k kit) sidecar(file string) string {
 
 // file does all of it.
 func (k kit) file(p mergefile.Profile, text string) string {
+	if p.Charset == "utf-16le-bom" {
+		text = "\xFF\xFE" + wide(text, false)
+	}
 	if p.Cipher.Mode == mergefile.CipherEnvelope {
 		return outer(p.Cipher, k.envelope(p, text))
 	}

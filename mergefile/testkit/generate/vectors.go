@@ -32,7 +32,10 @@ func (s *set) kit(p mergefile.Profile) kit {
 		k.key = fmt.Appendf(nil, "%x", s.random(16))
 	case mergefile.KeyBase64:
 		k.key = []byte("MDEyMzQ1Njc4OWFiY2RlZg==")
-	case mergefile.KeyMySQL, mergefile.KeyMD5, mergefile.KeyEVPMD5, mergefile.KeyEVPSHA256, mergefile.KeyPBKDF2:
+	case "hex-fill":
+		k.key = fmt.Appendf(nil, "%x", s.random(8))
+	case "text", "sha256-hex", "md5-hex", "sha1", "sha256", "mysql-sha2-256", "mysql-sha2-512", "pbkdf2-sha1",
+		mergefile.KeyMySQL, mergefile.KeyMD5, mergefile.KeyEVPMD5, mergefile.KeyEVPSHA256, mergefile.KeyPBKDF2:
 		k.key = fmt.Appendf(nil, "a passphrase %x", s.random(6))
 	default:
 		k.key = s.random(16)
@@ -63,7 +66,7 @@ func (s *set) add(v vector) {
 	line("key", fmt.Sprintf("%x", v.k.key))
 	line("key-id", v.k.keyID)
 	line("secret", fmt.Sprintf("%x", v.k.secret))
-	if v.p.Cipher.IV == mergefile.IVFileName {
+	if strings.HasPrefix(string(v.p.Cipher.IV), "file-") {
 		line("name", v.k.name)
 	}
 	if v.sidecar != "" {
@@ -127,6 +130,7 @@ func vectors() map[string][]byte {
 	// What came later draws after everything else: the files of before stay as
 	// they were.
 	s.good("key-md5", 2, func(p *mergefile.Profile) { p.Cipher.Key = mergefile.KeyMD5 })
+	s.habits()
 	return s.out
 }
 
@@ -393,7 +397,7 @@ func (s *set) grammar() {
 	add("quoted", "field", "quotes where there are none", `"`+strings.Join(strings.Split(bare, ","), `","`)+`"`+"\r\n")
 	add("mark", "field", "a byte order mark where there is none", "\xEF\xBB\xBF"+line)
 	add("header", "field", "a header row where there is none", "holder,points,transaction,hash\r\n"+line)
-	add("utf-16", "field", "UTF-16", utf16(line))
+	add("utf-16", "field", "UTF-16", doubled(line))
 	add("second-line", "field", "a fault in the second line alone", line+hashed([3]string{"52 0625", "100", "20170512093000000002"}))
 	my := p.WithMyKeyID()
 	for _, holder := range []string{"mykey123", "MY12345", "MY1234567", "MY12345-"} {
@@ -403,7 +407,7 @@ func (s *set) grammar() {
 	}
 }
 
-func utf16(s string) string {
+func doubled(s string) string {
 	var b strings.Builder
 	for i := range len(s) {
 		b.WriteString(s[i:i+1] + "\x00")
@@ -646,4 +650,60 @@ func (s *set) envelopes() {
 	std := mergefile.Standard()
 	add("downgrade", "prefix", "an old file where an envelope is due", k.file(std, text))
 	s.add(vector{name: "standard-envelope", verdict: "block length", comment: "an envelope where an old file is due", p: std, k: k, file: good})
+}
+
+// habits are good files as other programs make them, and for each of the ways in
+// which a text is written a file that has another one.
+func (s *set) habits() {
+	type P = mergefile.Profile
+	for _, text := range []mergefile.HashText{"hex-bigint", "hex-bytes", "hex-dashes", "base64-unpadded"} {
+		s.good("habit-hash-"+string(text), 20, func(p *P) { p.Hash.Text = text })
+	}
+	for _, encoding := range []string{"utf-16le", "utf-16be"} {
+		s.good("habit-hash-"+encoding, 2, func(p *P) { p.Hash.Encoding = encoding })
+	}
+	s.good("habit-hmac", 2, func(p *P) { p.Hash.Place, p.Hash.SecretJoin = "hmac", "" })
+	s.good("habit-hash-plain", 2, func(p *P) { p.Points.ZeroFill, p.Hash.Fields = true, "plain" })
+	for _, layout := range []mergefile.Layout{"semicolon", "pipe", "comma-space", "holder-quoted", "excel"} {
+		s.good("habit-"+string(layout), 2, func(p *P) { p.Layout = layout })
+	}
+	s.good("habit-trailing-delimiter", 2, func(p *P) { p.TrailingDelimiter = true })
+	s.good("habit-fill", 2, func(p *P) { p.Layout, p.Points.ZeroFill, p.Fill = mergefile.LayoutFixed, true, 5 })
+	s.good("habit-tail-eol", 2, func(p *P) { p.Tail = "eol" })
+	s.good("habit-tail-ctrl-z", 2, func(p *P) { p.Tail = "ctrl-z" })
+	s.good("habit-cr", 2, func(p *P) { p.EOL = "cr" })
+	s.good("habit-utf-16", 2, func(p *P) { p.Charset, p.Layout = "utf-16le-bom", mergefile.LayoutTSV })
+	s.good("habit-two-columns", 2, func(p *P) { p.Transaction.Columns = 2 })
+	s.good("habit-three-columns", 2, func(p *P) { p.Transaction.Columns, p.Hash.Join, p.Hash.SecretJoin = 3, "", "" })
+	s.good("habit-points-plus", 2, func(p *P) { p.Points.Text = "plus" })
+	s.good("habit-points-spaces", 2, func(p *P) { p.Points.Text = "space-fill" })
+	s.good("habit-points-commas", 1000, func(p *P) { p.Points.Text, p.Layout = "commas", mergefile.LayoutCSVQuoted })
+	s.good("habit-two-digit-year", 2, func(p *P) { p.Transaction.Time = "YYMMDDhhmmss" })
+	s.good("habit-outer-url", 2, func(p *P) { p.Cipher.Outer = "base64-url" })
+	s.good("habit-outer-twice", 2, func(p *P) { p.Cipher.Outer = "base64-twice" })
+	s.good("habit-outer-hex-60", 2, func(p *P) { p.Cipher.Outer, p.Cipher.OuterEOL = "hex-60", mergefile.EOLLF })
+	s.good("habit-outer-open", 2, func(p *P) {
+		p.Cipher.Outer, p.Cipher.OuterEOL, p.Cipher.OuterOpen = mergefile.OuterBase64M, mergefile.EOLLF, true
+	})
+	s.good("habit-iv-hex", 2, func(p *P) {
+		p.Cipher.OuterIV, p.Cipher.Outer, p.Cipher.OuterJoin = mergefile.OuterHexLower, mergefile.OuterHexLower, ":"
+	})
+	s.good("habit-iv-base64", 2, func(p *P) {
+		p.Cipher.OuterIV, p.Cipher.Outer, p.Cipher.OuterJoin = mergefile.OuterBase64, mergefile.OuterBase64, "."
+	})
+	s.good("habit-ofb", 2, func(p *P) { p.Cipher.Mode, p.Cipher.Padding = "ofb", mergefile.PaddingNone })
+	s.good("habit-padding-iso7816", 2, func(p *P) { p.Cipher.Padding = "iso7816" })
+	s.good("habit-nonce", 2, func(p *P) {
+		p.Cipher.Mode, p.Cipher.IV, p.Cipher.Padding = mergefile.CipherCTR, "nonce", mergefile.PaddingNone
+	})
+	for _, iv := range []mergefile.IVForm{"file-date", "file-name-md5"} {
+		s.good("habit-iv-"+string(iv), 2, func(p *P) { p.Cipher.IV = iv })
+	}
+	for _, key := range []mergefile.KeyForm{"text", "hex-fill", "sha256-hex", "md5-hex", "sha1", "sha256", "mysql-sha2-256", "mysql-sha2-512"} {
+		s.good("habit-key-"+string(key), 2, func(p *P) { p.Cipher.Key = key })
+	}
+	s.good("habit-unsalted", 2, func(p *P) { p.Cipher.Key, p.Cipher.IV = mergefile.KeyEVPMD5, "derived-unsalted" })
+	s.good("habit-pbkdf2-salt", 2, func(p *P) {
+		p.Cipher.Key, p.Cipher.Salt, p.Cipher.Iterations = "pbkdf2-sha1", "736f6d652073616c74", 1000
+	})
 }
