@@ -57,6 +57,7 @@ func (p *prober) foreign() string {
 		return "this is " + kind + ": unpack it first"
 	}
 	switch {
+	case !readable(text):
 	case bytes.HasPrefix(text, []byte("<")):
 		return "this is XML, not a merge file"
 	case bytes.HasPrefix(text, []byte("{")) || bytes.HasPrefix(text, []byte("[")):

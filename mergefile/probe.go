@@ -222,6 +222,9 @@ func (p *prober) run() error {
 				done++
 				c.Outer, c.OuterEOL, c.OuterOpen, c.OuterIV, c.OuterJoin = o.form.Outer, o.form.OuterEOL, o.form.OuterOpen, o.form.OuterIV, o.form.OuterJoin
 				p.key(o.data, c, key, used)
+				if c.Salt = strings.ToLower(p.opts.Salt); c.Salt != "" {
+					p.key(o.data, c, key, used)
+				}
 			}
 		}
 	}
@@ -281,10 +284,8 @@ func (c *CipherForm) valid() bool {
 func (p *prober) key(data []byte, c CipherForm, text []byte, used map[string]bool) {
 	form := keyForms.row(c.Key)
 	marked := bytes.HasPrefix(data, []byte(saltMark)) && len(data) > blockSize
-	if form.salted && !marked {
-		if c.Salt = strings.ToLower(p.opts.Salt); c.Salt == "" && form.rounds > 0 {
-			return // PBKDF2 without a salt is nobody's way
-		}
+	if c.Salt != "" && (!form.salted || marked) || c.Salt == "" && !marked && form.rounds > 0 {
+		return // PBKDF2 without a salt is nobody's way
 	}
 	k, err := NewKey(p.opts.KeyID, text, []byte("-"))
 	if err != nil {
