@@ -22,12 +22,13 @@ func TestTillOutlivesPCSCD(t *testing.T) {
 	var mu sync.Mutex
 	var served []string
 	var kinds []pcsc.EventKind
+	var told []pcsc.Event
 	done := make(chan error, 1)
 	go func() {
 		done <- pcsc.Server{Event: func(e pcsc.Event) {
 			mu.Lock()
 			defer mu.Unlock()
-			kinds = append(kinds, e.Kind)
+			kinds, told = append(kinds, e.Kind), append(told, e)
 		}}.Serve(ctx, func(ctx context.Context, contact *pcsc.Card) error {
 			card, err := jpki.Open(ctx, contact)
 			if err != nil {
@@ -42,9 +43,19 @@ func TestTillOutlivesPCSCD(t *testing.T) {
 			return err
 		})
 	}()
-	eventually := func(what string, f func() bool) {
+	eventually := func(t *testing.T, what string, f func() bool) {
 		t.Helper()
-		require.Eventually(t, func() bool { mu.Lock(); defer mu.Unlock(); return f() }, time.Minute, time.Millisecond, what)
+		for began := time.Now(); ; time.Sleep(time.Millisecond) {
+			mu.Lock()
+			ok, events := f(), told
+			mu.Unlock()
+			if ok {
+				return
+			}
+			if time.Since(began) > 30*time.Second {
+				t.Fatalf("%s: %v", what, events)
+			}
+		}
 	}
 	has := func(k pcsc.EventKind, n int) func() bool {
 		return func() bool {
@@ -62,16 +73,16 @@ func TestTillOutlivesPCSCD(t *testing.T) {
 		require.NoError(t, err)
 		t.Run("", func(t *testing.T) {
 			insert(t, sim)
-			eventually("served", func() bool { return len(served) > int(n) })
+			eventually(t, "served", func() bool { return len(served) > int(n) })
 			mu.Lock()
 			defer mu.Unlock()
 			assert.Equal(t, want.Hex(), served[n])
 		})
 		if n == 1 {
 			stopDaemon()
-			eventually("lost", has(pcsc.ServiceLost, 1))
+			eventually(t, "lost", has(pcsc.ServiceLost, 1))
 			require.NoError(t, startDaemon())
-			eventually("found", has(pcsc.ServiceFound, 2))
+			eventually(t, "found", has(pcsc.ServiceFound, 2))
 		}
 	}
 	cancel()
