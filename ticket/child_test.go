@@ -323,7 +323,7 @@ func TestKill(t *testing.T) {
 				db := dbtest.Open(t, e.driver, dsn)
 				require.NoError(t, db.QueryRow("PRAGMA integrity_check").Scan(&check))
 				assert.Equal(t, "ok", check)
-				assert.FileExists(t, filepath.Join(strings.TrimPrefix(filepath.Dir(dsn), "file:"), "t.db"))
+				assert.FileExists(t, filepath.Join(filepath.Dir(strings.TrimPrefix(dsn, "file:")), "t.db"))
 			}
 		})
 	}
