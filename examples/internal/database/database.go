@@ -24,8 +24,9 @@ import (
 	"slices"
 	"strings"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
-	_ "modernc.org/sqlite"             // the driver "sqlite"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
 // Address is what a text means.
@@ -122,7 +123,16 @@ func dsn(path string) string {
 // fs.ErrNotExist. Open asks the database nothing yet: see PingContext.
 func (a Address) Open(_ context.Context, create bool) (*sql.DB, error) {
 	if a.PostgreSQL() {
-		return sql.Open("pgx", a.dsn)
+		cfg, err := pgx.ParseConfig(a.dsn)
+		if err != nil {
+			return nil, ErrBroken // pgx's error shows the text
+		}
+		// Statements that are prepared on one connection are missing on the next
+		// behind a pooler in transaction mode, such as PgBouncer.
+		if !strings.Contains(a.dsn, "default_query_exec_mode") {
+			cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
+		}
+		return stdlib.OpenDB(*cfg), nil
 	}
 	info, err := os.Stat(a.File)
 	switch {
