@@ -1,30 +1,30 @@
 package mykey
 
-// Code is an error code as the platform's programs show it, such as MKCZ405E:
-// MK, two letters of the subsystem, three digits, E. The help pages explain
-// faults by these codes, so a program that shows one spares its holder a
-// search. A Code may be one that this package does not know.
-type Code string
+// An ErrorCode is an error code as the platform's programs show it, such as
+// MKCZ405E: MK, two letters of the subsystem, three digits, E. The help pages
+// explain faults by these codes, so a program that shows one spares its holder a
+// search. An ErrorCode may be one that this package does not know.
+type ErrorCode string
 
 // The codes whose meaning has been published.
 const (
-	CodeNetwork     Code = "MKCZ802E" // the network, or too many users
-	CodeCardRead    Code = "MKCZ405E" // the card could not be read
-	CodeCertificate Code = "MKCZ403E" // the certificate has expired or is revoked
-	CodeReserved    Code = "MKCZ302E" // a MyKey ID has been issued already
-	CodeReplaced    Code = "MKCZ372E" // another MyKey ID was made for the same person
+	CodeNetwork     ErrorCode = "MKCZ802E" // the network, or too many users
+	CodeCardRead    ErrorCode = "MKCZ405E" // the card could not be read
+	CodeCertificate ErrorCode = "MKCZ403E" // the certificate has expired or is revoked
+	CodeReserved    ErrorCode = "MKCZ302E" // a MyKey ID has been issued already
+	CodeReplaced    ErrorCode = "MKCZ372E" // another MyKey ID was made for the same person
 
-	CodeHelperStart   Code = "MKEC101E" // the browser extension could not start its helper
-	CodeHelperSend    Code = "MKEC102E" // … could not send it a message
-	CodeHelperReceive Code = "MKEC201E" // … got no message from it
+	CodeHelperStart   ErrorCode = "MKEC101E" // the browser extension could not start its helper
+	CodeHelperSend    ErrorCode = "MKEC102E" // … could not send it a message
+	CodeHelperReceive ErrorCode = "MKEC201E" // … got no message from it
 )
 
 const fieldCode = "error code"
 
-// ParseCode reads a code of the form MK, two upper-case letters, three digits,
-// E. Unknown codes are accepted. The error is a
-// [*FormError].
-func ParseCode(s string) (Code, error) {
+// ParseErrorCode parses a code of the form MK, two upper-case letters, three
+// digits, E. Unknown codes are accepted. It returns a [*FormError] for any other
+// text.
+func ParseErrorCode(s string) (ErrorCode, error) {
 	const form = "MKAA000E" // A: any letter, 0: any digit
 	for i := range min(len(s), len(form)) {
 		ok := s[i] == form[i]
@@ -41,7 +41,7 @@ func ParseCode(s string) (Code, error) {
 	if len(s) != len(form) {
 		return "", &FormError{Field: fieldCode, Rule: RuleLength, Pos: min(len(s), len(form))}
 	}
-	return Code(s), nil
+	return ErrorCode(s), nil
 }
 
 // Retry represents whether, and how, doing the same again can help.
@@ -80,19 +80,19 @@ type Explanation struct {
 	Retry   Retry
 }
 
-// Codes is a table of explanations. The full list is not public; add what you
+// ErrorCodes is a table of explanations. The full list is not public; add what you
 // learn.
-type Codes map[Code]Explanation
+type ErrorCodes map[ErrorCode]Explanation
 
 // Explain returns the explanation of a code, and false for one that the table
 // does not have. Show the code all the same.
-func (t Codes) Explain(c Code) (Explanation, bool) {
+func (t ErrorCodes) Explain(c ErrorCode) (Explanation, bool) {
 	e, ok := t[c]
 	return e, ok
 }
 
 // KnownCodes returns a new table of the codes whose meaning has been published.
-func KnownCodes() Codes {
+func KnownCodes() ErrorCodes {
 	helper := func(ja, en string) Explanation {
 		return Explanation{
 			Meaning: Text{ja, en},
@@ -101,7 +101,7 @@ func KnownCodes() Codes {
 			Retry: RetryAction,
 		}
 	}
-	return Codes{
+	return ErrorCodes{
 		CodeNetwork: {
 			Meaning: Text{"通信に失敗したか、処理が混み合っています。", "The network failed, or the service is too busy."},
 			Remedy: Text{"接続を確かめ、しばらく待ってからやり直してください。",

@@ -18,7 +18,7 @@ func TestParseCode(t *testing.T) {
 		{"mkcz802e", mykey.RuleCharacter}, {"MKCZ8O2E", mykey.RuleCharacter}, {"MK12802E", mykey.RuleCharacter},
 		{"MKCZ802X", mykey.RuleCharacter}, {"E0008", mykey.RuleCharacter},
 	} {
-		c, err := mykey.ParseCode(tc.in)
+		c, err := mykey.ParseErrorCode(tc.in)
 		wantRule(t, err, tc.rule)
 		if tc.rule == "" {
 			assert.Equal(t, tc.in, string(c))
@@ -30,7 +30,7 @@ func TestParseCode(t *testing.T) {
 
 func TestKnownCodes(t *testing.T) {
 	codes := mykey.KnownCodes()
-	want := map[mykey.Code]mykey.Retry{
+	want := map[mykey.ErrorCode]mykey.Retry{
 		"MKCZ802E": mykey.RetryLater, "MKCZ405E": mykey.RetryAction, "MKCZ403E": mykey.RetryNever, "MKCZ302E": mykey.RetryNever,
 		"MKCZ372E": mykey.RetryRestart, "MKEC101E": mykey.RetryAction, "MKEC102E": mykey.RetryAction, "MKEC201E": mykey.RetryAction,
 	}
@@ -42,7 +42,7 @@ func TestKnownCodes(t *testing.T) {
 		for _, s := range []string{e.Meaning.JA, e.Meaning.EN, e.Remedy.JA, e.Remedy.EN} {
 			assert.NotEmpty(t, s, c)
 		}
-		_, err := mykey.ParseCode(string(c))
+		_, err := mykey.ParseErrorCode(string(c))
 		assert.NoError(t, err)
 	}
 	_, ok := codes.Explain("MKCZ999E")

@@ -14,7 +14,7 @@
 // [ServiceID] is an operator and the number by which that operator knows the
 // holder. A [PPID] is the newer identifier that differs from system to system.
 // Each of the three is an [Identifier] by which a person can be found. [Municipality],
-// [Fingerprint] and [Code] are a local government's code, a terminal's
+// [Fingerprint] and [ErrorCode] are a local government's code, a terminal's
 // fingerprint and an error code. [PaymentRules] checks the [Application] for a
 // payment service.
 //

@@ -33,7 +33,7 @@ func FuzzParsers(f *testing.F) {
 				return p.String(), err
 			},
 			"Municipality":  func() (string, error) { return text(mykey.ParseMunicipality(in)) },
-			"Code":          func() (string, error) { c, err := mykey.ParseCode(in); return string(c), err },
+			"Code":          func() (string, error) { c, err := mykey.ParseErrorCode(in); return string(c), err },
 			"Municipality5": func() (string, error) { m, err := mykey.ParseMunicipality5(in); return m.Five(), err },
 			"Fingerprint": func() (string, error) {
 				fp, err := mykey.ParseFingerprint(in)

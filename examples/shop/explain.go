@@ -21,7 +21,7 @@ import (
 // Advice is what a clerk is told of an error: what happened and what to do.
 type Advice struct {
 	What, Do mykey.Text
-	Code     mykey.Code // the platform's own code for it, or ""
+	Code     mykey.ErrorCode // the platform's own code for it, or ""
 }
 
 // Explain puts an error into words for a clerk, in both languages. Every error

@@ -26,7 +26,7 @@ var shows = because(map[string][]string{
 		"mergefile/outbox.Event", "mergefile/outbox.What", "mergefile/outbox.RestoredError", "mykey/grant.RowError", "mykey/grant.ImportError", "mykey/grant.Gap", "mykey/grant.Verdict",
 		"mykey/grant.Judged", "mykey/grant.Answer", "mykey/grant.Waiting",
 		"mergefile/ledger.ImportReport", "mergefile/ledger.ScopeInfo", "mergefile/ledger.Report", "mergefile/ledger.ConflictError",
-		"mergefile/ledger.TooOldError", "mergefile/ledger.RestoredError", "mergefile/ledger.Closing", "mergefile/ledger.Difference", "mykey.FormError", "mykey.Code", "mykey.Codes", "mykey.Text",
+		"mergefile/ledger.TooOldError", "mergefile/ledger.RestoredError", "mergefile/ledger.Closing", "mergefile/ledger.Difference", "mykey.FormError", "mykey.ErrorCode", "mykey.ErrorCodes", "mykey.Text",
 		"mykey.Explanation", "examples/shop.Advice", "examples/shop.Arrival", "examples/shop.Closing", "mykey/point.ShortError",
 		"mykey/point.UndoError", "mykey/registry.DuplicateError", "mykey/registry.ImportError", "ticket.OrderError", "ticket.CSVError",
 		"ticket.StateError", "ticket.FullError", "ticket.Reason", "ticket.Op", "ticket.Event", "ticket.Difference", "ticket/paper.TextError",

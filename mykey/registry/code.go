@@ -43,7 +43,7 @@ import (
 // Errors of package pcsc have the code of what they wrap: a card that was taken
 // away is [apdu.ErrCardRemoved]. The others, of readers and their service, have
 // none.
-func CodeOf(err error) (mykey.Code, bool) {
+func CodeOf(err error) (mykey.ErrorCode, bool) {
 	as := func(target error) bool { return errors.Is(err, target) }
 	switch {
 	case err == nil, isPIN(err):

@@ -32,7 +32,7 @@ func TestCodeOf(t *testing.T) {
 	step := func(err error) error { return &jpki.StepError{Step: "verify auth PIN", Err: err} }
 	for _, tc := range []struct {
 		err  error
-		want mykey.Code
+		want mykey.ErrorCode
 	}{
 		{nil, ""},
 		{errors.New("something else"), ""},
@@ -78,7 +78,7 @@ func TestCodeOf(t *testing.T) {
 func TestCodeOfEveryCardError(t *testing.T) {
 	table := map[string]struct {
 		err  error
-		want mykey.Code
+		want mykey.ErrorCode
 	}{
 		"apdu.ErrCardRemoved":       {apdu.ErrCardRemoved, mykey.CodeCardRead},
 		"apdu.ErrCardReset":         {apdu.ErrCardReset, mykey.CodeCardRead},
