@@ -282,3 +282,26 @@ func TestPreparedWithPoolOfOne(t *testing.T) {
 		assert.Error(t, err)
 	})
 }
+
+// Tables of one program are where they are, whatever another has in front of or
+// behind them.
+func TestOwnTablesInOneSchema(t *testing.T) {
+	ctx := t.Context()
+	dsn, second := pg.DSN(t), pg.DSN(t)
+	one, two := open(t, "pgx", dsn), open(t, "pgx", second)
+	a, b := schemaOf(t, one), schemaOf(t, two)
+	_, err := sqldb.Open(ctx, one, counters, sqldb.Config{Prefix: "a_"})
+	require.NoError(t, err)
+	_, err = sqldb.Open(ctx, two, counters, sqldb.Config{Prefix: "b_"})
+	require.NoError(t, err)
+	for _, path := range []string{a + "," + b, b + "," + a} {
+		db := open(t, "pgx", onPath(dsn, path))
+		for prefix, want := range map[string]string{"a_": a, "b_": b} {
+			d, err := sqldb.Open(ctx, db, counters, sqldb.Config{Prefix: prefix})
+			require.NoError(t, err)
+			assert.Equal(t, want, d.Schema(), "%s on %s", prefix, path)
+		}
+		_, err := sqldb.Open(ctx, db, counters, sqldb.Config{Prefix: "c_"})
+		assert.ErrorIs(t, err, sqldb.ErrTwoSchemas)
+	}
+}
