@@ -11,6 +11,7 @@ import (
 	"github.com/mynakit/mynakit/apdu/pcsc"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/inbox"
 	"github.com/mynakit/mynakit/mergefile/ledger"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/registry"
@@ -234,7 +235,7 @@ func advices() []known {
 			mykey.ErrForm),
 		one(advice("このデータベースは別の鍵ファイルで作られています。", "元の鍵ファイルをデータベースの隣に戻してください。新しい鍵では誰も見つかりません。",
 			"This database was made with another key file.", "Put the first key file back beside the database. With new keys it finds nobody."),
-			registry.ErrSerialForm),
+			registry.ErrSerialForm, ledger.ErrOtherKey),
 
 		// Points and tickets.
 		one(advice("ポイントが足りません。", "残高以下のポイント数を入力してください。",
@@ -278,6 +279,9 @@ func advices() []known {
 			"The merge file has a number that was merged before with other content.", "Nothing was merged and the file was put aside. Ask the sender at once.")),
 		typed[*ledger.TooOldError](advice("合算ポイントファイルが古すぎて、合算済みかどうかわかりません。", "何も合算していません。ファイルは隔離しました。送信元に確認してください。",
 			"The merge file is too old to tell whether it was merged.", "Nothing was merged and the file was put aside. Ask the sender.")),
+		one(advice("合算ポイントファイルを3件続けて確認できず、受取を止めました。", "鍵または特定の文字列が違う可能性があります。システム担当者に知らせてください。",
+			"Three merge files could not be verified, and receiving has stopped.", "A key or the secret is more likely wrong than all of them. Tell the system administrator."),
+			inbox.ErrUnverified),
 		one(advice("ディスクの不具合のため、合算を止めました。", "ディスクを確かめてから、プログラムを起動しなおしてください。",
 			"Merging has stopped because the disk failed.", "Check the disk, then start the program again."),
 			ledger.ErrStopped),

@@ -22,6 +22,7 @@ import (
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/inbox"
 	"github.com/mynakit/mynakit/mergefile/ledger"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/registry"
@@ -44,7 +45,7 @@ func TestExplainEveryKind(t *testing.T) {
 		registry.ErrPINRequired, registry.ErrServiceExists, registry.ErrCustomerTaken, registry.ErrNotFound, mykey.ErrForm,
 		registry.ErrSerialForm, registry.ErrBusy, registry.ErrOutcomeUnknown, &registry.SchemaError{},
 		ticket.ErrRefused, ticket.ErrPoints, ticket.ErrValidity, ticket.ErrFull, ticket.ErrState, ticket.ErrConflict,
-		mergefile.ErrInvalid, &ledger.ConflictError{}, &ledger.TooOldError{}, ledger.ErrStopped, shop.ErrBalance, shop.ErrNoMember, shop.ErrNoRoots, shop.ErrKeyFile, shop.ErrKeyFileOpen,
+		mergefile.ErrInvalid, &ledger.ConflictError{}, &ledger.TooOldError{}, ledger.ErrStopped, ledger.ErrOtherKey, inbox.ErrUnverified, shop.ErrBalance, shop.ErrNoMember, shop.ErrNoRoots, shop.ErrKeyFile, shop.ErrKeyFileOpen,
 		context.Canceled, context.DeadlineExceeded,
 		fs.ErrPermission, fs.ErrNotExist, &fs.PathError{Op: "mkdir", Path: "x", Err: syscall.ENOTDIR}, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED},
 	} {
