@@ -235,7 +235,10 @@ func advices() []known {
 			mykey.ErrForm),
 		one(advice("このデータベースは別の鍵ファイルで作られています。", "元の鍵ファイルをデータベースの隣に戻してください。新しい鍵では誰も見つかりません。",
 			"This database was made with another key file.", "Put the first key file back beside the database. With new keys it finds nobody."),
-			registry.ErrSerialForm, ledger.ErrOtherKey),
+			registry.ErrSerialForm),
+		one(advice("合算台帳は別の鍵ファイルで作られています。", "元の鍵ファイルを戻してください。何も合算していません。",
+			"The ledger of merge files was made with another key file.", "Put the first key file back. Nothing was merged."),
+			ledger.ErrOtherKey),
 
 		// Points and tickets.
 		one(advice("ポイントが足りません。", "残高以下のポイント数を入力してください。",
