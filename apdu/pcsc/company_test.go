@@ -121,6 +121,6 @@ func TestBrokenExchangeOfALibrary(t *testing.T) {
 	assert.ErrorIs(t, err, apdu.ErrExchange)
 	var e *Error
 	require.ErrorAs(t, err, &e)
-	assert.EqualValues(t, 0x80100016, e.Code)
+	assert.EqualValues(t, uint32(0x80100016), e.Code)
 	require.NoError(t, card.Close())
 }

@@ -181,5 +181,5 @@ func TestSumLeavesRange(t *testing.T) {
 	rs[9].Points--
 	report, err := r.Receive(t.Context(), s.file(t, rs), "", nil)
 	require.NoError(t, err)
-	assert.EqualValues(t, 1<<63-1, report.Points)
+	assert.EqualValues(t, int64(1<<63-1), report.Points)
 }
