@@ -171,6 +171,9 @@ func (c *codec) verifiesFirst(text []byte, p padding) bool {
 	}{{text, false}, {text[:n], good == 1}} {
 		var f fields
 		body, ok := c.begin(bytes.Clone(try.text))
+		if ok && try.last {
+			body, ok = c.end(body)
+		}
 		if !ok || len(body) == 0 {
 			continue
 		}

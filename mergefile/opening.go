@@ -164,7 +164,11 @@ func (o *opening) ready(ctx context.Context, k Key, front []byte) (c *codec, d d
 
 // serves reports whether the first record verifies under a key.
 func (o *opening) serves(c *codec, d decryption, peek []byte) bool {
-	peek = peek[:min(len(peek), (len(c.prolog)+c.maxLen)/blockSize*blockSize+2*blockSize)]
+	room := c.maxLen + len(c.epilog)
+	if c.wide {
+		room *= 2
+	}
+	peek = peek[:min(len(peek), (len(c.prolog)+room)/blockSize*blockSize+2*blockSize)]
 	text, _, _ := d.inMemory(peek, false)
 	return c.verifiesFirst(text, d.padding)
 }
