@@ -221,6 +221,8 @@ func BenchmarkRoster(b *testing.B) {
 func FuzzRoster(f *testing.F) {
 	f.Add([]byte(header+"認知症サポーター養成講座,100,,山田太郎,1940年1月1日,,,,,\r\n"), false)
 	f.Add([]byte("\x83|\x83C"), true)
+	f.Add([]byte("昭和15年1月1日"), false)
+	f.Add([]byte("\ufeff"+header+"\"a\nb\",1,,,,,,,,\n"), false)
 	f.Fuzz(func(t *testing.T, b []byte, sjis bool) {
 		enc := grant.UTF8
 		if sjis {
