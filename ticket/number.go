@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"unicode"
 
 	"github.com/mynakit/mynakit/internal/secret"
 )
@@ -63,8 +64,9 @@ const maxTyped = 128
 
 // ParseNumber parses a number as people type it: eight digits, half or full
 // width, with or without one hyphen or spaces in the middle, spaces around
-// it, and any of the dashes that a Japanese keyboard or a copied text puts in
-// a hyphen's place (－ ー − ‐ – — ― and their like). Otherwise it returns
+// it, and any of the characters that a Japanese keyboard or a copied text puts
+// in a hyphen's place (－ ー − ‐ – — ― 〜 ～ ・ . and their like). Characters that
+// are not seen, such as a byte-order mark, are skipped. Otherwise it returns
 // [ErrNumber], which does not hold the text.
 func ParseNumber(s string) (Number, error) {
 	d, err := digits(s, "44")
@@ -115,6 +117,7 @@ func digits(s, groups string) (d [9]byte, err error) {
 			r -= '０' - '0'
 		}
 		switch {
+		case unicode.Is(unicode.Cf, r):
 		case r >= '0' && r <= '9':
 			if group < len(groups) && inGroup == int(groups[group]-'0') {
 				group++
@@ -159,7 +162,10 @@ func isHyphen(r rune) bool {
 		'\u2010', '\u2011', '\u2012', // ‐ ‑ ‒
 		'\u2013', '\u2014', '\u2015', // – — ―
 		'\u2500', '\u2501', // ─ ━ ruled lines
-		'\ufe58', '\ufe63': // ﹘ ﹣
+		'\ufe58', '\ufe63', // ﹘ ﹣
+		'~', '\u301c', '\uff5e', // ~ 〜 ～
+		'\u00b7', '\u30fb', '\uff65', // · ・ ･
+		'.', '\uff0e', '\u3002', '\uff61': // . ． 。 ｡, the key beside the digits
 		return true
 	}
 	return false

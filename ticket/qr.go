@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"github.com/mynakit/mynakit/internal/secret"
 )
@@ -115,13 +116,16 @@ func (ks Keys) Seal(scope Scope, n Number) (string, error) {
 }
 
 // Open reads the text of a QR code and returns its scope and number if one of
-// the keys sealed it. It ignores blanks at the ends, as a keyboard-wedge
-// reader adds them. Open returns [ErrQR] for a text of another form, and
-// [ErrForged] for a wrong MAC or an unknown key. Neither holds the text. A
-// counter's screen must show them alike, as [Book.Inspect] and [Book.Redeem]
-// do.
+// the keys sealed it. What a keyboard-wedge reader does to a text is undone:
+// blanks, control characters and characters that are not seen around it, the
+// symbology identifier ]Q0 to ]Q6 in front of it, small letters (the keyboard's
+// CapsLock was on), and full-width characters (its input method was).
+//
+// Open returns [ErrQR] for a text of another form, and [ErrForged] for a wrong
+// MAC or an unknown key. Neither holds the text. A counter's screen must show
+// them alike, as [Book.Inspect] and [Book.Redeem] do.
 func (ks Keys) Open(text string) (Scope, Number, error) {
-	text = strings.Trim(text, " \t\r\n")
+	text = scanned(text)
 	if len(text) > maxQR {
 		return "", Number{}, ErrQR
 	}
@@ -155,9 +159,48 @@ func (ks Keys) Open(text string) (Scope, Number, error) {
 	return scope, n, nil
 }
 
+// maxScanned is the greatest length in bytes of what is looked at of a scanned
+// text: each character as a full-width one, and some around it.
+const maxScanned = 3*maxQR + 32
+
+// scanned returns a text as the QR code has it. A text that is longer than any
+// reader's is returned as it is.
+func scanned(text string) string {
+	if len(text) > maxScanned {
+		return text
+	}
+	text = strings.TrimFunc(text, unseen)
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case r >= '！' && r <= '～':
+			r -= '！' - '!'
+		case isHyphen(r) && r > unicode.MaxASCII:
+			// What an input method makes of a full stop and of a hyphen.
+			if r == '。' || r == '｡' || r == '・' || r == '･' {
+				r = '.'
+			} else {
+				r = '-'
+			}
+		}
+		if r >= 'a' && r <= 'z' {
+			r -= 'a' - 'A'
+		}
+		return r
+	}, text)
+	if len(text) > 3 && text[:2] == "]Q" && text[2] >= '0' && text[2] <= '6' { // ISO/IEC 15424
+		text = strings.TrimFunc(text[3:], unseen)
+	}
+	return text
+}
+
+// unseen reports whether a reader may have put a character around what it read.
+func unseen(r rune) bool {
+	return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
+}
+
 // isQR reports whether a text is a QR code's, not a typed number, by its first
 // letter. A damaged code is not taken for a guess.
 func isQR(text string) bool {
-	text = strings.TrimLeft(text, " \t\r\n")
-	return text != "" && text[0] >= 'A' && text[0] <= 'Z'
+	text = scanned(text)
+	return text != "" && (text[0] >= 'A' && text[0] <= 'Z' || text[0] == ']')
 }
