@@ -6,9 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,39 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mynakit/mynakit/apdu/vpcd"
+	"github.com/mynakit/mynakit/internal/chromiumtest"
 )
-
-// chromium starts a browser without a window, or skips the test; where
-// MYNAKIT_REQUIRE contains the word chromium it fails instead.
-func chromium(t *testing.T) context.Context {
-	var path string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if p, err := exec.LookPath(name); err == nil {
-			path = p
-			break
-		}
-	}
-	if path == "" {
-		const absent = "Chromium is not installed (Debian packages: chromium, fonts-noto-cjk)"
-		if strings.Contains(os.Getenv("MYNAKIT_REQUIRE"), "chromium") {
-			t.Fatal(absent)
-		}
-		t.Skip("skipped: " + absent)
-	}
-	dir := t.TempDir()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.UserDataDir(filepath.Join(dir, "profile")), chromedp.Env("HOME="+dir), chromedp.WindowSize(1280, 1000),
-		chromedp.Flag("hide-scrollbars", true), chromedp.Flag("disable-component-update", true))
-	ctx, end := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
-	t.Cleanup(end)
-	ctx, cancel := chromedp.NewContext(ctx, chromedp.WithErrorf(func(string, ...any) {}))
-	t.Cleanup(func() {
-		assert.NoError(t, chromedp.Cancel(ctx)) // waits for the browser to end
-		cancel()
-	})
-	require.NoError(t, chromedp.Do(ctx))
-	return ctx
-}
 
 // A tab is a tester in front of the panel.
 type tab struct {
@@ -126,7 +93,7 @@ func (b *tab) picture(name string) {
 // A tester picks a card, tears an exchange, takes the card away, and sees what
 // it did. A page of another origin can do none of it.
 func TestPanel(t *testing.T) {
-	browser := chromium(t)
+	browser := chromiumtest.Start(t, chromedp.WindowSize(1280, 1000))
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	pcscd, err := vpcd.Listen("127.0.0.1:0")

@@ -10,30 +10,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/makiuchi-d/gozxing"
+	"github.com/mynakit/mynakit/internal/chromiumtest"
 	"github.com/mynakit/mynakit/ticket/paper"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-// chromium finds a browser, or skips the test; where MYNAKIT_REQUIRE contains
-// the word chromium it fails instead.
-func chromium(t *testing.T) string {
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if p, err := exec.LookPath(name); err == nil {
-			return p
-		}
-	}
-	if strings.Contains(os.Getenv("MYNAKIT_REQUIRE"), "chromium") {
-		t.Fatal("Chromium is not installed (Debian packages: chromium, fonts-noto-cjk)")
-	}
-	t.Skip("skipped: Chromium is not installed (Debian packages: chromium, fonts-noto-cjk)")
-	return ""
-}
 
 // browse runs the browser without a window and without a network.
 func browse(t *testing.T, browser, dir string, args ...string) {
@@ -50,7 +35,7 @@ func browse(t *testing.T, browser, dir string, args ...string) {
 
 // Printed, three tickets make a sheet of A4 and none is cut in two.
 func TestPagePrints(t *testing.T) {
-	browser, dir := chromium(t), t.TempDir()
+	browser, dir := chromiumtest.Path(t), t.TempDir()
 	var slips []paper.Slip
 	for i := range 6 {
 		slips = append(slips, slip(t, "9876-543"+string('0'+rune(i))))
@@ -70,7 +55,7 @@ func TestPagePrints(t *testing.T) {
 // frames and texts have left their ink where they belong. MYNAKIT_PICTURES
 // names a directory to keep the picture in.
 func TestPageRenders(t *testing.T) {
-	browser, dir := chromium(t), t.TempDir()
+	browser, dir := chromiumtest.Path(t), t.TempDir()
 	a, b := slip(t, "9876-5432"), slip(t, "0000-0001")
 	b.CheckDigit = true
 	b.Ticket.Prints = 2

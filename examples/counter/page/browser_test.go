@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -21,46 +20,19 @@ import (
 
 	"github.com/mynakit/mynakit/examples/counter/page"
 	"github.com/mynakit/mynakit/examples/shop"
+	"github.com/mynakit/mynakit/internal/chromiumtest"
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/simcard"
 	"github.com/mynakit/mynakit/ticket"
 )
 
-// chromium starts a browser without a window, or skips the test; where
-// MYNAKIT_REQUIRE contains the word chromium it fails instead.
-func chromium(t *testing.T) context.Context {
-	var path string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if p, err := exec.LookPath(name); err == nil {
-			path = p
-			break
-		}
-	}
-	if path == "" {
-		const absent = "Chromium is not installed (Debian packages: chromium, fonts-noto-cjk)"
-		if strings.Contains(os.Getenv("MYNAKIT_REQUIRE"), "chromium") {
-			t.Fatal(absent)
-		}
-		t.Skip("skipped: " + absent)
-	}
-	dir := t.TempDir()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.UserDataDir(filepath.Join(dir, "profile")), chromedp.Env("HOME="+dir), chromedp.WindowSize(1280, 900),
-		chromedp.Flag("hide-scrollbars", true), chromedp.Flag("disable-component-update", true),
-		// A camera that is a drawing, and a user who says yes. The browser's own
-		// reader of QR codes is there as a name alone on most systems.
-		chromedp.Flag("enable-blink-features", "BarcodeDetector"),
+// start starts the browser, with a camera that is a drawing and a user who says
+// yes. The browser's own reader of QR codes is there as a name alone on most
+// systems.
+func start(t *testing.T) context.Context {
+	return chromiumtest.Start(t, chromedp.WindowSize(1280, 900), chromedp.Flag("enable-blink-features", "BarcodeDetector"),
 		chromedp.Flag("use-fake-device-for-media-stream", true), chromedp.Flag("use-fake-ui-for-media-stream", true))
-	ctx, end := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
-	t.Cleanup(end)
-	ctx, cancel := chromedp.NewContext(ctx, chromedp.WithErrorf(func(string, ...any) {}))
-	t.Cleanup(func() {
-		assert.NoError(t, chromedp.Cancel(ctx)) // waits for the browser to end
-		cancel()
-	})
-	require.NoError(t, chromedp.Do(ctx))
-	return ctx
 }
 
 // tab is a clerk with a keyboard in front of a counter. There is no mouse.
@@ -252,7 +224,7 @@ func (b *tab) pdf(name string) []string {
 // Every screen, in both languages, with the keyboard alone. What goes wrong at
 // the counter is walked through in Japanese, and in English with MYNAKIT_LONG.
 func TestBrowser(t *testing.T) {
-	browser := chromium(t)
+	browser := start(t)
 	t.Run("ja", func(t *testing.T) { dayInBrowser(t, browser, page.Japanese, true) })
 	t.Run("en", func(t *testing.T) { dayInBrowser(t, browser, page.English, os.Getenv("MYNAKIT_LONG") != "") })
 }
