@@ -118,12 +118,11 @@ type Config struct {
 // The database holds the live numbers, which reprints need. Guard it, and its
 // backups, as money.
 type Book struct {
-	db      *sqldb.DB
+	db      sqldb.Keeper
 	cfg     Config
 	policy  Policy
 	guesses *guesses
 	draw    func() Number
-	tx      *sql.Tx // of somebody else; nil: each call has its own
 }
 
 // Open creates or upgrades the tables in db and returns a Book on them. The
@@ -149,9 +148,9 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Book, error) {
 		return nil, err
 	}
 	cfg.Keys = append(Keys(nil), cfg.Keys...)
-	d, err := sqldb.Open(ctx, db, schema, cfg.database())
+	d, err := domain.Open(ctx, db, cfg.database())
 	if err != nil {
-		return nil, fmt.Errorf("ticket: open: %w", err)
+		return nil, err
 	}
 	return &Book{db: d, cfg: cfg, policy: policy, guesses: new(guesses), draw: NewNumber}, nil
 }
@@ -165,7 +164,7 @@ func (b *Book) QR(t Ticket) (string, error) { return b.cfg.Keys.Seal(t.Scope, t.
 func (b *Book) Find(ctx context.Context, scope Scope, n Number) (Ticket, error) {
 	t, m, err := b.look(ctx, scope, n)
 	if err != nil {
-		return Ticket{}, failed("find", err)
+		return Ticket{}, domain.Told("find", err)
 	}
 	t.State = t.StateAt(m.date(), b.policy.GraceDays)
 	return t, nil

@@ -43,7 +43,7 @@ var rules = [...]struct{ name, query string }{
 // reads everything: run it on a copy if the tables are large.
 func (b *Book) Books(ctx context.Context) (Books, error) {
 	out := Books{Paid: make(map[string]Total)}
-	err := b.read(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+	err := b.db.Read(ctx, "books", func(ctx context.Context, tx *sqldb.Tx) error {
 		for _, r := range rules {
 			var n int64
 			if err := tx.QueryRow(ctx, r.query).Scan(&n); err != nil {
@@ -70,15 +70,7 @@ func (b *Book) Books(ctx context.Context) (Books, error) {
 		return rows.Err()
 	})
 	if err != nil {
-		return Books{}, failed("books", err)
+		return Books{}, err
 	}
 	return out, nil
-}
-
-// read runs fn on one snapshot, or in the transaction that the book is in.
-func (b *Book) read(ctx context.Context, fn func(ctx context.Context, tx *sqldb.Tx) error) error {
-	if b.tx != nil {
-		return b.write(ctx, fn)
-	}
-	return b.db.Read(ctx, fn)
 }

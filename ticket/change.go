@@ -67,7 +67,7 @@ func (b *Book) change(ctx context.Context, op Op, at Terminal, n Number, attempt
 		return Receipt{}, ErrKey
 	}
 	var r Receipt
-	err := b.write(ctx, func(ctx context.Context, tx *sqldb.Tx) (err error) {
+	err := b.db.Write(ctx, string(op), func(ctx context.Context, tx *sqldb.Tx) (err error) {
 		r, err = do(ctx, tx, at, n, attempt)
 		return err
 	})
@@ -75,7 +75,7 @@ func (b *Book) change(ctx context.Context, op Op, at Terminal, n Number, attempt
 		err = nil // and what was done before it was seen is rolled back
 	}
 	if err != nil {
-		return Receipt{}, failed(string(op), err)
+		return Receipt{}, err
 	}
 	if n.IsZero() {
 		n = r.Ticket.Number

@@ -12,7 +12,7 @@ import (
 // database checks all of them before it opens the first, so that nothing has been
 // changed if one is refused.
 func Check(ctx context.Context, db *sql.DB, cfg Config) error {
-	return failed("check", sqldb.Check(ctx, db, schema, cfg.database()))
+	return domain.Check(ctx, db, cfg.database())
 }
 
 func (cfg Config) database() sqldb.Config {

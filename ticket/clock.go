@@ -66,7 +66,7 @@ const settleMargin = time.Minute
 // makes it final if it is over.
 func (b *Book) final(ctx context.Context, scope Scope, end time.Time) (bool, error) {
 	over := func(m moment) bool { return !m.closed.Before(end) || !m.now.Before(end.Add(settleMargin)) }
-	q, err := b.queries(ctx)
+	q, err := b.db.Queries(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -75,7 +75,7 @@ func (b *Book) final(ctx context.Context, scope Scope, end time.Time) (bool, err
 		return over(m), err
 	}
 	final := false
-	err = b.write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+	err = b.db.Write(ctx, "settle", func(ctx context.Context, tx *sqldb.Tx) error {
 		// This waits for every change that is under way.
 		if err := b.lockPeriods(ctx, tx, scope, "pg_advisory_xact_lock"); err != nil {
 			return err
@@ -93,7 +93,7 @@ func (b *Book) final(ctx context.Context, scope Scope, end time.Time) (bool, err
 
 // look returns a ticket as it is stored, and the moment.
 func (b *Book) look(ctx context.Context, scope Scope, n Number) (Ticket, moment, error) {
-	q, err := b.queries(ctx)
+	q, err := b.db.Queries(ctx)
 	if err != nil {
 		return Ticket{}, moment{}, err
 	}

@@ -114,7 +114,7 @@ func (b *Book) redeem(ctx context.Context, p Presentation, n Number, g *guess) (
 		err = decide(t, m)
 	}
 	if err == nil {
-		err = b.write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		err = b.db.Write(ctx, string(OpRedeem), func(ctx context.Context, tx *sqldb.Tx) error {
 			t, m, err := b.lock(ctx, tx, p.Terminal.Scope, n)
 			if err != nil {
 				return err
@@ -174,13 +174,13 @@ func (b *Book) atCounter(ctx context.Context, op Op, p Presentation, do func(n N
 		switch {
 		case isQR(p.Code.Reveal()):
 			e, err = do(n, nil)
-		case b.tx != nil:
+		case b.db.Tx != nil:
 			return ErrTyped
 		default:
 			e, err = b.typed(ctx, p.Terminal, n, do)
 		}
 		if err != nil {
-			return failed(string(op), err)
+			return domain.Told(string(op), err)
 		}
 	}
 	e.Op, e.Terminal = op, p.Terminal

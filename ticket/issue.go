@@ -83,7 +83,7 @@ func (b *Book) IssueBatch(ctx context.Context, at Terminal, orders []Order) (Bat
 	var out Batch
 	var err error
 	for range 3 {
-		err = b.write(ctx, func(ctx context.Context, tx *sqldb.Tx) (err error) {
+		err = b.db.Write(ctx, "issue", func(ctx context.Context, tx *sqldb.Tx) (err error) {
 			out, err = b.issue(ctx, tx, at, orders)
 			return err
 		})
@@ -92,7 +92,7 @@ func (b *Book) IssueBatch(ctx context.Context, at Terminal, orders []Order) (Bat
 		}
 	}
 	if err != nil {
-		return Batch{}, failed("issue", err)
+		return Batch{}, err
 	}
 	b.noteIssue(ctx, at, out)
 	return out, nil
@@ -183,7 +183,7 @@ func (b *Book) issue(ctx context.Context, tx *sqldb.Tx, at Terminal, orders []Or
 	for i, o := range orders {
 		if o.Pay != nil {
 			if err := b.pay(ctx, tx, o, &out.Tickets[i]); err != nil {
-				if own, ok := own(err); ok && !sqldb.IsBusy(own) {
+				if own := own(err); own != nil && !sqldb.IsBusy(own) {
 					err = answer{&OrderError{Index: i, Err: own}}
 				}
 				return Batch{}, err

@@ -20,13 +20,13 @@ func (b *Book) Unredeemed(ctx context.Context, scope Scope, until Period) iter.S
 			yield(Ticket{}, err)
 			return
 		}
-		q, err := b.queries(ctx)
+		q, err := b.db.Queries(ctx)
 		var m moment
 		if err == nil {
 			m, err = b.moment(ctx, q, scope)
 		}
 		if err != nil {
-			yield(Ticket{}, failed("list unredeemed tickets", err))
+			yield(Ticket{}, domain.Told("list unredeemed tickets", err))
 			return
 		}
 		for t, err := range b.pages(ctx, `SELECT `+columns+` FROM {ticket}
@@ -34,7 +34,7 @@ func (b *Book) Unredeemed(ctx context.Context, scope Scope, until Period) iter.S
 			ORDER BY until, number LIMIT ?`,
 			scope, dayNumber(until.To), dayNumber(until.From), func(t Ticket) int64 { return dayNumber(t.Until) }) {
 			t.State = t.StateAt(m.date(), b.policy.GraceDays)
-			if !yield(t, failed("list unredeemed tickets", err)) || err != nil {
+			if !yield(t, domain.Told("list unredeemed tickets", err)) || err != nil {
 				return
 			}
 		}
@@ -79,7 +79,7 @@ func (b *Book) pages(ctx context.Context, query string, scope Scope, end, key in
 }
 
 func (b *Book) page(ctx context.Context, query string, args ...any) ([]Ticket, error) {
-	q, err := b.queries(ctx)
+	q, err := b.db.Queries(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -160,11 +160,11 @@ func (b *Book) Settle(ctx context.Context, scope Scope, period Period) (Settleme
 	}
 	final, err := b.final(ctx, scope, period.To.End())
 	if err != nil {
-		return Settlement{}, failed("settle", err)
+		return Settlement{}, domain.Told("settle", err)
 	}
-	q, err := b.queries(ctx)
+	q, err := b.db.Queries(ctx)
 	if err != nil {
-		return Settlement{}, failed("settle", err)
+		return Settlement{}, domain.Told("settle", err)
 	}
 	s := Settlement{Scope: scope, Period: period, Final: final}
 	s.Lines, s.Redeemed, err = addUp(ctx, q, scope, period.From.Start(), period.To.End())
@@ -172,7 +172,7 @@ func (b *Book) Settle(ctx context.Context, scope Scope, period Period) (Settleme
 		s.Lapsed, err = b.lapsed(ctx, q, scope, period)
 	}
 	if err != nil {
-		return Settlement{}, failed("settle", err)
+		return Settlement{}, domain.Told("settle", err)
 	}
 	return s, nil
 }
@@ -191,12 +191,12 @@ func (b *Book) Between(ctx context.Context, scope Scope, from, to time.Time) ([]
 	if to.Before(from) {
 		return nil, ErrPeriod
 	}
-	q, err := b.queries(ctx)
+	q, err := b.db.Queries(ctx)
 	if err != nil {
-		return nil, failed("add up", err)
+		return nil, domain.Told("add up", err)
 	}
 	lines, _, err := addUp(ctx, q, scope, from, to)
-	return lines, failed("add up", err)
+	return lines, domain.Told("add up", err)
 }
 
 // sums are the columns of a total, and the number of rows that cannot be added
@@ -263,7 +263,7 @@ func (b *Book) Details(ctx context.Context, scope Scope, period Period) iter.Seq
 		}
 		for t, err := range b.redeemed(ctx, scope, period) {
 			if err != nil {
-				yield(Detail{}, failed("details", err))
+				yield(Detail{}, domain.Told("details", err))
 				return
 			}
 			if !yield(t.Detail(), nil) {

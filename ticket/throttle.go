@@ -125,7 +125,7 @@ func (b *Book) reserve(ctx context.Context, at Terminal) (*guess, error) {
 	}
 	subjects := []string{"terminal " + scope + " " + at.ID + in, "scope " + scope + in, "all" + in}
 	var g *guess
-	err := b.db.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+	err := b.db.DB.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		g = new(guess)
 		m, err := b.moment(ctx, tx.Queries, at.Scope)
 		if err != nil {
@@ -203,5 +203,5 @@ func (b *Book) giveBack(ctx context.Context, g *guess) error {
 	// Also for a terminal that hangs up.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	return b.db.Write(ctx, g.giveBack)
+	return b.db.DB.Write(ctx, g.giveBack)
 }

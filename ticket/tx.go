@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 
 	"github.com/mynakit/mynakit/internal/sqldb"
 )
@@ -17,9 +16,7 @@ import (
 // [ErrOutcomeUnknown], a [*LostError] if f ended the transaction, an
 // [*UnresolvedError], or the driver's, wrapped.
 func (b *Book) Do(ctx context.Context, f func(ctx context.Context, tx *sql.Tx) error) error {
-	return failed("transaction", b.db.Do(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		return answered(f(ctx, tx))
-	}))
+	return b.db.Do(ctx, f)
 }
 
 // In returns the book within somebody else's transaction of the same database.
@@ -34,7 +31,7 @@ func (b *Book) Do(ctx context.Context, f func(ctx context.Context, tx *sql.Tx) e
 // and pass the result of [Book.QR] as the code.
 func (b *Book) In(tx *sql.Tx) *Book {
 	in := *b
-	in.tx = tx
+	in.db = b.db.In(tx)
 	return &in
 }
 
@@ -51,67 +48,27 @@ func answered(err error) error {
 	return answer{err}
 }
 
-// failed returns the error of a call: an answer as it is, and an error of the
-// database with the name of the act.
-func failed(act string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if own, ok := own(err); ok {
-		return own
-	}
-	return fmt.Errorf("ticket: %s: %w", act, err)
-}
-
 // own returns the answer within an error, unless a transaction was lost with
 // it, or was repeated for it until the time was up.
-func own(err error) (error, bool) {
+func own(err error) error {
 	if _, lost := errors.AsType[*LostError](err); lost || errors.Is(err, ErrBusy) {
-		return nil, false
+		return nil
 	}
-	a, ok := errors.AsType[answer](err)
-	return a.error, ok
+	a, _ := errors.AsType[answer](err)
+	return a.error
 }
+
+var domain = sqldb.Domain{Package: "ticket", Schema: schema, NoLoss: ErrNoLoss, Own: own}
 
 // Losses returns the lost transactions that are written down, the earliest
 // first. Open the book with [Config].Unresolved to call it.
 func (b *Book) Losses(ctx context.Context) ([]Loss, error) {
-	losses, err := b.db.Losses(ctx)
-	return losses, failed("list lost transactions", err)
+	return b.db.Losses(ctx)
 }
 
 // Resolve deletes a loss by its ID. Call it when a person has compared the
 // tickets with the payments and corrected what differs. It returns [ErrNoLoss]
 // if there is none of this ID.
 func (b *Book) Resolve(ctx context.Context, id string) error {
-	err := b.db.Resolve(ctx, id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return ErrNoLoss
-	}
-	return failed("resolve a lost transaction", err)
-}
-
-// write runs fn in a durable transaction, or in the one that the book is in.
-func (b *Book) write(ctx context.Context, fn func(ctx context.Context, tx *sqldb.Tx) error) error {
-	if b.tx == nil {
-		return b.db.Write(ctx, fn)
-	}
-	tx, err := b.db.In(ctx, b.tx)
-	if err != nil {
-		return err
-	}
-	return tx.Whole(ctx, func() error { return fn(ctx, tx) })
-}
-
-// queries returns what reads without a transaction, or within the one that the
-// book is in.
-func (b *Book) queries(ctx context.Context) (sqldb.Queries, error) {
-	if b.tx == nil {
-		return b.db.Queries, nil
-	}
-	tx, err := b.db.In(ctx, b.tx)
-	if err != nil {
-		return sqldb.Queries{}, err
-	}
-	return tx.Queries, nil
+	return b.db.Resolve(ctx, id)
 }

@@ -3,8 +3,10 @@
 // protocol and dialect) through pgx's database/sql driver. It knows nothing
 // of any domain and imports no driver; the program brings the *sql.DB.
 //
-// A package that keeps something calls [Open] with its tables, [DB.Write] for
-// its own transactions, and offers [DB.Do] and [DB.In] to its callers.
+// A package that keeps something describes itself by a [Domain]. The [Keeper]
+// that [Domain.Open] returns runs the package's calls, each in a transaction of
+// its own or all in somebody else's, and tells the database's errors from the
+// package's own answers.
 //
 // # Queries
 //

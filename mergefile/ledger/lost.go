@@ -83,14 +83,10 @@ func (l *Ledger) Resolve(ctx context.Context, id string) error {
 // Do returns fn's error as it is. Its own errors are those of
 // [Receiver.Receive].
 func (l *Ledger) Do(ctx context.Context, fn func(ctx context.Context, tx *sql.Tx) error) error {
-	var own error
-	err := l.write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		return tx.Call(ctx, "", func(ctx context.Context, tx *sql.Tx) error {
-			own = fn(ctx, tx)
-			return own
-		})
+	own, err := sqldb.Own(fn, func(fn sqldb.Func) error {
+		return l.write(ctx, func(ctx context.Context, tx *sqldb.Tx) error { return tx.Call(ctx, "", fn) })
 	})
-	if err == nil || err == own {
+	if err == nil || own {
 		return err
 	}
 	return fmt.Errorf("ledger: do: %w", err)

@@ -64,7 +64,7 @@ func scopeText(scope string) string {
 // in the receiver's name, or that the books differ.
 func (o *Outbox) Acknowledge(ctx context.Context, ack string) error {
 	event := Event{What: BadAck}
-	err := o.write(ctx, "acknowledge", func(ctx context.Context, tx *sqldb.Tx) error {
+	err := o.db.Write(ctx, "acknowledge", func(ctx context.Context, tx *sqldb.Tx) error {
 		fields := strings.Split(strings.TrimSuffix(ack, "\n"), " ")
 		if len(ack) > 512 || len(fields) != 4 || fields[0] != ackMark || o.cfg.Acks.key.IsZero() {
 			event.Err = errors.New("not an acknowledgement, or no key")
@@ -109,7 +109,7 @@ func (o *Outbox) Settle(ctx context.Context, scope string, number mergefile.Tran
 	if !isText(by) {
 		return ErrOrder
 	}
-	return o.write(ctx, "settle", func(ctx context.Context, tx *sqldb.Tx) error {
+	return o.db.Write(ctx, "settle", func(ctx context.Context, tx *sqldb.Tx) error {
 		it, err := lockNumber(ctx, tx, scope, number)
 		if err != nil {
 			return err

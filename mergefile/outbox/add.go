@@ -112,7 +112,7 @@ func (o *Outbox) Add(ctx context.Context, or Order) (Item, error) {
 	}
 	var out Item
 	for range 3 {
-		err := o.write(ctx, "add", func(ctx context.Context, tx *sqldb.Tx) (err error) {
+		err := o.db.Write(ctx, "add", func(ctx context.Context, tx *sqldb.Tx) (err error) {
 			if err := o.compare(ctx, tx); err != nil {
 				return err
 			}
@@ -217,18 +217,11 @@ func instantOf(us sql.NullInt64) time.Time {
 // Find returns the item of an operation. The error is [ErrNoItem].
 func (o *Outbox) Find(ctx context.Context, operation string) (Item, error) {
 	var it Item
-	err := o.read(ctx, "find", func(ctx context.Context, tx *sqldb.Tx) (err error) {
+	err := o.db.Read(ctx, "find", func(ctx context.Context, tx *sqldb.Tx) (err error) {
 		it, err = find(ctx, tx, operation)
 		return err
 	})
 	return it, err
-}
-
-func (o *Outbox) read(ctx context.Context, act string, f func(ctx context.Context, tx *sqldb.Tx) error) error {
-	if o.tx != nil {
-		return o.write(ctx, act, f)
-	}
-	return acted(act, o.db.Read(ctx, f))
 }
 
 // Withdraw takes an item back that is not written yet, for a refund in the same
@@ -237,7 +230,7 @@ func (o *Outbox) read(ctx context.Context, act string, f func(ctx context.Contex
 //
 // The errors are [ErrNoItem] and [ErrWritten].
 func (o *Outbox) Withdraw(ctx context.Context, operation string) error {
-	return o.write(ctx, "withdraw", func(ctx context.Context, tx *sqldb.Tx) error {
+	return o.db.Write(ctx, "withdraw", func(ctx context.Context, tx *sqldb.Tx) error {
 		it, err := lockItem(ctx, tx, operation)
 		if err != nil {
 			return err

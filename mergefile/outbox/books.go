@@ -19,7 +19,7 @@ type Books struct {
 // other keepers see there.
 func (o *Outbox) Books(ctx context.Context) (Books, error) {
 	var b Books
-	err := o.read(ctx, "books", func(ctx context.Context, tx *sqldb.Tx) error {
+	err := o.db.Read(ctx, "books", func(ctx context.Context, tx *sqldb.Tx) error {
 		return tx.QueryRow(ctx, `SELECT count(*), CAST(coalesce(sum(points), 0) AS BIGINT),
 			CAST(coalesce(sum(CASE WHEN written IS NULL THEN 1 ELSE 0 END), 0) AS BIGINT),
 			CAST(coalesce(sum(CASE WHEN written IS NOT NULL AND acked IS NULL THEN 1 ELSE 0 END), 0) AS BIGINT) FROM {item}`).
@@ -32,7 +32,7 @@ func (o *Outbox) Books(ctx context.Context) (Books, error) {
 // number, for a person to look at.
 func (o *Outbox) Unacknowledged(ctx context.Context, limit int) ([]Item, error) {
 	var out []Item
-	err := o.read(ctx, "list", func(ctx context.Context, tx *sqldb.Tx) error {
+	err := o.db.Read(ctx, "list", func(ctx context.Context, tx *sqldb.Tx) error {
 		rows, err := tx.Query(ctx, `SELECT scope, at, sequence, operation, subject, points, written, sent, acked, acked_by FROM {item}
 			WHERE acked IS NULL ORDER BY scope, at, sequence LIMIT ?`, max(limit, 0))
 		if err != nil {

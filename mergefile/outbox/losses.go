@@ -19,18 +19,13 @@ var ErrNoLoss = errors.New("outbox: no such loss")
 // Losses returns the lost transactions that are written down, the earliest first.
 // Open the outbox with [Config].Unresolved to call it.
 func (o *Outbox) Losses(ctx context.Context) ([]Loss, error) {
-	losses, err := o.db.Losses(ctx)
-	return losses, acted("list lost transactions", err)
+	return o.db.Losses(ctx)
 }
 
 // Resolve deletes a loss. Call it when a person has compared the items with what the function wrote
 // and corrected what differs. It returns [ErrNoLoss] if there is none of this ID.
 func (o *Outbox) Resolve(ctx context.Context, id string) error {
-	err := o.db.Resolve(ctx, id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return ErrNoLoss
-	}
-	return acted("resolve a lost transaction", err)
+	return o.db.Resolve(ctx, id)
 }
 
 // Check returns the error with which [Open] would refuse to bring the tables up
@@ -38,7 +33,7 @@ func (o *Outbox) Resolve(ctx context.Context, id string) error {
 // database checks all of them before it opens the first, so that nothing has been
 // changed if one is refused.
 func Check(ctx context.Context, db *sql.DB, cfg Config) error {
-	return acted("check", sqldb.Check(ctx, db, schema, cfg.database()))
+	return domain.Check(ctx, db, cfg.database())
 }
 
 func (cfg Config) database() sqldb.Config {

@@ -127,7 +127,7 @@ func (o *Outbox) Recover(ctx context.Context, known iter.Seq2[Known, error]) (Re
 	if o.mark == nil || o.cfg.Again == nil {
 		return out, fmt.Errorf("%w: Recover needs Again and a Mark", ErrConfig)
 	}
-	err := o.write(ctx, "recover", func(ctx context.Context, tx *sqldb.Tx) error {
+	err := o.db.Write(ctx, "recover", func(ctx context.Context, tx *sqldb.Tx) error {
 		out = Recovery{}
 		missing, err := o.mark.Missing(ctx, tx.Queries, selectNotes)
 		if err != nil {

@@ -81,8 +81,7 @@ const (
 // Outbox keeps what is to be sent in a database. It is safe for use by several
 // goroutines, and several programs may share one database and folder.
 type Outbox struct {
-	db   *sqldb.DB
-	tx   *sql.Tx // of somebody else; nil: each call has its own
+	db   sqldb.Keeper
 	cfg  Config
 	mark *marked // nil without a Mark
 }
@@ -151,9 +150,9 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Outbox, error) {
 	if cfg.Repeat == 0 {
 		cfg.Repeat = 10 * time.Minute
 	}
-	d, err := sqldb.Open(ctx, db, schema, cfg.database())
+	d, err := domain.Open(ctx, db, cfg.database())
 	if err != nil {
-		return nil, fmt.Errorf("outbox: open: %w", err)
+		return nil, err
 	}
 	o := &Outbox{db: d, cfg: cfg}
 	if cfg.Mark == nil {
@@ -162,11 +161,11 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Outbox, error) {
 	if o.mark, err = openMark(ctx, cfg.Mark); err != nil {
 		return nil, err
 	}
-	if err := o.mark.compare(ctx, d.Queries); err != nil {
+	if err := o.mark.compare(ctx, d.DB.Queries); err != nil {
 		if _, ok := errors.AsType[*RestoredError](err); ok {
 			return o, err
 		}
-		return nil, fmt.Errorf("outbox: open: %w", err)
+		return nil, d.Told("open", err)
 	}
 	return o, nil
 }
@@ -201,36 +200,12 @@ func (o *Outbox) Do(ctx context.Context, f func(ctx context.Context, tx *sql.Tx)
 // since it takes the number that others wait for.
 func (o *Outbox) In(tx *sql.Tx) *Outbox {
 	in := *o
-	in.tx = tx
+	in.db = o.db.In(tx)
 	return &in
 }
 
-// write runs f in a durable transaction, or in the one that the outbox is in.
-func (o *Outbox) write(ctx context.Context, act string, f func(ctx context.Context, tx *sqldb.Tx) error) error {
-	if o.tx != nil {
-		tx, err := o.db.In(ctx, o.tx)
-		if err == nil {
-			err = tx.Whole(ctx, func() error { return f(ctx, tx) })
-		}
-		return acted(act, err)
-	}
-	return acted(act, o.db.Write(ctx, f))
-}
-
-// refusals are the errors that are the outbox's own answers.
-var refusals = [...]error{ErrOrder, ErrReused, ErrFull, ErrNoItem, ErrWritten, ErrAck, ErrRestored}
-
-func acted(act string, err error) error {
-	if err == nil {
-		return nil
-	}
-	for _, r := range refusals {
-		if errors.Is(err, r) {
-			return err
-		}
-	}
-	return fmt.Errorf("outbox: %s: %w", act, err)
-}
+var domain = sqldb.Domain{Package: "outbox", Schema: schema, NoLoss: ErrNoLoss,
+	Own: sqldb.Among(ErrOrder, ErrReused, ErrFull, ErrNoItem, ErrWritten, ErrAck, ErrRestored)}
 
 func (o *Outbox) audit(ctx context.Context, e Event) {
 	if o.cfg.Audit != nil {

@@ -77,7 +77,7 @@ func (o *Outbox) Send(ctx context.Context) (Sent, error) {
 func (o *Outbox) fix(ctx context.Context, last *outgoing, out *Sent) (items []outgoing, more bool, err error) {
 	var open []outgoing
 	var now time.Time
-	err = o.read(ctx, "send", func(ctx context.Context, tx *sqldb.Tx) (err error) {
+	err = o.db.Read(ctx, "send", func(ctx context.Context, tx *sqldb.Tx) (err error) {
 		if err := o.compare(ctx, tx); err != nil {
 			return err
 		}
@@ -117,7 +117,7 @@ func (o *Outbox) fix(ctx context.Context, last *outgoing, out *Sent) (items []ou
 		return items, more, nil
 	}
 	var token string
-	err = o.write(ctx, "send", func(ctx context.Context, tx *sqldb.Tx) (err error) {
+	err = o.db.Write(ctx, "send", func(ctx context.Context, tx *sqldb.Tx) (err error) {
 		if err := o.compare(ctx, tx); err != nil {
 			return err
 		}
@@ -165,7 +165,7 @@ func openItems(ctx context.Context, tx *sqldb.Tx, after outgoing) ([]outgoing, e
 // fixHolder asks who gets the points and writes it down.
 func (o *Outbox) fixHolder(ctx context.Context, it outgoing) (outgoing, error) {
 	fixed := it
-	err := o.write(ctx, "send", func(ctx context.Context, tx *sqldb.Tx) error {
+	err := o.db.Write(ctx, "send", func(ctx context.Context, tx *sqldb.Tx) error {
 		var err error
 		if fixed, err = lockNumber(ctx, tx, it.Scope, it.Number); err != nil || !fixed.Written.IsZero() {
 			return err
@@ -312,7 +312,7 @@ func (o *Outbox) noteSent(ctx context.Context, items []outgoing) error {
 	if len(items) == 0 {
 		return nil
 	}
-	return o.write(ctx, "send", func(ctx context.Context, tx *sqldb.Tx) error {
+	return o.db.Write(ctx, "send", func(ctx context.Context, tx *sqldb.Tx) error {
 		now, err := tx.Now(ctx)
 		if err != nil {
 			return err

@@ -33,7 +33,7 @@ type DeviceConfig struct {
 // database of its own, on SQLite, opened with synchronous=FULL: what Tap has
 // returned is on the disk. It is safe for use by several goroutines.
 type Device struct {
-	db     *sqldb.DB
+	db     sqldb.Keeper
 	cfg    DeviceConfig
 	key    repeatKey
 	mu     sync.Mutex // of epoch
@@ -77,6 +77,8 @@ var deviceSchema = sqldb.Schema{Name: "round", Steps: [][]string{{
 	"CREATE TABLE {known} (programme {:text} NOT NULL, mykey {:text} NOT NULL, PRIMARY KEY (programme, mykey))",
 }}}
 
+var deviceDomain = sqldb.Domain{Package: "grant", Schema: deviceSchema, Own: sqldb.Among(ErrPassphrase, ErrRepeat, ErrConflict, mykey.ErrForm)}
+
 // OpenDevice creates or upgrades the tables in db and returns the device. The
 // first call sets the device up under its passphrase. Call [Device.Close] at
 // the end.
@@ -86,13 +88,13 @@ func OpenDevice(ctx context.Context, db *sql.DB, cfg DeviceConfig) (*Device, err
 	if cfg.Passphrase.s.IsZero() {
 		return nil, ErrPassphrase
 	}
-	q, err := sqldb.Open(ctx, db, deviceSchema, sqldb.Config{})
+	q, err := deviceDomain.Open(ctx, db, sqldb.Config{})
 	if err != nil {
-		return nil, fmt.Errorf("grant: open a device: %w", err)
+		return nil, err
 	}
 	d := &Device{db: q, cfg: cfg, boot: rand.Text(), opened: time.Now()}
 	d.cfg.Passphrase = Passphrase{}
-	err = d.write(ctx, "open a device", func(ctx context.Context, tx *sqldb.Tx) error {
+	err = d.db.Write(ctx, "open a device", func(ctx context.Context, tx *sqldb.Tx) error {
 		var salt, check []byte
 		err := tx.QueryRow(ctx, "SELECT epoch, salt, check_value FROM {install}").Scan(&d.epoch, &salt, &check)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -122,14 +124,6 @@ func (d *Device) Close() error {
 	return nil
 }
 
-func (d *Device) write(ctx context.Context, act string, f func(ctx context.Context, tx *sqldb.Tx) error) error {
-	err := d.db.Write(ctx, f)
-	if errors.Is(err, ErrRepeat) || errors.Is(err, ErrConflict) {
-		return err
-	}
-	return acted(act, err)
-}
-
 func (d *Device) now() (wall time.Time, since time.Duration) {
 	wall, since = time.Now(), time.Since(d.opened)
 	if d.cfg.Clock != nil {
@@ -151,7 +145,7 @@ func (d *Device) Epoch() string {
 // Sync stores the MyKey IDs of a programme's roster, which [Office.IDs]
 // returned, in place of those that the device had.
 func (d *Device) Sync(ctx context.Context, programme string, ids []mykey.ID) error {
-	return d.write(ctx, "sync", func(ctx context.Context, tx *sqldb.Tx) error {
+	return d.db.Write(ctx, "sync", func(ctx context.Context, tx *sqldb.Tx) error {
 		if _, err := tx.Exec(ctx, "DELETE FROM {known} WHERE programme = ?", programme); err != nil {
 			return err
 		}
@@ -168,8 +162,8 @@ func (d *Device) Sync(ctx context.Context, programme string, ids []mykey.ID) err
 // people who come without the card.
 func (d *Device) Listed(ctx context.Context, programme string, id mykey.ID) (bool, error) {
 	var n int
-	err := d.db.QueryRow(ctx, "SELECT count(*) FROM {known} WHERE programme = ? AND mykey = ?", programme, id.String()).Scan(&n)
-	return n > 0, acted("look up", err)
+	err := d.db.DB.QueryRow(ctx, "SELECT count(*) FROM {known} WHERE programme = ? AND mykey = ?", programme, id.String()).Scan(&n)
+	return n > 0, d.db.Told("look up", err)
 }
 
 // Tap takes a card for a programme, and for a session of it if it has sessions.
@@ -197,7 +191,7 @@ func (d *Device) tap(ctx context.Context, programme, session string, w who) erro
 		return fmt.Errorf("grant: tap: %w", err)
 	}
 	mark := d.key.of(w)
-	return d.write(ctx, "tap", func(ctx context.Context, tx *sqldb.Tx) error {
+	return d.db.Write(ctx, "tap", func(ctx context.Context, tx *sqldb.Tx) error {
 		n, err := tx.Exec(ctx, `INSERT INTO {tap} (epoch, programme, session, sealed, mark, wall, boot, since) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT DO NOTHING`, d.Epoch(), programme, session, sealed, mark, wall.UnixMicro(), d.boot, since.Microseconds())
 		if err == nil && n == 0 {
@@ -248,7 +242,7 @@ func (t Tapped) digest() []byte {
 // [MaxChunk]. A chunk without taps still tells the office the greatest number.
 func (d *Device) Chunk(ctx context.Context, n int) (Chunk, error) {
 	c := Chunk{Epoch: d.Epoch(), Boot: d.boot}
-	err := acted("make a chunk", d.db.Read(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+	err := d.db.Read(ctx, "make a chunk", func(ctx context.Context, tx *sqldb.Tx) error {
 		c.Taps = nil
 		if err := tx.QueryRow(ctx, "SELECT coalesce(max(seq), 0) FROM {tap} WHERE epoch = ?", c.Epoch).Scan(&c.Top); err != nil {
 			return err
@@ -269,7 +263,7 @@ func (d *Device) Chunk(ctx context.Context, n int) (Chunk, error) {
 			c.Taps = append(c.Taps, t)
 		}
 		return rows.Err()
-	}))
+	})
 	c.Wall, c.Since = d.now()
 	c.Wall = time.UnixMicro(c.Wall.UnixMicro())
 	return c, err
@@ -286,7 +280,7 @@ func (d *Device) Answer(ctx context.Context, a Answer) error {
 		return nil // of an epoch that is over
 	}
 	next := rand.Text()
-	err := d.write(ctx, "answer", func(ctx context.Context, tx *sqldb.Tx) error {
+	err := d.db.Write(ctx, "answer", func(ctx context.Context, tx *sqldb.Tx) error {
 		for _, v := range a.Verdicts {
 			if _, err := tx.Exec(ctx, "UPDATE {tap} SET verdict = ?, mark = NULL WHERE seq = ? AND epoch = ? AND verdict IS NULL", string(v.Verdict), v.Seq, d.epoch); err != nil {
 				return err
@@ -311,6 +305,6 @@ func (d *Device) Answer(ctx context.Context, a Answer) error {
 // Open returns how many taps have no verdict yet.
 func (d *Device) Open(ctx context.Context) (int, error) {
 	var n int
-	err := d.db.QueryRow(ctx, "SELECT count(*) FROM {tap} WHERE verdict IS NULL").Scan(&n)
-	return n, acted("count", err)
+	err := d.db.DB.QueryRow(ctx, "SELECT count(*) FROM {tap} WHERE verdict IS NULL").Scan(&n)
+	return n, d.db.Told("count", err)
 }

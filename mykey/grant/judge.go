@@ -28,7 +28,7 @@ func (o *Office) Judge(ctx context.Context, epoch string, seq int64, by string) 
 		return "", &mykey.FormError{Field: "by", Rule: mykey.RuleMissing, Pos: -1}
 	}
 	var v Verdict
-	err := o.write(ctx, "judge", func(ctx context.Context, tx *sqldb.Tx) error {
+	err := o.db.Write(ctx, "judge", func(ctx context.Context, tx *sqldb.Tx) error {
 		j := judging{}
 		var was Verdict
 		var tapped int64
@@ -74,7 +74,7 @@ func (o *Office) Grant(ctx context.Context, programme, session string, id mykey.
 		return "", err
 	}
 	j := judging{id: id}
-	err := o.write(ctx, "grant", func(ctx context.Context, tx *sqldb.Tx) error {
+	err := o.db.Write(ctx, "grant", func(ctx context.Context, tx *sqldb.Tx) error {
 		now, err := tx.Now(ctx)
 		if err != nil {
 			return err
@@ -100,7 +100,7 @@ type Gap struct {
 // such as one that was lost.
 func (o *Office) Gaps(ctx context.Context) ([]Gap, error) {
 	var out []Gap
-	err := o.read(ctx, "gaps", func(ctx context.Context, tx *sqldb.Tx) error {
+	err := o.db.Read(ctx, "gaps", func(ctx context.Context, tx *sqldb.Tx) error {
 		rows, err := tx.Query(ctx, `SELECT epoch, terminal, state, top, n FROM (
 				SELECT d.epoch, d.terminal, d.state, d.top, (SELECT count(*) FROM {receipt} r WHERE r.epoch = d.epoch) AS n FROM {device} d) g
 			WHERE top > n ORDER BY epoch`)
@@ -136,7 +136,7 @@ type Waiting struct {
 // held, oldest first.
 func (o *Office) Waiting(ctx context.Context, programme string) ([]Waiting, error) {
 	var out []Waiting
-	err := o.read(ctx, "waiting", func(ctx context.Context, tx *sqldb.Tx) error {
+	err := o.db.Read(ctx, "waiting", func(ctx context.Context, tx *sqldb.Tx) error {
 		rows, err := tx.Query(ctx, `SELECT epoch, seq, verdict, tapped, doubt FROM {receipt}
 			WHERE programme = ? AND sealed IS NOT NULL ORDER BY received, epoch, seq`, programme)
 		if err != nil {
@@ -172,7 +172,7 @@ func (o *Office) Mails(ctx context.Context, programme string, from, to time.Time
 		return nil, err
 	}
 	var ids []mykey.ID
-	err = o.read(ctx, "mails", func(ctx context.Context, tx *sqldb.Tx) error {
+	err = o.db.Read(ctx, "mails", func(ctx context.Context, tx *sqldb.Tx) error {
 		rows, err := tx.Query(ctx, `SELECT mykey FROM {receipt} WHERE programme = ? AND verdict = ? AND received >= ? AND received < ? ORDER BY received, seq`,
 			programme, string(Granted), from.UnixMicro(), to.UnixMicro())
 		if err != nil {

@@ -19,26 +19,21 @@ var ErrNoLoss = errors.New("grant: no such loss")
 // Losses returns the lost transactions that are written down, the earliest first.
 // Open the office with [Config].Unresolved to call it.
 func (o *Office) Losses(ctx context.Context) ([]Loss, error) {
-	losses, err := o.db.Losses(ctx)
-	return losses, acted("list lost transactions", err)
+	return o.db.Losses(ctx)
 }
 
 // Resolve deletes a loss. Call it when a person has compared the grants with what
 // Config.Resolve wrote, and corrected what differs. It returns [ErrNoLoss] if
 // there is none of this ID.
 func (o *Office) Resolve(ctx context.Context, id string) error {
-	err := o.db.Resolve(ctx, id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return ErrNoLoss
-	}
-	return acted("resolve a lost transaction", err)
+	return o.db.Resolve(ctx, id)
 }
 
 // Check returns the error with which [Open] would refuse to bring the tables up
 // to date, and changes nothing. A program that keeps several things in one
 // database checks all of them before it opens the first.
 func Check(ctx context.Context, db *sql.DB, cfg Config) error {
-	return acted("check", sqldb.Check(ctx, db, officeSchema, cfg.database()))
+	return officeDomain.Check(ctx, db, cfg.database())
 }
 
 func (cfg Config) database() sqldb.Config {
@@ -58,6 +53,6 @@ func (o *Office) Do(ctx context.Context, f func(ctx context.Context, tx *sql.Tx)
 // on. A call returns [ErrNotDurable] if the transaction would not be durable.
 func (o *Office) In(tx *sql.Tx) *Office {
 	in := *o
-	in.tx = tx
+	in.db = o.db.In(tx)
 	return &in
 }

@@ -53,8 +53,7 @@ type Card struct {
 // database. It is safe for use by several goroutines, and several programs may
 // share one database.
 type Office struct {
-	db  *sqldb.DB
-	tx  *sql.Tx // of somebody else; nil: each call has its own
+	db  sqldb.Keeper
 	cfg Config
 }
 
@@ -157,48 +156,16 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Office, error) {
 	if cfg.Points == nil || cfg.Key.IsZero() || cfg.Resolve == nil {
 		return nil, ErrConfig
 	}
-	d, err := sqldb.Open(ctx, db, officeSchema, cfg.database())
+	d, err := officeDomain.Open(ctx, db, cfg.database())
 	if err != nil {
-		return nil, fmt.Errorf("grant: open: %w", err)
+		return nil, err
 	}
 	return &Office{db: d, cfg: cfg}, nil
 }
 
-// refusals are the package's own answers.
-var refusals = [...]error{ErrNoProgramme, ErrNoRow, ErrIDTaken, ErrProgramme, ErrEpoch, ErrChunk, ErrStopped, ErrNoReceipt, ErrPassphrase,
-	mykey.ErrForm, ErrColumns, ErrOther, errLine}
-
-func acted(act string, err error) error {
-	if err == nil {
-		return nil
-	}
-	for _, r := range refusals {
-		if errors.Is(err, r) {
-			return err
-		}
-	}
-	return fmt.Errorf("grant: %s: %w", act, err)
-}
-
-// write runs f in a durable transaction, or in the one that the office is in.
-func (o *Office) write(ctx context.Context, act string, f func(ctx context.Context, tx *sqldb.Tx) error) error {
-	if o.tx == nil {
-		return acted(act, o.db.Write(ctx, f))
-	}
-	tx, err := o.db.In(ctx, o.tx)
-	if err == nil {
-		err = tx.Whole(ctx, func() error { return f(ctx, tx) })
-	}
-	return acted(act, err)
-}
-
-// read runs f on one snapshot, or in the transaction that the office is in.
-func (o *Office) read(ctx context.Context, act string, f func(ctx context.Context, tx *sqldb.Tx) error) error {
-	if o.tx != nil {
-		return o.write(ctx, act, f)
-	}
-	return acted(act, o.db.Read(ctx, f))
-}
+var officeDomain = sqldb.Domain{Package: "grant", Schema: officeSchema, NoLoss: ErrNoLoss, Own: sqldb.Among(
+	ErrNoProgramme, ErrNoRow, ErrIDTaken, ErrProgramme, ErrEpoch, ErrChunk, ErrStopped, ErrNoReceipt,
+	mykey.ErrForm, ErrColumns, ErrOther, errLine)}
 
 // SetProgramme adds a programme or changes the one of the same code. The errors
 // are those of [Programme.Check] and [ErrProgramme].
@@ -213,7 +180,7 @@ func (o *Office) SetProgramme(ctx context.Context, p Programme) error {
 	if _, err := p.Of(all); err != nil {
 		return err
 	}
-	return o.write(ctx, "set a programme", func(ctx context.Context, tx *sqldb.Tx) error {
+	return o.db.Write(ctx, "set a programme", func(ctx context.Context, tx *sqldb.Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO {programme} (code, account, name, department, points, remark, sessions, roster, items, first_day, last_day)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (code) DO UPDATE SET account = excluded.account, name = excluded.name,
 			department = excluded.department, points = excluded.points, remark = excluded.remark, sessions = excluded.sessions,
@@ -235,7 +202,7 @@ func flag(b bool) int64 {
 // granted when they come. Closing twice keeps the first time. The error is
 // [ErrNoProgramme].
 func (o *Office) CloseProgramme(ctx context.Context, code string) error {
-	return o.write(ctx, "close a programme", func(ctx context.Context, tx *sqldb.Tx) error {
+	return o.db.Write(ctx, "close a programme", func(ctx context.Context, tx *sqldb.Tx) error {
 		now, err := tx.Now(ctx)
 		if err != nil {
 			return err
@@ -257,7 +224,7 @@ type programmeRow struct {
 // Programme returns a programme. The error is [ErrNoProgramme].
 func (o *Office) Programme(ctx context.Context, code string) (Programme, error) {
 	var p programmeRow
-	err := o.read(ctx, "read a programme", func(ctx context.Context, tx *sqldb.Tx) (err error) {
+	err := o.db.Read(ctx, "read a programme", func(ctx context.Context, tx *sqldb.Tx) (err error) {
 		p, err = findProgramme(ctx, tx, code)
 		return err
 	})
@@ -306,7 +273,7 @@ func (e *ImportError) Error() string {
 // The errors are [ErrNoProgramme], an [*ImportError], and rows' own.
 func (o *Office) Import(ctx context.Context, code string, rows iter.Seq2[Row, error]) (int, error) {
 	n := 0
-	err := o.write(ctx, "import a roster", func(ctx context.Context, tx *sqldb.Tx) error {
+	err := o.db.Write(ctx, "import a roster", func(ctx context.Context, tx *sqldb.Tx) error {
 		n = 0
 		var next int64
 		if _, err := findProgramme(ctx, tx, code); err != nil {
@@ -379,7 +346,7 @@ type Entry struct {
 // [*mykey.FormError] for an item that is missing or malformed.
 func (o *Office) Add(ctx context.Context, code string, id mykey.ID, p Person) (int64, error) {
 	var number int64
-	err := o.write(ctx, "add to a roster", func(ctx context.Context, tx *sqldb.Tx) error {
+	err := o.db.Write(ctx, "add to a roster", func(ctx context.Context, tx *sqldb.Tx) error {
 		programme, err := findProgramme(ctx, tx, code)
 		if err != nil {
 			return err
@@ -406,7 +373,7 @@ func (o *Office) Add(ctx context.Context, code string, id mykey.ID, p Person) (i
 // card, and true if the person told it (システム設計書 V(5)). The errors are
 // [ErrNoRow] and [ErrIDTaken].
 func (o *Office) SetID(ctx context.Context, code string, number int64, id mykey.ID, declared bool) error {
-	return o.write(ctx, "set an ID", func(ctx context.Context, tx *sqldb.Tx) error {
+	return o.db.Write(ctx, "set an ID", func(ctx context.Context, tx *sqldb.Tx) error {
 		var other int64
 		err := tx.QueryRow(ctx, "SELECT row_no FROM {roster} WHERE programme = ? AND mykey = ?", code, id.String()).Scan(&other)
 		switch {
@@ -434,7 +401,7 @@ func (o *Office) Search(ctx context.Context, code string, id mykey.ID, p Person)
 		want := p.Reveal()
 		items := want.has()
 		more, begun := true, false
-		err := o.read(ctx, "search a roster", func(ctx context.Context, tx *sqldb.Tx) error {
+		err := o.db.Read(ctx, "search a roster", func(ctx context.Context, tx *sqldb.Tx) error {
 			if begun {
 				return errors.New("the database was busy in the middle of the roster")
 			}
@@ -481,7 +448,7 @@ func (o *Office) Search(ctx context.Context, code string, id mykey.ID, p Person)
 // it (システム設計書 V(6)).
 func (o *Office) IDs(ctx context.Context, code string) ([]mykey.ID, error) {
 	var out []mykey.ID
-	err := o.read(ctx, "list the IDs of a roster", func(ctx context.Context, tx *sqldb.Tx) error {
+	err := o.db.Read(ctx, "list the IDs of a roster", func(ctx context.Context, tx *sqldb.Tx) error {
 		if _, err := findProgramme(ctx, tx, code); err != nil {
 			return err
 		}

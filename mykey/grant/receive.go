@@ -74,7 +74,7 @@ func (o *Office) Register(ctx context.Context, terminal, epoch string) error {
 	if err := errors.Join(checkText("terminal ID", terminal), checkText("epoch", epoch)); err != nil {
 		return err
 	}
-	return o.write(ctx, "register a device", func(ctx context.Context, tx *sqldb.Tx) error {
+	return o.db.Write(ctx, "register a device", func(ctx context.Context, tx *sqldb.Tx) error {
 		_, err := tx.Exec(ctx, "INSERT INTO {device} (epoch, terminal, state, top) VALUES (?, ?, ?, 0) ON CONFLICT (epoch) DO NOTHING", epoch, terminal, deviceLive)
 		if err != nil {
 			return err
@@ -91,7 +91,7 @@ func (o *Office) Register(ctx context.Context, terminal, epoch string) error {
 // Stop stops a device that was lost. What it sends from then on is held. The
 // error is [ErrEpoch].
 func (o *Office) Stop(ctx context.Context, epoch string) error {
-	return o.write(ctx, "stop a device", func(ctx context.Context, tx *sqldb.Tx) error {
+	return o.db.Write(ctx, "stop a device", func(ctx context.Context, tx *sqldb.Tx) error {
 		n, err := tx.Exec(ctx, "UPDATE {device} SET state = ? WHERE epoch = ?", deviceStopped, epoch)
 		if err == nil && n == 0 {
 			err = ErrEpoch
@@ -125,7 +125,7 @@ func (o *Office) Receive(ctx context.Context, c Chunk) (Answer, error) {
 	for taps := range slices.Chunk(append([]Tapped(nil), c.Taps...), group) {
 		var judged []Judged
 		conflict := false
-		err := o.write(ctx, "receive", func(ctx context.Context, tx *sqldb.Tx) (err error) {
+		err := o.db.Write(ctx, "receive", func(ctx context.Context, tx *sqldb.Tx) (err error) {
 			judged, conflict, err = o.receive(ctx, tx, c, taps)
 			return err
 		})
@@ -138,7 +138,7 @@ func (o *Office) Receive(ctx context.Context, c Chunk) (Answer, error) {
 		}
 	}
 	if len(c.Taps) == 0 {
-		err := o.write(ctx, "receive", func(ctx context.Context, tx *sqldb.Tx) error {
+		err := o.db.Write(ctx, "receive", func(ctx context.Context, tx *sqldb.Tx) error {
 			_, _, err := o.receive(ctx, tx, c, nil)
 			return err
 		})

@@ -23,7 +23,7 @@ const selectBalances = `SELECT h.base, p.id, p.code, p.kind, p.name, l.expires, 
 // The error is [ErrNoHolder].
 func (l *Ledger) Balances(ctx context.Context, id mykey.ID) ([]Balance, error) {
 	var out []Balance
-	err := l.read(ctx, "balances", func(ctx context.Context, tx *sqldb.Tx) error {
+	err := l.db.Read(ctx, "balances", func(ctx context.Context, tx *sqldb.Tx) error {
 		today, err := l.today(ctx, tx)
 		if err != nil {
 			return err
@@ -113,7 +113,7 @@ func (l *Ledger) History(ctx context.Context, id mykey.ID, after string, limit i
 		}
 	}
 	var out []Movement
-	err := l.read(ctx, "history", func(ctx context.Context, tx *sqldb.Tx) error {
+	err := l.db.Read(ctx, "history", func(ctx context.Context, tx *sqldb.Tx) error {
 		holder, _, err := findHolder(ctx, tx, id)
 		if err != nil {
 			return err

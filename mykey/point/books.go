@@ -46,7 +46,7 @@ var rules = [...]struct{ name, query string }{
 // reads everything: run it on a copy if the ledger is large.
 func (l *Ledger) Books(ctx context.Context) (Books, error) {
 	var b Books
-	err := l.read(ctx, "books", func(ctx context.Context, tx *sqldb.Tx) (err error) {
+	err := l.db.Read(ctx, "books", func(ctx context.Context, tx *sqldb.Tx) (err error) {
 		b, err = l.books(ctx, tx)
 		return err
 	})

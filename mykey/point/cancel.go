@@ -28,7 +28,7 @@ func (l *Ledger) Cancel(ctx context.Context, r Request, at At) (Receipt, error) 
 		return Receipt{}, err
 	}
 	var out Receipt
-	err := l.write(ctx, "cancel", func(ctx context.Context, tx *sqldb.Tx) (err error) {
+	err := l.db.Write(ctx, "cancel", func(ctx context.Context, tx *sqldb.Tx) (err error) {
 		out, err = l.cancel(ctx, tx, r, at)
 		return err
 	})
@@ -110,7 +110,7 @@ func (l *Ledger) Refund(ctx context.Context, f Refund) (Receipt, error) {
 	}
 	defer l.flight.enter(f.Request)()
 	var out Receipt
-	err := l.write(ctx, "refund", func(ctx context.Context, tx *sqldb.Tx) (err error) {
+	err := l.db.Write(ctx, "refund", func(ctx context.Context, tx *sqldb.Tx) (err error) {
 		out, err = l.refund(ctx, tx, f)
 		return err
 	})

@@ -69,7 +69,7 @@ func (l *Ledger) Credit(ctx context.Context, c Credit) (Receipt, error) {
 	}
 	defer l.flight.enter(c.Request)()
 	var out Receipt
-	err := l.write(ctx, "credit", func(ctx context.Context, tx *sqldb.Tx) (err error) {
+	err := l.db.Write(ctx, "credit", func(ctx context.Context, tx *sqldb.Tx) (err error) {
 		out, err = l.credit(ctx, tx, c)
 		return err
 	})
@@ -159,7 +159,7 @@ func (l *Ledger) Clawback(ctx context.Context, c Clawback) (Receipt, error) {
 	}
 	defer l.flight.enter(c.Request)()
 	var out Receipt
-	err := l.write(ctx, "clawback", func(ctx context.Context, tx *sqldb.Tx) error {
+	err := l.db.Write(ctx, "clawback", func(ctx context.Context, tx *sqldb.Tx) error {
 		credit, err := findRequest(ctx, tx, c.Of)
 		if err != nil {
 			return err

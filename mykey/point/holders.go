@@ -16,7 +16,7 @@ func (l *Ledger) Enrol(ctx context.Context, id mykey.ID, p Profile) error {
 	if id.IsZero() {
 		return ErrNoHolder
 	}
-	return l.write(ctx, "enrol", func(ctx context.Context, tx *sqldb.Tx) error {
+	return l.db.Write(ctx, "enrol", func(ctx context.Context, tx *sqldb.Tx) error {
 		base, err := checkProfile(ctx, tx, p)
 		if err != nil {
 			return err
@@ -49,7 +49,7 @@ func checkProfile(ctx context.Context, tx *sqldb.Tx, p Profile) (base int64, err
 // Profile returns what a holder has chosen. The error is [ErrNoHolder].
 func (l *Ledger) Profile(ctx context.Context, id mykey.ID) (Profile, error) {
 	var p Profile
-	err := l.read(ctx, "read a profile", func(ctx context.Context, tx *sqldb.Tx) error {
+	err := l.db.Read(ctx, "read a profile", func(ctx context.Context, tx *sqldb.Tx) error {
 		var base, mail sql.NullString
 		err := tx.QueryRow(ctx, `SELECT p.code, h.mail, h.notices FROM {alias} a JOIN {holder} h ON h.id = a.holder
 			LEFT JOIN {programme} p ON p.id = h.base WHERE a.mykey = ?`, id.String()).Scan(&base, &mail, &p.Notices)
@@ -68,7 +68,7 @@ func (l *Ledger) Profile(ctx context.Context, id mykey.ID) (Profile, error) {
 // SetProfile stores what a holder has chosen (システム設計書 IV(7)). The errors are
 // those of [Profile.Check] and [ErrNoHolder].
 func (l *Ledger) SetProfile(ctx context.Context, id mykey.ID, p Profile) error {
-	return l.write(ctx, "set a profile", func(ctx context.Context, tx *sqldb.Tx) error {
+	return l.db.Write(ctx, "set a profile", func(ctx context.Context, tx *sqldb.Tx) error {
 		base, err := checkProfile(ctx, tx, p)
 		if err != nil {
 			return err
@@ -97,7 +97,7 @@ func lockHolder(ctx context.Context, tx *sqldb.Tx, id mykey.ID) (holder int64, s
 // nothing is spent or credited; refunds are accepted. A revoked MyKey ID stays
 // revoked. The error is [ErrNoHolder].
 func (l *Ledger) Stop(ctx context.Context, id mykey.ID, stop bool) error {
-	return l.write(ctx, "stop", func(ctx context.Context, tx *sqldb.Tx) error {
+	return l.db.Write(ctx, "stop", func(ctx context.Context, tx *sqldb.Tx) error {
 		holder, was, err := lockHolder(ctx, tx, id)
 		if err != nil {
 			return err
@@ -118,7 +118,7 @@ func (l *Ledger) Stop(ctx context.Context, id mykey.ID, stop bool) error {
 // old ID stays an alias, so that a till that looks up a request under it finds
 // its answer. The errors are [ErrNoHolder] and [ErrIDTaken].
 func (l *Ledger) Rename(ctx context.Context, old, new mykey.ID) error {
-	return l.write(ctx, "rename", func(ctx context.Context, tx *sqldb.Tx) error { return rename(ctx, tx, old, new) })
+	return l.db.Write(ctx, "rename", func(ctx context.Context, tx *sqldb.Tx) error { return rename(ctx, tx, old, new) })
 }
 
 func rename(ctx context.Context, tx *sqldb.Tx, old, new mykey.ID) error {
@@ -141,7 +141,7 @@ func rename(ctx context.Context, tx *sqldb.Tx, old, new mykey.ID) error {
 // IV(9)). The points stay where they are and lapse in their time; refunds are
 // accepted. If the ID has no accounts, Revoke returns nil.
 func (l *Ledger) Revoke(ctx context.Context, id mykey.ID) error {
-	return l.write(ctx, "revoke", func(ctx context.Context, tx *sqldb.Tx) error { return revoke(ctx, tx, id) })
+	return l.db.Write(ctx, "revoke", func(ctx context.Context, tx *sqldb.Tx) error { return revoke(ctx, tx, id) })
 }
 
 func revoke(ctx context.Context, tx *sqldb.Tx, id mykey.ID) error {
@@ -169,7 +169,7 @@ func revoke(ctx context.Context, tx *sqldb.Tx, id mykey.ID) error {
 // returns is of use for IDs that were joined: grants that came twice.
 func (l *Ledger) Changed(ctx context.Context, c mykey.Change) (Joined, error) {
 	var out Joined
-	err := l.write(ctx, "change of a MyKey ID", func(ctx context.Context, tx *sqldb.Tx) error {
+	err := l.db.Write(ctx, "change of a MyKey ID", func(ctx context.Context, tx *sqldb.Tx) error {
 		out = Joined{}
 		if c.Kind == mykey.ChangeRevoked {
 			return revoke(ctx, tx, c.Old)

@@ -29,7 +29,7 @@ type Joined struct {
 // stopped or revoked, and [ErrOverflow].
 func (l *Ledger) Join(ctx context.Context, from, to mykey.ID) (Joined, error) {
 	var out Joined
-	err := l.write(ctx, "join", func(ctx context.Context, tx *sqldb.Tx) (err error) {
+	err := l.db.Write(ctx, "join", func(ctx context.Context, tx *sqldb.Tx) (err error) {
 		out, err = l.join(ctx, tx, from, to)
 		return err
 	})

@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -58,8 +57,7 @@ type Config struct {
 // Ledger keeps the points of holders in a database. It is safe for use by
 // several goroutines, and several programs may share one database.
 type Ledger struct {
-	db     *sqldb.DB
-	tx     *sql.Tx // of somebody else; nil: each call has its own
+	db     sqldb.Keeper
 	cfg    Config
 	flight *flight
 }
@@ -103,9 +101,9 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Ledger, error) {
 	if cfg.Prefix == "" && cfg.Training {
 		cfg.Prefix = "training_point_"
 	}
-	d, err := sqldb.Open(ctx, db, schema, cfg.database())
+	d, err := domain.Open(ctx, db, cfg.database())
 	if err != nil {
-		return nil, fmt.Errorf("point: open: %w", err)
+		return nil, err
 	}
 	return &Ledger{db: d, cfg: cfg, flight: &flight{now: map[Request]int{}}}, nil
 }
@@ -180,49 +178,14 @@ func (l *Ledger) Do(ctx context.Context, f func(ctx context.Context, tx *sql.Tx)
 // A call returns [ErrNotDurable] if the transaction would not be durable.
 func (l *Ledger) In(tx *sql.Tx) *Ledger {
 	in := *l
-	in.tx = tx
+	in.db = l.db.In(tx)
 	return &in
 }
 
-// write runs f in a durable transaction, or in the one that the ledger is in.
-// act is for the error's text.
-func (l *Ledger) write(ctx context.Context, act string, f func(ctx context.Context, tx *sqldb.Tx) error) error {
-	if l.tx != nil {
-		tx, err := l.db.In(ctx, l.tx)
-		if err == nil {
-			err = tx.Whole(ctx, func() error { return f(ctx, tx) })
-		}
-		return acted(act, err)
-	}
-	return acted(act, l.db.Write(ctx, f))
-}
-
-// read runs f on one snapshot, or in the transaction that the ledger is in.
-func (l *Ledger) read(ctx context.Context, act string, f func(ctx context.Context, tx *sqldb.Tx) error) error {
-	if l.tx != nil {
-		return l.write(ctx, act, f)
-	}
-	return acted(act, l.db.Read(ctx, f))
-}
-
-// refusals are the errors that are the ledger's own answers.
-var refusals = [...]error{ErrPoints, ErrRequest, ErrRequestReused, ErrRequestVoid, ErrInFlight, ErrNoRequest, ErrNoHolder, ErrIDTaken, ErrSameHolder,
+var domain = sqldb.Domain{Package: "point", Schema: schema, NoLoss: ErrNoLoss, Own: sqldb.Among(
+	ErrPoints, ErrRequest, ErrRequestReused, ErrRequestVoid, ErrInFlight, ErrNoRequest, ErrNoHolder, ErrIDTaken, ErrSameHolder,
 	ErrStopped, ErrClosed, ErrKind, ErrNotUndoable, ErrRefund, ErrProof, ErrClaimed, ErrClock, ErrOverflow, ErrProgrammeChanged,
-	ErrShort, ErrNoProgramme, ErrBaseKind, mykey.ErrForm}
-
-// acted adds package and act to an error of the store. The ledger's own answers
-// have theirs.
-func acted(act string, err error) error {
-	if err == nil {
-		return nil
-	}
-	for _, r := range refusals {
-		if errors.Is(err, r) {
-			return err
-		}
-	}
-	return fmt.Errorf("point: %s: %w", act, err)
-}
+	ErrShort, ErrNoProgramme, ErrBaseKind, mykey.ErrForm)}
 
 // newID draws an identifier of a holder or an operation.
 func newID() int64 { return rand.Int64N(1<<63-1) + 1 }

@@ -73,7 +73,7 @@ func (l *Ledger) SetProgramme(ctx context.Context, p Programme) error {
 	if !p.Service.IsZero() {
 		from, to = dayNumber(p.Service.From), dayNumber(p.Service.To)
 	}
-	return l.write(ctx, "set a programme", func(ctx context.Context, tx *sqldb.Tx) error {
+	return l.db.Write(ctx, "set a programme", func(ctx context.Context, tx *sqldb.Tx) error {
 		n, err := tx.Exec(ctx, `INSERT INTO {programme} (id, code, kind, name, municipality, expiry, service_from, service_to, contact, bank, closed)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT (code) DO UPDATE SET
 			name = excluded.name, expiry = excluded.expiry, service_from = excluded.service_from, service_to = excluded.service_to,
@@ -99,7 +99,7 @@ func programmeID(a Account) int64 {
 // spent nor granted while it is closed. Refunds are accepted. The error is
 // [ErrNoProgramme].
 func (l *Ledger) CloseProgramme(ctx context.Context, a Account, closed bool) error {
-	return l.write(ctx, "close a programme", func(ctx context.Context, tx *sqldb.Tx) error {
+	return l.db.Write(ctx, "close a programme", func(ctx context.Context, tx *sqldb.Tx) error {
 		n, err := tx.Exec(ctx, "UPDATE {programme} SET closed = ? WHERE code = ?", number(closed), string(a))
 		if err == nil && n == 0 {
 			err = ErrNoProgramme
@@ -111,7 +111,7 @@ func (l *Ledger) CloseProgramme(ctx context.Context, a Account, closed bool) err
 // Programmes returns the programmes, those that are closed too, by account.
 func (l *Ledger) Programmes(ctx context.Context) ([]Programme, error) {
 	var out []Programme
-	err := l.read(ctx, "list the programmes", func(ctx context.Context, tx *sqldb.Tx) (err error) {
+	err := l.db.Read(ctx, "list the programmes", func(ctx context.Context, tx *sqldb.Tx) (err error) {
 		out, err = programmes(ctx, tx)
 		return err
 	})
@@ -152,7 +152,7 @@ func (l *Ledger) SetPartner(ctx context.Context, p Partner) error {
 	if err := p.Check(); err != nil {
 		return err
 	}
-	return l.write(ctx, "set a partner", func(ctx context.Context, tx *sqldb.Tx) error {
+	return l.db.Write(ctx, "set a partner", func(ctx context.Context, tx *sqldb.Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO {partner} (code, name, link) VALUES (?, ?, ?)
 			ON CONFLICT (code) DO UPDATE SET name = excluded.name, link = excluded.link`, p.Code, p.Name, int64(p.Link))
 		return err
@@ -161,7 +161,7 @@ func (l *Ledger) SetPartner(ctx context.Context, p Partner) error {
 
 // Partners returns the partners by code.
 func (l *Ledger) Partners(ctx context.Context) (out []Partner, err error) {
-	err = l.read(ctx, "list the partners", func(ctx context.Context, tx *sqldb.Tx) error {
+	err = l.db.Read(ctx, "list the partners", func(ctx context.Context, tx *sqldb.Tx) error {
 		rows, err := tx.Query(ctx, "SELECT code, name, link FROM {partner} ORDER BY code")
 		if err != nil {
 			return err

@@ -35,7 +35,7 @@ func (l *Ledger) Steer(ctx context.Context, s Steer) (Receipt, error) {
 	}
 	defer l.flight.enter(s.Request)()
 	var out Receipt
-	err := l.write(ctx, "steer", func(ctx context.Context, tx *sqldb.Tx) error {
+	err := l.db.Write(ctx, "steer", func(ctx context.Context, tx *sqldb.Tx) error {
 		sum := digest(OpSteer, []string{string(s.From), string(s.To)}, s.Points)
 		op := operation{id: newID(), kind: OpSteer, points: s.Points, proved: true, request: s.Request}
 		r, done, err := l.claim(ctx, tx, &op, s.Holder, live, sum)
@@ -99,7 +99,7 @@ func (l *Ledger) move(ctx context.Context, tx *sqldb.Tx, op operation, from, to 
 // is closed.
 func (l *Ledger) Due(ctx context.Context, id mykey.ID) (int64, error) {
 	var moved int64
-	err := l.write(ctx, "due", func(ctx context.Context, tx *sqldb.Tx) error {
+	err := l.db.Write(ctx, "due", func(ctx context.Context, tx *sqldb.Tx) error {
 		holder, _, err := lockHolder(ctx, tx, id)
 		if err == nil {
 			moved, err = l.due(ctx, tx, holder)
@@ -172,7 +172,7 @@ const SweepBatch = 500
 func (l *Ledger) Sweep(ctx context.Context, confirmed bool) (Sweep, error) {
 	var out Sweep
 	var holders []int64
-	err := l.read(ctx, "sweep", func(ctx context.Context, tx *sqldb.Tx) error {
+	err := l.db.Read(ctx, "sweep", func(ctx context.Context, tx *sqldb.Tx) error {
 		var now, newest int64
 		err := tx.QueryRow(ctx, "SELECT coalesce(CAST(? AS BIGINT), {:clock}), coalesce((SELECT max(at) FROM {operation}), 0)", tx.NowArg()).Scan(&now, &newest)
 		if err != nil {
@@ -212,7 +212,7 @@ func (l *Ledger) Sweep(ctx context.Context, confirmed bool) (Sweep, error) {
 	}
 	for _, h := range holders {
 		var lapsed, moved int64
-		err := l.write(ctx, "sweep", func(ctx context.Context, tx *sqldb.Tx) (err error) {
+		err := l.db.Write(ctx, "sweep", func(ctx context.Context, tx *sqldb.Tx) (err error) {
 			if moved, err = l.due(ctx, tx, h); errors.Is(err, ErrClosed) {
 				// The base programme is closed: the points stay, as without a base.
 				moved, err = 0, nil
@@ -289,7 +289,7 @@ func (l *Ledger) Restore(ctx context.Context, id mykey.ID, operationID string) (
 		return Receipt{}, err
 	}
 	var out Receipt
-	err = l.write(ctx, "restore", func(ctx context.Context, tx *sqldb.Tx) error {
+	err = l.db.Write(ctx, "restore", func(ctx context.Context, tx *sqldb.Tx) error {
 		holder, _, err := lockHolder(ctx, tx, id)
 		if err != nil {
 			return err

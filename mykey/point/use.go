@@ -69,7 +69,7 @@ func (l *Ledger) Use(ctx context.Context, u Use) (Receipt, error) {
 	}
 	defer l.flight.enter(u.Request)()
 	var out Receipt
-	err := l.write(ctx, "use", func(ctx context.Context, tx *sqldb.Tx) (err error) {
+	err := l.db.Write(ctx, "use", func(ctx context.Context, tx *sqldb.Tx) (err error) {
 		out, err = l.use(ctx, tx, u)
 		return err
 	})
@@ -284,7 +284,7 @@ func (l *Ledger) Status(ctx context.Context, r Request) (Receipt, error) {
 		return Receipt{}, ErrInFlight
 	}
 	var out Receipt
-	err := l.read(ctx, "status", func(ctx context.Context, tx *sqldb.Tx) error {
+	err := l.db.Read(ctx, "status", func(ctx context.Context, tx *sqldb.Tx) error {
 		s, err := findRequest(ctx, tx, r)
 		if err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/mynakit/mynakit/apdu"
+	"github.com/mynakit/mynakit/internal/sqldb"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
 )
@@ -56,7 +57,7 @@ func CodeOf(err error) (mykey.ErrorCode, bool) {
 		return mykey.CodeReserved, true
 	case as(ErrIDReplaced), as(ErrRetired):
 		return mykey.CodeReplaced, true
-	case refused(err):
+	case refused(err) != nil:
 		return "", false
 	case isCard(err):
 		return mykey.CodeCardRead, true
@@ -113,7 +114,7 @@ func isCard(err error) bool {
 }
 
 func isNetwork(err error) bool {
-	if _, ok := errors.AsType[*storeError](err); ok {
+	if _, ok := errors.AsType[*sqldb.StoreError](err); ok {
 		return true
 	}
 	if e, ok := errors.AsType[net.Error](err); ok {

@@ -3,6 +3,8 @@ package registry
 import (
 	"errors"
 	"fmt"
+
+	"github.com/mynakit/mynakit/internal/sqldb"
 	"github.com/mynakit/mynakit/mykey"
 )
 
@@ -131,35 +133,15 @@ func (e *ImportError) Error() string { return fmt.Sprintf("registry: record %d: 
 // Unwrap returns the cause.
 func (e *ImportError) Unwrap() error { return e.Err }
 
-// storeError is the error of a call that the database could not carry out. It
-// wraps the driver's error, or names the value in a table that is not of its
-// form without showing it.
-type storeError struct {
-	op  string
-	err error
-}
+var domain = sqldb.Domain{Package: "registry", Schema: schema, Own: refused, NoLoss: ErrNoLoss}
 
-func (e *storeError) Error() string { return "registry: " + e.op + ": " + e.err.Error() }
-func (e *storeError) Unwrap() error { return e.err }
-
-// failed returns the error of a call: a rule's as it is, and one of the
-// database with the name of the act.
-func failed(op string, err error) error {
-	if err == nil || refused(err) {
+// refused returns err if it states a rule.
+func refused(err error) error {
+	_, rule := errors.AsType[refusal](err)
+	if rule || errors.Is(err, ErrDuplicate) || errors.Is(err, mykey.ErrForm) {
 		return err
 	}
-	return &storeError{op, err}
-}
-
-// refused reports whether err states a rule.
-func refused(err error) bool {
-	if _, ok := errors.AsType[refusal](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[*DuplicateError](err); ok {
-		return true
-	}
-	return errors.Is(err, mykey.ErrForm)
+	return nil
 }
 
 // The fields that a [*mykey.FormError] of this package names.

@@ -15,10 +15,10 @@ func OpenVersion(ctx context.Context, db *sql.DB, prefix string, n int) error {
 }
 
 // StoreError is the type of the errors of the database.
-type StoreError = storeError
+type StoreError = sqldb.StoreError
 
 // Failed makes one.
-var Failed = failed
+var Failed = domain.Told
 
 // SetGenerate makes the registry draw its automatic candidates from f.
 func SetGenerate(r *Registry, f func() mykey.ID) { r.generate = f }

@@ -36,7 +36,7 @@ func (r *Registry) Import(ctx context.Context, records []ImportRow) error {
 			return err
 		}
 		for i, rec := range records {
-			if err := r.importOne(ctx, tx, rec, now); refused(err) {
+			if err := r.importOne(ctx, tx, rec, now); refused(err) != nil {
 				return &ImportError{i, err}
 			} else if err != nil {
 				return err

@@ -22,7 +22,7 @@ import (
 func (r *Registry) Lookup(ctx context.Context, serial jpki.Serial) (mykey.ID, error) {
 	id, _, err := r.lookup(ctx, r.cfg.Serials.keep(serial), mykey.OperatorID{})
 	if err != nil {
-		return mykey.ID{}, failed("look up card", err)
+		return mykey.ID{}, domain.Told("look up card", err)
 	}
 	return id, nil
 }
@@ -34,7 +34,7 @@ func (r *Registry) Lookup(ctx context.Context, serial jpki.Serial) (mykey.ID, er
 func (r *Registry) LookupService(ctx context.Context, serial jpki.Serial, op mykey.OperatorID) (mykey.ServiceID, error) {
 	_, customer, err := r.lookup(ctx, r.cfg.Serials.keep(serial), op)
 	if err != nil || customer.IsZero() {
-		return mykey.ServiceID{}, failed("look up service", err)
+		return mykey.ServiceID{}, domain.Told("look up service", err)
 	}
 	return mykey.ServiceID{Operator: op, Customer: customer}, nil
 }

@@ -37,19 +37,14 @@ var (
 // Losses returns the lost transactions that are written down, the earliest first.
 // Open the registry with [Config].Unresolved to call it.
 func (r *Registry) Losses(ctx context.Context) ([]Loss, error) {
-	losses, err := r.db.Losses(ctx)
-	return losses, failed("list lost transactions", err)
+	return r.db.Losses(ctx)
 }
 
 // Resolve deletes a loss. Call it when a person has compared the MyKey IDs with
 // what [Config].Changed wrote and corrected what differs. It returns [ErrNoLoss]
 // if there is none of this ID.
 func (r *Registry) Resolve(ctx context.Context, id string) error {
-	err := r.db.Resolve(ctx, id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return ErrNoLoss
-	}
-	return failed("resolve a lost transaction", err)
+	return r.db.Resolve(ctx, id)
 }
 
 // Check returns the error with which [Open] would refuse to bring the tables up
@@ -57,7 +52,7 @@ func (r *Registry) Resolve(ctx context.Context, id string) error {
 // database checks all of them before it opens the first, so that nothing has been
 // changed if one is refused.
 func Check(ctx context.Context, db *sql.DB, cfg Config) error {
-	return failed("check", sqldb.Check(ctx, db, schema, cfg.database()))
+	return domain.Check(ctx, db, cfg.database())
 }
 
 func (cfg Config) database() sqldb.Config {

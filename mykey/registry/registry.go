@@ -93,8 +93,7 @@ type Config struct {
 // rules. It is safe for use by several goroutines, and by several programs on
 // one database.
 type Registry struct {
-	db       *sqldb.DB
-	outer    *sql.Tx // somebody else's transaction, see In
+	db       sqldb.Keeper
 	cfg      Config
 	generate func() mykey.ID
 }
@@ -146,9 +145,9 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Registry, error) {
 	if cfg.RecoveryRate <= 0 {
 		cfg.RecoveryRate = 5
 	}
-	d, err := sqldb.Open(ctx, db, schema, cfg.database())
+	d, err := domain.Open(ctx, db, cfg.database())
 	if err != nil {
-		return nil, &storeError{"open", err}
+		return nil, err
 	}
 	r := &Registry{db: d, cfg: cfg, generate: func() mykey.ID { return mykey.GenerateID(cfg.Alphabet) }}
 	var mark string
@@ -185,23 +184,16 @@ func (r *Registry) now() time.Time { return r.clock().Truncate(time.Millisecond)
 //
 // Do returns fn's error, or the database's, wrapped.
 func (r *Registry) Do(ctx context.Context, fn func(ctx context.Context, tx *sql.Tx) error) error {
-	var own error
-	err := r.db.Do(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		own = fn(ctx, tx)
-		return own
-	})
-	if err != nil && err == own {
-		return err
-	}
-	return failed("transaction", err)
+	return r.db.Do(ctx, fn)
 }
 
 // In returns r for calls within a transaction that somebody else has begun on
-// the same database. Its calls are never repeated. They fail if the transaction
-// would not be durable, or is one of another database.
+// the same database. Its calls are never repeated. Nothing of a call that fails
+// remains, and the transaction can go on. The calls fail if the transaction would
+// not be durable, or is one of another database.
 func (r *Registry) In(tx *sql.Tx) *Registry {
 	in := *r
-	in.outer = tx
+	in.db = r.db.In(tx)
 	return &in
 }
 
@@ -213,42 +205,13 @@ func (r *Registry) changed(ctx context.Context, tx tx, c mykey.Change) error {
 	return tx.q.Call(ctx, "change of a MyKey ID", func(ctx context.Context, tx *sql.Tx) error { return r.cfg.Changed(ctx, tx, c) })
 }
 
-// queries returns the queries of the transaction that r is for, or else of the
-// database.
-func (r *Registry) queries(ctx context.Context) (sqldb.Queries, error) {
-	if r.outer == nil {
-		return r.db.Queries, nil
-	}
-	t, err := r.db.In(ctx, r.outer)
-	if err != nil {
-		return sqldb.Queries{}, err
-	}
-	return t.Queries, nil
-}
-
 // update runs fn in a durable transaction, from its start again if another was
 // in the way; or once, in the transaction that r is for.
 func (r *Registry) update(ctx context.Context, op string, fn func(ctx context.Context, tx tx) error) error {
-	run := func(ctx context.Context, t *sqldb.Tx) error { return fn(ctx, tx{t}) }
-	if r.outer != nil {
-		return failed(op, r.within(ctx, run))
-	}
-	return failed(op, r.db.Write(ctx, run))
+	return r.db.Write(ctx, op, func(ctx context.Context, t *sqldb.Tx) error { return fn(ctx, tx{t}) })
 }
 
 // view runs fn on one consistent state. fn does not write.
 func (r *Registry) view(ctx context.Context, op string, fn func(ctx context.Context, tx tx) error) error {
-	run := func(ctx context.Context, t *sqldb.Tx) error { return fn(ctx, tx{t}) }
-	if r.outer != nil {
-		return failed(op, r.within(ctx, run))
-	}
-	return failed(op, r.db.Read(ctx, run))
-}
-
-func (r *Registry) within(ctx context.Context, fn func(ctx context.Context, t *sqldb.Tx) error) error {
-	t, err := r.db.In(ctx, r.outer)
-	if err != nil {
-		return err
-	}
-	return fn(ctx, t)
+	return r.db.Read(ctx, op, func(ctx context.Context, t *sqldb.Tx) error { return fn(ctx, tx{t}) })
 }

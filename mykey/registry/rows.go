@@ -59,7 +59,7 @@ type noticeRow struct {
 // is known by its serial number alone, so there may be two of two issuers. If op
 // is not zero, it also reads the customer ID there.
 func (r *Registry) lookup(ctx context.Context, serial string, op mykey.OperatorID) (id mykey.ID, customer mykey.CustomerID, err error) {
-	q, err := r.queries(ctx)
+	q, err := r.db.Queries(ctx)
 	if err != nil {
 		return id, customer, err
 	}

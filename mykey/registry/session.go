@@ -310,7 +310,7 @@ func (s *Session) read(ctx context.Context) (out Person, err error) {
 	}
 	err = s.r.view(ctx, "read person", func(ctx context.Context, tx tx) error {
 		look := tx.personID
-		if s.r.outer != nil {
+		if s.r.db.Tx != nil {
 			look = tx.lockPerson
 		}
 		id, ok, err := look(ctx, s.person)
