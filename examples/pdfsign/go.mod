@@ -13,8 +13,8 @@ require (
 	github.com/digitorus/timestamp v0.0.0-20250524132541-c45532741eea // indirect
 	github.com/mattetti/filebuffer v1.0.1 // indirect
 	github.com/smallstep/pkcs7 v0.2.3 // indirect
-	golang.org/x/crypto v0.58.0 // indirect
-	golang.org/x/text v0.43.0 // indirect
+	golang.org/x/crypto v0.59.0 // indirect
+	golang.org/x/text v0.44.0 // indirect
 )
 
 replace github.com/mynakit/mynakit => ../..
