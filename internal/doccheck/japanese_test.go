@@ -49,7 +49,8 @@ func rows(d document) []string {
 func targets(row string) []string {
 	var found []string
 	for _, m := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(row, -1) {
-		found = append(found, m[1])
+		target, _, _ := strings.Cut(m[1], "#")
+		found = append(found, strings.Replace(target, "docs/ja/", "docs/", 1))
 	}
 	return found
 }

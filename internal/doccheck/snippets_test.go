@@ -46,6 +46,9 @@ func TestSnippets(t *testing.T) {
 	dir := snippetModule(t)
 	found := 0
 	for _, d := range documents(t) {
+		if _, ok := original(d.name); ok {
+			continue // the same code: see TestTranslations
+		}
 		for i, b := range d.in("go") {
 			found++
 			id := regexp.MustCompile(`[^a-z]`).ReplaceAllString(strings.ToLower(strings.TrimSuffix(d.name, ".md")), "")
