@@ -73,7 +73,7 @@ func TestTroubleIsTold(t *testing.T) {
 			_, err := db.Exec("UPDATE " + table + " SET version = 99")
 			require.NoError(t, err)
 			return []string{"-data", dir}
-		}, "newer version", "より新しい版", false},
+		}, "newer version", "新しいバージョン", false},
 		{"a file that is no database", func(t *testing.T) []string {
 			dir := t.TempDir()
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "shop.db"), []byte(strings.Repeat("no database ", 1000)), 0o600))
@@ -99,7 +99,7 @@ func TestTroubleIsTold(t *testing.T) {
 		}, "can read or change", "ほかのユーザーが", false},
 		{"a server that is away", func(t *testing.T) []string {
 			return []string{"-data", t.TempDir(), "-db", "postgres://clerk:open-sesame-42@127.0.0.1:1/shop?connect_timeout=5"}
-		}, "There is no connection", "通信できません", false},
+		}, "There is no connection", "サーバーに接続できません", false},
 		{"a database that the server does not have", func(t *testing.T) []string {
 			absent := regexp.MustCompile(`dbname=\S+`).ReplaceAllString(pg.DSN(t), "dbname=nobody_made_this")
 			require.Contains(t, absent, "nobody_made_this")

@@ -27,7 +27,7 @@ var rooms = []struct{ pkg, imports string }{
 	{"mykey/registry", "mykey jpki apdu internal/sqldb golang.org/x/crypto"},
 	{"mykey/point", "mykey internal/sqldb golang.org/x/text"},
 	{"mykey/grant", "mykey mykey/point jpki internal/sqldb golang.org/x/text golang.org/x/crypto"},
-	{"mykey/advice", "apdu jpki/... mykey/... ticket/... mergefile/..."},
+	{"mykey/advice", "apdu apdu/tlv jpki/... mykey/... ticket/... mergefile/..."},
 	{"ticket", "mykey internal/sqldb golang.org/x/text"},
 	{"ticket/paper", "ticket mykey golang.org/x/text github.com/boombuler/barcode"},
 	{"mergefile", "mykey internal/cp932 internal/md5pair golang.org/x/text"},

@@ -26,7 +26,7 @@ var imports = map[string]string{
 	"apdu": own + "apdu", "tlv": own + "apdu/tlv", "pcsc": own + "apdu/pcsc", "vpcd": own + "apdu/vpcd",
 	"jpki": own + "jpki", "cms": own + "jpki/cms", "revoke": own + "jpki/revoke", "unlock": own + "jpki/unlock", "point": own + "mykey/point", "grant": own + "mykey/grant",
 	"simcard": own + "simcard", "fault": own + "simcard/fault", "link": own + "simcard/link", "tape": own + "simcard/tape",
-	"control": own + "simcard/control", "survey": own + "simcard/survey", "httptest": "net/http/httptest",
+	"control": own + "simcard/control", "survey": own + "simcard/survey", "advice": own + "mykey/advice", "httptest": "net/http/httptest",
 	"mykey": own + "mykey", "registry": own + "mykey/registry", "ticket": own + "ticket", "paper": own + "ticket/paper",
 	"mergefile": own + "mergefile", "ledger": own + "mergefile/ledger", "inbox": own + "mergefile/inbox", "outbox": own + "mergefile/outbox",
 }

@@ -27,7 +27,7 @@ var shows = because(map[string][]string{
 		"mykey/grant.Judged", "mykey/grant.Answer", "mykey/grant.Waiting",
 		"mergefile/ledger.ImportReport", "mergefile/ledger.ScopeInfo", "mergefile/ledger.Report", "mergefile/ledger.ConflictError",
 		"mergefile/ledger.TooOldError", "mergefile/ledger.RestoredError", "mergefile/ledger.Closing", "mergefile/ledger.Difference", "mykey.FormError", "mykey.ErrorCode", "mykey.ErrorCodes", "mykey.Text",
-		"mykey.Explanation", "examples/shop.Advice", "examples/shop.Arrival", "examples/shop.Closing", "mykey/point.ShortError",
+		"mykey.Explanation", "mykey/advice.Advice", "mykey/advice.Entry", "examples/shop.Arrival", "examples/shop.Closing", "mykey/point.ShortError",
 		"mykey/point.UndoError", "mykey/registry.DuplicateError", "mykey/registry.ImportError", "ticket.OrderError", "ticket.CSVError",
 		"ticket.StateError", "ticket.FullError", "ticket.Reason", "ticket.Op", "ticket.Event", "ticket.Difference", "ticket/paper.TextError",
 		"simcard/tape.MismatchError",

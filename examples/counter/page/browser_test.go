@@ -288,7 +288,7 @@ func (w *walk) enrol() {
 	w.check("menu-new-card")
 	w.menu("7").sees(w.say("暗証番号", "PIN")).check("enrol-pin")
 	if w.full {
-		w.tabTo("#pin").send("0000" + kb.Enter).sees(w.say("あと2回", "Tries left: 2")).check("enrol-wrong-pin")
+		w.tabTo("#pin").send("0000" + kb.Enter).sees(w.say("残り2回", "Tries left: 2")).check("enrol-wrong-pin")
 	}
 	w.tabTo("#pin").send(simcard.DefaultAuthPIN + kb.Enter).focus("[action='/enrol/offer'] button").check("enrol-begin")
 	w.send(kb.Enter).focus("[action='/enrol/accept'] button").check("enrol-candidate")
@@ -349,7 +349,7 @@ func (w *walk) redeem() {
 		w.until(`performance.now() - window.then > 500`, "a moment")
 	}
 	w.send(" ").sees(w.say("500ポイントの券を消し込みました", "A ticket of 500 points is redeemed")).focus("#code").check("redeem-done")
-	w.scan(scanned).sees(w.say("このポイント券は使えません", "This ticket cannot be taken")).focus("#code").check("redeem-refused")
+	w.scan(scanned).sees(w.say("このポイント券は利用できません", "This ticket cannot be taken")).focus("#code").check("redeem-refused")
 }
 
 // camera reads the QR code with the camera: first in a browser that cannot, and
@@ -411,7 +411,7 @@ func (w *walk) scanner() {
 		scan("a number to be registered")
 		w.sees(w.say("読み取ったコードでは進みません", "A scanned code does not go on"))
 		// And where a hand has put the focus into the PIN field.
-		w.tabTo("#pin").send("180000000011" + kb.Enter).sees(w.say("送っていません", "Nothing was sent"))
+		w.tabTo("#pin").send("180000000011" + kb.Enter).sees(w.say("送信していません", "nothing was sent"))
 	}
 	w.tabTo("[name=to]").send(kb.Enter)
 	w.tabTo("[name=to]").send(kb.Enter)

@@ -56,15 +56,15 @@ func TestADay(t *testing.T) {
 
 	p.get("/redeem").send("/redeem/inspect", "code", number).sees("1,500", number)
 	p.send("/redeem/redeem").sees("1,500ポイントの券を消し込みました")
-	p.send("/redeem/inspect", "code", number).sees("このポイント券は使えません")
+	p.send("/redeem/inspect", "code", number).sees("このポイント券は利用できません")
 
 	// The settlement.
 	p.get("/settle").sees("T-01", "1,500", "途中の数字です")
 	today := s.Today().String()
 	p.get("/settle/settlement.csv?from="+today+"&to="+today).sees("T-01", "1500")
 	p.get("/settle/details.csv?from="+today+"&to="+today).sees("T-01", "1500")
-	p.get("/settle?from=2026-03-02&to=2026-03-01").sees("期間の指定が正しくありません")
-	p.get("/settle?from=2026-02-30").sees("日付の形式が正しくありません")
+	p.get("/settle?from=2026-03-02&to=2026-03-01").sees("集計する期間が正しくありません")
+	p.get("/settle?from=2026-02-30").sees("日付が正しくありません")
 
 	books, err := s.Books(t.Context())
 	require.NoError(t, err)

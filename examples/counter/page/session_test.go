@@ -186,7 +186,7 @@ func TestLastTryIsNotOffered(t *testing.T) {
 		p.send("/issue/issue", "pin", "9999")
 	}
 	assert.NotContains(t, p.body, `name="pin"`)
-	p.sees("カードへ送りませんでした")
+	p.sees("カードに送信しませんでした")
 	p.force("/issue/issue", "pin", simcard.DefaultAuthPIN)
 	p.get("/")
 	check()
@@ -259,10 +259,10 @@ func TestWrongPIN(t *testing.T) {
 	p := term.open(t)
 	card := sample(1)
 	p.put(card, "new").get("/enrol")
-	p.send("/enrol/pin", "pin", "12３4").sees("カードへは送っていません", "<strong>3</strong>")
-	p.send("/enrol/pin", "pin", "9999").sees("あと2回です", "<strong>2</strong>")
-	p.send("/enrol/pin", "pin", "9998").sees("あと1回です")
-	p.send("/enrol/pin", "pin", "9997").sees("カードへ送りませんでした")
+	p.send("/enrol/pin", "pin", "12３4").sees("カードには送信していません", "<strong>3</strong>")
+	p.send("/enrol/pin", "pin", "9999").sees("残り2回です", "<strong>2</strong>")
+	p.send("/enrol/pin", "pin", "9998").sees("残り1回です")
+	p.send("/enrol/pin", "pin", "9997").sees("カードに送信しませんでした")
 	assert.Equal(t, 1, card.Tries(simcard.AuthPIN))
 
 	blocked := sample(2, simcard.WithTries(simcard.AuthPIN, 0))
@@ -287,7 +287,7 @@ func TestRefusalIsOne(t *testing.T) {
 
 	var first string
 	for _, code := range []string{number, slip.QR.Reveal(), slip.QR.Reveal()[:len(slip.QR.Reveal())-1] + "A", "0000-0001", "12", "<script>", strings.Repeat("9", 200)} {
-		p.send("/redeem/inspect", "code", code).sees("このポイント券は使えません")
+		p.send("/redeem/inspect", "code", code).sees("このポイント券は利用できません")
 		main := p.body[strings.Index(p.body, "<main>"):]
 		if first == "" {
 			first = main

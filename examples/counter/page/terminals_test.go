@@ -278,7 +278,7 @@ func (c *clerk) issue(s *shop.Shop, terminal string, points int64) (code, error)
 
 // redeem presents a ticket; whether it was redeemed here, the screen says.
 func (c *clerk) redeem(t code, terminal string, model *ledger) error {
-	const refused = "このポイント券は使えません"
+	const refused = "このポイント券は利用できません"
 	if _, err := c.want(`name="code"`, http.MethodGet, "/redeem"); err != nil {
 		return err
 	}

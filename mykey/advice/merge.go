@@ -1,0 +1,91 @@
+package advice
+
+import (
+	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/inbox"
+	"github.com/mynakit/mynakit/mergefile/ledger"
+	"github.com/mynakit/mynakit/mergefile/outbox"
+)
+
+func mergeFiles() []Entry {
+	return []Entry{
+		For(say("merge_keys", Never,
+			"合算ポイントファイルを3件続けて確認できず、受取を止めました。", "鍵または特定の文字列が違う可能性があります。システム担当者に連絡してください。",
+			"Three merge files could not be verified, and receiving has stopped.", "A key or the secret is more likely wrong than all of them. Tell the system administrator."),
+			inbox.ErrUnverified),
+		ForType[*ledger.ConflictError](say("merge_conflict", Never,
+			"合算済みの取引済番号と同じ番号で、内容が異なります。", "合算は行っていません。至急、自治体の担当者に確認してください。",
+			"The merge file has a number that was merged before with other content.", "Nothing was merged. Ask the municipality at once.")),
+		ForType[*ledger.TooOldError](say("merge_too_old", Never,
+			"日付が古いため、合算済みかどうかを確認できません。", "合算は行っていません。自治体の担当者に確認してください。",
+			"The merge file is too old to tell whether it was merged.", "Nothing was merged. Ask the municipality.")),
+		For(say("merge_invalid", Change,
+			"合算ポイントファイルが正しくありません。", "合算は行っていません。自治体の担当者に再送を依頼してください。",
+			"The merge file is not valid.", "Nothing was merged. Ask the municipality for another."),
+			mergefile.ErrInvalid, mergefile.ErrUnfinished, ledger.ErrTwice, ledger.ErrSum),
+		For(say("merge_put_aside", Change,
+			"ファイルを受け取れません。", "ファイルは隔離しました。自治体の担当者に確認してください。",
+			"The file cannot be received.", "It was put aside. Ask the municipality."),
+			inbox.ErrName, inbox.ErrNotRegular, inbox.ErrTooLarge, inbox.ErrLone, inbox.ErrRefused),
+		For(say("merge_stopped", Later,
+			"ディスクの不具合のため、合算を止めました。", "ディスクを確認してから、プログラムを再起動してください。",
+			"Merging has stopped because the disk failed.", "Check the disk, then start the program again."),
+			ledger.ErrStopped),
+		For(say("other_key", Never,
+			"合算台帳は、別の鍵ファイルで作成されています。", "元の鍵ファイルを戻してください。合算は行っていません。",
+			"The ledger of merge files was made with another key file.", "Put the first key file back. Nothing was merged."),
+			ledger.ErrOtherKey),
+		ForType[*ledger.RestoredError](restored()),
+		For(restored(), outbox.ErrRestored),
+		For(say("mark", Later,
+			"バックアップを見分ける目印を更新できませんでした。", "ファイルの権限と空き容量を確認し、同じ操作をもう一度行ってください。",
+			"The mark by which a backup is known could not be written.", "Check permissions and room on the disk, and do the same again."),
+			ledger.ErrMark, outbox.ErrMark),
+		For(say("export", Change,
+			"合算台帳の書き出しファイルが正しくありません。", "取り込みは行っていません。書き出しからやり直してください。",
+			"This is not a whole and unchanged export of a ledger.", "Nothing was taken over. Export it again."),
+			ledger.ErrExport, ledger.ErrOrder),
+		For(say("merge_running", Later,
+			"合算ポイントファイルの受取を、すでに行っています。", "終わるまでお待ちください。",
+			"Files are being received already.", "Wait until that is done."),
+			inbox.ErrRunning, inbox.ErrStop),
+		For(reused(), outbox.ErrReused),
+		For(say("numbers_full", Later,
+			"この期間の取引済番号を使い切りました。", "次の期間までお待ちください。",
+			"No transaction number is left in this period.", "Wait for the next period."),
+			outbox.ErrFull),
+		For(say("no_item", Never,
+			"この送信はありません。", "一覧を確認してください。",
+			"There is no such item.", "Look at the list."),
+			outbox.ErrNoItem),
+		For(say("not_undoable", Never,
+			"ファイルを作成済みのため、取り下げられません。", "自治体の担当者に連絡してください。",
+			"The file is written and cannot be withdrawn.", "Tell the municipality."),
+			outbox.ErrWritten),
+		For(say("acknowledgement", Never,
+			"受領の通知を確認できませんでした。", "送信先に再送を依頼してください。",
+			"The acknowledgement was refused.", "Ask the receiver for another."),
+			outbox.ErrAck),
+		ForType[*mergefile.ProbeError](say("profile_unknown", Never,
+			"合算ポイントファイルの形式を特定できませんでした。", "鍵と特定の文字列を確認してください。",
+			"No profile fits the merge file.", "Check the key and the secret.")),
+		For(say("record", Change,
+			"合算ポイントファイルに書き込めない内容です。", "示された項目を確認してください。",
+			"The record cannot be written.", "Check the item that is named."),
+			mergefile.ErrHolder, mergefile.ErrTransaction, mergefile.ErrDuplicate, mergefile.ErrUnsorted, mergefile.ErrEmpty, mergefile.ErrSingle),
+		For(program(), mergefile.ErrName, mergefile.ErrKey, mergefile.ErrClosed, ledger.ErrKey, ledger.ErrScope, outbox.ErrConfig, outbox.ErrOrder),
+		ForType[*mergefile.ProfileError](program()),
+		ForType[*mergefile.FieldError](say("record", Change,
+			"合算ポイントファイルに書き込めない内容です。", "示された項目を確認してください。",
+			"The record cannot be written.", "Check the item that is named.")),
+		ForType[*mergefile.RecordError](say("merge_invalid", Change,
+			"合算ポイントファイルが正しくありません。", "合算は行っていません。自治体の担当者に再送を依頼してください。",
+			"The merge file is not valid.", "Nothing was merged. Ask the municipality for another.")),
+	}
+}
+
+func restored() Advice {
+	return say("restored", Never,
+		"データベースは、古いバックアップから復元されています。", "足りない分をそろえるまで処理できません。システム担当者に連絡してください。",
+		"The database was restored from an older backup.", "It must be completed first. Tell the system administrator.")
+}
