@@ -19,7 +19,7 @@ const own = "github.com/mynakit/mynakit/"
 // imports are the packages that a snippet may name without importing them.
 var imports = map[string]string{
 	"bytes": "bytes", "context": "context", "crypto": "crypto", "errors": "errors", "exec": "os/exec",
-	"filepath": "path/filepath", "fmt": "fmt", "hex": "encoding/hex", "http": "net/http", "io": "io", "log": "log",
+	"filepath": "path/filepath", "fmt": "fmt", "hex": "encoding/hex", "http": "net/http", "url": "net/url", "io": "io", "log": "log",
 	"os": "os", "rand": "crypto/rand", "rsa": "crypto/rsa", "sha256": "crypto/sha256", "signal": "os/signal",
 	"slog": "log/slog", "sql": "database/sql", "strings": "strings", "testing": "testing", "time": "time",
 	"tls": "crypto/tls", "x509": "crypto/x509",
