@@ -177,7 +177,9 @@ func (l *Ledger) lock(ctx context.Context, tx *sqldb.Tx, holder int64) (now int6
 	var found int64
 	err = tx.QueryRow(ctx, "SELECT id FROM {holder} WHERE id = ? {:forupdate}", holder).Scan(&found)
 	if err == nil {
-		err = tx.QueryRow(ctx, selectNow, tx.NowArg()).Scan(&now)
+		var closed int64
+		err = tx.QueryRow(ctx, selectNow, tx.NowArg()).Scan(&now, &closed)
+		now = dated(now, closed)
 	}
 	return now, err
 }
@@ -191,6 +193,9 @@ func (l *Ledger) giveBack(ctx context.Context, tx *sqldb.Tx, op operation, holde
 		return Receipt{}, err
 	}
 	op.programme = p.id
+	if op.terminal == "" && op.place == "" {
+		op.terminal, op.place = paid.Terminal, paid.Place // who was paid gives it back
+	}
 	var changes []change
 	if p.expiry.Rule == Rolling {
 		// The lots have moved with each movement since.

@@ -187,9 +187,10 @@ func (l *Ledger) claim(ctx context.Context, tx *sqldb.Tx, op *operation, id myke
 	// Twice, since the ID may have been joined to another holder while the
 	// statement waited for the lock.
 	for range 2 {
+		var closed int64
 		err := tx.QueryRow(ctx, insertRequest,
-			op.request.Scope, op.request.Name, digest, op.id, id.String(), int64(worst), tx.NowArg()).Scan(&op.holder, &op.at)
-		if err == nil {
+			op.request.Scope, op.request.Name, digest, op.id, id.String(), int64(worst), tx.NowArg()).Scan(&op.holder, &op.at, &closed)
+		if op.at = dated(op.at, closed); err == nil {
 			return Receipt{}, false, nil
 		}
 		if !errors.Is(err, sql.ErrNoRows) {
