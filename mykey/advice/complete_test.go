@@ -248,6 +248,10 @@ func known() map[string]error {
 		"mykey/point.ErrRequestVoid":      point.ErrRequestVoid,
 		"mykey/point.ErrSameHolder":       point.ErrSameHolder,
 		"mykey/point.ErrShort":            point.ErrShort,
+		"mykey/point.ErrOrder":            point.ErrOrder,
+		"mykey/point.ErrPeriod":           point.ErrPeriod,
+		"mykey/point.ErrSum":              point.ErrSum,
+		"mykey/point.ErrTwice":            point.ErrTwice,
 		"mykey/point.ErrStopped":          point.ErrStopped,
 
 		// mykey/registry

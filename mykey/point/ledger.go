@@ -185,7 +185,7 @@ func (l *Ledger) In(tx *sql.Tx) *Ledger {
 var domain = sqldb.Domain{Package: "point", Schema: schema, NoLoss: ErrNoLoss, Own: sqldb.Among(
 	ErrPoints, ErrRequest, ErrRequestReused, ErrRequestVoid, ErrInFlight, ErrNoRequest, ErrNoHolder, ErrIDTaken, ErrSameHolder,
 	ErrStopped, ErrClosed, ErrKind, ErrNotUndoable, ErrRefund, ErrProof, ErrClaimed, ErrClock, ErrOverflow, ErrProgrammeChanged,
-	ErrShort, ErrNoProgramme, ErrBaseKind, mykey.ErrForm)}
+	ErrShort, ErrNoProgramme, ErrBaseKind, ErrSum, mykey.ErrForm)}
 
 // newID draws an identifier of a holder or an operation.
 func newID() int64 { return rand.Int64N(1<<63-1) + 1 }

@@ -58,12 +58,12 @@ func readClosing(ctx context.Context, q sqldb.Queries) (c closing, err error) {
 // somebody else's transaction it changes nothing and does not wait.
 func (l *Ledger) finish(ctx context.Context, end time.Time, margin time.Duration) (bool, error) {
 	us := end.UnixMicro()
-	if l.tx != nil {
-		tx, err := l.db.In(ctx, l.tx)
-		if err != nil {
-			return false, err
-		}
-		c, err := readClosing(ctx, tx.Queries)
+	q, err := l.db.Queries(ctx)
+	if err != nil {
+		return false, err
+	}
+	if l.db.Tx != nil {
+		c, err := readClosing(ctx, q)
 		return c.final(us), err
 	}
 	patience := l.cfg.RetryFor
@@ -72,7 +72,7 @@ func (l *Ledger) finish(ctx context.Context, end time.Time, margin time.Duration
 	}
 	const first, most = time.Millisecond, 100 * time.Millisecond
 	for until, wait := time.Now().Add(patience), first; ; wait = min(2*wait, most) {
-		c, err := readClosing(ctx, l.db.Queries)
+		c, err := readClosing(ctx, q)
 		if err != nil || c.final(us) {
 			return err == nil, err
 		}
@@ -101,7 +101,7 @@ func (l *Ledger) finish(ctx context.Context, end time.Time, margin time.Duration
 }
 
 func (l *Ledger) closeThrough(ctx context.Context, through int64) error {
-	return l.db.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+	return l.db.DB.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		horizon := "0"
 		if tx.Dialect() == sqldb.PostgreSQL {
 			horizon = "txid_current()"

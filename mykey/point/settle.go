@@ -194,10 +194,10 @@ func (l *Ledger) Settle(ctx context.Context, period mykey.Period) (Settlement, e
 	}
 	final, err := l.finish(ctx, period.To.End(), settleMargin)
 	if err != nil {
-		return Settlement{}, acted("settle", err)
+		return Settlement{}, l.db.Told("settle", err)
 	}
 	s := Settlement{Period: period, Final: final, Training: l.cfg.Training}
-	err = l.read(ctx, "settle", func(ctx context.Context, tx *sqldb.Tx) error {
+	err = l.db.Read(ctx, "settle", func(ctx context.Context, tx *sqldb.Tx) error {
 		accounts, err := accountsByID(ctx, tx)
 		if err != nil {
 			return err
@@ -371,7 +371,7 @@ func pages[T any](ctx context.Context, l *Ledger, columns, where string, from, t
 		at, holder, id := from.UnixMicro(), int64(-1), int64(0)
 		page := make([]T, 0, pageRows)
 		for {
-			err := l.read(ctx, "details", func(ctx context.Context, tx *sqldb.Tx) error {
+			err := l.db.Read(ctx, "details", func(ctx context.Context, tx *sqldb.Tx) error {
 				page = page[:0] // the function may run again
 				nextAt, nextHolder, nextID := at, holder, id
 				rows, err := tx.Query(ctx, query, append(slices.Clone(args), at, to.UnixMicro(), at, holder, id, pageRows)...)

@@ -40,10 +40,10 @@ func (l *Ledger) CloseTill(ctx context.Context, terminal string, from, to time.T
 	}
 	final, err := l.finish(ctx, to, 0)
 	if err != nil {
-		return TillClosing{}, acted("close a till", err)
+		return TillClosing{}, l.db.Told("close a till", err)
 	}
 	c := TillClosing{Terminal: terminal, From: from, To: to, Final: final, Training: l.cfg.Training}
-	err = l.read(ctx, "close a till", func(ctx context.Context, tx *sqldb.Tx) error {
+	err = l.db.Read(ctx, "close a till", func(ctx context.Context, tx *sqldb.Tx) error {
 		sums := map[Op]*Total{} // the function may run again
 		err := eachTill(ctx, tx, &terminal, func(k till) error {
 			var t Total

@@ -43,11 +43,11 @@ func (l *Ledger) SettlePartners(ctx context.Context, period mykey.Period) (Partn
 	}
 	final, err := l.finish(ctx, period.To.End(), settleMargin)
 	if err != nil {
-		return PartnerSettlement{}, acted("settle", err)
+		return PartnerSettlement{}, l.db.Told("settle", err)
 	}
 	s := PartnerSettlement{Period: period, Final: final, Training: l.cfg.Training}
 	from, to := period.From.Start().UnixMicro(), period.To.End().UnixMicro()
-	err = l.read(ctx, "settle", func(ctx context.Context, tx *sqldb.Tx) error {
+	err = l.db.Read(ctx, "settle", func(ctx context.Context, tx *sqldb.Tx) error {
 		accounts, err := accountsByID(ctx, tx)
 		if err != nil {
 			return err
