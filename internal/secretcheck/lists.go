@@ -24,7 +24,7 @@ var shows = because(map[string][]string{
 		"jpki.RevocationReason", "mergefile.Fault", "mergefile.RecordError", "mergefile.ProbeError", "mergefile.ProfileError",
 		"mergefile.FieldError", "mergefile/inbox.Event", "mergefile/inbox.What", "mergefile/inbox.Summary",
 		"mergefile/outbox.Event", "mergefile/outbox.What", "mergefile/outbox.RestoredError", "mykey/grant.RowError", "mykey/grant.ImportError", "mykey/grant.Gap", "mykey/grant.Verdict",
-		"mykey/grant.Judged", "mykey/grant.Answer", "mykey/grant.Waiting",
+		"mykey/grant.Judged", "mykey/grant.Answer", "mykey/grant.Waiting", "mykey/grant.Tally",
 		"mergefile/ledger.ImportReport", "mergefile/ledger.ScopeInfo", "mergefile/ledger.Report", "mergefile/ledger.ConflictError",
 		"mergefile/ledger.TooOldError", "mergefile/ledger.RestoredError", "mergefile/ledger.Closing", "mergefile/ledger.Difference", "mykey.FormError", "mykey.ErrorCode", "mykey.ErrorCodes", "mykey.Text",
 		"mykey.Explanation", "mykey/advice.Advice", "mykey/advice.Entry", "examples/shop.Arrival", "examples/shop.Closing", "mykey/point.ShortError",

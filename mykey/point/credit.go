@@ -18,8 +18,8 @@ type Credit struct {
 	Points  int64
 	Kind    Op // [OpGrant], [OpPartner] or [OpOpening]
 	// Once grants once for a holder under the request's scope, whatever the ID
-	// that the holder has at the time. The request has no name then: the ledger
-	// gives it the holder's.
+	// that the holder has at the time, and whoever was joined to the holder. The
+	// request has no name then: the ledger gives it the holder's.
 	Once bool
 
 	// Partner and Reference are of a partner's transfer (地域経済応援ポイントの移行,
