@@ -206,6 +206,7 @@ func known() map[string]error {
 		"mykey/grant.ErrEpoch":          grant.ErrEpoch,
 		"mykey/grant.ErrIDTaken":        grant.ErrIDTaken,
 		"mykey/grant.ErrNoLoss":         grant.ErrNoLoss,
+		"mykey/grant.ErrNoMatch":        grant.ErrNoMatch,
 		"mykey/grant.ErrNoProgramme":    grant.ErrNoProgramme,
 		"mykey/grant.ErrNoReceipt":      grant.ErrNoReceipt,
 		"mykey/grant.ErrNoRow":          grant.ErrNoRow,
