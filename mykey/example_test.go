@@ -65,14 +65,11 @@ func ExampleFingerprintWindows() {
 	// Output: 6cfb719a4c002e8b7b9f6fa05495557080550f8e273ceb05cd223acaf35bbea2 <nil>
 }
 
-func ExampleTallyTerminals() {
+func ExampleTerminalKind_Counted() {
 	// The till of a shop with a point system is (ア) and (イ), and counts as (ア).
-	tally := mykey.TallyTerminals([]mykey.Terminal{
-		{ID: "T1", Kind: mykey.ServiceTerminal | mykey.PointTerminal},
-		{ID: "T2", Kind: mykey.PointTerminal},
-	})
-	fmt.Println(tally[mykey.ServiceTerminal], tally[mykey.PointTerminal])
-	// Output: 1 1
+	till := mykey.ServiceTerminal | mykey.PointTerminal
+	fmt.Println(till, till.Counted())
+	// Output: アイ ア
 }
 
 func ExamplePaymentRules_Check() {

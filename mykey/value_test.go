@@ -269,27 +269,23 @@ func TestMunicipalityForms(t *testing.T) {
 }
 
 func TestTerminalKinds(t *testing.T) {
-	op, err := mykey.ParseOperatorID("000001")
-	require.NoError(t, err)
 	both := mykey.ServiceTerminal | mykey.PointTerminal
 	assert.Equal(t, mykey.ServiceTerminal, both.Counted())
 	assert.Equal(t, mykey.PointTerminal, mykey.PointTerminal.Counted())
 	assert.Equal(t, "アイウエ", (both | mykey.TicketTerminal | mykey.GrantTerminal).String())
-	assert.Equal(t, map[mykey.TerminalKind]int{mykey.ServiceTerminal: 2, mykey.PointTerminal: 1, mykey.TicketTerminal: 1},
-		mykey.TallyTerminals([]mykey.Terminal{{Kind: both}, {Kind: mykey.ServiceTerminal}, {Kind: mykey.PointTerminal | mykey.TicketTerminal}}))
-	for _, tc := range []struct {
-		t    mykey.Terminal
-		rule mykey.Rule
-	}{
-		{mykey.Terminal{"T1", both, op}, ""},
-		{mykey.Terminal{"T1", mykey.PointTerminal, mykey.OperatorID{}}, ""},
-		{mykey.Terminal{"", both, op}, mykey.RuleMissing},
-		{mykey.Terminal{"T1", 0, op}, mykey.RuleMissing},
-		{mykey.Terminal{"T1", 64, mykey.OperatorID{}}, mykey.RuleUnknown},
-		{mykey.Terminal{"T1", both, mykey.OperatorID{}}, mykey.RuleMissing},
-		{mykey.Terminal{"T1", mykey.TicketTerminal, op}, mykey.RuleNotAllowed},
+	assert.True(t, both.Valid())
+	assert.False(t, mykey.TerminalKind(0).Valid())
+	assert.False(t, (both | 16).Valid())
+}
+
+func TestCheckTerminalID(t *testing.T) {
+	for s, rule := range map[string]mykey.Rule{
+		"000002": "", "T.1_a-B": "", strings.Repeat("9", mykey.MaxTerminalID): "",
+		"": mykey.RuleMissing, strings.Repeat("9", mykey.MaxTerminalID+1): mykey.RuleLength,
+		"=1": mykey.RuleCharacter, "-1": mykey.RuleCharacter, ".1": mykey.RuleCharacter, "1 2": mykey.RuleCharacter,
+		"端末": mykey.RuleCharacter, "１": mykey.RuleCharacter, "1\n": mykey.RuleCharacter,
 	} {
-		wantRule(t, tc.t.Check(), tc.rule)
+		wantRule(t, mykey.CheckTerminalID(s), rule)
 	}
 }
 

@@ -79,7 +79,7 @@ const Doubt = 5 * time.Minute
 // (端末ID). It can be repeated. Register a device before its round: a tap from
 // before that counts as one of a doubtful clock. The error is [ErrStopped].
 func (o *Office) Register(ctx context.Context, terminal, epoch string) error {
-	if err := errors.Join(checkText("terminal ID", terminal), checkText("epoch", epoch)); err != nil {
+	if err := errors.Join(mykey.CheckTerminalID(terminal), checkText("epoch", epoch)); err != nil {
 		return err
 	}
 	if utf8.RuneCountInString(terminal) > point.MaxName {
