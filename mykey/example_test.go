@@ -58,6 +58,19 @@ func ExampleReadMunicipalities() {
 	// Output: 141305 川崎市 <nil>
 }
 
+func ExampleOperatorTable_All() {
+	operators, err := mykey.ReadOperators(strings.NewReader("000002,あおば商店街\n000001,川崎市立図書館\n"))
+	if err != nil {
+		panic(err)
+	}
+	for o, name := range operators.All() {
+		fmt.Println(o, name)
+	}
+	// Output:
+	// 000001 川崎市立図書館
+	// 000002 あおば商店街
+}
+
 func ExampleFingerprintWindows() {
 	values := mykey.TerminalValues{CPU: "BFEBFBFF000306C3", Board: "PF2X", Machine: "{8a1b}", Install: "0f3c"}
 	fp, err := mykey.FingerprintWindows(values, mykey.JoinPrefixed)
