@@ -191,6 +191,7 @@ func known() map[string]error {
 		"mykey.FormError":              &mykey.FormError{},
 		"mykey.ErrForm":                mykey.ErrForm,
 		"mykey.ErrUnknownMunicipality": mykey.ErrUnknownMunicipality,
+		"mykey.ErrUnknownOperator":     mykey.ErrUnknownOperator,
 
 		// mykey/grant
 		"mykey/grant.ImportError":       &grant.ImportError{},
@@ -272,6 +273,10 @@ func known() map[string]error {
 		"mykey/registry.ErrExpired":          registry.ErrExpired,
 		"mykey/registry.ErrIDReplaced":       registry.ErrIDReplaced,
 		"mykey/registry.ErrInForce":          registry.ErrInForce,
+		"mykey/registry.ErrIssueReused":      registry.ErrIssueReused,
+		"mykey/registry.ErrOfficeTerminal":   registry.ErrOfficeTerminal,
+		"mykey/registry.ErrTerminal":         registry.ErrTerminal,
+		"mykey/registry.ErrTerminalUsed":     registry.ErrTerminalUsed,
 		"mykey/registry.ErrJoined":           registry.ErrJoined,
 		"mykey/registry.ErrNoCandidate":      registry.ErrNoCandidate,
 		"mykey/registry.ErrNoFreeID":         registry.ErrNoFreeID,

@@ -148,7 +148,7 @@ func (b *Terminals) login(ctx context.Context, op string, l TerminalLogin, refus
 	case errors.Is(wrong, bcrypt.ErrMismatchedHashAndPassword):
 		return refused(RefusedPassword)
 	case wrong != nil:
-		return Terminal{}, failed(op, &damage{"password of a terminal", "form"})
+		return Terminal{}, terminals.Told(op, &damage{"password of a terminal", "form"})
 	}
 	var why TerminalRefusal
 	err = b.update(ctx, op, func(ctx context.Context, tx tx) error {

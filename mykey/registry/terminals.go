@@ -161,7 +161,7 @@ const (
 // the user table or alone. It is safe for use by several goroutines, and by several
 // programs on one database.
 type Terminals struct {
-	db   *sqldb.DB
+	db   sqldb.Keeper
 	cfg  TerminalConfig
 	cost int // of bcrypt
 }
@@ -206,6 +206,8 @@ var terminalSchema = sqldb.Schema{Name: "terminal", Steps: [][]string{{
 	)`,
 }}}
 
+var terminals = sqldb.Domain{Package: "registry", Schema: terminalSchema, Own: refused, NoLoss: ErrNoLoss}
+
 // OpenTerminals opens the book of terminals in db, after it has created the tables
 // or brought older ones up to date; see [Open]. The error wraps a [*SchemaError] if
 // a newer program made the tables, or is the database's, wrapped.
@@ -217,9 +219,9 @@ func OpenTerminals(ctx context.Context, db *sql.DB, cfg TerminalConfig) (*Termin
 		cfg.Window = 24 * time.Hour
 	}
 	cfg.Window = max(cfg.Window, time.Second)
-	d, err := sqldb.Open(ctx, db, terminalSchema, cfg.database())
+	d, err := terminals.Open(ctx, db, cfg.database())
 	if err != nil {
-		return nil, &storeError{"open terminals", err}
+		return nil, err
 	}
 	// A password of 60 random bits needs no more than the default.
 	return &Terminals{db: d, cfg: cfg, cost: bcrypt.DefaultCost}, nil
@@ -228,7 +230,7 @@ func OpenTerminals(ctx context.Context, db *sql.DB, cfg TerminalConfig) (*Termin
 // CheckTerminals returns the error with which [OpenTerminals] would refuse to bring
 // the tables up to date, and changes nothing; see [Check].
 func CheckTerminals(ctx context.Context, db *sql.DB, cfg TerminalConfig) error {
-	return failed("check terminals", sqldb.Check(ctx, db, terminalSchema, cfg.database()))
+	return terminals.Check(ctx, db, cfg.database())
 }
 
 func (cfg TerminalConfig) database() sqldb.Config {
@@ -236,7 +238,7 @@ func (cfg TerminalConfig) database() sqldb.Config {
 }
 
 func (b *Terminals) update(ctx context.Context, op string, fn func(ctx context.Context, tx tx) error) error {
-	return failed(op, b.db.Write(ctx, func(ctx context.Context, t *sqldb.Tx) error { return fn(ctx, tx{t}) }))
+	return b.db.Write(ctx, op, func(ctx context.Context, t *sqldb.Tx) error { return fn(ctx, tx{t}) })
 }
 
 // An IssuedTerminal is a line of form II (様式II): the one place where the password
@@ -444,15 +446,14 @@ func (b *Terminals) Replace(ctx context.Context, id string) (IssuedTerminal, err
 // Find returns a terminal, or [ErrNotFound], or the database's error, wrapped.
 func (b *Terminals) Find(ctx context.Context, id string) (TerminalEntry, error) {
 	var t TerminalEntry
-	err := b.db.Read(ctx, func(ctx context.Context, q *sqldb.Tx) (err error) {
-		t, _, err = tx{q}.terminal(ctx, id, "")
+	err := b.db.Read(ctx, "find terminal", func(ctx context.Context, q *sqldb.Tx) (err error) {
+		if t, _, err = (tx{q}).terminal(ctx, id, ""); err == nil && t.ID == "" {
+			err = ErrNotFound
+		}
 		return err
 	})
-	if err == nil && t.ID == "" {
-		err = ErrNotFound
-	}
 	if err != nil {
-		return TerminalEntry{}, failed("find terminal", err)
+		return TerminalEntry{}, err
 	}
 	return t, nil
 }
@@ -462,14 +463,14 @@ func (b *Terminals) Find(ctx context.Context, id string) (TerminalEntry, error) 
 // (連絡先情報の入力確認, システム設計書 I.5). It returns the database's error, wrapped.
 func (b *Terminals) List(ctx context.Context, m mykey.Municipality) ([]TerminalEntry, error) {
 	var out []TerminalEntry
-	err := b.db.Read(ctx, func(ctx context.Context, q *sqldb.Tx) (err error) {
+	err := b.db.Read(ctx, "list terminals", func(ctx context.Context, q *sqldb.Tx) (err error) {
 		out, err = all(ctx, tx{q}, func(r *sql.Rows) (t TerminalEntry, err error) {
 			t, _, err = scanTerminal(r)
 			return t, err
 		}, selectTerminal+"municipality = ? ORDER BY id", m)
 		return err
 	})
-	return out, failed("list terminals", err)
+	return out, err
 }
 
 const selectTerminal = `SELECT id, municipality, kind, place, operator, mobile, state, password, issued, registered, fingerprint, contact, stopped, replaced_by
