@@ -321,7 +321,7 @@ func (d Detail) check() error {
 		return ErrNoRequest
 	}
 	_, err := ParseAccount(string(d.Account))
-	return errors.Join(err, checkPlace(d.Terminal), checkPlace(d.Place))
+	return errors.Join(err, checkWhere(d.Terminal, d.Place))
 }
 
 // Details yields the uses of a period and what was given back of uses, by time.
