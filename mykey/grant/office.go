@@ -42,11 +42,28 @@ type Config struct {
 	Unresolved bool
 }
 
-// Card is what a device read of a card. The issuer is empty where the
+// Card is what a device read of a card, see [ReadCard]. The issuer is empty if the
 // certificate was not read.
 type Card struct {
 	Serial jpki.Serial
 	Issuer []byte // the issuer's key identifier
+}
+
+// ReadCard reads a card for [Device.Tap]. Without issuer it reads the serial
+// number alone, in two exchanges. With issuer it reads the certificate: serial
+// numbers count within an issuer, and the office can compare both. It sends no
+// PIN. The errors are those of [jpki.Card.Serial] and [jpki.Card.Certificate].
+func ReadCard(ctx context.Context, c *jpki.Card, issuer bool) (Card, error) {
+	if !issuer {
+		serial, err := c.Serial(ctx, jpki.Auth)
+		return Card{Serial: serial}, err
+	}
+	cert, err := c.Certificate(ctx, jpki.Auth)
+	if err != nil {
+		return Card{}, err
+	}
+	serial, err := jpki.SerialOf(cert)
+	return Card{Serial: serial, Issuer: cert.AuthorityKeyId}, err
 }
 
 // Office keeps programmes, rosters, devices and what was received, in a
