@@ -96,7 +96,7 @@ func KnownCodes() ErrorCodes {
 	helper := func(ja, en string) Explanation {
 		return Explanation{
 			Meaning: Text{ja, en},
-			Remedy: Text{"ブラウザーを再起動してください。直らないときは準備ソフトを入れ直してください。",
+			Remedy: Text{"ブラウザーを再起動してください。直らないときは「マイキーID作成・登録準備ソフト」を再インストールしてください。",
 				"Restart the browser. If that does not help, install the preparation software anew."},
 			Retry: RetryAction,
 		}
@@ -104,32 +104,32 @@ func KnownCodes() ErrorCodes {
 	return ErrorCodes{
 		CodeNetwork: {
 			Meaning: Text{"通信に失敗したか、処理が混み合っています。", "The network failed, or the service is too busy."},
-			Remedy: Text{"接続を確かめ、しばらく待ってからやり直してください。",
+			Remedy: Text{"接続を確認し、しばらくしてからやり直してください。",
 				"Check the connection, wait a while and try again."},
 			Retry: RetryLater,
 		},
 		CodeCardRead: {
 			Meaning: Text{"カードを読み取れませんでした。", "The card could not be read."},
-			Remedy: Text{"カードを置き直し、終わるまで動かさないでください。暗証番号の残り回数が減っていることがあるので、入力の前に確かめてください。",
+			Remedy: Text{"カードをセットし直し、終わるまで動かさないでください。暗証番号の残り回数が減っている可能性があります。入力の前に確認してください。",
 				"Put the card back and leave it until the end. A PIN try may have been spent: look at the counter before the PIN is typed again."},
 			Retry: RetryAction,
 		},
 		CodeCertificate: {
 			Meaning: Text{"利用者証明用電子証明書が有効期限切れか、失効しています。", "The certificate for user authentication has expired or is revoked."},
-			Remedy: Text{"住所地の市区町村の窓口で電子証明書の発行を受けてください。",
+			Remedy: Text{"お住まいの市区町村の窓口で、電子証明書の発行を受けてください。",
 				"Have a new certificate issued at the municipal office."},
 			Retry: RetryNever,
 		},
 		CodeReserved: {
 			Meaning: Text{"このカードのマイキーIDはすでに発行されています。", "This card has a MyKey ID already."},
-			Remedy: Text{"新しく作らず、登録済みの方としてログインしてください。",
+			Remedy: Text{"発行済みのマイキーIDでログインしてください。",
 				"Log in with it; do not make another."},
 			Retry: RetryNever,
 		},
 		CodeReplaced: {
 			Meaning: Text{"同じ人に別のマイキーIDが作られ、手続き中のマイキーIDは使えなくなりました。",
 				"Another MyKey ID was made for the same person, and the one in hand cannot be used any more."},
-			Remedy: Text{"はじめからやり直してください。", "Begin again from the start."},
+			Remedy: Text{"最初からやり直してください。", "Begin again from the start."},
 			Retry:  RetryRestart,
 		},
 		CodeHelperStart: helper("ブラウザーの拡張機能が準備ソフトを起動できませんでした。",

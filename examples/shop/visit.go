@@ -93,6 +93,7 @@ type Visit struct {
 	session *registry.Session
 
 	mu        sync.Mutex
+	changing  bool
 	enrolment *registry.Enrolment
 }
 
@@ -128,6 +129,16 @@ func (s *Shop) BeginWithPIN(ctx context.Context, card *jpki.Card, pin jpki.PIN) 
 	}
 	if err := card.Verify(ctx, pin); err != nil {
 		return nil, err
+	}
+	return s.BeginProved(ctx, card)
+}
+
+// BeginProved is BeginWithPIN for a card on which the PIN was verified already. The
+// errors are ErrNoRoots and those of [registry.Prove] and
+// [registry.Registry.Begin].
+func (s *Shop) BeginProved(ctx context.Context, card *jpki.Card) (*Visit, error) {
+	if s.cfg.Verifier == nil {
+		return nil, ErrNoRoots
 	}
 	p, err := registry.Prove(ctx, card, s.cfg.Verifier)
 	if err != nil {
@@ -224,11 +235,28 @@ func (v *Visit) enrol(ctx context.Context, card *jpki.Card, step func(*registry.
 		if _, err := v.session.Confirm(ctx, p); err != nil && !errors.Is(err, registry.ErrNotEnrolled) {
 			return registry.Progress{}, err
 		}
-		if v.enrolment, err = v.session.Enrol(ctx); err != nil {
+		begin := v.session.Enrol
+		if v.changing {
+			begin = v.session.ChangeID
+		}
+		if v.enrolment, err = begin(ctx); err != nil {
 			return registry.Progress{}, err
 		}
 	}
 	return step(v.enrolment, ctx, p)
+}
+
+// Changing has Offer, Choose and Accept give the visit's holder another MyKey ID in
+// the place of the present one (システム設計書 IV(8)). It comes before the first of
+// them. It returns [registry.ErrNotEnrolled] if the holder has none.
+func (v *Visit) Changing() error {
+	if v.ID().IsZero() {
+		return registry.ErrNotEnrolled
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.changing = true
+	return nil
 }
 
 // Change gives the holder the MyKey ID id, of their own choice, in the place of

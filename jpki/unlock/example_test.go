@@ -19,7 +19,7 @@ func Example() {
 	}
 	// Output:
 	// kiosk by who knows the auth PIN since 2022-03-31 at the latest
-	// 券面事項入力補助用の暗証番号（数字4桁）は、お住まいの市区町村の窓口で再設定できます。マイナンバーカードと本人確認書類をお持ちください。
+	// 券面事項入力補助用の暗証番号（数字4桁）は、お住まいの市区町村の窓口で初期化・再設定ができます。マイナンバーカードと本人確認書類をお持ちください。
 	// The PIN for card-face data entry (4 digits) can be reset at the counter of the municipality where you live. Bring the card and another proof of identity.
 }
 

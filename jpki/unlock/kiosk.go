@@ -40,7 +40,7 @@ func (e *KioskError) Text(l jpki.Language) string {
 	case ReservationExpired:
 		ja, en = "予約から24時間を過ぎました。アプリで予約し直してください。", "the reservation is older than 24 hours: reserve again with the app"
 	case ReservationAhead:
-		ja, en = "予約の日時が未来になっています。時計を確かめてください。", "the reservation is in the future: check the clock"
+		ja, en = "予約日時が現在より後になっています。時計を確認してください。", "the reservation is in the future: check the clock"
 	default:
 		return fmt.Sprintf("KioskReason(%d)", uint8(e.Reason))
 	}

@@ -101,12 +101,12 @@ func (w Way) Text(l jpki.Language) string {
 	label := w.PIN.Label(l)
 	switch {
 	case w.Place == MunicipalCounter && l == jpki.Japanese:
-		return label + "は、お住まいの市区町村の窓口で再設定できます。マイナンバーカードと本人確認書類をお持ちください。"
+		return label + "は、お住まいの市区町村の窓口で初期化・再設定ができます。マイナンバーカードと本人確認書類をお持ちください。"
 	case w.Place == MunicipalCounter:
 		return "The " + label + " can be reset at the counter of the municipality where you live. Bring the card and another proof of identity."
 	case w.Place == Kiosk && l == jpki.Japanese:
-		return label + "は、コンビニエンスストア等のキオスク端末で再設定できます（無料）。スマートフォンの専用アプリで" +
-			w.Other.Label(l) + "の入力と顔認証により予約し、予約から24時間以内、6:30から23:00までの間に端末で手続きしてください。店舗により対応していないことがあります。"
+		return label + "の初期化・再設定は、コンビニエンスストア等のキオスク端末でできます（無料）。先に、スマートフォンの専用アプリで" +
+			w.Other.Label(l) + "を入力し、顔認証をして予約します。予約から24時間以内（6:30〜23:00）に、対応する店舗で手続きしてください。"
 	case w.Place == Kiosk:
 		return "The " + label + " can be reset at a kiosk in a convenience store, free of charge. Reserve with the app on a phone, by " +
 			w.Other.Label(l) + " and face recognition; then go to the kiosk within 24 hours, between 06:30 and 23:00. Not every store offers it."

@@ -37,11 +37,13 @@ func start(t *testing.T) context.Context {
 
 // tab is a clerk with a keyboard in front of a counter. There is no mouse.
 type tab struct {
-	t    *testing.T
-	ctx  context.Context
-	term *terminal
-	lang page.Lang
-	n    int
+	t     *testing.T
+	ctx   context.Context
+	term  *terminal
+	lang  page.Lang
+	axe   chromiumtest.Axe
+	n     int
+	width int64
 
 	mu       sync.Mutex
 	problems []string // what the browser complained of
@@ -184,6 +186,9 @@ func (b *tab) check(name string) *tab {
 	})()`))
 	require.NoError(b.t, err)
 	assert.Empty(b.t, faults, name)
+	violations, err := b.axe.Violations(b.ctx)
+	require.NoError(b.t, err)
+	assert.Empty(b.t, violations, "%s: what axe finds", name)
 	b.picture(name)
 	return b
 }
@@ -198,7 +203,7 @@ func (b *tab) picture(name string) {
 	defer late()
 	shot, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 	require.NoError(b.t, err)
-	require.NoError(b.t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("counter-%s-%02d-%s.png", b.lang, b.n, name)), shot, 0o600))
+	require.NoError(b.t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("counter-%s-%d-%02d-%s.png", b.lang, b.width, b.n, name)), shot, 0o600))
 }
 
 // pdf prints the page and gives the sizes of its sheets.
@@ -207,7 +212,7 @@ func (b *tab) pdf(name string) []string {
 	raw, err := chromedp.Run(b.ctx, chromedp.PrintToPDF(chromedp.PDFPreferCSSPageSize(), chromedp.PDFPrintBackground()))
 	require.NoError(b.t, err)
 	if dir := os.Getenv("MYNAKIT_PICTURES"); dir != "" {
-		require.NoError(b.t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("counter-%s-%s.pdf", b.lang, name)), raw, 0o600))
+		require.NoError(b.t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("counter-%s-%d-%s.pdf", b.lang, b.width, name)), raw, 0o600))
 	}
 	var sizes []string
 	for _, m := range regexp.MustCompile(`/MediaBox\s*\[0 0 ([\d.]+) ([\d.]+)`).FindAllStringSubmatch(string(raw), -1) {
@@ -221,12 +226,28 @@ func (b *tab) pdf(name string) []string {
 	return sizes
 }
 
-// Every screen, in both languages, with the keyboard alone. What goes wrong at
-// the counter is walked through in Japanese, and in English with MYNAKIT_LONG.
+// Every screen with the keyboard and a scanner alone, in both languages and at
+// three widths: a phone's, a tablet's and a counter's. What goes wrong at the
+// counter is walked through in Japanese. With MYNAKIT_LONG everything is, in all
+// six.
 func TestBrowser(t *testing.T) {
 	browser := start(t)
-	t.Run("ja", func(t *testing.T) { dayInBrowser(t, browser, page.Japanese, true) })
-	t.Run("en", func(t *testing.T) { dayInBrowser(t, browser, page.English, os.Getenv("MYNAKIT_LONG") != "") })
+	var axe chromiumtest.Axe
+	t.Run("axe", func(t *testing.T) { axe = chromiumtest.FindAxe(t) })
+	long := os.Getenv("MYNAKIT_LONG") != ""
+	for _, day := range []struct {
+		lang  page.Lang
+		width int64
+		full  bool
+		short bool // also without MYNAKIT_LONG
+	}{{page.Japanese, 390, true, true}, {page.Japanese, 768, false, false}, {page.Japanese, 1280, true, false},
+		{page.English, 390, true, false}, {page.English, 768, false, false}, {page.English, 1280, false, true}} {
+		if day.short || long {
+			t.Run(fmt.Sprintf("%s-%d", day.lang, day.width), func(t *testing.T) {
+				dayInBrowser(t, browser, axe, day.lang, day.width, day.full || long)
+			})
+		}
+	}
 }
 
 // walk is a day of one clerk.
@@ -245,16 +266,18 @@ func (w *walk) say(ja, en string) string {
 	return ja
 }
 
-func dayInBrowser(t *testing.T, browser context.Context, lang page.Lang, full bool) {
+func dayInBrowser(t *testing.T, browser context.Context, axe chromiumtest.Axe, lang page.Lang, width int64, full bool) {
 	w := &walk{cfg: shopConfig(t), inbox: t.TempDir(), card: sample(1), full: full}
 	term := serve(t, openShop(t, "sqlite", dbtest.SQLite(t.TempDir()), w.cfg), func(c *page.Config) {
 		c.Inbox = w.inbox
 		c.Samples = []page.Sample{{Name: "A", Card: sample(9)}}
 	})
 	w.tab = term.tab(t, browser, lang)
+	w.tab.axe, w.tab.width = axe, width
+	require.NoError(t, chromedp.Do(w.ctx, chromedp.EmulateViewport(width, 900)))
 
 	// The first screen is Japanese; the switch is on each.
-	w.sees("カードを置いてください")
+	w.sees("カードをセットしてください")
 	if lang == page.English {
 		w.tabTo("[name=to]").send(kb.Enter).sees("Put the card on the reader")
 	}
@@ -281,7 +304,7 @@ func (w *walk) enrol() {
 	w.run(`new MutationObserver(() => { window.shown ??= Date.now() }).observe(document.getElementById("card"), { childList: true })`)
 	inserted := time.Now()
 	w.term.slot.Insert(w.card)
-	w.sees(w.say("マイナンバーカードがあります", "A card is on the reader"))
+	w.sees(w.say("マイナンバーカードを読み取りました", "A card is on the reader"))
 	shown, err := chromedp.Run(w.ctx, chromedp.Evaluate[int64](`window.shown`))
 	require.NoError(w.t, err)
 	w.t.Logf("a card shows in the browser %d ms after it was inserted", shown-inserted.UnixMilli())
@@ -300,7 +323,7 @@ func (w *walk) enrol() {
 
 	// A card that leaves takes what it showed with it.
 	w.term.slot.Remove()
-	w.sees(w.say("カードを置いてください", "Put the card on the reader"))
+	w.sees(w.say("カードをセットしてください", "Put the card on the reader"))
 	w.term.slot.Insert(w.card)
 	w.sees("20,000")
 }
@@ -311,7 +334,7 @@ func (w *walk) service() {
 	w.tabTo("#pin").send(simcard.DefaultAuthPIN + kb.Enter).sees(w.say("サービスIDを登録しました", "The service ID is registered")).check("service-done")
 	w.menu("2").sees("180000000011").check("lookup")
 	w.term.slot.Remove()
-	w.sees(w.say("ここに出ます", "show here")).check("lookup-empty")
+	w.sees(w.say("ここに表示されます", "show here")).check("lookup-empty")
 	w.term.slot.Insert(w.card)
 	w.sees("180000000011")
 }
@@ -326,11 +349,11 @@ func (w *walk) issue() {
 	w.tabTo("#pin").send(simcard.DefaultAuthPIN + kb.Enter).sees(w.say("まだ印刷していません", "not printed yet")).focus("[href='/print/a4']").check("issue-done")
 	w.send(kb.Enter).until(shown, "the ticket").focus("[data-print]").picture("print-a4")
 	assert.Equal(w.t, []string{"210 x 297 mm"}, w.pdf("print-a4"))
-	w.send(kb.Escape).sees(w.say("再発行", "reissue")).tabTo("[href='/print/80mm']").send(kb.Enter).
-		until(shown+` && location.pathname.endsWith("80mm")`, "the ticket on a roll").picture("print-80mm")
+	w.send(kb.Escape).sees(w.say("再発行", "reissue")).tabTo("[href='/print/roll']").send(kb.Enter).
+		until(shown+` && location.pathname.endsWith("roll")`, "the ticket on a roll").picture("print-80mm")
 	assert.Equal(w.t, []string{"80 x 166 mm"}, w.pdf("print-80mm"))
 	w.send(kb.Escape).sees(w.say("再発行", "reissue")).tabTo("[action='/issue/reprint'] button").send(kb.Enter).
-		sees(w.say("再発行の券です", "This is the ticket once more")).check("issue-reprint")
+		sees(w.say("再発行したポイント券です", "This is the ticket once more")).check("issue-reprint")
 	w.tabTo("[action='/issue/end'] button").send(kb.Enter).focus("#points")
 }
 
@@ -344,11 +367,11 @@ func (w *walk) redeem() {
 	if w.full {
 		// The reader is used again before the first ticket is done with: its
 		// Enter redeems nothing. That of a clerk, who has looked up first, does.
-		w.press("12345678" + kb.Enter).sees(w.say("この券の処理がまだです", "This ticket comes first")).check("redeem-hold")
+		w.press("12345678" + kb.Enter).sees(w.say("このポイント券の処理が終わっていません", "This ticket comes first")).check("redeem-hold")
 		w.run(`window.then = performance.now()`)
 		w.until(`performance.now() - window.then > 500`, "a moment")
 	}
-	w.send(" ").sees(w.say("500ポイントの券を消し込みました", "A ticket of 500 points is redeemed")).focus("#code").check("redeem-done")
+	w.send(" ").sees(w.say("500ポイントのポイント券を消し込みました", "A ticket of 500 points is redeemed")).focus("#code").check("redeem-done")
 	w.scan(scanned).sees(w.say("このポイント券は利用できません", "This ticket cannot be taken")).focus("#code").check("redeem-refused")
 }
 
@@ -368,7 +391,7 @@ func (w *walk) merge() {
 	deliver(w.t, w.inbox, "20261120-aoba-2.dat", file)
 	deliver(w.t, w.inbox, "20261121-aoba.dat", file[:len(file)-16])
 	w.menu("5").focus("[action='/merge/look'] button").send(kb.Enter).
-		sees(w.say("隔離されたファイルがあります", "Files that were put aside"), w.say("受取済", "received before")).check("merge")
+		sees(w.say("隔離されたファイルがあります", "Files that were put aside"), w.say("合算済み", "merged before")).check("merge")
 }
 
 // visit opens a screen by its address, also while a form is on its way.
@@ -435,11 +458,11 @@ func (w *walk) swap() {
 func (w *walk) phone() {
 	w.send(kb.Escape).sees(w.say("消込", "Redeem"))
 	w.term.slot.Insert(sample(8, simcard.WithKind(simcard.Android)))
-	w.sees(w.say("スマートフォンがあります", "A phone is on the reader")).check("menu-phone")
+	w.sees(w.say("スマートフォンを検出しました", "A phone is on the reader")).check("menu-phone")
 	w.tabTo("#phone-pin").send(simcard.DefaultAuthPIN + kb.Enter).sees(w.say("マイキーIDはまだありません", "no MyKey ID yet")).check("menu-phone-new")
 	w.menu("7").tabTo("[action='/enrol/pin'] button").send(kb.Enter).focus("[action='/enrol/offer'] button")
 	w.term.slot.Remove()
-	w.sees(w.say("カードを置いてください", "Put the card on the reader"))
+	w.sees(w.say("カードをセットしてください", "Put the card on the reader"))
 }
 
 // blocked is a card whose PIN is locked; then a sample card is put there by its
@@ -447,12 +470,12 @@ func (w *walk) phone() {
 func (w *walk) blocked() {
 	w.term.slot.Insert(sample(3, simcard.WithTries(simcard.AuthPIN, 0)))
 	w.menu("7").sees(w.say("暗証番号がロックされています", "The PIN is blocked"), w.say("窓口", "municipality")).check("enrol-blocked")
-	w.tabTo("[name=sample]").send(kb.Enter).sees(w.say("ご本人が入力します", "The holder types it"))
+	w.tabTo("[name=sample]").send(kb.Enter).sees(w.say("必ずご本人が入力してください", "The holder types it"))
 }
 
 // takeOver opens a second browser. The first one says so by itself.
 func (w *walk) takeOver(browser context.Context) {
-	const taken = "この端末は、別のブラウザーで使われています"
+	const taken = "この端末は、別のブラウザーで使用中です"
 	second := w.term.tab(w.t, browser, w.lang)
 	second.sees(taken).focus("[action='/take'] button").check("taken")
 	second.send(kb.Enter).sees("カード")

@@ -22,44 +22,44 @@ func TestADay(t *testing.T) {
 	s := newShop(t)
 	term := serve(t, s)
 	p := term.open(t)
-	p.sees("カードを置いてください", "サービスIDの登録", `data-key="7"`)
+	p.sees("カードをセットしてください", "サービスIDの登録", `data-key="7"`)
 
 	// Enrolment.
 	p.put(sample(1), "new").get("/enrol").sees("マイキーIDはまだありません", `name="pin"`)
-	p.send("/enrol/pin", "pin", simcard.DefaultAuthPIN).sees("自動生成する")
-	p.send("/enrol/offer").sees("この番号で登録する", "自動生成の残り: 2")
+	p.send("/enrol/pin", "pin", simcard.DefaultAuthPIN).sees("自動生成")
+	p.send("/enrol/offer").sees("このマイキーIDで登録", "自動生成：残り2回")
 	id := parse(t, mykey.ParseID, bigCode.FindStringSubmatch(p.body)[1])
 	p.send("/enrol/accept").sees("マイキーIDを登録しました", id.String())
 	p.send("/enrol/end").sees("すでにマイキーIDがあります")
 	require.NoError(t, s.Grant(t.Context(), id, 2000, "welcome"))
 
 	// Service IDs.
-	p.get("/service").send("/service/check", "operator", "000001", "customer", "１８００ ").sees("1800", "あおば図書館", "登録する")
+	p.get("/service").send("/service/check", "operator", "000001", "customer", "１８００ ").sees("1800", "あおば図書館", "登録")
 	p.send("/service/register", "pin", simcard.DefaultAuthPIN).sees("サービスIDを登録しました", "1800")
-	p.send("/service/back").send("/service/check", "operator", "000002", "customer", "520625").send("/service/register", "pin", simcard.DefaultAuthPIN).sees("520625")
+	p.send("/service/end").send("/service/check", "operator", "000002", "customer", "520625").send("/service/register", "pin", simcard.DefaultAuthPIN).sees("520625")
 	p.get("/lookup").sees("1800", "520625", "あおば図書館", "あおば商店街")
 
 	// A typing error is set right: the step back.
-	p.get("/service").send("/service/check", "operator", "000001", "customer", "180000000011").sees("別の番号が登録されています", "1800")
+	p.get("/service").send("/service/check", "operator", "000001", "customer", "180000000011").sees("別の利用カード番号が登録されています", "1800")
 	p.send("/service/register", "pin", simcard.DefaultAuthPIN).sees("180000000011")
 
 	// A ticket, printed, printed again, used.
 	p.get("/issue").send("/issue/check", "points", "1,500", "until", s.Today().AddDays(30).String()).sees("1,500", "2,000 → 500")
 	p.send("/issue/issue", "pin", simcard.DefaultAuthPIN).sees("ポイント券を発行しました", "まだ印刷していません")
 	p.get("/print/a4").sees("/print/ticket.svg", `class="a4"`)
-	p.get("/print/80mm").sees(`class="roll80"`)
+	p.get("/print/roll").sees(`class="roll columns48"`)
 	p.get("/print/ticket.svg").sees("1,500", "<svg")
 	number := regexp.MustCompile(`>(\d{4}-\d{4})<`).FindStringSubmatch(p.body)[1]
-	p.get("/issue").send("/issue/reprint").sees("再発行の券です")
+	p.get("/issue").send("/issue/reprint").sees("再発行したポイント券です")
 	p.get("/print/ticket.svg").sees("再発行（2枚目）")
 	p.get("/issue").send("/issue/end").sees("500")
 
 	p.get("/redeem").send("/redeem/inspect", "code", number).sees("1,500", number)
-	p.send("/redeem/redeem").sees("1,500ポイントの券を消し込みました")
+	p.send("/redeem/redeem").sees("1,500ポイントのポイント券を消し込みました")
 	p.send("/redeem/inspect", "code", number).sees("このポイント券は利用できません")
 
 	// The settlement.
-	p.get("/settle").sees("T-01", "1,500", "途中の数字です")
+	p.get("/settle").sees("T-01", "1,500", "途中の集計です")
 	today := s.Today().String()
 	p.get("/settle/settlement.csv?from="+today+"&to="+today).sees("T-01", "1500")
 	p.get("/settle/details.csv?from="+today+"&to="+today).sees("T-01", "1500")
@@ -106,7 +106,7 @@ func TestEnglish(t *testing.T) {
 	whole().send("/enrol/accept").sees("2,000")
 	whole().get("/service").send("/service/check", "operator", "000001", "customer", "1")
 	whole().send("/service/register", "pin", simcard.DefaultAuthPIN)
-	whole().send("/service/back").send("/service/check", "operator", "000001", "customer", "2")
+	whole().send("/service/end").send("/service/check", "operator", "000001", "customer", "2")
 	whole().send("/service/register", "pin", simcard.DefaultAuthPIN)
 	whole().get("/lookup")
 	whole().get("/issue").send("/issue/check", "points", "9999", "until", s.Today().String())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"strings"
 
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
@@ -11,10 +12,10 @@ import (
 	"github.com/mynakit/mynakit/mykey/registry"
 )
 
-// enrolWork is a holder's way to a MyKey ID (システム設計書 I.6).
+// enrolWork is a holder's way to a MyKey ID (システム設計書 I.6), or to another in its
+// place (IV(8)).
 type enrolWork struct {
-	visit *shop.Visit
-	seq   int // the presentation that it began with
+	procedure
 	// Proved is whether the PIN was typed and the card has been there since.
 	Proved bool
 	// Progress is how far it has come. It is the zero Progress until the first
@@ -22,136 +23,143 @@ type enrolWork struct {
 	Progress registry.Progress
 }
 
-func (w *enrolWork) close() {
-	if w != nil {
-		w.visit.Close()
-	}
-}
-
 // enrolView is what the screen shows.
 type enrolView struct {
-	Work  *enrolWork
-	There bool // a card to begin with
-	Tries int  // of its PIN
-	Ways  []string
-	Away  bool // the card that the work is about is not on the reader
-	// MaxOffers and MaxChecks are the rules.
-	MaxOffers, MaxChecks int
+	Work   *enrolWork
+	Change bool // another ID in the place of the present one
+	There  bool // a card to begin with
+	Tries  int  // of its PIN
+	Ways   []string
+	Away   bool // the card that the work is about is not on the reader
 }
 
 func (p *Page) enrolData(_ context.Context, s *session, _ url.Values) (any, error) {
-	v := enrolView{MaxOffers: registry.MaxOffers, MaxChecks: registry.MaxDuplicates}
-	s.look(func(w *work) {
-		if w.enrol != nil {
-			now := *w.enrol
-			v.Work = &now
-		}
-	})
-	in := p.shown()
+	return p.enrolView(s), nil
+}
+
+func (p *Page) enrolView(s *session) (v enrolView) {
+	v.Work = shownOf[enrolWork](s)
 	if v.Work != nil {
-		v.Away = v.Work.seq != in.seq
+		v.Away = p.away(v.Work)
 		p.card.Lock()
 		v.Work.Proved = p.held != nil
 		p.card.Unlock()
 	}
+	in := p.shown()
 	v.There = in.there && in.err == nil
 	v.Tries = in.tries
 	if v.There && !in.customer.Enrolled() && v.Tries == 0 {
 		v.Ways = unlockWays(s.language(), &jpki.PINError{PIN: jpki.AuthPIN, Blocked: true})
 	}
-	return v, nil
+	return v
 }
+
+// changing reports whether a screen is the one for another ID.
+func changing(screen string) bool { return screen == "account" }
 
 // enrolPIN begins with the PIN (画面15), or goes on after the card was lifted.
 // The PIN is in this request's body and in the command to the card; nothing
 // keeps it. It is sent to the card that the form was shown for, to no card that
-// has a MyKey ID already, and never as the last try.
-func (p *Page) enrolPIN(ctx context.Context, s *session, form url.Values) (*notice, error) {
-	pin, err := p.pinOf(ctx, form)
+// has a MyKey ID already unless it is to be changed, and never as the last try.
+func (p *Page) enrolPIN(screen string) step {
+	return func(ctx context.Context, s *session, form url.Values) (*notice, error) {
+		pin, err := p.pinOf(ctx, form)
+		if err != nil {
+			return nil, err
+		}
+		defer pin.clear()
+		now := inHand[*enrolWork](s)
+		err = p.withCard(ctx, func(card *jpki.Card) (err error) {
+			if err := p.still(ctx, card, pin.seq); err != nil {
+				return err
+			}
+			if now == nil {
+				if now, err = p.enrolBegin(ctx, card, screen); err != nil {
+					return err
+				}
+				now.seq = pin.seq
+			}
+			if !pin.unlocked {
+				err = now.visit.Verify(ctx, card, pin.pin)
+				p.showTries(ctx, card)
+				now.tries = p.shown().tries
+			}
+			if err == nil {
+				p.keep(card, s.over) // for the steps that follow
+			}
+			return err
+		})
+		if err != nil {
+			return nil, p.enrolFailed(s, now, err)
+		}
+		s.take(screen, now)
+		return nil, nil
+	}
+}
+
+func (p *Page) enrolBegin(ctx context.Context, card *jpki.Card, screen string) (*enrolWork, error) {
+	visit, err := p.cfg.Shop.Begin(ctx, card)
 	if err != nil {
 		return nil, err
 	}
-	defer pin.clear()
-	var now *enrolWork
-	s.look(func(w *work) { now = w.enrol })
-	err = p.withCard(ctx, func(card *jpki.Card) (err error) {
-		if err := p.still(ctx, card, pin.seq); err != nil {
-			return err
-		}
-		if now == nil {
-			visit, err := p.cfg.Shop.Begin(ctx, card)
-			if err != nil {
-				return err
-			}
-			if !visit.ID().IsZero() {
-				visit.Close()
-				return registry.ErrAlreadyEnrolled
-			}
-			now = &enrolWork{visit: visit, seq: pin.seq}
-		}
-		if !pin.unlocked {
-			err = now.visit.Verify(ctx, card, pin.pin)
-			p.showTries(ctx, card)
-		}
-		if err == nil {
-			p.keep(card, s.over) // for the steps that follow
-		}
-		return err
-	})
-	if err != nil {
-		return nil, p.enrolFailed(s, now, err)
+	w := &enrolWork{procedure: procedure{visit: visit, Holder: visit.ID()}}
+	switch {
+	case changing(screen):
+		err = visit.Changing()
+	case !visit.ID().IsZero():
+		err = registry.ErrAlreadyEnrolled
 	}
-	s.look(func(w *work) {
-		if w.enrol != now {
-			w.enrol.close()
-			w.enrol = now
-		}
-	})
-	return nil, nil
+	if err != nil {
+		visit.Close()
+		return nil, err
+	}
+	return w, nil
 }
 
 // enrolFailed ends a visit that cannot go on after err.
 func (p *Page) enrolFailed(s *session, now *enrolWork, err error) error {
-	s.look(func(w *work) {
-		switch {
-		case w.enrol != now:
-			now.close()
-		case over(err):
-			w.enrol.close()
-			w.enrol = nil
-		}
-	})
+	switch {
+	case now != nil && inHand[*enrolWork](s) != now:
+		now.close()
+	case over(err):
+		s.drop()
+	}
 	return err
 }
 
 // enrolOffer draws a candidate (自動生成). The third is registered at once.
-func (p *Page) enrolOffer(ctx context.Context, s *session, form url.Values) (*notice, error) {
-	return p.enrolStep(ctx, s, form, (*shop.Visit).Offer)
+func (p *Page) enrolOffer(screen string) step {
+	return func(ctx context.Context, s *session, form url.Values) (*notice, error) {
+		return p.enrolStep(ctx, s, form, screen, (*shop.Visit).Offer)
+	}
 }
 
 // enrolChoose asks for an ID of the holder's own (重複チェック).
-func (p *Page) enrolChoose(ctx context.Context, s *session, form url.Values) (*notice, error) {
-	id, err := mykey.ParseIDFold(form.Get("id"), mykey.FoldCase|mykey.FoldWidth)
-	if err != nil {
-		return nil, &entry{
-			mykey.Text{JA: "マイキーIDは英大文字と数字の8桁です。", EN: "A MyKey ID is eight capital letters or digits."},
-			mykey.Text{JA: "もう一度入力してください。回数には数えません。", EN: "Type it again. This does not count as a try."}}
+func (p *Page) enrolChoose(screen string) step {
+	return func(ctx context.Context, s *session, form url.Values) (*notice, error) {
+		id, err := mykey.ParseIDFold(strings.TrimSpace(form.Get("id")), mykey.FoldCase|mykey.FoldWidth)
+		if err != nil {
+			return nil, inField("id", &entry{
+				mykey.Text{JA: "マイキーIDは、半角の英大文字と数字の8桁です。", EN: "A MyKey ID is eight capital letters or digits."},
+				mykey.Text{JA: "もう一度入力してください。重複チェックの回数には含みません。", EN: "Type it again. This does not count as a try."}})
+		}
+		return p.enrolStep(ctx, s, form, screen, func(v *shop.Visit, ctx context.Context, card *jpki.Card) (registry.Progress, error) {
+			return v.Choose(ctx, card, id)
+		})
 	}
-	return p.enrolStep(ctx, s, form, func(v *shop.Visit, ctx context.Context, card *jpki.Card) (registry.Progress, error) {
-		return v.Choose(ctx, card, id)
-	})
 }
 
 // enrolAccept registers the candidate.
-func (p *Page) enrolAccept(ctx context.Context, s *session, form url.Values) (*notice, error) {
-	return p.enrolStep(ctx, s, form, (*shop.Visit).Accept)
+func (p *Page) enrolAccept(screen string) step {
+	return func(ctx context.Context, s *session, form url.Values) (*notice, error) {
+		return p.enrolStep(ctx, s, form, screen, (*shop.Visit).Accept)
+	}
 }
 
-func (p *Page) enrolStep(ctx context.Context, s *session, form url.Values, do func(*shop.Visit, context.Context, *jpki.Card) (registry.Progress, error)) (*notice, error) {
-	var now *enrolWork
-	s.look(func(w *work) { now = w.enrol })
+func (p *Page) enrolStep(ctx context.Context, s *session, form url.Values, screen string, do func(*shop.Visit, context.Context, *jpki.Card) (registry.Progress, error)) (*notice, error) {
+	now := inHand[*enrolWork](s)
 	if _, err := p.presented(ctx, form); err != nil {
-		return nil, err
+		return nil, p.enrolFailed(s, now, err)
 	}
 	if now == nil {
 		return nil, registry.ErrSessionOver
@@ -161,7 +169,7 @@ func (p *Page) enrolStep(ctx context.Context, s *session, form url.Values, do fu
 		if progress, err = do(now.visit, ctx, card); err != nil || !progress.Registered {
 			return err
 		}
-		if p.cfg.Welcome > 0 {
+		if p.cfg.Welcome > 0 && !changing(screen) {
 			// Under one key: with this step sent twice it is given once.
 			err = p.cfg.Shop.Grant(ctx, progress.Candidate, p.cfg.Welcome, "welcome")
 		}
@@ -181,19 +189,13 @@ func (p *Page) enrolStep(ctx context.Context, s *session, form url.Values, do fu
 	if !progress.Registered {
 		return nil, nil
 	}
-	return &notice{Kind: "good",
+	n := &notice{Kind: "good",
 		What: s.language().pick("マイキーIDを登録しました。", "The MyKey ID is registered."),
-		Do:   s.language().pick("番号をご本人に控えていただいてください。", "Let the holder note it down.")}, nil
-}
-
-// enrolEnd ends the visit and makes room for the next holder.
-func (p *Page) enrolEnd(_ context.Context, s *session, _ url.Values) (*notice, error) {
-	s.look(func(w *work) {
-		w.enrol.close()
-		w.enrol = nil
-	})
-	p.done()
-	return nil, nil
+		Do:   s.language().pick("マイキーIDを控えるよう、ご本人にご案内ください。", "Let the holder note it down.")}
+	if changing(screen) {
+		n.What = s.language().pick("マイキーIDを変更しました。", "The MyKey ID is changed.")
+	}
+	return n, nil
 }
 
 // over tells errors after which a visit is of no more use.

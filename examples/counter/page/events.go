@@ -74,9 +74,11 @@ func (p *Page) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	first := true
+	query := r.URL.Query()
+	query.Del("at")
 	for {
 		next := p.changes.next() // before looking, so that nothing is missed
-		f := p.frame(r.Context(), s, sc)
+		f := p.frame(r.Context(), s, sc, query)
 		f.Notice = nil // said once, by the page
 		nowCard, nowLive := p.part(f, "card"), p.part(f, "main")
 		var b strings.Builder

@@ -27,13 +27,18 @@ func explain(lang Lang, err error) *notice {
 	}
 	if errors.Is(err, errNoCard) {
 		return say("warn",
-			mykey.Text{JA: "カードリーダーにカードがありません。", EN: "There is no card on the reader."},
-			mykey.Text{JA: "マイナンバーカードを置いて、もう一度押してください。", EN: "Put the Individual Number Card on it and press again."})
+			mykey.Text{JA: "カードがセットされていません。", EN: "There is no card on the reader."},
+			mykey.Text{JA: "マイナンバーカードをセットして、もう一度押してください。", EN: "Put the Individual Number Card on it and press again."})
+	}
+	if wantsPIN(err) { // on this page only a phone does
+		return say("warn",
+			mykey.Text{JA: "スマートフォンの暗証番号の入力が必要です。", EN: "The phone's PIN comes first."},
+			mykey.Text{JA: "画面上部の欄に、ご本人が入力してください。スマートフォンは置いたままにします。", EN: "The holder types it at the top of the screen. Leave the phone where it is."})
 	}
 	a := shop.Explain(err)
 	n := say("bad", a.What, a.Do)
 	if a.Code != "" {
-		n.What += " (" + string(a.Code) + ")"
+		n.What += lang.pick("（", " (") + string(a.Code) + lang.pick("）", ")")
 	}
 	if ways := unlockWays(lang, err); len(ways) > 0 {
 		n.Do = strings.Join(ways, "\n")

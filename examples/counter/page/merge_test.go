@@ -57,13 +57,13 @@ func TestMergeInbox(t *testing.T) {
 	deliver(t, inbox, "a.dat", file)
 	p.send("/merge/look").sees("&#34;a.dat&#34;", "合算</span>", ">300<")
 	deliver(t, inbox, "a-again.dat", file)
-	p.send("/merge/look").sees("&#34;a-again.dat&#34;", "受取済</span>")
+	p.send("/merge/look").sees("&#34;a-again.dat&#34;", "合算済み</span>")
 	assert.NotContains(t, p.body, "隔離</span>")
 
 	tampered := bytes.Clone(file)
 	tampered[len(tampered)/2] ^= 1
 	deliver(t, inbox, "bad.dat", tampered)
-	p.send("/merge/look").sees("&#34;bad.dat&#34;", "隔離</span>", "隔離されたファイルがあります: 1")
+	p.send("/merge/look").sees("&#34;bad.dat&#34;", "隔離</span>", "隔離されたファイルがあります（1件）")
 
 	books, err := s.Books(t.Context())
 	require.NoError(t, err)
@@ -72,7 +72,7 @@ func TestMergeInbox(t *testing.T) {
 
 	// Without a folder the screen says so.
 	other := serve(t, s, func(c *page.Config) { c.Terminal = "T-02" })
-	other.open(t).get("/merge").sees("この端末では合算ポイントを受け取りません")
+	other.open(t).get("/merge").sees("合算ポイントを受け取る設定になっていません")
 }
 
 // A file that comes by itself shows by itself.

@@ -16,6 +16,7 @@ import (
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/ticket"
+	"github.com/mynakit/mynakit/ticket/paper"
 )
 
 //go:embed assets templates
@@ -55,6 +56,11 @@ type Config struct {
 	// Printer, if set, sends ESC/POS bytes to the terminal's receipt printer.
 	// Without one the browser prints.
 	Printer func(ctx context.Context, escpos []byte) error
+	// Roll is the printer's paper, also of what the browser prints on a roll. The
+	// zero Roll is [paper.Roll80mm].
+	Roll paper.Roll
+	// Place is where the terminal stands (端末設置場所), by which a settlement adds up.
+	Place string
 	// Samples are software cards that the page itself puts into Reader, which
 	// is then a *Slot: for who has no reader.
 	Samples []Sample
@@ -98,6 +104,7 @@ type Page struct {
 	changes  changes
 	again    changes // a phone that was let go is to be looked at again
 	arrivals arrivals
+	issued   issuedList
 
 	card sync.Mutex // held while somebody works with the card
 	held *held      // a phone that stays in hand; the lock is card
@@ -117,6 +124,7 @@ func New(cfg Config) (*Page, error) {
 		return nil, ErrConfig
 	}
 	at := cfg.Shop.Terminal(cfg.Terminal)
+	at.Place = cfg.Place
 	if at.Check() != nil {
 		return nil, ErrConfig
 	}
@@ -125,6 +133,9 @@ func New(cfg Config) (*Page, error) {
 	}
 	if cfg.Lang != English {
 		cfg.Lang = Japanese
+	}
+	if cfg.Roll != paper.Roll58mm && cfg.Roll != paper.Roll80mm512 {
+		cfg.Roll = paper.Roll80mm
 	}
 	if cfg.Name == "" {
 		cfg.Name = cfg.Lang.pick("窓口", "Counter")

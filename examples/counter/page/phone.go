@@ -76,13 +76,13 @@ func (p *Page) phonePIN(ctx context.Context, s *session, form url.Values) (*noti
 // 0) or would be by the next mistake (1). The municipality's counter, which
 // unlocks a card, does not help.
 func phoneLocked(left int) *entry {
-	do := mykey.Text{JA: "ご本人がスマートフォンのアプリで確かめてください。マイナンバーカードをお持ちなら、カードでも手続きできます。",
+	do := mykey.Text{JA: "スマートフォンのアプリで、ご本人が手続きしてください。マイナンバーカードでも手続きできます。",
 		EN: "The holder finds the way in the phone's own app. The Individual Number Card will do as well, if it is at hand."}
 	switch left {
 	case 0:
 		return &entry{mykey.Text{JA: "スマートフォンの暗証番号がロックされています。", EN: "The phone's PIN is blocked."}, do}
 	case 1:
-		return &entry{mykey.Text{JA: "暗証番号はあと1回でロックされるため、スマートフォンへ送りません。", EN: "One try is left, so no PIN is sent to the phone."}, do}
+		return &entry{mykey.Text{JA: "残り1回のため、暗証番号をスマートフォンに送信しません。", EN: "One try is left, so no PIN is sent to the phone."}, do}
 	}
 	return nil
 }

@@ -31,11 +31,11 @@ func TestPhone(t *testing.T) {
 			s := newShop(t)
 			p := serve(t, s).open(t)
 			phone := sample(1, simcard.WithKind(kind))
-			p.put(phone, "phone").get("/enrol").sees("スマートフォンがあります", "<strong>3</strong>", "上の欄")
+			p.put(phone, "phone").get("/enrol").sees("スマートフォンを検出しました", "<strong>3</strong>", "上の欄")
 			p.send("/phone/pin", "pin", "12a4", "back", "enrol").sees("送信していません", "<strong>3</strong>")
 			p.send("/phone/pin", "pin", "9999", "back", "enrol").sees("残り2回", "<strong>2</strong>")
-			p.send("/phone/pin", "pin", simcard.DefaultAuthPIN, "back", "enrol").sees("マイキーIDはまだありません", `action="/enrol/pin"`, "カードでマイキーIDをお持ちではありませんか")
-			assert.NotContains(t, p.body, "マイナンバーカードがあります")
+			p.send("/phone/pin", "pin", simcard.DefaultAuthPIN, "back", "enrol").sees("マイキーIDはまだありません", `action="/enrol/pin"`, "カードでマイキーIDを作成していませんか")
+			assert.NotContains(t, p.body, "マイナンバーカードを読み取りました")
 			require.Equal(t, "/enrol", p.path)
 			p.send("/enrol/pin").send("/enrol/offer").send("/enrol/accept").sees("マイキーIDを登録しました")
 			id := parse(t, mykey.ParseID, bigCode.FindStringSubmatch(p.body)[1])
@@ -44,7 +44,7 @@ func TestPhone(t *testing.T) {
 			p.get("/issue").send("/issue/check", "points", "100", "until", s.Today().String()).send("/issue/issue").sees("まだ印刷していません")
 			assert.Equal(t, 3, phone.Tries(simcard.AuthPIN))
 
-			p.put(sample(2), "new").get("/enrol").sees("マイナンバーカードがあります")
+			p.put(sample(2), "new").get("/enrol").sees("マイナンバーカードを読み取りました")
 			assert.NotContains(t, p.body, id.String())
 			assert.NotContains(t, p.body, "お持ちではありませんか")
 			p.put(phone, "phone").get("/")
@@ -63,9 +63,9 @@ func TestPhoneLastTry(t *testing.T) {
 	p := serve(t, newShop(t)).open(t)
 	phone := sample(1, simcard.WithKind(simcard.Android), simcard.WithTries(simcard.AuthPIN, 2))
 	p.put(phone, "phone").get("/")
-	p.send("/phone/pin", "pin", "9999").sees("あと1回でロックされる", "スマートフォンのアプリ")
+	p.send("/phone/pin", "pin", "9999").sees("残り1回のため", "スマートフォンのアプリ")
 	assert.NotContains(t, p.body, `action="/phone/pin"`)
-	p.force("/phone/pin", "pin", simcard.DefaultAuthPIN).sees("あと1回でロックされる", "スマートフォンのアプリ")
+	p.force("/phone/pin", "pin", simcard.DefaultAuthPIN).sees("残り1回のため", "スマートフォンのアプリ")
 	assert.Equal(t, 1, phone.Tries(simcard.AuthPIN))
 	assert.NotContains(t, p.body, "窓口")
 
@@ -115,7 +115,7 @@ func TestPhoneLeaves(t *testing.T) {
 	phone.Insert() // its power was gone for a moment
 	p.get("/service").send("/service/check", "operator", "000001", "customer", "111")
 	events.until(t, "card", "phone\n")
-	p.get("/service").sees("スマートフォンがあります", `action="/phone/pin"`)
+	p.get("/service").sees("スマートフォンを検出しました", `action="/phone/pin"`)
 }
 
 // A phone that is lifted at any exchange of any step costs no try and changes
@@ -172,9 +172,9 @@ func TestPhoneLeavesWhileItIsRead(t *testing.T) {
 	})
 	p.put(card, "phone").get("/")
 	events = p.follow("menu")
-	p.send("/phone/pin", "pin", simcard.DefaultAuthPIN).sees("カードを置いてください")
+	p.send("/phone/pin", "pin", simcard.DefaultAuthPIN).sees("カードをセットしてください")
 	events.stop()
-	p.put(sample(2), "new").get("/").sees("マイナンバーカードがあります")
+	p.put(sample(2), "new").get("/").sees("マイナンバーカードを読み取りました")
 	assert.False(t, phone.Verified(simcard.AuthPIN))
 }
 

@@ -9,8 +9,8 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/mykey"
 )
 
 // typed is what a form that spends or binds something was sent with: the PIN,
@@ -24,14 +24,21 @@ type typed struct {
 
 func (t typed) clear() { t.pin.Clear() }
 
-// pinKey is the key under which a step's context has the PIN of its form.
+// pinKey is the key under which a step's context has the PINs of its form.
 type pinKey struct{}
 
-// readForm reads a form's body. The PIN in it is taken out before the rest
-// becomes strings, which nobody can wipe. wipe overwrites the PIN and the body.
-func readForm(body io.Reader) (form url.Values, pin []byte, wipe func(), err error) {
+// pins are a form's: that for user authentication, and that of a second kind.
+type pins struct{ auth, second []byte }
+
+func withPINs(ctx context.Context, p pins) context.Context {
+	return context.WithValue(ctx, pinKey{}, p)
+}
+
+// readForm reads a form's body. The PINs in it are taken out before the rest
+// becomes strings, which nobody can wipe. wipe overwrites the PINs and the body.
+func readForm(body io.Reader) (form url.Values, typed pins, wipe func(), err error) {
 	buf := make([]byte, maxBody+1)
-	wipe = func() { clear(buf); clear(pin) }
+	wipe = func() { clear(buf); clear(typed.auth); clear(typed.second) }
 	n := 0
 	for err == nil && n < len(buf) {
 		var more int
@@ -42,21 +49,27 @@ func readForm(body io.Reader) (form url.Values, pin []byte, wipe func(), err err
 		err = &http.MaxBytesError{Limit: maxBody}
 	}
 	if !errors.Is(err, io.EOF) {
-		return nil, nil, wipe, err
+		return nil, typed, wipe, err
 	}
 	rest := make([]byte, 0, n)
 	for pair := range bytes.SplitSeq(buf[:n], []byte("&")) {
+		into := &typed.auth
 		value, is := bytes.CutPrefix(pair, []byte("pin="))
+		if !is {
+			into = &typed.second
+			value, is = bytes.CutPrefix(pair, []byte("pin2="))
+		}
 		if !is {
 			rest = append(append(rest, pair...), '&')
 			continue
 		}
-		if pin, err = unescape(value); err != nil {
-			return nil, nil, wipe, err
+		clear(*into) // one that came twice
+		if *into, err = unescape(value); err != nil {
+			return nil, typed, wipe, err
 		}
 	}
 	form, err = url.ParseQuery(string(rest))
-	return form, pin, wipe, err
+	return form, typed, wipe, err
 }
 
 // errEscape means that a form is not encoded as one.
@@ -89,8 +102,14 @@ func unescape(value []byte) ([]byte, error) {
 // typedPIN returns the PIN of a step's form. What is not exactly a PIN is
 // refused: a scanned code is never cut to its first four digits.
 func typedPIN(ctx context.Context) (jpki.PIN, error) {
-	typed, _ := ctx.Value(pinKey{}).([]byte)
-	return jpki.NewPIN(jpki.AuthPIN, typed)
+	typed, _ := ctx.Value(pinKey{}).(pins)
+	return jpki.NewPIN(jpki.AuthPIN, typed.auth)
+}
+
+// secondPIN returns the second PIN of a step's form.
+func secondPIN(ctx context.Context, kind jpki.PINKind) (jpki.PIN, error) {
+	typed, _ := ctx.Value(pinKey{}).(pins)
+	return jpki.NewPIN(kind, typed.second)
 }
 
 // pinOf takes PIN and presentation out of a form.
@@ -106,15 +125,14 @@ func (p *Page) pinOf(ctx context.Context, form url.Values) (t typed, err error) 
 }
 
 // prove presents a PIN to the card in hand, once it is certain that it is the
-// card of the visit and of the form. left is what the session's screen shows of
-// its tries.
-func (p *Page) prove(ctx context.Context, s *session, card *jpki.Card, visit *shop.Visit, t typed, left *int) error {
+// card of the visit and of the form.
+func (p *Page) prove(ctx context.Context, s *session, card *jpki.Card, pr *procedure, t typed) error {
 	if err := p.still(ctx, card, t.seq); err != nil || t.unlocked {
 		return err
 	}
-	err := visit.Verify(ctx, card, t.pin)
+	err := pr.visit.Verify(ctx, card, t.pin)
 	n := p.tries(ctx, card)
-	s.look(func(*work) { *left = n })
+	s.look(func(*work) { pr.tries = n })
 	return err
 }
 
@@ -154,7 +172,9 @@ func newPINField(lang Lang, card cardPanel, tries int) pinField {
 	case tries == 0:
 		err = &jpki.PINError{PIN: jpki.AuthPIN, Blocked: true}
 	case tries == 1:
-		err = &jpki.LastTryError{PIN: jpki.AuthPIN}
+		err = &entry{
+			mykey.Text{JA: "残り1回です。ロックを防ぐため、この画面からは暗証番号を送信しません。", EN: "One try is left. So that the card is not blocked, no PIN is sent from this screen."},
+			mykey.Text{JA: "お住まいの市区町村の窓口をご案内ください。", EN: "The municipality's counter resets it."}}
 	}
 	if err != nil {
 		n := explain(lang, err)

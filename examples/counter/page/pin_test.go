@@ -27,31 +27,34 @@ func (s *seen) Read(b []byte) (int, error) {
 
 // The PIN of a form is bytes, in no string, and nothing is left of it.
 func TestFormIsWiped(t *testing.T) {
-	body := &seen{Reader: strings.NewReader("token=abc&pin=48%31%35&card=3&pinhead=9&id=A+B%21")}
-	form, pin, wipe, err := page.ReadForm(body)
+	body := &seen{Reader: strings.NewReader("token=abc&pin=48%31%35&card=3&pin2=A%42c&pinhead=9&id=A+B%21")}
+	form, pin, second, wipe, err := page.ReadForm(body)
 	require.NoError(t, err)
 	assert.Equal(t, "4815", string(pin))
 	assert.Equal(t, "abc", form.Get("token"))
 	assert.Equal(t, "9", form.Get("pinhead"))
 	assert.Equal(t, "A B!", form.Get("id"))
 	assert.False(t, form.Has("pin"))
+	assert.Equal(t, "ABc", string(second))
+	assert.False(t, form.Has("pin2"))
 	wipe()
 	assert.Equal(t, make([]byte, 4), pin)
+	assert.Equal(t, make([]byte, 3), second)
 	for _, b := range body.into {
 		assert.Zero(t, len(bytes.Trim(b, "\x00")))
 	}
 
 	for _, bad := range []string{"pin=%zz", "pin=%4", "a=%zz"} {
-		_, _, wipe, err := page.ReadForm(strings.NewReader(bad))
+		_, _, _, wipe, err := page.ReadForm(strings.NewReader(bad))
 		assert.Error(t, err, bad)
 		wipe()
 	}
-	_, _, wipe, err = page.ReadForm(strings.NewReader("pin=" + strings.Repeat("1", 17<<10)))
+	_, _, _, wipe, err = page.ReadForm(strings.NewReader("pin=" + strings.Repeat("1", 17<<10)))
 	var long *http.MaxBytesError
 	assert.ErrorAs(t, err, &long)
 	wipe()
 	broken := errors.New("the browser went away")
-	_, _, _, err = page.ReadForm(io.MultiReader(strings.NewReader("pin=12"), errReader{broken}))
+	_, _, _, _, err = page.ReadForm(io.MultiReader(strings.NewReader("pin=12"), errReader{broken}))
 	assert.ErrorIs(t, err, broken)
 }
 

@@ -31,26 +31,44 @@ func (p *Page) routes() http.Handler {
 	post("/lang", "", p.chooseLang)
 	post("/sample", "", p.putSample)
 	post("/phone/pin", "", p.phonePIN)
-	post("/enrol/pin", "enrol", p.enrolPIN)
-	post("/enrol/offer", "enrol", p.enrolOffer)
-	post("/enrol/choose", "enrol", p.enrolChoose)
-	post("/enrol/accept", "enrol", p.enrolAccept)
-	post("/enrol/end", "enrol", p.enrolEnd)
+	for _, screen := range []string{"enrol", "account"} {
+		post("/"+screen+"/pin", screen, p.enrolPIN(screen))
+		post("/"+screen+"/offer", screen, p.enrolOffer(screen))
+		post("/"+screen+"/choose", screen, p.enrolChoose(screen))
+		post("/"+screen+"/accept", screen, p.enrolAccept(screen))
+	}
+	post("/account/ask", "account", p.accountAsk)
+	post("/account/revoke", "account", p.accountRevoke)
 	post("/service/check", "service", p.serviceCheck)
 	post("/service/register", "service", p.serviceRegister)
-	post("/service/back", "service", p.serviceBack)
 	post("/issue/check", "issue", p.issueCheck)
 	post("/issue/issue", "issue", p.issueIssue)
 	post("/issue/reprint", "issue", p.issueReprint)
 	post("/issue/unprinted", "issue", p.issueUnprinted)
 	post("/issue/receipt", "issue", p.issueReceipt)
-	post("/issue/end", "issue", p.issueEnd)
 	post("/redeem/inspect", "redeem", p.redeemInspect)
 	post("/redeem/redeem", "redeem", p.redeemRedeem)
-	post("/redeem/end", "redeem", p.redeemEnd)
+	post("/redeem/receipt", "redeem", p.receiptPrint)
+	post("/tickets/find", "tickets", p.ticketsFind)
+	post("/tickets/recent", "tickets", p.ticketsRecent)
+	post("/tickets/reprint", "tickets", p.ticketsReprint)
+	post("/tickets/receipt", "tickets", p.issueReceipt)
+	post("/tickets/replace", "tickets", p.ticketsReplace)
 	post("/merge/look", "merge", p.mergeLook)
+	post("/notice/begin", "notice", p.noticeBegin)
+	post("/notice/consent", "notice", p.noticeConsent)
+	post("/notice/withdraw", "notice", p.noticeWithdraw)
+	post("/recover/begin", "recover", p.recoverBegin)
+	post("/recover/finish", "recover", p.recoverFinish)
+	post("/recover/ask", "recover", p.recoverAsk)
+	for _, sc := range p.screens {
+		if sc.Key != "" {
+			post("/"+sc.Name+"/end", sc.Name, p.end)
+		}
+	}
 	mux.HandleFunc("GET /print/{paper}", p.print)
 	mux.HandleFunc("GET /print/ticket.svg", p.printSVG)
+	mux.HandleFunc("GET /print/receipt.svg", p.printReceiptSVG)
 	mux.HandleFunc("GET /settle/{file}", p.settleFile)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.fault(w, r, http.StatusNotFound) })
 	return mux
@@ -88,7 +106,7 @@ func (p *Page) view(sc *screen) http.HandlerFunc {
 			return
 		}
 		s.look(func(w *work) { w.leave(sc.Name) })
-		f := p.frameOf(r.Context(), s, sc, r.URL.Query())
+		f := p.frame(r.Context(), s, sc, r.URL.Query())
 		if said := s.said(); said != nil {
 			f.Notice = said
 		}
@@ -160,8 +178,15 @@ func (p *Page) post(screen string, do step) http.HandlerFunc {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), stepTime)
 		defer cancel()
 		s.step.Lock()
-		said, err := do(context.WithValue(ctx, pinKey{}, pin), s, form)
+		said, err := do(withPINs(ctx, pin), s, form)
 		s.step.Unlock()
+		in := p.shown()
+		s.look(func(w *work) {
+			w.typed = nil
+			if err != nil {
+				w.typed = keep(form, err, in.seq)
+			}
+		})
 		if err != nil {
 			said = explain(s.language(), err)
 		}

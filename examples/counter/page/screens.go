@@ -18,8 +18,9 @@ import (
 // A screen is one page of the counter. Its template is templates/NAME.html.
 type screen struct {
 	Name   string
-	Key    string // the digit that chooses it from the menu, "" for none
-	JA, EN string // its name
+	Key    string     // the digit that chooses it from the menu, "" for none
+	JA, EN string     // its name
+	For    mykey.Text // what it is for, in the menu
 	// data returns what the template shows.
 	data func(ctx context.Context, s *session, query url.Values) (any, error)
 	in   map[Lang]*template.Template
@@ -38,13 +39,28 @@ func (p *Page) compose() error {
 	nothing := func(context.Context, *session, url.Values) (any, error) { return nil, nil }
 	p.screens = []*screen{
 		{Name: "menu", JA: "メニュー", EN: "Menu", data: p.menuData},
-		{Name: "service", Key: "1", JA: "サービスIDの登録", EN: "Register a service ID", data: p.serviceData},
-		{Name: "lookup", Key: "2", JA: "サービスIDの照会", EN: "Look up a service ID", data: nothing},
-		{Name: "issue", Key: "3", JA: "ポイント券発行", EN: "Issue a point ticket", data: p.issueData},
-		{Name: "redeem", Key: "4", JA: "ポイント券消込", EN: "Redeem a point ticket", data: p.redeemData},
-		{Name: "merge", Key: "5", JA: "合算ポイント受取", EN: "Receive merged points", data: p.mergeData},
-		{Name: "settle", Key: "6", JA: "自治体ポイント集計", EN: "Settlement", data: p.settleData},
-		{Name: "enrol", Key: "7", JA: "マイキーIDの作成・登録", EN: "Make a MyKey ID", data: p.enrolData},
+		{Name: "service", Key: "1", JA: "サービスIDの登録", EN: "Register a service ID", data: p.serviceData,
+			For: mykey.Text{JA: "図書館や商店街の利用カード番号を登録", EN: "Tie a library or mall card's number to the card"}},
+		{Name: "lookup", Key: "2", JA: "サービスIDの照会", EN: "Look up a service ID", data: nothing,
+			For: mykey.Text{JA: "カードをセットして利用カード番号を照会", EN: "Tap the card and have the number"}},
+		{Name: "issue", Key: "3", JA: "ポイント券発行", EN: "Issue a point ticket", data: p.issueData,
+			For: mykey.Text{JA: "ポイントをポイント券にして印刷", EN: "Put points on paper"}},
+		{Name: "redeem", Key: "4", JA: "ポイント券消込", EN: "Redeem a point ticket", data: p.redeemData,
+			For: mykey.Text{JA: "QRコードまたは発券番号で消し込み", EN: "By QR code or number"}},
+		{Name: "merge", Key: "5", JA: "合算ポイント受取", EN: "Receive merged points", data: p.mergeData,
+			For: mykey.Text{JA: "届いた合算ポイントファイルを合算", EN: "Merge files that have arrived"}},
+		{Name: "settle", Key: "6", JA: "自治体ポイント集計", EN: "Settlement", data: p.settleData,
+			For: mykey.Text{JA: "期間の集計表と明細表", EN: "Totals and details of a period"}},
+		{Name: "enrol", Key: "7", JA: "マイキーIDの作成・登録", EN: "Make a MyKey ID", data: p.enrolData,
+			For: mykey.Text{JA: "暗証番号を入力してマイキーIDを作成・登録", EN: "With the PIN, choose an ID"}},
+		{Name: "tickets", Key: "A", JA: "ポイント券の再発行・取消", EN: "Reissue or cancel a ticket", data: p.ticketsData,
+			For: mykey.Text{JA: "発行したポイント券を再発行・取消", EN: "A ticket that was issued before"}},
+		{Name: "account", Key: "B", JA: "マイキーIDの変更・失効", EN: "Change or revoke a MyKey ID", data: p.accountData,
+			For: mykey.Text{JA: "別のマイキーIDに変更、または失効", EN: "Another ID, or none any more"}},
+		{Name: "recover", Key: "C", JA: "以前のマイキーIDの引き継ぎ", EN: "Take over an earlier MyKey ID", data: p.recoverData,
+			For: mykey.Text{JA: "新しいカードに以前のマイキーIDを引き継ぎ", EN: "A new card for the ID of an earlier one"}},
+		{Name: "notice", Key: "D", JA: "住所変更の自動通知", EN: "Notice of address changes", data: p.noticeData,
+			For: mykey.Text{JA: "住所変更の自動通知を設定・解除", EN: "Set it, or take it back"}},
 		{Name: "taken", JA: "別の画面で使用中", EN: "In use elsewhere", data: nothing},
 		{Name: "fault", JA: "受け付けられません", EN: "Not accepted", data: nothing},
 	}
@@ -52,7 +68,7 @@ func (p *Page) compose() error {
 		sc.in = map[Lang]*template.Template{}
 		for _, lang := range []Lang{Japanese, English} {
 			t, err := template.New("layout.html").Funcs(p.words(lang)).
-				ParseFS(files, "templates/layout.html", "templates/"+sc.Name+".html")
+				ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/"+sc.Name+".html")
 			if err != nil {
 				return err
 			}
@@ -86,6 +102,8 @@ func (p *Page) words(lang Lang) template.FuncMap {
 		},
 		"pin":    func(card cardPanel, tries int) pinField { return newPINField(lang, card, tries) },
 		"clock":  func(at time.Time) string { return at.In(jst).Format("15:04:05") },
+		"moment": func(at time.Time) string { return at.In(jst).Format("2006-01-02 15:04") },
+		"state":  func(s ticket.State) string { text := stateText(s); return lang.pick(text.JA, text.EN) },
 		"number": ticket.Number.Display,
 		"quote":  strconv.Quote,
 		"points": func(n uint64) string { return thousands(int64(min(n, math.MaxInt64))) },
@@ -126,12 +144,40 @@ type frame struct {
 	Token   string
 	Screens []*screen
 	Changes int
+	Query   string // of the address: the stream of events looks at the same
 	Card    cardPanel
 	Notice  *notice
 	Samples []Sample
 	Data    any
 	Status  int
+	// Tries is how many tries of the PIN are left, -1: not known.
+	Tries    int
+	Training bool
+	typed    *typedForm
 }
+
+// Typed returns what was typed into a field of a form that was refused.
+func (f *frame) Typed(field string) string {
+	if f.typed == nil {
+		return ""
+	}
+	return f.typed.values.Get(field)
+}
+
+// Wrong reports whether a field is the one that is at fault.
+func (f *frame) Wrong(field string) bool { return f.typed != nil && f.typed.wrong == field }
+
+// Focus reports whether a field has the focus: the one at fault, or else the one
+// that is first. No PIN field takes it.
+func (f *frame) Focus(field string, first bool) bool {
+	if f.typed == nil || f.typed.wrong == "" || f.typed.wrong == "pin" {
+		return first
+	}
+	return f.typed.wrong == field
+}
+
+// Asks reports whether the screen may ask for the PIN, or needs none.
+func (f *frame) Asks() bool { return newPINField(f.Lang, f.Card, f.Tries).What == "" }
 
 // Screen is the screen shown.
 func (f *frame) Screen() *screen { return f.screen }
@@ -139,21 +185,28 @@ func (f *frame) Screen() *screen { return f.screen }
 // Title is the screen's name.
 func (f *frame) Title() string { return f.Lang.pick(f.screen.JA, f.screen.EN) }
 
-// frame puts together what a screen shows now.
-func (p *Page) frame(ctx context.Context, s *session, sc *screen) *frame {
-	return p.frameOf(ctx, s, sc, nil)
-}
-
-func (p *Page) frameOf(ctx context.Context, s *session, sc *screen, query url.Values) *frame {
+// frame puts together what a screen shows now, for the query of its address.
+func (p *Page) frame(ctx context.Context, s *session, sc *screen, query url.Values) *frame {
 	f := &frame{screen: sc, Lang: s.language(), Name: p.cfg.Name, At: p.at.ID, Token: s.token, Screens: p.screens,
-		Changes: p.changes.so(), Samples: p.cfg.Samples, Status: http.StatusOK}
-	s.look(func(w *work) { w.follow(p.shown()) })
+		Changes: p.changes.so(), Query: query.Encode(), Samples: p.cfg.Samples, Status: http.StatusOK}
+	in := p.shown()
+	f.Tries = in.tries
+	s.look(func(w *work) {
+		w.follow(in)
+		f.typed = w.typed
+		if w.task != nil {
+			f.Tries = w.task.triesLeft()
+		}
+	})
 	f.Card = p.panel(f.Lang)
 	ctx, cancel := context.WithTimeout(ctx, stepTime)
 	defer cancel()
 	data, err := sc.data(ctx, s, query)
 	if err != nil {
 		f.Notice = explain(f.Lang, err)
+		if field := fieldOf(err); field != "" {
+			f.typed = &typedForm{wrong: field}
+		}
 	}
 	f.Data = data
 	return f

@@ -3,32 +3,19 @@ package page
 import (
 	"context"
 	"net/url"
-	"strings"
-
-	"golang.org/x/text/width"
 
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
-	"github.com/mynakit/mynakit/mykey/registry"
 )
 
 // serviceWork is the registration of a Service ID (システム設計書 II.9): typed
 // (画面23), shown for confirmation with the holder's MyKey ID, registered (画面24).
 type serviceWork struct {
-	visit    *shop.Visit
-	seq      int // the presentation that it began with
-	Tries    int // of the PIN
-	Holder   mykey.ID
+	procedure
 	Service  mykey.ServiceID
 	Existing mykey.ServiceID // what it would overwrite, or zero
 	Done     bool
-}
-
-func (w *serviceWork) close() {
-	if w != nil && w.visit != nil {
-		w.visit.Close()
-	}
 }
 
 type serviceView struct {
@@ -39,14 +26,9 @@ type serviceView struct {
 }
 
 func (p *Page) serviceData(_ context.Context, s *session, _ url.Values) (any, error) {
-	v := serviceView{Operators: p.cfg.Shop.Operators()}
-	s.look(func(w *work) {
-		v.Last = w.operator
-		if w.service != nil {
-			now := *w.service
-			v.Work, v.Away = &now, now.seq != p.shown().seq
-		}
-	})
+	v := serviceView{Operators: p.cfg.Shop.Operators(), Work: shownOf[serviceWork](s)}
+	v.Away = v.Work != nil && p.away(v.Work)
+	s.look(func(w *work) { v.Last = w.operator })
 	return v, nil
 }
 
@@ -54,96 +36,68 @@ func (p *Page) serviceData(_ context.Context, s *session, _ url.Values) (any, er
 func (p *Page) serviceCheck(ctx context.Context, s *session, form url.Values) (*notice, error) {
 	operator, ok := p.operatorOf(form.Get("operator"))
 	s.look(func(w *work) { w.operator = operator })
-	customer, err := mykey.ParseCustomerID(width.Narrow.String(strings.TrimSpace(form.Get("customer"))))
-	if !ok || err != nil {
-		return nil, &entry{
-			mykey.Text{JA: "利用カード番号の形が違います。", EN: "This is not the number of a card."},
-			mykey.Text{JA: "発行者を選び、カードに書かれた番号を入力するか、読み取ってください。", EN: "Choose the issuer, and type or scan the number on the card."}}
-	}
-	next := &serviceWork{Service: mykey.ServiceID{Operator: operator, Customer: customer}}
-	err = p.withCard(ctx, func(card *jpki.Card) (err error) {
-		next.visit, err = p.cfg.Shop.Begin(ctx, card)
-		if err == nil {
-			next.seq, next.Tries = p.shown().seq, p.tries(ctx, card)
-		}
-		return err
-	})
+	customer, err := customerOf(form)
 	if err != nil {
 		return nil, err
 	}
-	holder, err := next.visit.Customer(ctx)
+	if !ok {
+		return nil, inField("operator", errNumber)
+	}
+	pr, holder, err := p.begin(ctx)
 	if err != nil {
-		next.close()
 		return nil, err
 	}
-	next.Holder = holder.ID
+	next := &serviceWork{procedure: pr, Service: mykey.ServiceID{Operator: operator, Customer: customer}}
 	for _, has := range holder.Services {
 		if has.Operator == operator && has != next.Service {
 			next.Existing = has
 		}
 	}
-	s.look(func(w *work) {
-		w.service.close()
-		w.service = next
-	})
+	s.take("service", next)
 	return nil, nil
+}
+
+// errNumber says that what was typed is no number of a card.
+var errNumber = &entry{
+	mykey.Text{JA: "利用カード番号の形式が正しくありません。", EN: "This is not the number of a card."},
+	mykey.Text{JA: "ID付与事業者を選び、利用カードの番号を入力するか、読み取ってください。", EN: "Choose the issuer, and type or scan the number on the card."}}
+
+// customerOf reads a card's number as it is typed or scanned.
+func customerOf(form url.Values) (mykey.CustomerID, error) {
+	c, err := mykey.ParseCustomerID(typedCode(form.Get("customer")))
+	if err != nil {
+		return c, inField("customer", errNumber)
+	}
+	return c, nil
 }
 
 // serviceRegister registers it, with the card that is in the reader now.
 // The holder's PIN comes with it.
 func (p *Page) serviceRegister(ctx context.Context, s *session, form url.Values) (*notice, error) {
-	var now *serviceWork
-	s.look(func(w *work) { now = w.service })
-	if now != nil && now.Done {
+	now := inHand[*serviceWork](s)
+	if now == nil {
+		return nil, p.sign(ctx, s, form, nil, nil)
+	}
+	if now.Done {
 		return nil, nil // sent twice
 	}
-	pin, err := p.pinOf(ctx, form)
-	if err != nil {
-		return nil, err
-	}
-	defer pin.clear()
-	if now == nil {
-		return nil, registry.ErrSessionOver
-	}
-	err = p.withCard(ctx, func(card *jpki.Card) (err error) {
-		if err := p.prove(ctx, s, card, now.visit, pin, &now.Tries); err != nil {
-			return err
+	err := p.sign(ctx, s, form, &now.procedure, func(card *jpki.Card) (err error) {
+		register := now.visit.RegisterService
+		if !now.Existing.IsZero() {
+			register = now.visit.ReplaceService
 		}
-		var got mykey.ServiceID
-		if now.Existing.IsZero() {
-			got, err = now.visit.RegisterService(ctx, card, now.Service)
-		} else {
-			got, err = now.visit.ReplaceService(ctx, card, now.Service)
-		}
+		got, err := register(ctx, card, now.Service)
 		if err == nil {
 			s.look(func(*work) { now.Service, now.Done = got, true })
-			p.update(ctx, card)
 		}
 		return err
 	})
 	if err != nil {
-		if over(err) {
-			return nil, p.serviceDrop(s, err)
-		}
 		return nil, err
 	}
 	return &notice{Kind: "good",
 		What: s.language().pick("サービスIDを登録しました。", "The service ID is registered."),
-		Do:   s.language().pick("お持ちの利用カードと同じ番号か、確かめてください。", "See that it is the number on the card in your hand.")}, nil
-}
-
-func (p *Page) serviceDrop(s *session, err error) error {
-	s.look(func(w *work) {
-		w.service.close()
-		w.service = nil
-	})
-	return err
-}
-
-// serviceBack goes back to the first step (前の画面に戻る), or on to the next
-// holder.
-func (p *Page) serviceBack(_ context.Context, s *session, _ url.Values) (*notice, error) {
-	return nil, p.serviceDrop(s, nil)
+		Do:   s.language().pick("利用者の利用カードと同じ番号か、確認してください。", "See that it is the number on the customer's card.")}, nil
 }
 
 // operatorOf finds the operator that a form names among the shop's.

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -11,8 +12,10 @@ import (
 
 // settleView is the settlement of a period (システム設計書 VI).
 type settleView struct {
-	Period  ticket.Period
-	Closing shop.Closing
+	From, To string // as they were typed
+	Period   ticket.Period
+	Done     bool
+	Closing  shop.Closing
 }
 
 // period reads the two days of a query; without them it is today.
@@ -26,30 +29,29 @@ func (p *Page) period(query url.Values) (ticket.Period, error) {
 		if text := query.Get(day.name); text != "" {
 			d, err := ticket.ParseDate(text)
 			if err != nil {
-				return ticket.Period{From: today, To: today}, err
+				return period, inField(day.name, err)
 			}
 			*day.at = d
 		}
 	}
-	if err := period.Check(); err != nil {
-		return ticket.Period{From: today, To: today}, err
-	}
-	return period, nil
+	return period, inField("to", period.Check())
 }
 
 func (p *Page) settleData(ctx context.Context, _ *session, query url.Values) (any, error) {
 	period, err := p.period(query)
-	v := settleView{Period: period}
+	v := settleView{Period: period, From: cmp.Or(query.Get("from"), period.From.String()), To: cmp.Or(query.Get("to"), period.To.String())}
 	if err != nil {
 		return v, err
 	}
 	v.Closing, err = p.cfg.Shop.Settle(ctx, period)
+	v.Done = err == nil
 	return v, err
 }
 
 // settleFile returns the settlement as a file, 集計表 or 明細表.
 func (p *Page) settleFile(w http.ResponseWriter, r *http.Request) {
-	if p.sessions.of(r) == nil {
+	s := p.sessions.of(r)
+	if s == nil {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
@@ -65,10 +67,14 @@ func (p *Page) settleFile(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Disposition", `attachment; filename="`+period.From.String()+"_"+period.To.String()+"_"+name+`"`)
 	switch name {
 	case "settlement.csv":
-		var c shop.Closing
-		if c, err = p.cfg.Shop.Settle(ctx, period); err == nil {
-			err = ticket.CSV{}.WriteSettlement(w, c.Tickets)
+		c, failed := p.cfg.Shop.Settle(ctx, period)
+		if failed != nil {
+			w.Header().Del("Content-Disposition")
+			s.say(*explain(s.language(), failed))
+			http.Redirect(w, r, "/settle", http.StatusSeeOther)
+			return
 		}
+		err = ticket.CSV{}.WriteSettlement(w, c.Tickets)
 	case "details.csv":
 		err = ticket.CSV{}.WriteDetails(w, p.cfg.Shop.Details(ctx, period))
 	default:

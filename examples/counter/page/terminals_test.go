@@ -293,7 +293,7 @@ func (c *clerk) redeem(t code, terminal string, model *ledger) error {
 		return err
 	}
 	switch {
-	case strings.Contains(body, "ポイントの券を消し込みました"):
+	case strings.Contains(body, "ポイントのポイント券を消し込みました"):
 		model.take(terminal, t)
 	case !strings.Contains(body, refused):
 		return fmt.Errorf("neither redeemed nor refused: %s", body[max(0, strings.Index(body, "<main>")):])

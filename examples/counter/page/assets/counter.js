@@ -28,6 +28,10 @@
 		events.onerror = () => { lost.hidden = false; };
 		addEventListener("pagehide", () => events.close());
 	}
+	// What the last step came to is read out: a notice that a page comes with is not.
+	const notice = byID("notice");
+	if (notice) requestAnimationFrame(() => { byID("say").textContent = notice.textContent; });
+
 	// A page that comes back by the browser's Back button is out of date.
 	addEventListener("pageshow", e => { if (e.persisted) location.reload(); });
 
@@ -44,13 +48,24 @@
 		setTimeout(() => e.target.querySelectorAll("button").forEach(b => { b.disabled = true; }));
 	});
 
-	// Digits choose from the menu, Escape goes back to it.
+	// What was typed before is there to be corrected, or to be typed or scanned over.
+	const select = field => {
+		if (field.matches("input[value]:not([value=''])") && field.value === field.defaultValue) field.select();
+	};
+	document.addEventListener("focusin", e => select(e.target));
+	select(document.activeElement);
+
+	// Keys choose from the menu, Escape goes back to it. A hand types one key; what
+	// a scanner types in one stroke chooses nothing.
+	let chosen = 0;
 	document.addEventListener("keydown", e => {
+		clearTimeout(chosen);
 		if (e.key.length === 1 && e.key !== " ") burst = performance.now(); // a blank presses buttons
 		if (e.ctrlKey || e.altKey || e.metaKey || e.isComposing) return;
 		if (e.key === "Escape") { byID("home")?.click(); return; }
 		if (/^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement.tagName)) return;
-		document.querySelector(`[data-key="${CSS.escape(e.key)}"]`)?.click();
+		const choice = document.querySelector(`[data-key="${CSS.escape(e.key.toUpperCase())}"]`);
+		if (choice && !e.repeat) chosen = setTimeout(() => choice.click(), 100);
 	});
 
 	// The camera, where the browser reads QR codes by itself.
