@@ -55,6 +55,7 @@ import (
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/apdu/pcsc"
 	"github.com/mynakit/mynakit/examples/internal/console"
+	"github.com/mynakit/mynakit/examples/internal/version"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/jpki/unlock"
 	"github.com/mynakit/mynakit/simcard"
@@ -135,6 +136,14 @@ func run(ctx context.Context, catch func(), args []string, stdin *os.File, stdou
 		}
 		return exitOK
 	}
+	if version.Asked(args) {
+		out := console.To(stdout)
+		if fmt.Fprintln(out, version.Line("cardtool")); out.Err() != nil {
+			fmt.Fprintln(stderr, "cardtool:", out.Err())
+			return exitError
+		}
+		return exitOK
+	}
 	for _, t := range tasks() {
 		if t.name != args[0] {
 			continue
@@ -180,7 +189,7 @@ func run(ctx context.Context, catch func(), args []string, stdin *os.File, stdou
 }
 
 func usage(w io.Writer) {
-	fmt.Fprintln(w, "usage: cardtool TASK [flags]    (cardtool TASK -h tells the flags)")
+	fmt.Fprintln(w, "usage: cardtool TASK [flags]    (cardtool TASK -h tells the flags, cardtool -version the version)")
 	for _, t := range tasks() {
 		fmt.Fprintf(w, "  %-10s %s\n", t.name, t.about)
 	}

@@ -45,6 +45,7 @@ import (
 
 	"github.com/mynakit/mynakit/examples/internal/console"
 	"github.com/mynakit/mynakit/examples/internal/private"
+	"github.com/mynakit/mynakit/examples/internal/version"
 	"github.com/mynakit/mynakit/examples/shop"
 )
 
@@ -110,6 +111,7 @@ func (w *world) run(ctx context.Context, args []string) int {
 	f := flag.NewFlagSet("counter", flag.ContinueOnError)
 	f.SetOutput(w.stderr)
 	o.flags(f)
+	about := f.Bool("version", false, "print the version and end")
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return exitOK
@@ -127,7 +129,12 @@ func (w *world) run(ctx context.Context, args []string) int {
 		fmt.Fprintln(w.stderr, "counter: -lang is ja or en")
 		return exitUsage
 	}
-	err := o.work(ctx)
+	var err error
+	if *about {
+		fmt.Fprintln(out, version.Line("counter"))
+	} else {
+		err = o.work(ctx)
+	}
 	if err == nil {
 		err = out.Err()
 	}

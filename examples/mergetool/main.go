@@ -114,6 +114,7 @@ import (
 	"time"
 
 	"github.com/mynakit/mynakit/examples/internal/console"
+	"github.com/mynakit/mynakit/examples/internal/version"
 )
 
 func main() {
@@ -178,6 +179,10 @@ func run(ctx context.Context, args []string, out *console.Writer) int {
 	if len(args) == 0 {
 		usage(os.Stderr)
 		return exitUsage
+	}
+	if version.Asked(args) {
+		fmt.Fprintln(out, version.Line("mergetool"))
+		return exitOK
 	}
 	for _, t := range tasks() {
 		if t.name != args[0] {

@@ -60,6 +60,7 @@ import (
 	"time"
 
 	"github.com/mynakit/mynakit/apdu/vpcd"
+	"github.com/mynakit/mynakit/examples/internal/version"
 	"github.com/mynakit/mynakit/simcard"
 	"github.com/mynakit/mynakit/simcard/control"
 )
@@ -89,6 +90,7 @@ type options struct {
 	state   string
 	wait    bool
 	clock   time.Time
+	version bool
 	stderr  io.Writer
 }
 
@@ -112,6 +114,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		o.clock, err = time.Parse(time.RFC3339, text)
 		return err
 	})
+	f.BoolVar(&o.version, "version", false, "print the version and end")
 	f.Usage = func() {
 		fmt.Fprintf(stderr, "usage: vcard [flags]\nputs a software card into pcscd; PINs: %s\nflags:\n", pins())
 		f.PrintDefaults()
@@ -134,6 +137,10 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
 	o, err := parse(args, stderr)
 	if err != nil {
+		return err
+	}
+	if o.version {
+		_, err := fmt.Fprintln(stdout, version.Line("vcard"))
 		return err
 	}
 	slots := make([]*slot, len(o.addrs))

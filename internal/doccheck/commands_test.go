@@ -36,6 +36,44 @@ func TestPrograms(t *testing.T) {
 	t.Run("commands", p.commandsExist)
 	t.Run("sessions", p.sessions)
 	t.Run("any language", p.anyLanguage)
+	t.Run("versions", p.versions)
+}
+
+// versions asks each program that is released for its version.
+func (p programs) versions(t *testing.T) {
+	released := regexp.MustCompile(`(?m)^programs="(.*)"$`).FindStringSubmatch(readFile(t, ".ci/release"))
+	require.NotNil(t, released, ".ci/release lists its programs")
+	names := strings.Fields(released[1])
+	for _, d := range readDirectory(t, "examples") {
+		source := filepath.Join(root, "examples", d)
+		_, program := os.Stat(filepath.Join(source, "main.go"))
+		_, module := os.Stat(filepath.Join(source, "go.mod"))
+		if program == nil && module != nil {
+			assert.Contains(t, names, d, ".ci/release builds every program of the module")
+		}
+	}
+	for _, name := range names {
+		out, err := exec.CommandContext(t.Context(), p.build(t, filepath.Join(root, "examples", name)), "-version").Output()
+		assert.NoError(t, err, name)
+		assert.Regexp(t, `^`+name+` (v[0-9]\S*|\(devel\)) go\S+ \S+/\S+\r?\n$`, string(out))
+	}
+}
+
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
+	require.NoError(t, err)
+	return string(text)
+}
+
+func readDirectory(t *testing.T, name string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(root, name))
+	require.NoError(t, err)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
 }
 
 // commandsExist finds every command of the documents.

@@ -32,9 +32,15 @@ func TestWorkflowsArePinned(t *testing.T) {
 		for _, m := range found {
 			assert.Regexp(t, pinned, strings.TrimSpace(m[1]), name)
 		}
-		// Nothing may be written but where a job says so itself, and nothing does.
+		// Nothing may be written but where a job says so itself. One does: it makes the
+		// draft of a release, and runs nothing of the repository or of others.
 		assert.Regexp(t, `(?m)^permissions:\n  contents: read\n`, text, name)
-		assert.NotRegexp(t, `(?m):\s*write(-all)?\s*$`, text, name)
+		reading, writing, draft := strings.Cut(text, "\n  draft:\n")
+		assert.Equal(t, name == "release.yml", draft, name)
+		assert.NotRegexp(t, `(?m):\s*write(-all)?\s*$`, reading, name)
+		assert.NotRegexp(t, `(?m)uses:|\.ci/|\bgo (run|build|test)\b`, writing, name)
+		assert.Equal(t, draft, strings.Contains(writing, "      contents: write\n"), name)
+		assert.Equal(t, strings.Count(writing, "contents: write"), strings.Count(writing, "write"), name)
 		assert.NotContains(t, text, "pull_request_target", name)
 		assert.NotContains(t, text, "secrets.", name)
 		assert.Equal(t, strings.Count(text, "actions/checkout@"), strings.Count(text, "persist-credentials: false"), name)

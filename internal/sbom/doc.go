@@ -4,6 +4,7 @@
 //
 //	go run ./internal/sbom > sbom.json               # ./..., without tests
 //	go run ./internal/sbom -tags libpcsclite ./examples/... # what these link
+//	go run ./internal/sbom -notices ./examples/... # their licences, as text
 //
 // # What is in it
 //

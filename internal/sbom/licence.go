@@ -1,7 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -58,14 +62,33 @@ func recognise(text string) string {
 var licenceFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|unlicense)([-.].*)?$`)
 
 // licencesIn gives the licences of a module by the files at its root, sorted.
-// One that is not recognised is an error; a file that only lists others'
-// licences (3RD-PARTY) is not looked at, nor are those of logos.
+// One that is not recognised is an error.
 func licencesIn(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
+	texts, err := licenceTexts(dir)
 	if err != nil {
 		return nil, err
 	}
 	var ids []string
+	for name, text := range texts {
+		id := recognise(text)
+		if id == "" {
+			return nil, fmt.Errorf("%s: no licence that is known here", name)
+		}
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}
+
+// licenceTexts returns the files with licences at the root of a module, of which
+// there is at least one. A file that only lists others' licences (3RD-PARTY) is not
+// looked at, nor are those of logos.
+func licenceTexts(dir string) (map[string]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	texts := make(map[string]string)
 	for _, e := range entries {
 		name := strings.ToUpper(e.Name())
 		if e.IsDir() || !licenceFile.MatchString(name) || strings.Contains(name, "3RD-PARTY") || strings.Contains(name, "LOGO") {
@@ -75,15 +98,42 @@ func licencesIn(dir string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		id := recognise(string(text))
-		if id == "" {
-			return nil, fmt.Errorf("%s: no licence that is known here", e.Name())
+		texts[e.Name()] = string(text)
+	}
+	if len(texts) == 0 {
+		return nil, errors.New("no licence")
+	}
+	return texts, nil
+}
+
+// notices writes the licences of the linked modules, whole, with the NOTICE files
+// that Apache-2.0 wants passed on.
+func notices(out io.Writer, modules []*module, goVersion, goRoot string) error {
+	for _, m := range modules {
+		dir, version := m.Dir, m.Version
+		switch {
+		case m.Main:
+			continue // its LICENSE is beside
+		case m.Path == "std":
+			dir, version = besideGo(goRoot), strings.TrimPrefix(goVersion, "go")
+		case m.Replace != nil:
+			dir, version = m.Replace.Dir, m.Replace.Version
 		}
-		ids = append(ids, id)
+		texts, err := licenceTexts(dir)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.Path, err)
+		}
+		notice, err := os.ReadFile(filepath.Join(dir, "NOTICE"))
+		if err == nil {
+			texts["NOTICE"] = string(notice)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		for _, name := range slices.Sorted(maps.Keys(texts)) {
+			if _, err := fmt.Fprintf(out, "==== %s %s: %s\n\n%s\n\n", m.Path, version, name, strings.TrimSpace(texts[name])); err != nil {
+				return err
+			}
+		}
 	}
-	if len(ids) == 0 {
-		return nil, fmt.Errorf("no licence")
-	}
-	slices.Sort(ids)
-	return slices.Compact(ids), nil
+	return nil
 }

@@ -69,6 +69,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("sbom", flag.ContinueOnError)
 	tags := flags.String("tags", "", "build tags, as for go build")
 	version := flags.String("version", "", "the version of the module itself, such as v0.1.0")
+	texts := flags.Bool("notices", false, "write the licences of what is linked, as text, for who passes the programs on")
 	dir := flags.String("C", ".", "a folder of the module")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return nil
@@ -88,6 +89,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	goVersion, goRoot, _ := strings.Cut(strings.TrimSpace(string(env)), "\n")
+	if *texts {
+		return notices(out, modules, goVersion, goRoot)
+	}
 
 	b := bom{Format: "CycloneDX", Spec: "1.5", Version: 1, Components: []component{}, Dependencies: []dependency{}}
 	b.Metadata.Tools.Components = []component{{Type: "application", Name: "github.com/mynakit/mynakit/internal/sbom"}}
@@ -130,10 +134,7 @@ func describe(m *module, version, goVersion, goRoot string) (component, error) {
 		c.Version, c.Scope = version, ""
 	case m.Path == "std":
 		c.Version = strings.TrimPrefix(goVersion, "go")
-		dir = goRoot
-		if _, err := os.Stat(filepath.Join(dir, "LICENSE")); err != nil {
-			dir = filepath.Dir(dir) // packagers put it beside
-		}
+		dir = besideGo(goRoot)
 	case m.Replace != nil && from.Version == "":
 		return component{}, fmt.Errorf("%s is replaced by a folder: that is no version to name", m.Path)
 	}
@@ -164,4 +165,12 @@ func describe(m *module, version, goVersion, goRoot string) (component, error) {
 		c.Properties = append(c.Properties, property{"go:program", p})
 	}
 	return c, nil
+}
+
+// besideGo returns the folder with the licence of the Go distribution.
+func besideGo(goRoot string) string {
+	if _, err := os.Stat(filepath.Join(goRoot, "LICENSE")); err != nil {
+		return filepath.Dir(goRoot) // packagers put it beside
+	}
+	return goRoot
 }

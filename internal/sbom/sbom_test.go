@@ -171,3 +171,14 @@ func TestReplacedModules(t *testing.T) {
 	_, err = describe(&module{Path: "example.test/c", Version: "v1.0.0", Dir: t.TempDir()}, "", "go1.26", dir)
 	assert.ErrorContains(t, err, "example.test/c: no licence")
 }
+
+// Whoever passes a program on passes on these.
+func TestNotices(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-C", "../..", "-notices", "./examples/mergetool"}, &out))
+	for _, want := range []string{"==== golang.org/x/text v", "==== modernc.org/sqlite v", "==== github.com/jackc/pgx/v5 v", "Redistribution and use in source and binary forms"} {
+		assert.Contains(t, out.String(), want)
+	}
+	assert.NotContains(t, out.String(), "testify", "what only tests link is not linked")
+	assert.NotContains(t, out.String(), "==== github.com/mynakit")
+}
