@@ -58,6 +58,19 @@ func ExampleReadMunicipalities() {
 	// Output: 141305 川崎市 <nil>
 }
 
+func ExampleOperatorTable_All() {
+	operators, err := mykey.ReadOperators(strings.NewReader("000002,あおば商店街\n000001,川崎市立図書館\n"))
+	if err != nil {
+		panic(err)
+	}
+	for o, name := range operators.All() {
+		fmt.Println(o, name)
+	}
+	// Output:
+	// 000001 川崎市立図書館
+	// 000002 あおば商店街
+}
+
 func ExampleFingerprintWindows() {
 	values := mykey.TerminalValues{CPU: "BFEBFBFF000306C3", Board: "PF2X", Machine: "{8a1b}", Install: "0f3c"}
 	fp, err := mykey.FingerprintWindows(values, mykey.JoinPrefixed)
@@ -65,14 +78,11 @@ func ExampleFingerprintWindows() {
 	// Output: 6cfb719a4c002e8b7b9f6fa05495557080550f8e273ceb05cd223acaf35bbea2 <nil>
 }
 
-func ExampleTallyTerminals() {
+func ExampleTerminalKind_Counted() {
 	// The till of a shop with a point system is (ア) and (イ), and counts as (ア).
-	tally := mykey.TallyTerminals([]mykey.Terminal{
-		{ID: "T1", Kind: mykey.ServiceTerminal | mykey.PointTerminal},
-		{ID: "T2", Kind: mykey.PointTerminal},
-	})
-	fmt.Println(tally[mykey.ServiceTerminal], tally[mykey.PointTerminal])
-	// Output: 1 1
+	till := mykey.ServiceTerminal | mykey.PointTerminal
+	fmt.Println(till, till.Counted())
+	// Output: アイ ア
 }
 
 func ExamplePaymentRules_Check() {

@@ -84,3 +84,20 @@ func FuzzReadMunicipalities(f *testing.F) {
 		}
 	})
 }
+
+func FuzzReadOperators(f *testing.F) {
+	for _, s := range []string{"000001,library\n", "number,name\n000001,a\r\n000002,\"b\nc\"\n", "", "000001", "\"", "000001,a\n000002,a\n", "\xef\xbb\xbf000001,a\n"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		table, err := mykey.ReadOperators(bytes.NewReader(in))
+		if (err == nil) != (table != nil) {
+			t.Fatalf("%v, %v", table, err)
+		}
+		for o, name := range table.All() {
+			if found, err := table.Named(name); err != nil || found != o || o.IsZero() {
+				t.Fatalf("%q: %q", o, name)
+			}
+		}
+	})
+}

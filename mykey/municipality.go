@@ -1,9 +1,7 @@
 package mykey
 
 import (
-	"bufio"
 	"database/sql/driver"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -187,9 +185,6 @@ func Prefectures() MunicipalityTable {
 // are about 1,900.
 const MaxMunicipalities = 10_000
 
-// maxMunicipalityBytes bounds them where a quote is left open, say.
-const maxMunicipalityBytes = 4 << 20
-
 // ReadMunicipalities reads a table from CSV in UTF-8, with or without a byte
 // order mark, in one of two forms that may be mixed:
 //
@@ -206,46 +201,9 @@ const maxMunicipalityBytes = 4 << 20
 // already read is an error that names the line; more than [MaxMunicipalities]
 // lines are an error too.
 func ReadMunicipalities(r io.Reader) (MunicipalityTable, error) {
-	limited := &io.LimitedReader{R: r, N: maxMunicipalityBytes}
-	text := bufio.NewReader(limited)
-	if bom, err := text.Peek(3); err == nil && string(bom) == "\uFEFF" {
-		_, _ = text.Discard(3)
-	}
-	in := csv.NewReader(text)
-	in.FieldsPerRecord = -1
-	in.ReuseRecord = true
-	t := MunicipalityTable{}
-	for n := 0; ; n++ {
-		rec, err := in.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("mykey: municipalities: %w", err)
-		}
-		line, _ := in.FieldPos(0)
-		if n >= MaxMunicipalities {
-			return nil, fmt.Errorf("mykey: municipalities: line %d: more than %d records", line, MaxMunicipalities)
-		}
-		m, err := ParseMunicipality(rec[0])
-		if fe, ok := errors.AsType[*FormError](err); ok && n == 0 && fe.Rule == RuleCharacter {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("mykey: municipalities: line %d: %w", line, err)
-		}
-		name := municipalityName(m, rec[1:])
-		if name == "" {
-			return nil, fmt.Errorf("mykey: municipalities: line %d: %w", line,
-				&FormError{Field: "municipality name", Rule: RuleMissing, Pos: -1})
-		}
-		if had, ok := t[m]; ok && had != name {
-			return nil, fmt.Errorf("mykey: municipalities: line %d: %s has two names", line, m)
-		}
-		t[m] = name
-	}
-	if limited.N == 0 {
-		return nil, fmt.Errorf("mykey: municipalities: not read to the end: more than %d bytes", maxMunicipalityBytes)
+	t, err := readTable(r, "municipalities", "municipality name", MaxMunicipalities, ParseMunicipality, municipalityName)
+	if err != nil {
+		return nil, err
 	}
 	for m, name := range Prefectures() {
 		if _, ok := t[m]; !ok {

@@ -43,45 +43,31 @@ func (k TerminalKind) String() string {
 	return b.String()
 }
 
-// Terminal is a terminal as its manager registers it (システム設計書 I.4).
-type Terminal struct {
-	ID       string       // 端末ID, issued by the Ministry through the municipality
-	Kind     TerminalKind // what it does
-	Operator OperatorID   // the ID-issuing operator; for kind (ア), and only for it
-}
+// Valid reports whether k is at least one of the four kinds, and nothing beside
+// them.
+func (k TerminalKind) Valid() bool { return k != 0 && k&^allTerminals == 0 }
 
-// Check refuses a terminal without ID or kind, one of kind (ア) without
-// operator, and one of another kind with an operator. The error is a
-// [*FormError].
-func (t Terminal) Check() error {
-	switch {
-	case t.ID == "":
-		return &FormError{Field: "terminal ID", Rule: RuleMissing, Pos: -1}
-	case t.Kind == 0:
-		return &FormError{Field: "terminal kind", Rule: RuleMissing, Pos: -1}
-	case t.Kind&^allTerminals != 0:
-		return &FormError{Field: "terminal kind", Rule: RuleUnknown, Pos: -1}
-	case t.Kind&ServiceTerminal != 0 && t.Operator.IsZero():
-		return &FormError{Field: fieldOperator, Rule: RuleMissing, Pos: -1}
-	case t.Kind&ServiceTerminal == 0 && !t.Operator.IsZero():
-		return &FormError{Field: fieldOperator, Rule: RuleNotAllowed, Pos: -1}
+// MaxTerminalID is the greatest length of a terminal ID, in bytes.
+const MaxTerminalID = 64
+
+// CheckTerminalID returns a [*FormError] unless s is a terminal ID (端末ID): 1 to
+// [MaxTerminalID] ASCII letters, digits, full stops, underscores and hyphens, of
+// which the first is a letter or digit. The published documents set no form. This
+// one goes into file names and spreadsheets as it is.
+func CheckTerminalID(s string) error {
+	const field = "terminal ID"
+	if s == "" {
+		return &FormError{Field: field, Rule: RuleMissing, Pos: -1}
 	}
-	return nil
-}
-
-// TallyTerminals counts terminals for form I (様式I), each as [TerminalKind.Counted]
-// says. The keys are single kinds.
-func TallyTerminals(terminals []Terminal) map[TerminalKind]int {
-	out := map[TerminalKind]int{}
-	for _, t := range terminals {
-		counted := t.Kind.Counted()
-		for k := ServiceTerminal; k <= GrantTerminal; k <<= 1 {
-			if counted&k != 0 {
-				out[k]++
-			}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case i >= MaxTerminalID:
+			return &FormError{Field: field, Rule: RuleLength, Pos: i}
+		case !isAlnum(c) && (i == 0 || c != '.' && c != '_' && c != '-'):
+			return &FormError{Field: field, Rule: RuleCharacter, Pos: i}
 		}
 	}
-	return out
+	return nil
 }
 
 // Fingerprint identifies a terminal (端末識別情報): a SHA-256 value, 32

@@ -268,28 +268,61 @@ func TestMunicipalityForms(t *testing.T) {
 	}
 }
 
-func TestTerminalKinds(t *testing.T) {
-	op, err := mykey.ParseOperatorID("000001")
+func TestOperatorTable(t *testing.T) {
+	table, err := mykey.ReadOperators(strings.NewReader("\ufeffID付与事業者ID,ID付与事業者名\r\n000002,あおば商店街,x\r\n000001,川崎市立図書館\r\n000002,あおば商店街\r\n"))
 	require.NoError(t, err)
+	var menu []string
+	for o, name := range table.All() {
+		menu = append(menu, o.String()+" "+name)
+		found, err := table.Named(name)
+		require.NoError(t, err)
+		assert.Equal(t, o, found)
+		again, err := table.Name(o)
+		require.NoError(t, err)
+		assert.Equal(t, name, again)
+	}
+	assert.Equal(t, []string{"000001 川崎市立図書館", "000002 あおば商店街"}, menu)
+	for range table.All() {
+		break
+	}
+	other, err := mykey.ParseOperatorID("000003")
+	require.NoError(t, err)
+	_, err = table.Name(other)
+	assert.ErrorIs(t, err, mykey.ErrUnknownOperator)
+	_, err = table.Named("あおば")
+	assert.ErrorIs(t, err, mykey.ErrUnknownOperator)
+	table[other] = "あおば商店街"
+	_, err = table.Named("あおば商店街")
+	assert.ErrorIs(t, err, mykey.ErrUnknownOperator, "of two nobody knows which")
+
+	for name, in := range map[string]string{
+		"five digits": "00001,a\n", "no name": "000001\n", "an empty name": "000001, \n", "two names": "000001,a\n000001,b\n",
+		"one name twice": "000001,a\n000002,a\n", "a control character": "000001,a\x07\n", "no UTF-8": "000001,\x82\xa0\n",
+		"too many": strings.Repeat("000001,a\n", mykey.MaxOperators+1), "too long": "000001,\"" + strings.Repeat("a", 5<<20),
+	} {
+		_, err := mykey.ReadOperators(strings.NewReader(in))
+		assert.Error(t, err, name)
+	}
+}
+
+func TestTerminalKinds(t *testing.T) {
 	both := mykey.ServiceTerminal | mykey.PointTerminal
 	assert.Equal(t, mykey.ServiceTerminal, both.Counted())
 	assert.Equal(t, mykey.PointTerminal, mykey.PointTerminal.Counted())
 	assert.Equal(t, "アイウエ", (both | mykey.TicketTerminal | mykey.GrantTerminal).String())
-	assert.Equal(t, map[mykey.TerminalKind]int{mykey.ServiceTerminal: 2, mykey.PointTerminal: 1, mykey.TicketTerminal: 1},
-		mykey.TallyTerminals([]mykey.Terminal{{Kind: both}, {Kind: mykey.ServiceTerminal}, {Kind: mykey.PointTerminal | mykey.TicketTerminal}}))
-	for _, tc := range []struct {
-		t    mykey.Terminal
-		rule mykey.Rule
-	}{
-		{mykey.Terminal{"T1", both, op}, ""},
-		{mykey.Terminal{"T1", mykey.PointTerminal, mykey.OperatorID{}}, ""},
-		{mykey.Terminal{"", both, op}, mykey.RuleMissing},
-		{mykey.Terminal{"T1", 0, op}, mykey.RuleMissing},
-		{mykey.Terminal{"T1", 64, mykey.OperatorID{}}, mykey.RuleUnknown},
-		{mykey.Terminal{"T1", both, mykey.OperatorID{}}, mykey.RuleMissing},
-		{mykey.Terminal{"T1", mykey.TicketTerminal, op}, mykey.RuleNotAllowed},
+	assert.True(t, both.Valid())
+	assert.False(t, mykey.TerminalKind(0).Valid())
+	assert.False(t, (both | 16).Valid())
+}
+
+func TestCheckTerminalID(t *testing.T) {
+	for s, rule := range map[string]mykey.Rule{
+		"000002": "", "T.1_a-B": "", strings.Repeat("9", mykey.MaxTerminalID): "",
+		"": mykey.RuleMissing, strings.Repeat("9", mykey.MaxTerminalID+1): mykey.RuleLength,
+		"=1": mykey.RuleCharacter, "-1": mykey.RuleCharacter, ".1": mykey.RuleCharacter, "1 2": mykey.RuleCharacter,
+		"端末": mykey.RuleCharacter, "１": mykey.RuleCharacter, "1\n": mykey.RuleCharacter,
 	} {
-		wantRule(t, tc.t.Check(), tc.rule)
+		wantRule(t, mykey.CheckTerminalID(s), rule)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 // Limits of what the caller names, in bytes.
 const (
 	MaxScope    = 16 // a Scope
-	MaxTerminal = 64 // a Terminal's ID
+	MaxTerminal = mykey.MaxTerminalID
 	MaxKey      = 64 // an Order's or a Presentation's key
 	MaxAccount  = 64 // an Order's account
 	MaxPlace    = 96 // a Terminal's place
@@ -40,8 +40,7 @@ func (s Scope) Check() error {
 // own records after it has authenticated the terminal, never from what the
 // terminal sends: the scope decides which tickets it can reach.
 type Terminal struct {
-	// ID is the 端末ID: 1 to MaxTerminal ASCII letters, digits, full stops,
-	// underscores and hyphens, the first a letter or digit.
+	// ID is the 端末ID, in the form of [mykey.CheckTerminalID].
 	ID    string
 	Scope Scope
 	// Place is the 端末設置場所, by which a settlement adds up: at most MaxPlace
@@ -60,18 +59,7 @@ func (t Terminal) Check() error {
 	return t.Scope.Check()
 }
 
-func validTerminal(id string) bool {
-	for i := range len(id) {
-		c := id[i]
-		if c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' {
-			continue
-		}
-		if i == 0 || c != '.' && c != '_' && c != '-' {
-			return false
-		}
-	}
-	return id != "" && len(id) <= MaxTerminal
-}
+func validTerminal(id string) bool { return mykey.CheckTerminalID(id) == nil }
 
 // validKey reports whether s can be an order's or an attempt's key.
 func validKey(s string) bool { return validText(s, MaxKey) }

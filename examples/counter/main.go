@@ -124,7 +124,7 @@ func (w *world) run(ctx context.Context, args []string) int {
 		fmt.Fprintln(w.stderr, "counter: -samples goes with -serve and -reader sim")
 		return exitUsage
 	case o.lang == "":
-		o.lang = language(w.getenv)
+		o.lang = console.Language(w.getenv)
 	case o.lang != "ja" && o.lang != "en":
 		fmt.Fprintln(w.stderr, "counter: -lang is ja or en")
 		return exitUsage

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/ticket"
@@ -229,20 +228,6 @@ func in(lang string, t mykey.Text) string {
 		return t.JA
 	}
 	return t.EN
-}
-
-// language is the one that the environment asks for, as POSIX has it: the first
-// of three variables that is set decides.
-func language(getenv func(string) string) string {
-	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
-		if value := getenv(name); value != "" {
-			if strings.HasPrefix(value, "ja") {
-				return "ja"
-			}
-			return "en"
-		}
-	}
-	return "en"
 }
 
 // speaker tells the day.

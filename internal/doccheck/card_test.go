@@ -80,3 +80,18 @@ func TestCardGuide(t *testing.T) {
 	}
 	assert.Equal(t, 5, counters)
 }
+
+// The AIDs that the guide to phones lists are those of the software card: a wrong
+// one in an app is found out by its users.
+func TestPhoneGuide(t *testing.T) {
+	card := simcard.New(simcard.WithKind(simcard.Residence), simcard.WithLicence())
+	rows := table(t, readDocument(t, "docs/phone.md"), "The list of applications")
+	require.Len(t, rows, 7)
+	for _, row := range rows {
+		aid, err := hex.DecodeString(strings.Trim(row[1], "`"))
+		require.NoError(t, err, row[0])
+		reply, err := card.Transmit(append([]byte{0x00, 0xA4, 0x04, 0x0C, byte(len(aid))}, aid...))
+		require.NoError(t, err)
+		assert.Equal(t, []byte{0x90, 0x00}, reply, "SELECT %s", row[0])
+	}
+}

@@ -233,7 +233,10 @@ func titles(sections []section) string {
 	return strings.Join(all, " | ")
 }
 
-var shellComment = regexp.MustCompile(`(?m)[ \t]+# .*$|^# .*$`)
+var (
+	shellComment = regexp.MustCompile(`(?m)[ \t]+# .*$|^# .*$`)
+	slashComment = regexp.MustCompile(`(?m)[ \t]+// .*$`)
+)
 
 // withoutComments returns code without what a translation may change: comments,
 // but for the output that an example prints.
@@ -242,6 +245,8 @@ func withoutComments(t *testing.T, b block) string {
 	switch b.lang {
 	case "go":
 		return strings.Join(goTokens(t, b), "\n")
+	case "kotlin", "swift":
+		return slashComment.ReplaceAllString(b.text, "")
 	case "sh", "python", "":
 		return shellComment.ReplaceAllString(b.text, "")
 	}

@@ -117,7 +117,7 @@ func (d *DB) own() []string {
 	if d.base.dialect == SQLite {
 		return []string{takeLock, liteMark, unmark, totalChanges}
 	}
-	return []string{pgMark, unmark, pgNow, pgWhose}
+	return []string{setForWrite, pgMark, unmark, pgNow, pgWhose}
 }
 
 // mark returns the statement that marks a transaction and returns its identifier

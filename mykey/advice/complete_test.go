@@ -191,6 +191,7 @@ func known() map[string]error {
 		"mykey.FormError":              &mykey.FormError{},
 		"mykey.ErrForm":                mykey.ErrForm,
 		"mykey.ErrUnknownMunicipality": mykey.ErrUnknownMunicipality,
+		"mykey.ErrUnknownOperator":     mykey.ErrUnknownOperator,
 
 		// mykey/grant
 		"mykey/grant.ImportError":       &grant.ImportError{},
@@ -206,6 +207,7 @@ func known() map[string]error {
 		"mykey/grant.ErrEpoch":          grant.ErrEpoch,
 		"mykey/grant.ErrIDTaken":        grant.ErrIDTaken,
 		"mykey/grant.ErrNoLoss":         grant.ErrNoLoss,
+		"mykey/grant.ErrNoMatch":        grant.ErrNoMatch,
 		"mykey/grant.ErrNoProgramme":    grant.ErrNoProgramme,
 		"mykey/grant.ErrNoReceipt":      grant.ErrNoReceipt,
 		"mykey/grant.ErrNoRow":          grant.ErrNoRow,
@@ -248,6 +250,10 @@ func known() map[string]error {
 		"mykey/point.ErrRequestVoid":      point.ErrRequestVoid,
 		"mykey/point.ErrSameHolder":       point.ErrSameHolder,
 		"mykey/point.ErrShort":            point.ErrShort,
+		"mykey/point.ErrOrder":            point.ErrOrder,
+		"mykey/point.ErrPeriod":           point.ErrPeriod,
+		"mykey/point.ErrSum":              point.ErrSum,
+		"mykey/point.ErrTwice":            point.ErrTwice,
 		"mykey/point.ErrStopped":          point.ErrStopped,
 
 		// mykey/registry
@@ -267,6 +273,10 @@ func known() map[string]error {
 		"mykey/registry.ErrExpired":          registry.ErrExpired,
 		"mykey/registry.ErrIDReplaced":       registry.ErrIDReplaced,
 		"mykey/registry.ErrInForce":          registry.ErrInForce,
+		"mykey/registry.ErrIssueReused":      registry.ErrIssueReused,
+		"mykey/registry.ErrOfficeTerminal":   registry.ErrOfficeTerminal,
+		"mykey/registry.ErrTerminal":         registry.ErrTerminal,
+		"mykey/registry.ErrTerminalUsed":     registry.ErrTerminalUsed,
 		"mykey/registry.ErrJoined":           registry.ErrJoined,
 		"mykey/registry.ErrNoCandidate":      registry.ErrNoCandidate,
 		"mykey/registry.ErrNoFreeID":         registry.ErrNoFreeID,

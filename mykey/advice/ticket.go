@@ -1,6 +1,7 @@
 package advice
 
 import (
+	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/ticket"
 	"github.com/mynakit/mynakit/ticket/paper"
 )
@@ -24,7 +25,7 @@ func tickets() []Entry {
 		For(say("period", Change,
 			"集計する期間が正しくありません。", "開始日が終了日以前になるように入力してください。",
 			"The period is not one.", "Check its first and its last day; the last is not before the first."),
-			ticket.ErrPeriod),
+			ticket.ErrPeriod, point.ErrPeriod),
 		For(badDate(), ticket.ErrDate),
 		For(say("tickets_full", Never,
 			"発券番号の空きがないため、発行できません。", "システム担当者に連絡してください。",
@@ -50,7 +51,7 @@ func tickets() []Entry {
 			"表計算ソフトで保存され、内容が変わったファイルです。", "元のファイルをダウンロードし直してください。",
 			"A spreadsheet has changed the file.", "Download the file again."),
 			ticket.ErrSpreadsheet),
-		For(badDetails(), ticket.ErrCSV, ticket.ErrTwice),
+		For(badDetails(), ticket.ErrCSV, ticket.ErrTwice, point.ErrTwice, point.ErrOrder),
 		ForType[*ticket.CSVError](badDetails()),
 		For(say("text_unprintable", Never,
 			"券面に印字できない文字があります。", "発行元とポイント名の設定を変更してください。",
@@ -60,7 +61,7 @@ func tickets() []Entry {
 			"券面に印字できない文字があります。", "発行元とポイント名の設定を変更してください。",
 			"A text cannot be printed on the ticket.", "Change the issuer's or the points' name in the settings.")),
 		For(program(), ticket.ErrScope, ticket.ErrTerminal, ticket.ErrAccount, ticket.ErrTyped, ticket.ErrKey, ticket.ErrBatch,
-			ticket.ErrPolicy, ticket.ErrSecret, ticket.ErrSum, paper.ErrQR, paper.ErrReceipt),
+			ticket.ErrPolicy, ticket.ErrSecret, ticket.ErrSum, point.ErrSum, paper.ErrQR, paper.ErrReceipt),
 		ForType[*ticket.OrderError](program()), // its cause has come before
 	}
 }

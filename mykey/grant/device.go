@@ -30,8 +30,9 @@ type DeviceConfig struct {
 }
 
 // Device is what is carried to the venue (持ち歩き用ポイント付与アプリ). It has a
-// database of its own, on SQLite, opened with synchronous=FULL: what Tap has
-// returned is on the disk. It is safe for use by several goroutines.
+// database of its own, on SQLite. Open it with synchronous=FULL, so that what
+// [Device.Tap] has returned is on the disk. A Device is safe for use by several
+// goroutines.
 type Device struct {
 	db     sqldb.Keeper
 	cfg    DeviceConfig
@@ -74,7 +75,7 @@ var deviceSchema = sqldb.Schema{Name: "round", Steps: [][]string{{
 		verdict   {:text})`,
 	"CREATE UNIQUE INDEX {tap_once} ON {tap} (programme, session, mark) WHERE mark IS NOT NULL",
 	"CREATE INDEX {tap_open} ON {tap} (epoch, seq) WHERE verdict IS NULL",
-	"CREATE TABLE {known} (programme {:text} NOT NULL, mykey {:text} NOT NULL, PRIMARY KEY (programme, mykey))",
+	"CREATE TABLE {known} (programme {:text} NOT NULL, mark {:blob} NOT NULL, PRIMARY KEY (programme, mark))",
 }}}
 
 var deviceDomain = sqldb.Domain{Package: "grant", Schema: deviceSchema, Own: sqldb.Among(ErrPassphrase, ErrRepeat, ErrConflict, mykey.ErrForm)}
@@ -143,14 +144,15 @@ func (d *Device) Epoch() string {
 }
 
 // Sync stores the MyKey IDs of a programme's roster, which [Office.IDs]
-// returned, in place of those that the device had.
+// returned, in place of those that the device had. It stores them as MACs under
+// the passphrase's key: who finds the device cannot read them.
 func (d *Device) Sync(ctx context.Context, programme string, ids []mykey.ID) error {
 	return d.db.Write(ctx, "sync", func(ctx context.Context, tx *sqldb.Tx) error {
 		if _, err := tx.Exec(ctx, "DELETE FROM {known} WHERE programme = ?", programme); err != nil {
 			return err
 		}
 		for _, id := range ids {
-			if _, err := tx.Exec(ctx, "INSERT INTO {known} (programme, mykey) VALUES (?, ?)", programme, id); err != nil {
+			if _, err := tx.Exec(ctx, "INSERT INTO {known} (programme, mark) VALUES (?, ?) ON CONFLICT DO NOTHING", programme, d.key.of(who{id: id})); err != nil {
 				return err
 			}
 		}
@@ -162,7 +164,7 @@ func (d *Device) Sync(ctx context.Context, programme string, ids []mykey.ID) err
 // people who come without the card.
 func (d *Device) Listed(ctx context.Context, programme string, id mykey.ID) (bool, error) {
 	var n int
-	err := d.db.DB.QueryRow(ctx, "SELECT count(*) FROM {known} WHERE programme = ? AND mykey = ?", programme, id.String()).Scan(&n)
+	err := d.db.DB.QueryRow(ctx, "SELECT count(*) FROM {known} WHERE programme = ? AND mark = ?", programme, d.key.of(who{id: id})).Scan(&n)
 	return n > 0, d.db.Told("look up", err)
 }
 
@@ -215,7 +217,8 @@ type Tapped struct {
 // Chunk is what a device sends at once: taps without a verdict.
 type Chunk struct {
 	Epoch string
-	Top   int64 // the greatest number that the device has given
+	Top   int64 // the greatest number that the device has given in this epoch
+	Count int64 // how many taps it has of this epoch, with a verdict or not
 	Taps  []Tapped
 	Wall  time.Time // the device's clock now
 	Boot  string
@@ -239,12 +242,13 @@ func (t Tapped) digest() []byte {
 }
 
 // Chunk returns at most n taps that have no verdict, oldest first, at most
-// [MaxChunk]. A chunk without taps still tells the office the greatest number.
+// [MaxChunk]. A chunk without taps still lets the office know how many there
+// were: send one at the end of a round, and before it.
 func (d *Device) Chunk(ctx context.Context, n int) (Chunk, error) {
 	c := Chunk{Epoch: d.Epoch(), Boot: d.boot}
 	err := d.db.Read(ctx, "make a chunk", func(ctx context.Context, tx *sqldb.Tx) error {
 		c.Taps = nil
-		if err := tx.QueryRow(ctx, "SELECT coalesce(max(seq), 0) FROM {tap} WHERE epoch = ?", c.Epoch).Scan(&c.Top); err != nil {
+		if err := tx.QueryRow(ctx, "SELECT coalesce(max(seq), 0), count(*) FROM {tap} WHERE epoch = ?", c.Epoch).Scan(&c.Top, &c.Count); err != nil {
 			return err
 		}
 		rows, err := tx.Query(ctx, `SELECT seq, programme, session, sealed, wall, boot, since FROM {tap}

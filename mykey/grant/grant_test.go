@@ -1,17 +1,21 @@
 package grant_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/internal/pgtest"
 	"github.com/mynakit/mynakit/jpki"
@@ -58,7 +62,7 @@ type town struct {
 func (w *town) now() time.Time { return time.UnixMicro(w.us.Load()) }
 
 func serial(t testing.TB, n int) grant.Card {
-	s, err := jpki.SerialFromBytes([]byte{1, byte(n >> 16), byte(n >> 8), byte(n)})
+	s, err := jpki.SerialFromBytes(append([]byte("serial"), byte(n>>16), byte(n>>8), byte(n)))
 	require.NoError(t, err)
 	return grant.Card{Serial: s, Issuer: []byte("an issuer's key, 20b")}
 }
@@ -86,10 +90,16 @@ func open(t testing.TB, db *sql.DB, people int) *town {
 	require.NoError(t, err)
 	w.Office, err = grant.Open(ctx, db, w.config())
 	require.NoError(t, err)
-	for n := range people {
-		w.cards[serial(t, n).Serial] = id(t, n)
-		require.NoError(t, w.points.Enrol(ctx, id(t, n), point.Profile{}))
-	}
+	require.NoError(t, w.points.Do(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		in := w.points.In(tx)
+		for n := range people {
+			w.cards[serial(t, n).Serial] = id(t, n)
+			if err := in.Enrol(ctx, id(t, n), point.Profile{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
 	require.NoError(t, w.SetProgramme(ctx, course()))
 	return w
 }
@@ -200,17 +210,35 @@ func TestRound(t *testing.T) {
 		// Somebody who was unknown is enrolled, and judged anew.
 		waiting, err := w.Waiting(ctx, "course")
 		require.NoError(t, err)
-		require.Len(t, waiting, 1)
+		require.Len(t, waiting, 2)
+		assert.Equal(t, grant.NoProgram, waiting[1].Verdict)
 		require.NoError(t, w.points.Enrol(ctx, id(t, 99), point.Profile{}))
 		w.cards[serial(t, 99).Serial] = id(t, 99)
-		v, err := w.Judge(ctx, waiting[0].Epoch, waiting[0].Seq, "tanaka")
+		v, err := w.Judge(ctx, waiting[0].Epoch, waiting[0].Seq, time.Time{}, "tanaka")
 		require.NoError(t, err)
 		assert.Equal(t, grant.Granted, v)
-		_, err = w.Judge(ctx, waiting[0].Epoch, waiting[0].Seq, "tanaka")
+		_, err = w.Judge(ctx, waiting[0].Epoch, waiting[0].Seq, time.Time{}, "tanaka")
 		assert.ErrorIs(t, err, grant.ErrNoReceipt)
+
+		// The programme gets sessions, and the tap for one of them its points.
+		v, err = w.Judge(ctx, waiting[1].Epoch, waiting[1].Seq, time.Time{}, "tanaka")
+		require.NoError(t, err)
+		assert.Equal(t, grant.NoProgram, v)
+		p := course()
+		p.Sessions = true
+		require.NoError(t, w.SetProgramme(ctx, p))
+		_, err = w.Judge(ctx, waiting[1].Epoch, waiting[1].Seq, time.Time{}, "")
+		assert.ErrorIs(t, err, mykey.ErrForm, "nobody answers for it")
+		v, err = w.Judge(ctx, waiting[1].Epoch, waiting[1].Seq, time.Time{}, "tanaka")
+		require.NoError(t, err)
+		assert.Equal(t, grant.Granted, v)
 		waiting, err = w.Waiting(ctx, "course")
 		require.NoError(t, err)
 		assert.Empty(t, waiting)
+
+		tally, err := w.Tally(ctx, "course")
+		require.NoError(t, err)
+		assert.Equal(t, []grant.Tally{{Verdict: grant.Already, Taps: 2}, {Verdict: grant.Granted, Taps: 8, Points: 800}}, tally)
 	})
 }
 
@@ -317,7 +345,13 @@ func TestTimes(t *testing.T) {
 				d.wall = func() time.Time { return w.now().AddDate(-3, 0, 0) }
 				w.pass(d, time.Hour)
 			}, grant.Granted},
-			"a new start, the clock right": {func(w *town, d *device) { w.pass(d, 48*time.Hour); d.restart(t, w) }, grant.Granted},
+			"a new start, the clock right":  {func(w *town, d *device) { w.pass(d, 48*time.Hour); d.restart(t, w) }, grant.Granted},
+			"the device slept for an hour":  {func(w *town, d *device) { w.us.Add(time.Hour.Microseconds()) }, grant.Granted},
+			"the device slept over the end": {func(w *town, d *device) { w.us.Add((48 * time.Hour).Microseconds()) }, grant.Held},
+			"the clock was set in between": {func(w *town, d *device) {
+				d.wall = func() time.Time { return w.now().AddDate(3, 0, 0) }
+				w.pass(d, time.Minute)
+			}, grant.Held},
 			"a new start, the clock off": {func(w *town, d *device) {
 				d.wall = func() time.Time { return w.now().Add(-6 * time.Minute) }
 				w.pass(d, time.Hour)
@@ -336,6 +370,7 @@ func TestTimes(t *testing.T) {
 			p.Period = mykey.Period{From: today, To: today}
 			require.NoError(t, w.SetProgramme(t.Context(), p))
 			d := w.device(t, t.TempDir())
+			tapped := w.now()
 			require.NoError(t, d.Tap(t.Context(), "course", "", serial(t, 0)), name)
 			tc.between(w, d)
 			assert.Equal(t, map[grant.Verdict]int{tc.want: 1}, d.send(t, w), name)
@@ -343,9 +378,9 @@ func TestTimes(t *testing.T) {
 				waiting, err := w.Waiting(t.Context(), "course")
 				require.NoError(t, err)
 				require.Len(t, waiting, 1)
-				v, err := w.Judge(t.Context(), waiting[0].Epoch, waiting[0].Seq, "tanaka")
+				v, err := w.Judge(t.Context(), waiting[0].Epoch, waiting[0].Seq, tapped, "tanaka")
 				require.NoError(t, err)
-				assert.Equal(t, grant.Granted, v, "%s: the time is taken as good by a person", name)
+				assert.Equal(t, grant.Granted, v, "%s: the time is what a person has found", name)
 				continue
 			}
 			// A tap from after the end.
@@ -353,6 +388,47 @@ func TestTimes(t *testing.T) {
 			require.NoError(t, d.Tap(t.Context(), "course", "", serial(t, 1)), name)
 			assert.Equal(t, map[grant.Verdict]int{grant.Closed: 1}, d.send(t, w), name)
 		}
+	})
+}
+
+// A tap cannot be from before the device was registered, and not from before its
+// last call: a clock that says so was wrong then, and is held.
+func TestClockWasWrong(t *testing.T) {
+	engines(t, func(t *testing.T, db *sql.DB) {
+		w, ctx := open(t, db, 3), t.Context()
+		p := course()
+		today := mykey.DateOf(w.now())
+		p.Period = mykey.Period{From: today, To: today}
+		require.NoError(t, w.SetProgramme(ctx, p))
+		d := w.device(t, t.TempDir())
+		wrong := func() time.Time { return w.now().AddDate(-3, 0, 0) }
+		for n := range 2 {
+			d.wall = wrong
+			require.NoError(t, d.Tap(ctx, "course", "", serial(t, n)))
+			w.pass(d, time.Hour)
+			d.wall = w.now
+			d.restart(t, w)
+			assert.Equal(t, map[grant.Verdict]int{grant.Held: 1}, d.send(t, w))
+		}
+		waiting, err := w.Waiting(ctx, "course")
+		require.NoError(t, err)
+		require.Len(t, waiting, 2)
+		assert.True(t, waiting[0].Doubt)
+		for i, v := range []grant.Verdict{grant.Closed, grant.Granted} { // as a person finds
+			got, err := w.Judge(ctx, waiting[i].Epoch, waiting[i].Seq, w.now().Add(time.Duration(i-1)*48*time.Hour), "tanaka")
+			require.NoError(t, err)
+			assert.Equal(t, v, got)
+		}
+
+		// In one run, the clock is set forward by three years between tap and
+		// sending: it could be that the device slept, were it not for the call
+		// before.
+		d.wall = wrong
+		d.send(t, w)
+		require.NoError(t, d.Tap(ctx, "course", "", serial(t, 2)))
+		w.pass(d, time.Hour)
+		d.wall = w.now
+		assert.Equal(t, map[grant.Verdict]int{grant.Granted: 1}, d.send(t, w))
 	})
 }
 
@@ -411,6 +487,9 @@ func TestRestoredDevice(t *testing.T) {
 		require.NoError(t, w.Register(ctx, "000009", old.Epoch()))
 		got := old.send(t, w)
 		assert.Equal(t, 1, got[grant.Granted])
+		gaps, err := w.Gaps(ctx)
+		require.NoError(t, err)
+		assert.Empty(t, gaps, "numbers of the epoch before are not missing")
 		for n := range 3 {
 			assert.EqualValues(t, 100, w.balance(t, n))
 		}
@@ -461,6 +540,9 @@ func TestGaps(t *testing.T) {
 	engines(t, func(t *testing.T, db *sql.DB) {
 		w, ctx := open(t, db, 3), t.Context()
 		d := w.device(t, t.TempDir())
+		gaps, err := w.Gaps(ctx)
+		require.NoError(t, err)
+		assert.Equal(t, []grant.Gap{{Epoch: d.Epoch(), Terminal: "000009"}}, gaps, "one that never sent may be lost")
 		for n := range 3 {
 			require.NoError(t, d.Tap(ctx, "course", "", serial(t, n)))
 		}
@@ -468,9 +550,10 @@ func TestGaps(t *testing.T) {
 		require.NoError(t, err)
 		_, err = w.Receive(ctx, c)
 		require.NoError(t, err)
-		gaps, err := w.Gaps(ctx)
+		gaps, err = w.Gaps(ctx)
 		require.NoError(t, err)
-		assert.Equal(t, []grant.Gap{{Epoch: d.Epoch(), Terminal: "000009", Top: 3, Received: 1}}, gaps)
+		assert.Equal(t, []grant.Gap{{Epoch: d.Epoch(), Terminal: "000009", Taps: 3, Received: 1, Seen: gaps[0].Seen}}, gaps)
+		assert.True(t, gaps[0].Seen.Equal(w.now()))
 		require.NoError(t, w.Stop(ctx, d.Epoch()))
 		assert.ErrorIs(t, w.Register(ctx, "000009", d.Epoch()), grant.ErrStopped)
 		assert.ErrorIs(t, w.Stop(ctx, "nobody"), grant.ErrEpoch)
@@ -495,6 +578,8 @@ func TestChunkRefused(t *testing.T) {
 			"twice":            func(c *grant.Chunk) { c.Taps[1].Seq = c.Taps[0].Seq },
 			"beyond the top":   func(c *grant.Chunk) { c.Top = 1 },
 			"zero":             func(c *grant.Chunk) { c.Taps[0].Seq = 0 },
+			"fewer than came":  func(c *grant.Chunk) { c.Count = 2 },
+			"more than fit":    func(c *grant.Chunk) { c.Count = 4 },
 			"a long seal":      func(c *grant.Chunk) { c.Taps[0].Sealed = make([]byte, 1000) },
 			"a long session":   func(c *grant.Chunk) { c.Taps[0].Session = string(make([]byte, 1000)) },
 			"too many":         func(c *grant.Chunk) { c.Taps = make([]grant.Tapped, grant.MaxChunk+1) },
@@ -513,6 +598,98 @@ func TestChunkRefused(t *testing.T) {
 		a, err := w.Receive(ctx, c)
 		require.NoError(t, err)
 		assert.Equal(t, grant.Unknown, a.Verdicts[0].Verdict)
+	})
+}
+
+// A device that is found lets nobody be known: neither by what waits on it nor
+// by what was answered, nor by the list.
+func TestFoundDevice(t *testing.T) {
+	w, ctx := open(t, dbtest.Open(t, "sqlite", dbtest.FastSQLite(t.TempDir())), 4), t.Context()
+	dir := t.TempDir()
+	db, err := sql.Open("sqlite", dbtest.FastSQLite(dir))
+	require.NoError(t, err)
+	d, err := grant.OpenDevice(ctx, db, grant.DeviceConfig{Office: w.key.Public(), Passphrase: passphrase})
+	require.NoError(t, err)
+	require.NoError(t, w.Register(ctx, "000009", d.Epoch()))
+	require.NoError(t, d.Sync(ctx, "course", []mykey.ID{id(t, 0), id(t, 1)}))
+	require.NoError(t, d.Tap(ctx, "course", "", serial(t, 0)))
+	require.NoError(t, d.TapID(ctx, "course", "", id(t, 1)))
+	marks := func() (n int) {
+		require.NoError(t, db.QueryRow("SELECT count(mark) FROM round_tap").Scan(&n))
+		return n
+	}
+	require.Equal(t, 2, marks())
+	c, err := d.Chunk(ctx, 10)
+	require.NoError(t, err)
+	a, err := w.Receive(ctx, c)
+	require.NoError(t, err)
+	require.NoError(t, d.Answer(ctx, a))
+	assert.Zero(t, marks())
+	require.NoError(t, d.Tap(ctx, "course", "", serial(t, 2)))
+	require.NoError(t, d.Close())
+	require.NoError(t, db.Close())
+
+	names, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.NotEmpty(t, names)
+	for _, name := range names {
+		file, err := os.ReadFile(filepath.Join(dir, name.Name()))
+		require.NoError(t, err)
+		assert.Contains(t, string(file), "course")
+		secrets := [][]byte{[]byte(id(t, 0).String()), []byte(id(t, 1).String()), []byte("an issuer's key"),
+			[]byte("a passphrase of the tests")}
+		for n := range 3 {
+			secrets = append(secrets, serial(t, n).Serial.Bytes())
+		}
+		for i, s := range secrets {
+			assert.False(t, bytes.Contains(file, s), "%s holds secret %d", name.Name(), i)
+		}
+	}
+}
+
+// A person who changes the MyKey ID stays on the rosters.
+func TestChanged(t *testing.T) {
+	engines(t, func(t *testing.T, db *sql.DB) {
+		w, ctx := open(t, db, 4), t.Context()
+		p := course()
+		p.Roster = true
+		other := p
+		other.Code = "walk"
+		require.NoError(t, w.SetProgramme(ctx, p))
+		require.NoError(t, w.SetProgramme(ctx, other))
+		for _, code := range []string{"course", "walk"} {
+			_, err := w.Add(ctx, code, id(t, 0), grant.Person{})
+			require.NoError(t, err)
+		}
+		_, err := w.Add(ctx, "walk", id(t, 1), grant.Person{})
+		require.NoError(t, err)
+		change := func(c mykey.Change) {
+			require.NoError(t, w.Do(ctx, func(ctx context.Context, tx *sql.Tx) error {
+				_, err := w.points.In(tx).Changed(ctx, c)
+				return errors.Join(err, w.In(tx).Changed(ctx, c))
+			}))
+		}
+		ids := func(code string) []mykey.ID {
+			all, err := w.IDs(ctx, code)
+			require.NoError(t, err)
+			return all
+		}
+		change(mykey.Change{Kind: mykey.ChangeReplaced, Old: id(t, 0), New: id(t, 70)})
+		assert.Equal(t, []mykey.ID{id(t, 70)}, ids("course"))
+		v, err := w.Grant(ctx, "course", "", id(t, 70), "tanaka")
+		require.NoError(t, err)
+		assert.Equal(t, grant.Granted, v)
+		change(mykey.Change{Kind: mykey.ChangeJoined, Old: id(t, 70), New: id(t, 1)})
+		assert.Equal(t, []mykey.ID{id(t, 1)}, ids("course"))
+		assert.Equal(t, []mykey.ID{id(t, 1)}, ids("walk"))
+		v, err = w.Grant(ctx, "course", "", id(t, 1), "tanaka")
+		require.NoError(t, err)
+		assert.Equal(t, grant.Already, v)
+		change(mykey.Change{Kind: mykey.ChangeRevoked, Old: id(t, 1)})
+		assert.Equal(t, []mykey.ID{id(t, 1)}, ids("walk"))
+		v, err = w.Grant(ctx, "walk", "", id(t, 1), "tanaka")
+		require.NoError(t, err)
+		assert.Equal(t, grant.Stopped, v)
 	})
 }
 
@@ -545,55 +722,86 @@ func TestPassphrase(t *testing.T) {
 	assert.Error(t, err)
 }
 
-// Devices that lose commits' answers and the office's, in any order: grants are
-// those of the model, points exact.
-func TestDevicesModel(t *testing.T) {
-	devices, taps, runs := 8, 20, 1
-	if os.Getenv("MYNAKIT_LONG") != "" {
-		taps, runs = 1000, 100
+var modelRuns = flag.Int("grant.runs", 1, "runs of TestDevicesModel, of 1,000 taps a device if more than one")
+
+// errLost is what is lost in TestDevicesModel.
+var errLost = errors.New("lost")
+
+// lossy returns a hook that loses about a quarter of the commits: half of them
+// before they are made and half of them after. on switches it.
+func lossy(on *atomic.Bool) func(dbtest.Step) error {
+	return func(s dbtest.Step) error {
+		if s.What == "commit" && on.Load() && rand.IntN(8) == 0 {
+			return errLost
+		}
+		return nil
 	}
-	engines(t, func(t *testing.T, db *sql.DB) {
+}
+
+// Devices that lose their own commits, the office's, and its answers, a quarter
+// of each, in any order: grants are those of the model, points exact.
+func TestDevicesModel(t *testing.T) {
+	devices, taps, runs := 8, 20, *modelRuns
+	if os.Getenv("MYNAKIT_LONG") != "" {
+		runs = 100
+	}
+	if runs > 1 {
+		taps = 1000
+	}
+	model := func(t *testing.T, db *sql.DB, losing *atomic.Bool) {
 		for range runs {
 			people := taps * 3
+			losing.Store(false)
 			w, ctx := openPrefixMany(t, db, people), t.Context()
-			came := make([]bool, people+taps)
-			var wg sync.WaitGroup
-			var mu sync.Mutex
+			came := make([]atomic.Bool, people+people/10)
+			var round sync.WaitGroup
 			for range devices {
-				d := w.device(t, t.TempDir())
-				wg.Go(func() {
+				h := &dbtest.Hooked{DSN: dbtest.FastSQLite(t.TempDir())}
+				d := &device{db: sql.OpenDB(h), wall: w.now}
+				d.start(t, w)
+				require.NoError(t, w.Register(ctx, "000009", d.Epoch()))
+				h.Set(lossy(losing))
+				round.Go(func() {
+					defer func() { assert.NoError(t, d.db.Close()) }()
 					for range taps {
-						n := rand.IntN(people + people/10) // some are of nobody
+						n := rand.IntN(len(came)) // some are of nobody
 						err := d.Tap(ctx, "course", "", serial(t, n))
-						if !errors.Is(err, grant.ErrRepeat) {
-							assert.NoError(t, err)
+						for errors.Is(err, errLost) {
+							err = d.Tap(ctx, "course", "", serial(t, n)) // the card stays until it is shown
 						}
-						mu.Lock()
-						if n < len(came) {
-							came[n] = true
+						if !errors.Is(err, grant.ErrRepeat) && !assert.NoError(t, err) {
+							return
 						}
-						mu.Unlock()
+						came[n].Store(true)
 					}
 					for {
-						c, err := d.Chunk(ctx, 1+rand.IntN(30))
+						c, err := d.Chunk(ctx, 1+rand.IntN(grant.MaxChunk))
 						if !assert.NoError(t, err) || len(c.Taps) == 0 {
 							return
 						}
 						a, err := w.Receive(ctx, c)
-						if rand.IntN(4) == 0 {
+						if errors.Is(err, errLost) || rand.IntN(4) == 0 {
 							continue // the answer is lost
 						}
-						if !assert.NoError(t, err) || !assert.NoError(t, d.Answer(ctx, a)) {
+						if !assert.NoError(t, err) {
+							return
+						}
+						if err := d.Answer(ctx, a); !errors.Is(err, errLost) && !assert.NoError(t, err) {
 							return
 						}
 					}
 				})
 			}
-			wg.Wait()
-			want := int64(0)
-			for n := range people {
-				if came[n] {
+			losing.Store(true)
+			round.Wait()
+			losing.Store(false)
+			want, strangers := int64(0), 0
+			for n := range came {
+				switch {
+				case came[n].Load() && n < people:
 					want++
+				case came[n].Load():
+					strangers++
 				}
 			}
 			books, err := w.points.Books(ctx)
@@ -601,8 +809,41 @@ func TestDevicesModel(t *testing.T) {
 			assert.Empty(t, books.Faults)
 			assert.Equal(t, want*100, books.Operations[point.OpGrant])
 			assert.Equal(t, want*100, books.Outstanding["aoba"])
+			gaps, err := w.Gaps(ctx)
+			require.NoError(t, err)
+			assert.Empty(t, gaps)
+			tally, err := w.Tally(ctx, "course")
+			require.NoError(t, err)
+			unknown := int64(0)
+			for _, line := range tally {
+				switch line.Verdict {
+				case grant.Granted:
+					assert.Equal(t, want, line.Taps)
+					assert.Equal(t, want*100, line.Points)
+				case grant.Unknown:
+					unknown = line.Taps
+				default:
+					assert.Equal(t, grant.Already, line.Verdict)
+				}
+			}
+			assert.GreaterOrEqual(t, unknown, int64(strangers))
 		}
-	})
+	}
+	engines := map[string]func(t *testing.T) *dbtest.Hooked{
+		"SQLite": func(t *testing.T) *dbtest.Hooked { return &dbtest.Hooked{DSN: dbtest.FastSQLite(t.TempDir())} },
+		"PostgreSQL": func(t *testing.T) *dbtest.Hooked {
+			return &dbtest.Hooked{Engine: stdlib.GetDefaultDriver(), DSN: pg.DSN(t)}
+		},
+	}
+	for name, engine := range engines {
+		t.Run(name, func(t *testing.T) {
+			h, losing := engine(t), &atomic.Bool{}
+			db := sql.OpenDB(h)
+			defer func() { assert.NoError(t, db.Close()) }()
+			h.Set(lossy(losing))
+			model(t, db, losing)
+		})
+	}
 }
 
 func openPrefixMany(t testing.TB, db *sql.DB, people int) *town {

@@ -42,11 +42,28 @@ type Config struct {
 	Unresolved bool
 }
 
-// Card is what a device read of a card. The issuer is empty where the
+// Card is what a device read of a card, see [ReadCard]. The issuer is empty if the
 // certificate was not read.
 type Card struct {
 	Serial jpki.Serial
 	Issuer []byte // the issuer's key identifier
+}
+
+// ReadCard reads a card for [Device.Tap]. Without issuer it reads the serial
+// number alone, in two exchanges. With issuer it reads the certificate: serial
+// numbers count within an issuer, and the office can compare both. It sends no
+// PIN. The errors are those of [jpki.Card.Serial] and [jpki.Card.Certificate].
+func ReadCard(ctx context.Context, c *jpki.Card, issuer bool) (Card, error) {
+	if !issuer {
+		serial, err := c.Serial(ctx, jpki.Auth)
+		return Card{Serial: serial}, err
+	}
+	cert, err := c.Certificate(ctx, jpki.Auth)
+	if err != nil {
+		return Card{}, err
+	}
+	serial, err := jpki.SerialOf(cert)
+	return Card{Serial: serial, Issuer: cert.AuthorityKeyId}, err
 }
 
 // Office keeps programmes, rosters, devices and what was received, in a
@@ -68,6 +85,9 @@ var (
 	// ErrIDTaken is returned when a MyKey ID is set for a second row of a
 	// roster.
 	ErrIDTaken = errors.New("grant: the MyKey ID is of another row of this roster")
+	// ErrNoMatch is returned by [Office.Match] when not exactly one row agrees
+	// in all of the programme's items.
+	ErrNoMatch = errors.New("grant: not exactly one row of this roster agrees in all items of the programme")
 
 	// ErrBusy is returned when another transaction was in the way for longer
 	// than [Config.RetryFor]. Nothing was changed.
@@ -93,8 +113,9 @@ type (
 	UnresolvedError = sqldb.UnresolvedError
 )
 
-// Days are numbers like 20261128 and times microseconds since 1970. A row's
-// texts are as the roster has them. sealed is kept until the tap is judged.
+// Days are texts like 2026-11-28 and times microseconds since 1970. A row's
+// texts are as the roster has them. sealed is kept until the tap is judged. A
+// receipt of number 0 is a grant by hand.
 var officeSchema = sqldb.Schema{Name: "grant", Steps: [][]string{{
 	`CREATE TABLE {programme} (
 		code       {:text} NOT NULL PRIMARY KEY,
@@ -127,7 +148,10 @@ var officeSchema = sqldb.Schema{Name: "grant", Steps: [][]string{{
 		epoch    {:text} NOT NULL PRIMARY KEY,
 		terminal {:text} NOT NULL,
 		state    BIGINT NOT NULL,
-		top      BIGINT NOT NULL)`,
+		top      BIGINT NOT NULL,
+		taps     BIGINT NOT NULL,
+		registered BIGINT NOT NULL,
+		seen     BIGINT)`,
 	`CREATE TABLE {receipt} (
 		epoch     {:text} NOT NULL,
 		seq       BIGINT NOT NULL,
@@ -138,12 +162,14 @@ var officeSchema = sqldb.Schema{Name: "grant", Steps: [][]string{{
 		verdict   {:text} NOT NULL,
 		mykey     {:text},
 		operation {:text},
+		points    BIGINT NOT NULL,
 		tapped    BIGINT NOT NULL,
 		doubt     BIGINT NOT NULL,
 		received  BIGINT NOT NULL,
+		judged    BIGINT NOT NULL,
 		judged_by {:text},
 		PRIMARY KEY (epoch, seq))`,
-	"CREATE INDEX {receipt_verdict} ON {receipt} (programme, verdict, received)",
+	"CREATE INDEX {receipt_verdict} ON {receipt} (programme, verdict, judged)",
 }}}
 
 // Open creates or upgrades the tables in db and returns the office. The engine
@@ -164,8 +190,16 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Office, error) {
 }
 
 var officeDomain = sqldb.Domain{Package: "grant", Schema: officeSchema, NoLoss: ErrNoLoss, Own: sqldb.Among(
-	ErrNoProgramme, ErrNoRow, ErrIDTaken, ErrProgramme, ErrEpoch, ErrChunk, ErrStopped, ErrNoReceipt,
+	ErrNoProgramme, ErrNoRow, ErrIDTaken, ErrNoMatch, ErrProgramme, ErrEpoch, ErrChunk, ErrStopped, ErrNoReceipt,
 	mykey.ErrForm, ErrColumns, ErrOther, errLine)}
+
+// points returns the ledger of points, in the transaction that the office is in.
+func (o *Office) points() *point.Ledger {
+	if o.db.Tx == nil {
+		return o.cfg.Points
+	}
+	return o.cfg.Points.In(o.db.Tx)
+}
 
 // SetProgramme adds a programme or changes the one of the same code. The errors
 // are those of [Programme.Check] and [ErrProgramme].
@@ -173,7 +207,7 @@ func (o *Office) SetProgramme(ctx context.Context, p Programme) error {
 	if err := p.Check(); err != nil {
 		return err
 	}
-	all, err := o.cfg.Points.Programmes(ctx)
+	all, err := o.points().Programmes(ctx)
 	if err != nil {
 		return err
 	}
@@ -292,7 +326,7 @@ func (o *Office) Import(ctx context.Context, code string, rows iter.Seq2[Row, er
 			if err != nil && !isFault {
 				return err
 			}
-			if err == nil && len(bad.Faults) == 0 {
+			if err == nil { // also after a fault, so that an ID that is there twice is found
 				var added bool
 				if added, err = insertRow(ctx, tx, code, next+1, row, false); err != nil {
 					return err
@@ -360,7 +394,7 @@ func (o *Office) Add(ctx context.Context, code string, id mykey.ID, p Person) (i
 		if err := tx.QueryRow(ctx, "SELECT coalesce(max(row_no), 0) + 1 FROM {roster} WHERE programme = ?", code).Scan(&number); err != nil {
 			return err
 		}
-		added, err := insertRow(ctx, tx, code, number, Row{ID: id, Person: p}, true)
+		added, err := insertRow(ctx, tx, code, number, Row{ID: id, Person: p}, !id.IsZero())
 		if err == nil && !added {
 			err = ErrIDTaken
 		}
@@ -442,6 +476,57 @@ func (o *Office) Search(ctx context.Context, code string, id mykey.ID, p Person)
 			yield(Entry{}, err)
 		}
 	}
+}
+
+// Match returns the row of a person who came without the card (システム設計書
+// V(7)): the only one that agrees with p in each of the programme's items, as
+// [Identity.Matches] compares. If the row has no MyKey ID yet, set it before
+// [Office.Grant]. The errors are [ErrNoProgramme] and [ErrNoMatch], which is
+// also returned if the programme has no items.
+func (o *Office) Match(ctx context.Context, code string, p Person) (Entry, error) {
+	programme, err := o.Programme(ctx, code)
+	if err != nil {
+		return Entry{}, err
+	}
+	found, n := Entry{}, 0
+	for e, err := range o.Search(ctx, code, mykey.ID{}, Person{}) {
+		if err != nil {
+			return Entry{}, err
+		}
+		if e.Person.Reveal().Matches(p.Reveal(), programme.Items) {
+			found = e
+			n++
+		}
+	}
+	if n != 1 {
+		return Entry{}, ErrNoMatch
+	}
+	return found, nil
+}
+
+// Changed follows a change of a MyKey ID in all rosters, in the transaction in
+// which the user table makes it. Call it in the Changed of the registry's Config,
+// beside that of the ledger of points:
+//
+//	registry.Config{Changed: func(ctx context.Context, tx *sql.Tx, c mykey.Change) error {
+//		_, err := points.In(tx).Changed(ctx, c)
+//		return errors.Join(err, office.In(tx).Changed(ctx, c))
+//	}}
+//
+// An ID that was revoked stays in its row. If both IDs of a person are in one
+// roster, the row of the former one loses it.
+func (o *Office) Changed(ctx context.Context, c mykey.Change) error {
+	if c.Kind == mykey.ChangeRevoked {
+		return nil
+	}
+	return o.db.Write(ctx, "change of a MyKey ID", func(ctx context.Context, tx *sqldb.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE {roster} SET mykey = NULL WHERE mykey = ?
+			AND programme IN (SELECT programme FROM {roster} WHERE mykey = ?)`, c.Old.String(), c.New.String())
+		if err == nil {
+			_, err = tx.Exec(ctx, "UPDATE {roster} SET mykey = ? WHERE mykey = ?", c.New, c.Old.String())
+		}
+		return err
+	})
 }
 
 // IDs returns the MyKey IDs of a programme's roster: all that a device gets of

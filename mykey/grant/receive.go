@@ -8,6 +8,7 @@ import (
 	"errors"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/mynakit/mynakit/internal/sqldb"
 	"github.com/mynakit/mynakit/mykey"
@@ -15,7 +16,7 @@ import (
 )
 
 // Verdict is what became of a tap. Every verdict is final for the device; staff
-// can judge [Unknown], [NotListed] and [Held] anew.
+// can judge [Unknown], [NotListed], [Held] and [NoProgram] anew.
 type Verdict string
 
 // The verdicts.
@@ -29,6 +30,12 @@ const (
 	Held      Verdict = "held"          // the tap's time is in doubt, or the device was stopped
 	NoProgram Verdict = "no programme"  // of no programme of the office, or its account takes no points now
 )
+
+// open reports whether staff can judge a tap of this verdict anew, for which
+// what is sealed is kept.
+func (v Verdict) open() bool {
+	return v == Unknown || v == NotListed || v == Held || v == NoProgram
+}
 
 // Answer is the office's answer to a [Chunk].
 type Answer struct {
@@ -64,18 +71,27 @@ const (
 	deviceStopped
 )
 
-// Doubt is how far a device's clock may be off before a tap of an earlier run
-// of its program is held.
+// Doubt is how far a device's clock may be off, or disagree with its own measure
+// of time, before the time of a tap is in doubt.
 const Doubt = 5 * time.Minute
 
 // Register admits a device's epoch, for a terminal that has been authenticated
-// (端末ID). It can be repeated. The error is [ErrStopped].
+// (端末ID). It can be repeated. Register a device before its round: a tap from
+// before that counts as one of a doubtful clock. The error is [ErrStopped].
 func (o *Office) Register(ctx context.Context, terminal, epoch string) error {
-	if err := errors.Join(checkText("terminal ID", terminal), checkText("epoch", epoch)); err != nil {
+	if err := errors.Join(mykey.CheckTerminalID(terminal), checkText("epoch", epoch)); err != nil {
 		return err
 	}
+	if utf8.RuneCountInString(terminal) > point.MaxName {
+		return &mykey.FormError{Field: "terminal ID", Rule: mykey.RuleLength, Pos: point.MaxName}
+	}
 	return o.db.Write(ctx, "register a device", func(ctx context.Context, tx *sqldb.Tx) error {
-		_, err := tx.Exec(ctx, "INSERT INTO {device} (epoch, terminal, state, top) VALUES (?, ?, ?, 0) ON CONFLICT (epoch) DO NOTHING", epoch, terminal, deviceLive)
+		now, err := tx.Now(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO {device} (epoch, terminal, state, top, taps, registered) VALUES (?, ?, ?, 0, 0, ?)
+			ON CONFLICT (epoch) DO NOTHING`, epoch, terminal, deviceLive, now.UnixMicro())
 		if err != nil {
 			return err
 		}
@@ -111,9 +127,15 @@ const group = 50
 //
 // What was tapped in time is granted, however late it comes. The time of a tap
 // is that of now, less what the device's own measure of time says has passed
-// since; where the device's program was started anew in between, it is the
-// device's clock, corrected by how far that is off now. If it is off by more
-// than [Doubt], the tap is held.
+// since. That measure stands still while the device sleeps: if the device's
+// clock says that more than [Doubt] longer has passed, the tap may have been at
+// either time. If the device's program was started anew in between, the time is
+// the device's clock, corrected by how far that is off now. It is in doubt if the
+// clock is off by more than [Doubt], or if it lies before the device was
+// registered, or before its last call, at which the tap was not there yet.
+//
+// A tap is held if its time is in doubt, the programme has a period or was
+// closed, and the time decides.
 //
 // The errors are [ErrChunk], [ErrEpoch], a [*LostError], and those of the ledger
 // of points and the database.
@@ -122,33 +144,26 @@ func (o *Office) Receive(ctx context.Context, c Chunk) (Answer, error) {
 	if err := c.check(); err != nil {
 		return Answer{}, err
 	}
-	for taps := range slices.Chunk(append([]Tapped(nil), c.Taps...), group) {
+	for rest := slices.Clone(c.Taps); ; {
+		taps := rest[:min(group, len(rest))]
+		rest = rest[len(taps):]
 		var judged []Judged
-		conflict := false
 		err := o.db.Write(ctx, "receive", func(ctx context.Context, tx *sqldb.Tx) (err error) {
-			judged, conflict, err = o.receive(ctx, tx, c, taps)
+			judged, out.Conflict, err = o.receive(ctx, tx, c, taps, len(rest) == 0)
 			return err
 		})
 		if err != nil {
 			return Answer{}, err
 		}
 		out.Verdicts = append(out.Verdicts, judged...)
-		if out.Conflict = conflict; conflict {
+		if out.Conflict || len(rest) == 0 {
 			return out, nil
 		}
 	}
-	if len(c.Taps) == 0 {
-		err := o.db.Write(ctx, "receive", func(ctx context.Context, tx *sqldb.Tx) error {
-			_, _, err := o.receive(ctx, tx, c, nil)
-			return err
-		})
-		return out, err
-	}
-	return out, nil
 }
 
 func (c Chunk) check() error {
-	if len(c.Taps) > MaxChunk {
+	if len(c.Taps) > MaxChunk || c.Count < int64(len(c.Taps)) || c.Count > c.Top {
 		return ErrChunk
 	}
 	last := int64(0)
@@ -165,16 +180,24 @@ func (c Chunk) check() error {
 type judging struct {
 	Tapped
 	digest []byte
-	at     time.Time
-	doubt  bool
-	id     mykey.ID
-	v      Verdict
+	tapTime
+	id mykey.ID
+	v  Verdict
+
+	operation string // of the ledger of points
+	points    int64  // granted
 }
 
-func (o *Office) receive(ctx context.Context, tx *sqldb.Tx, c Chunk, taps []Tapped) (out []Judged, conflict bool, err error) {
+// receive judges some of the taps of a chunk. With the last of them it stores
+// what the device says of itself.
+func (o *Office) receive(ctx context.Context, tx *sqldb.Tx, c Chunk, taps []Tapped, last bool) (out []Judged, conflict bool, err error) {
 	var state int
 	var terminal string
-	err = tx.QueryRow(ctx, "SELECT state, terminal FROM {device} WHERE epoch = ? {:forupdate}", c.Epoch).Scan(&state, &terminal)
+	var top int64
+	var registered int64
+	var seen sql.NullInt64
+	err = tx.QueryRow(ctx, "SELECT state, terminal, top, registered, seen FROM {device} WHERE epoch = ? {:forupdate}", c.Epoch).
+		Scan(&state, &terminal, &top, &registered, &seen)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, false, ErrEpoch
 	}
@@ -185,9 +208,6 @@ func (o *Office) receive(ctx context.Context, tx *sqldb.Tx, c Chunk, taps []Tapp
 	if err != nil {
 		return nil, false, err
 	}
-	if _, err := tx.Exec(ctx, "UPDATE {device} SET top = ? WHERE epoch = ? AND top < ?", c.Top, c.Epoch, c.Top); err != nil {
-		return nil, false, err
-	}
 	var fresh []judging
 	for _, t := range taps {
 		var stored []byte
@@ -196,7 +216,11 @@ func (o *Office) receive(ctx context.Context, tx *sqldb.Tx, c Chunk, taps []Tapp
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			j := judging{Tapped: t, digest: t.digest()}
-			j.at, j.doubt = tapTime(c, t, now)
+			var after time.Time
+			if seen.Valid && t.Seq > top {
+				after = time.UnixMicro(seen.Int64)
+			}
+			j.tapTime = timeOf(c, t, now, after, time.UnixMicro(registered))
 			if state != deviceLive {
 				j.v = Held
 			}
@@ -219,30 +243,48 @@ func (o *Office) receive(ctx context.Context, tx *sqldb.Tx, c Chunk, taps []Tapp
 	}
 	slices.SortStableFunc(fresh, func(a, b judging) int { return cmp.Or(a.id.Compare(b.id), cmp.Compare(a.Seq, b.Seq)) })
 	for i := range fresh {
-		operation := ""
 		if fresh[i].v == "" {
-			if operation, err = o.judge(ctx, tx, &fresh[i], terminal); err != nil {
+			if err := o.judge(ctx, tx, &fresh[i], terminal); err != nil {
 				return nil, false, err
 			}
 		}
-		if err := store(ctx, tx, c.Epoch, fresh[i], operation, now); err != nil {
+		if err := store(ctx, tx, c.Epoch, fresh[i], now, nil); err != nil {
 			return nil, false, err
 		}
 		out = append(out, Judged{fresh[i].Seq, fresh[i].v})
 	}
 	slices.SortFunc(out, func(a, b Judged) int { return cmp.Compare(a.Seq, b.Seq) })
-	return out, false, nil
+	if last {
+		_, err = tx.Exec(ctx, `UPDATE {device} SET seen = ?, top = CASE WHEN top < ? THEN ? ELSE top END,
+			taps = CASE WHEN taps < ? THEN ? ELSE taps END WHERE epoch = ?`, now.UnixMicro(), c.Top, c.Top, c.Count, c.Count, c.Epoch)
+	}
+	return out, false, err
 }
 
-// tapTime returns the time of a tap by the office's clock, and whether it is in
-// doubt.
-func tapTime(c Chunk, t Tapped, now time.Time) (time.Time, bool) {
+// tapTime is when a tap was, by the office's clock. If that is in doubt, it may
+// have been at the time other, or, if that is zero, at any time.
+type tapTime struct {
+	at    time.Time
+	doubt bool
+	other time.Time
+}
+
+// timeOf returns the time of a tap. It was not there yet at the time after,
+// unless that is zero, and hardly before its device was registered.
+func timeOf(c Chunk, t Tapped, now, after, registered time.Time) tapTime {
+	impossible := func(at time.Time) bool {
+		return at.After(now) || !after.IsZero() && at.Before(after.Add(-Doubt))
+	}
 	if t.Boot == c.Boot && t.Since <= c.Since && t.Since >= 0 {
-		return now.Add(t.Since - c.Since), false
+		at, other := now.Add(t.Since-c.Since), now.Add(t.Wall.Sub(c.Wall))
+		if at.Sub(other) > Doubt && !impossible(other) {
+			return tapTime{at, true, other}
+		}
+		return tapTime{at: at}
 	}
 	off := now.Sub(c.Wall)
 	at := t.Wall.Add(off)
-	return at, off > Doubt || off < -Doubt || at.After(now)
+	return tapTime{at: at, doubt: off > Doubt || off < -Doubt || impossible(at) || at.Before(registered.Add(-Doubt))}
 }
 
 // resolve finds the MyKey ID of a tap, or decides that there is none.
@@ -265,40 +307,48 @@ func (o *Office) resolve(ctx context.Context, tx *sqldb.Tx, j *judging) error {
 	return err
 }
 
+// counts reports whether a tap at a time counts for the programme.
+func (p programmeRow) counts(at time.Time) bool {
+	return (p.closed.IsZero() || at.Before(p.closed)) && (p.Period.IsZero() || p.Period.Contains(at))
+}
+
 // judge gives a tap whose person is known its verdict, and the points.
-func (o *Office) judge(ctx context.Context, tx *sqldb.Tx, j *judging, terminal string) (operation string, err error) {
+// terminal is the device's, or empty if a person judges.
+func (o *Office) judge(ctx context.Context, tx *sqldb.Tx, j *judging, terminal string) error {
 	p, err := findProgramme(ctx, tx, j.Programme)
 	if errors.Is(err, ErrNoProgramme) || err == nil && p.Sessions != (j.Session != "") {
 		j.v = NoProgram
-		return "", nil
+		return nil
 	}
 	if err != nil {
-		return "", err
+		return err
 	}
+	limited := !p.closed.IsZero() || !p.Period.IsZero()
 	switch {
-	case j.doubt && (!p.closed.IsZero() || !p.Period.IsZero()):
+	case j.doubt && limited && (j.other.IsZero() || p.counts(j.other) != p.counts(j.at)):
 		j.v = Held
-		return "", nil
-	case !p.closed.IsZero() && !j.at.Before(p.closed), !p.Period.IsZero() && !p.Period.Contains(j.at):
+		return nil
+	case !p.counts(j.at):
 		j.v = Closed
-		return "", nil
+		return nil
 	}
 	if p.Roster {
 		var n int
 		if err := tx.QueryRow(ctx, "SELECT count(*) FROM {roster} WHERE programme = ? AND mykey = ?", p.Code, j.id.String()).Scan(&n); err != nil {
-			return "", err
+			return err
 		}
 		if n == 0 {
 			j.v = NotListed
-			return "", nil
+			return nil
 		}
 	}
 	r, err := o.credit(ctx, tx, p.Programme, j.Session, j.id, terminal)
+	j.operation = r.Operation
 	switch {
 	case err == nil && r.Repeated, errors.Is(err, point.ErrRequestReused): // by the points of before
 		j.v = Already
 	case err == nil:
-		j.v = Granted
+		j.v, j.points = Granted, p.Points
 	case errors.Is(err, point.ErrNoHolder):
 		j.v = Unknown
 	case errors.Is(err, point.ErrStopped):
@@ -306,32 +356,41 @@ func (o *Office) judge(ctx context.Context, tx *sqldb.Tx, j *judging, terminal s
 	case errors.Is(err, point.ErrClosed), errors.Is(err, point.ErrNoProgramme), errors.Is(err, point.ErrOverflow), errors.Is(err, point.ErrRequestVoid):
 		j.v = NoProgram
 	default:
-		return "", err
+		return err
 	}
-	return r.Operation, nil
+	return nil
 }
 
 // credit grants the points, once for a holder and programme, or session.
-func (o *Office) credit(ctx context.Context, tx *sqldb.Tx, p Programme, session string, id mykey.ID, place string) (point.Receipt, error) {
+func (o *Office) credit(ctx context.Context, tx *sqldb.Tx, p Programme, session string, id mykey.ID, terminal string) (point.Receipt, error) {
 	scope := "grant:" + p.Code
 	if session != "" {
 		scope += ":" + sessionKey(session)
 	}
 	return o.cfg.Points.In(tx.SQL()).Credit(ctx, point.Credit{Request: point.Request{Scope: scope}, Once: true,
-		Holder: id, Account: p.Account, Points: p.Points, Kind: point.OpGrant, Place: place})
+		Holder: id, Account: p.Account, Points: p.Points, Kind: point.OpGrant, Terminal: terminal})
 }
 
-func store(ctx context.Context, tx *sqldb.Tx, epoch string, j judging, operation string, now time.Time) error {
-	var sealed any
-	if j.v == Unknown || j.v == Held || j.v == NotListed {
-		sealed = j.Sealed // until staff have judged it
+// sealed returns what is stored of the sealed person: until staff have judged
+// the tap, it is kept.
+func (j judging) sealed() any {
+	if j.v.open() {
+		return j.Sealed
 	}
-	var op any
-	if operation != "" {
-		op = operation
+	return nil
+}
+
+func (j judging) operationID() any {
+	if j.operation == "" {
+		return nil
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO {receipt} (epoch, seq, digest, sealed, programme, session, verdict, mykey, operation, tapped, doubt, received)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, epoch, j.Seq, j.digest, sealed, j.Programme, j.Session, string(j.v), j.id, op,
-		j.at.UnixMicro(), flag(j.doubt), now.UnixMicro())
+	return j.operation
+}
+
+// store writes a receipt. by is the clerk of a grant by hand, or nil.
+func store(ctx context.Context, tx *sqldb.Tx, epoch string, j judging, now time.Time, by any) error {
+	_, err := tx.Exec(ctx, `INSERT INTO {receipt} (epoch, seq, digest, sealed, programme, session, verdict, mykey, operation, points, tapped, doubt, received, judged, judged_by)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, epoch, j.Seq, j.digest, j.sealed(), j.Programme, j.Session, string(j.v), j.id, j.operationID(), j.points,
+		j.at.UnixMicro(), flag(j.doubt), now.UnixMicro(), now.UnixMicro(), by)
 	return err
 }

@@ -94,6 +94,29 @@ func TestRoster(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, grant.Granted, verdict)
 
+		// Without the card: all items of the programme must agree, of one row.
+		e, err := w.Match(ctx, "c0", grant.Identity{Name: "山田太郎", Birth: birth, Phone: "not asked for"}.Hide())
+		require.NoError(t, err)
+		assert.Equal(t, id(t, 2), e.ID)
+		assert.True(t, e.Declared)
+		_, err = w.Match(ctx, "c0", grant.Identity{Name: "山田太郎"}.Hide())
+		assert.ErrorIs(t, err, grant.ErrNoMatch, "the birth date was not said")
+		_, err = w.Match(ctx, "c0", grant.Identity{Name: "山田花子", Birth: birth}.Hide())
+		assert.ErrorIs(t, err, grant.ErrNoMatch)
+		_, err = w.Match(ctx, "nothing", grant.Identity{}.Hide())
+		assert.ErrorIs(t, err, grant.ErrNoProgramme)
+		_, err = w.Match(ctx, "course", grant.Identity{Name: "山田太郎", Birth: birth}.Hide())
+		assert.ErrorIs(t, err, grant.ErrNoMatch, "an empty roster")
+		q := p
+		q.Code = "twins"
+		require.NoError(t, w.SetProgramme(ctx, q))
+		for range 2 {
+			_, err = w.Add(ctx, "twins", mykey.ID{}, grant.Identity{Name: "山田太郎", Birth: birth}.Hide())
+			require.NoError(t, err)
+		}
+		_, err = w.Match(ctx, "twins", grant.Identity{Name: "山田太郎", Birth: birth}.Hide())
+		assert.ErrorIs(t, err, grant.ErrNoMatch, "two rows agree")
+
 		_, err = w.Add(ctx, "c0", id(t, 2), grant.Identity{Name: "別人", Birth: birth}.Hide())
 		assert.ErrorIs(t, err, grant.ErrIDTaken)
 		_, err = w.Add(ctx, "c0", id(t, 3), grant.Identity{Name: "別人"}.Hide())
@@ -125,6 +148,8 @@ func TestRosterFaults(t *testing.T) {
 			n + ",人,1940/1/1,,,,mail,\r\n" +
 			n + ",人\x01,1940/1/1,,,,,\r\n" +
 			n + ",人,1940/1/1\r\n" +
+			n + "M0000001,人,1940/1/1,,,,,\r\n" +
+			n + "M0000001,人,1940/1/1,,,,,\r\n" +
 			n + ",\"人,1940/1/1,,,,,\r\n"
 		_, err := w.Import(ctx, "course", grant.ReadRoster(strings.NewReader(text), p, grant.UTF8))
 		var bad *grant.ImportError
@@ -135,7 +160,7 @@ func TestRosterFaults(t *testing.T) {
 			assert.NotContains(t, f.Error(), "別の")
 			assert.NotContains(t, f.Error(), "1940")
 		}
-		assert.Equal(t, []string{"3 ポイント付与事業名", "4 付与ポイント", "5 マイキーID", "6 名前", "7 生年月日", "8 性別", "9 メールアドレス", "10 名前", "11 ", "12 "}, got)
+		assert.Equal(t, []string{"3 ポイント付与事業名", "4 付与ポイント", "5 マイキーID", "6 名前", "7 生年月日", "8 性別", "9 メールアドレス", "10 名前", "11 ", "13 マイキーID", "14 "}, got)
 		for range w.Search(ctx, "course", mykey.ID{}, grant.Person{}) {
 			t.Fatal("a row was taken over")
 		}
@@ -179,6 +204,35 @@ func TestMails(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, mails, 1)
 		assert.Equal(t, "hanako@example.jp", mails[0].Address.Reveal())
+
+		// By hand, and later, with other points.
+		w.us.Add((24 * time.Hour).Microseconds())
+		require.NoError(t, w.points.Enrol(ctx, id(t, 8), point.Profile{Mail: mail, Notices: point.NoticeGrant}))
+		p := course()
+		p.Points = 150
+		require.NoError(t, w.SetProgramme(ctx, p))
+		v, err := w.Grant(ctx, "course", "", id(t, 8), "tanaka")
+		require.NoError(t, err)
+		assert.Equal(t, grant.Granted, v)
+		_, err = w.Grant(ctx, "course", "", id(t, 8), "")
+		assert.ErrorIs(t, err, mykey.ErrForm, "nobody answers for it")
+		require.NoError(t, d.Tap(ctx, "course", "", serial(t, 7)))
+		d.send(t, w)
+		waiting, err := w.Waiting(ctx, "course")
+		require.NoError(t, err)
+		require.Len(t, waiting, 1)
+		w.us.Add((24 * time.Hour).Microseconds())
+		require.NoError(t, w.points.Enrol(ctx, id(t, 7), point.Profile{Mail: mail, Notices: point.NoticeGrant}))
+		w.cards[serial(t, 7).Serial] = id(t, 7)
+		_, err = w.Judge(ctx, waiting[0].Epoch, waiting[0].Seq, time.Time{}, "tanaka")
+		require.NoError(t, err)
+		for _, days := range []int{0, 1} {
+			from := w.now().Add(-time.Duration(days)*24*time.Hour - time.Hour)
+			mails, err := w.Mails(ctx, "course", from, from.Add(2*time.Hour))
+			require.NoError(t, err)
+			require.Len(t, mails, 1)
+			assert.EqualValues(t, 150, mails[0].Points)
+		}
 		assert.EqualValues(t, 100, mails[0].Points)
 		mails, err = w.Mails(ctx, "course", w.now().Add(time.Hour), w.now().Add(2*time.Hour))
 		require.NoError(t, err)
@@ -186,7 +240,8 @@ func TestMails(t *testing.T) {
 		assert.ErrorIs(t, w.CloseProgramme(ctx, "nothing"), grant.ErrNoProgramme)
 		_, err = w.Programme(ctx, "nothing")
 		assert.ErrorIs(t, err, grant.ErrNoProgramme)
-		p := course()
+		require.NoError(t, w.SetProgramme(ctx, course()))
+		p = course()
 		p.Account = "midori"
 		assert.ErrorIs(t, w.SetProgramme(ctx, p), grant.ErrProgramme)
 		p.Points = 0

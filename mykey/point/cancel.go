@@ -11,7 +11,7 @@ import (
 
 // At is where and how something is done at a till.
 type At struct {
-	Terminal string // 端末ID; may be empty
+	Terminal string // 端末ID, see [mykey.CheckTerminalID]; may be empty
 	Place    string // 端末設置場所; may be empty
 }
 
@@ -24,7 +24,7 @@ type At struct {
 //
 // The errors are [ErrRequest] and an [*UndoError].
 func (l *Ledger) Cancel(ctx context.Context, r Request, at At) (Receipt, error) {
-	if err := errors.Join(r.check(), checkPlace(at.Terminal), checkPlace(at.Place)); err != nil {
+	if err := errors.Join(r.check(), checkWhere(at.Terminal, at.Place)); err != nil {
 		return Receipt{}, err
 	}
 	var out Receipt
@@ -105,7 +105,7 @@ func (l *Ledger) Refund(ctx context.Context, f Refund) (Receipt, error) {
 	if f.Points <= 0 || f.Points > MaxPoints {
 		return Receipt{}, ErrPoints
 	}
-	if err := errors.Join(f.Request.check(), f.Of.check(), checkPlace(f.Terminal), checkPlace(f.Place)); err != nil {
+	if err := errors.Join(f.Request.check(), f.Of.check(), checkWhere(f.Terminal, f.Place)); err != nil {
 		return Receipt{}, err
 	}
 	defer l.flight.enter(f.Request)()
@@ -177,7 +177,9 @@ func (l *Ledger) lock(ctx context.Context, tx *sqldb.Tx, holder int64) (now int6
 	var found int64
 	err = tx.QueryRow(ctx, "SELECT id FROM {holder} WHERE id = ? {:forupdate}", holder).Scan(&found)
 	if err == nil {
-		err = tx.QueryRow(ctx, selectNow, tx.NowArg()).Scan(&now)
+		var closed int64
+		err = tx.QueryRow(ctx, selectNow, tx.NowArg()).Scan(&now, &closed)
+		now = dated(now, closed)
 	}
 	return now, err
 }
@@ -191,6 +193,9 @@ func (l *Ledger) giveBack(ctx context.Context, tx *sqldb.Tx, op operation, holde
 		return Receipt{}, err
 	}
 	op.programme = p.id
+	if op.terminal == "" && op.place == "" {
+		op.terminal, op.place = paid.Terminal, paid.Place // who was paid gives it back
+	}
 	var changes []change
 	if p.expiry.Rule == Rolling {
 		// The lots have moved with each movement since.

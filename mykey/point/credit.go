@@ -18,8 +18,8 @@ type Credit struct {
 	Points  int64
 	Kind    Op // [OpGrant], [OpPartner] or [OpOpening]
 	// Once grants once for a holder under the request's scope, whatever the ID
-	// that the holder has at the time. The request has no name then: the ledger
-	// gives it the holder's.
+	// that the holder has at the time, and whoever was joined to the holder. The
+	// request has no name then: the ledger gives it the holder's.
 	Once bool
 
 	// Partner and Reference are of a partner's transfer (地域経済応援ポイントの移行,
@@ -53,7 +53,7 @@ func (c Credit) check() error {
 		}
 		r.Name = "holder"
 	}
-	return errors.Join(checkPlace(c.Terminal), checkPlace(c.Place), r.check())
+	return errors.Join(checkWhere(c.Terminal, c.Place), r.check())
 }
 
 // Credit adds points to a lot of the holder. Repeated with the same Request, it
@@ -154,7 +154,7 @@ type Clawback struct {
 // [ErrNoRequest] if the credit is unknown; and [ErrKind] if Of is no credit or
 // was taken back before.
 func (l *Ledger) Clawback(ctx context.Context, c Clawback) (Receipt, error) {
-	if err := errors.Join(c.Request.check(), c.Of.check(), checkPlace(c.Place)); err != nil {
+	if err := errors.Join(c.Request.check(), c.Of.check(), checkWhere("", c.Place)); err != nil {
 		return Receipt{}, err
 	}
 	defer l.flight.enter(c.Request)()

@@ -35,4 +35,12 @@
 // Each call that moves points carries a [Key] of the caller. A repeated call
 // with the same key returns the stored receipt. [Ledger.Cancel] undoes a call
 // by its key alone, also a call that has not arrived yet.
+//
+// # Settlement
+//
+// [Ledger.Settle] adds up what shops took, [Ledger.SettlePartners] what partners
+// transferred, and [Ledger.CloseTill] what one terminal did between two closings.
+// The other side comes to the same by [Tally], [TallyPartners] and [TillList].
+// The figures of a final period never change: every later operation is dated
+// after it.
 package point

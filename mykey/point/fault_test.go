@@ -82,7 +82,30 @@ func TestEveryStatementFails(t *testing.T) {
 		"status":   func(ctx context.Context, w *world) error { _, err := w.Status(ctx, w.used.Request); return err },
 		"balances": func(ctx context.Context, w *world) error { _, err := w.Balances(ctx, id(t, hanako)); return err },
 		"history":  func(ctx context.Context, w *world) error { _, err := w.History(ctx, id(t, hanako), "", 10); return err },
-		"books":    func(ctx context.Context, w *world) error { _, err := w.Books(ctx); return err },
+		"settle": func(ctx context.Context, w *world) error {
+			w.clock.Set(japan(t, "2026-12-01 00:01:00"))
+			defer w.clock.Set(japan(t, "2026-11-28 10:00:00"))
+			s, err := w.Settle(ctx, period(t, "2026-11-01", "2026-11-30"))
+			if err == nil {
+				require.True(t, s.Final)
+				require.EqualValues(t, 60, s.Sum().Uses.Points)
+			}
+			return err
+		},
+		"settle partners": func(ctx context.Context, w *world) error {
+			_, err := w.SettlePartners(ctx, period(t, "2026-11-01", "2026-11-30"))
+			return err
+		},
+		"close till": func(ctx context.Context, w *world) error {
+			_, err := w.CloseTill(ctx, "000002", japan(t, "2026-11-28 00:00:00"), w.clock.Now())
+			return err
+		},
+		"details": func(ctx context.Context, w *world) (err error) {
+			for _, err = range w.Details(ctx, period(t, "2026-11-01", "2026-11-30")) {
+			}
+			return err
+		},
+		"books": func(ctx context.Context, w *world) error { _, err := w.Books(ctx); return err },
 	}
 	for name, call := range calls {
 		t.Run(name, func(t *testing.T) {

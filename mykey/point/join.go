@@ -89,8 +89,39 @@ func (l *Ledger) join(ctx context.Context, tx *sqldb.Tx, from, to mykey.ID) (Joi
 	if _, err := tx.Exec(ctx, "UPDATE {holder} SET heir = ? WHERE heir = ?", b, a); err != nil {
 		return Joined{}, err
 	}
-	_, err = tx.Exec(ctx, "UPDATE {holder} SET state = ?, heir = ? WHERE id = ?", int64(joined), b, a)
-	return out, err
+	if _, err = tx.Exec(ctx, "UPDATE {holder} SET state = ?, heir = ? WHERE id = ?", int64(joined), b, a); err != nil {
+		return Joined{}, err
+	}
+	return out, inheritOnce(ctx, tx, b)
+}
+
+// inheritOnce gives the holder b the requests of [Credit.Once] of all who were
+// joined to b, so that what one of them was granted is not granted to b again.
+func inheritOnce(ctx context.Context, tx *sqldb.Tx, b int64) error {
+	rows, err := tx.Query(ctx, "SELECT id FROM {holder} WHERE heir = ?", b)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var former []int64
+	for rows.Next() {
+		var h int64
+		if err := rows.Scan(&h); err != nil {
+			return err
+		}
+		former = append(former, h)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for _, h := range former {
+		if _, err := tx.Exec(ctx, `INSERT INTO {request} (scope, name, holder, digest, operation)
+			SELECT r.scope, CAST(? AS TEXT), r.holder, r.digest, r.operation FROM {operation} o JOIN {request} r ON r.scope = o.scope AND r.name = o.name
+			WHERE o.holder = ? AND o.name = ? ON CONFLICT (scope, name) DO NOTHING`, operationText(b), h, operationText(h)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // hand moves all lots of the holder a to the holder b, by a pair of operations

@@ -69,6 +69,39 @@ func TestJoin(t *testing.T) {
 	})
 }
 
+// What was granted once to anybody who was joined to a holder is not granted
+// again, whatever the order of the joins.
+func TestJoinOnce(t *testing.T) {
+	engines(t, func(t *testing.T, db *sql.DB) {
+		b, ctx := open(t, db, point.Config{}), t.Context()
+		people := []string{taro, "JIRO0001", hanako}
+		for _, p := range people[:2] {
+			require.NoError(t, b.Enrol(ctx, id(t, p), point.Profile{}))
+		}
+		once := func(holder, programme string) (point.Receipt, error) {
+			return b.Credit(ctx, point.Credit{Request: point.Request{Scope: programme}, Once: true, Holder: id(t, holder), Account: "aoba", Points: 100, Kind: point.OpGrant})
+		}
+		_, err := once(people[0], "course-1")
+		require.NoError(t, err)
+		_, err = once(people[1], "course-2")
+		require.NoError(t, err)
+		for i := range people[:2] {
+			_, err = b.Join(ctx, id(t, people[i]), id(t, people[i+1]))
+			require.NoError(t, err)
+		}
+		before := b.balance(t, "aoba")
+		for _, programme := range []string{"course-1", "course-2"} {
+			for _, p := range people {
+				r, err := once(p, programme)
+				require.NoError(t, err)
+				assert.True(t, r.Repeated, "%s to %s", programme, p)
+			}
+		}
+		assert.Equal(t, before, b.balance(t, "aoba"))
+		b.whole(t)
+	})
+}
+
 // Uses under both IDs while they are joined: each point is spent once.
 func TestJoinMeanwhile(t *testing.T) {
 	pooled(t, func(t *testing.T, db *sql.DB) {

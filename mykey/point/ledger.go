@@ -185,7 +185,7 @@ func (l *Ledger) In(tx *sql.Tx) *Ledger {
 var domain = sqldb.Domain{Package: "point", Schema: schema, NoLoss: ErrNoLoss, Own: sqldb.Among(
 	ErrPoints, ErrRequest, ErrRequestReused, ErrRequestVoid, ErrInFlight, ErrNoRequest, ErrNoHolder, ErrIDTaken, ErrSameHolder,
 	ErrStopped, ErrClosed, ErrKind, ErrNotUndoable, ErrRefund, ErrProof, ErrClaimed, ErrClock, ErrOverflow, ErrProgrammeChanged,
-	ErrShort, ErrNoProgramme, ErrBaseKind, mykey.ErrForm)}
+	ErrShort, ErrNoProgramme, ErrBaseKind, ErrSum, mykey.ErrForm)}
 
 // newID draws an identifier of a holder or an operation.
 func newID() int64 { return rand.Int64N(1<<63-1) + 1 }
@@ -217,7 +217,7 @@ const (
 	insertRequest = `INSERT INTO {request} (scope, name, holder, digest, operation)
 		SELECT CAST(? AS TEXT), CAST(? AS TEXT), h.id, CAST(? AS {:blob}), CAST(? AS BIGINT)
 		FROM {alias} a JOIN {holder} h ON h.id = a.holder WHERE a.mykey = ? AND h.state <= ? {:forupdate}
-		ON CONFLICT (scope, name) DO NOTHING RETURNING holder, coalesce(CAST(? AS BIGINT), {:clock})`
+		ON CONFLICT (scope, name) DO NOTHING RETURNING holder, coalesce(CAST(? AS BIGINT), {:clock}), ` + selectClosed
 	selectLots = `SELECT p.id, p.kind, p.expiry, p.service_from, p.service_to, p.closed, l.expires, l.points
 		FROM {programme} p LEFT JOIN {lot} l ON l.holder = ? AND l.programme = p.id AND (l.expires >= ? OR p.kind = 3) AND l.points > 0
 		WHERE p.code = ? ORDER BY l.expires`
@@ -232,7 +232,7 @@ const (
 			coalesce((SELECT max(e.balance) FROM {entry} e WHERE e.holder = o.holder AND e.operation = o.id AND e.programme = o.programme), 0),
 			CAST(coalesce((SELECT sum(r.points) FROM {operation} r WHERE r.holder = o.holder AND r.reverses = o.id), 0) AS BIGINT)
 		FROM {operation} o JOIN {programme} p ON p.id = o.programme WHERE o.holder = ? AND o.id = ?`
-	selectNow = "SELECT coalesce(CAST(? AS BIGINT), {:clock})"
+	selectNow = "SELECT coalesce(CAST(? AS BIGINT), {:clock}), " + selectClosed
 )
 
 // post writes the operation: lots first, relatively, then the operation and its

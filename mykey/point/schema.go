@@ -89,6 +89,13 @@ var schema = sqldb.Schema{Name: "point", Steps: [][]string{{
 		after     BIGINT NOT NULL CHECK (after >= 0),
 		balance   BIGINT NOT NULL CHECK (balance >= 0),
 		PRIMARY KEY (holder, operation, programme, expires)) {:withoutrowid}`,
+}, {
+	// The end of the last final period; see period.go.
+	"CREATE TABLE {closed} (id BIGINT NOT NULL PRIMARY KEY, through BIGINT NOT NULL, horizon BIGINT NOT NULL)",
+	"DROP INDEX {operation_place}",
+	// What one terminal did at one place lies together, in the order of time:
+	// a settlement and a till's closing read what they add up, and nothing else.
+	"CREATE INDEX {operation_till} ON {operation} (terminal, kind, place, programme, at, points)",
 }}}
 
 // never is the last day of points that do not lapse.

@@ -19,7 +19,7 @@ type Use struct {
 	Account  Account
 	Points   int64
 	AtMost   bool   // take what is there, up to Points
-	Terminal string // 端末ID; may be empty
+	Terminal string // 端末ID, see [mykey.CheckTerminalID]; may be empty
 	Place    string // 端末設置場所 as of now; may be empty
 	Proved   bool   // whether the holder proved himself with the PIN; see [Config.Unproved]
 	// For is the kind of the operation: [OpUse] if empty, [OpTicket] or
@@ -44,15 +44,20 @@ func (u Use) check() error {
 	case u.Holder.IsZero():
 		return ErrNoHolder
 	}
-	return errors.Join(checkPlace(u.Terminal), checkPlace(u.Place), u.Request.check())
+	return errors.Join(checkWhere(u.Terminal, u.Place), u.Request.check())
 }
 
-// checkPlace bounds the texts that say where.
-func checkPlace(s string) error {
-	if s == "" {
+// checkWhere checks the terminal's ID and the place, both of which may be empty.
+func checkWhere(terminal, place string) error {
+	if terminal != "" {
+		if err := mykey.CheckTerminalID(terminal); err != nil {
+			return err
+		}
+	}
+	if place == "" {
 		return nil
 	}
-	return checkName("terminal or place", s)
+	return checkName("place", place)
 }
 
 // Use takes points of a holder. It is one transaction of five statements, two
@@ -187,9 +192,10 @@ func (l *Ledger) claim(ctx context.Context, tx *sqldb.Tx, op *operation, id myke
 	// Twice, since the ID may have been joined to another holder while the
 	// statement waited for the lock.
 	for range 2 {
+		var closed int64
 		err := tx.QueryRow(ctx, insertRequest,
-			op.request.Scope, op.request.Name, digest, op.id, id.String(), int64(worst), tx.NowArg()).Scan(&op.holder, &op.at)
-		if err == nil {
+			op.request.Scope, op.request.Name, digest, op.id, id.String(), int64(worst), tx.NowArg()).Scan(&op.holder, &op.at, &closed)
+		if op.at = dated(op.at, closed); err == nil {
 			return Receipt{}, false, nil
 		}
 		if !errors.Is(err, sql.ErrNoRows) {

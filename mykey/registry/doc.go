@@ -37,6 +37,13 @@
 // operator's own records, with a notice to the holder and a waiting period.
 // [Session.Join] makes one of two IDs of one person.
 //
+// # Terminals
+//
+// [OpenTerminals] opens the book of terminals, with tables of its own:
+// [Terminals.Issue] gives them IDs and passwords, [Terminals.Register] binds one to
+// its device, and [Terminals.Authenticate] returns the terminal that logs in.
+// [CountTerminals], [WriteFormI] and [WriteFormII] write the forms.
+//
 // # Transactions
 //
 // [Registry.Do] runs a durable transaction; [Registry.In] and [Session.In] make

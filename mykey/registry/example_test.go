@@ -8,6 +8,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/mynakit/mynakit/jpki"
@@ -305,4 +306,65 @@ func ExampleRegistry_Do() {
 	// <nil>
 	// registry: the card must have accepted its PIN and signed for this
 	// 400 <nil>
+}
+
+func ExampleTerminals() {
+	ctx := context.Background()
+	db := exampleDB()
+	defer db.Close()
+	operators, err := mykey.ReadOperators(strings.NewReader("000001,川崎市立図書館\n"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	terminals, err := registry.OpenTerminals(ctx, db, registry.TerminalConfig{Operators: operators})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	// The municipality counts what it needs, and gets IDs and passwords.
+	kawasaki, err := mykey.ParseMunicipality("141305")
+	if err != nil {
+		log.Fatal(err)
+	}
+	library, err := operators.Named("川崎市立図書館")
+	if err != nil {
+		log.Fatal(err)
+	}
+	planned := []registry.Terminal{{Municipality: kawasaki, Kind: mykey.ServiceTerminal, Place: "中央図書館", Operator: library}}
+	counts, err := registry.CountTerminals(planned, operators)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(counts[0].Kind, counts[0].Place, counts[0].Operator, counts[0].Count)
+	issued, err := terminals.Issue(ctx, "form of 2026-11", planned)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(issued[0].ID, issued[0].Password)
+
+	// The manager registers the terminal. From here on it logs in.
+	device, err := mykey.FingerprintAndroid("drawn when the app was installed")
+	if err != nil {
+		log.Fatal(err)
+	}
+	login := registry.TerminalLogin{ID: issued[0].ID, Password: issued[0].Password, Fingerprint: device}
+	contact := mykey.Contact{Organisation: "川崎市立図書館", Person: "青葉 太郎", PostalCode: "210-0001",
+		Address: "川崎市川崎区本町1-1", Phone: "044-000-0000", Mail: "library@example.jp"}
+	if _, err := terminals.Register(ctx, login, contact, library); err != nil {
+		log.Fatal(err)
+	}
+	at, err := terminals.Authenticate(ctx, login)
+	fmt.Println(at.Place, at.Kind, err)
+
+	// A lost one is replaced.
+	next, err := terminals.Replace(ctx, at.ID)
+	fmt.Println(next.ID, err)
+	_, err = terminals.Authenticate(ctx, login)
+	fmt.Println(err)
+	// Output:
+	// ア 中央図書館 川崎市立図書館 1
+	// 141305-00001 [redacted]
+	// 中央図書館 ア <nil>
+	// 141305-00002 <nil>
+	// registry: the terminal is refused
 }

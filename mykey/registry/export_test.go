@@ -22,3 +22,6 @@ var Failed = domain.Told
 
 // SetGenerate makes the registry draw its automatic candidates from f.
 func SetGenerate(r *Registry, f func() mykey.ID) { r.generate = f }
+
+// SetCost sets the cost of bcrypt.
+func SetCost(b *Terminals, cost int) { b.cost = cost }

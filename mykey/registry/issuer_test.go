@@ -93,6 +93,19 @@ func TestTwoIssuersOneSerial(t *testing.T) {
 		_, err = w.reg.LookupService(ctx, serial(1), service(w, "000001:1").Operator)
 		assert.ErrorIs(w, err, registry.ErrTwoIssuers)
 
+		// By both it is told.
+		for cert, want := range map[registry.Issuer]string{tap(1).Certificate.Issuer: "MY123456", namesake(1).Certificate.Issuer: "KEY34567"} {
+			id, err := w.reg.LookupIssued(ctx, serial(1), cert)
+			require.NoError(w, err)
+			assert.Equal(w, want, id.String())
+		}
+		third, err := registry.ParseIssuer("0123")
+		require.NoError(w, err)
+		_, err = w.reg.LookupIssued(ctx, serial(1), third)
+		assert.ErrorIs(w, err, registry.ErrNotEnrolled)
+		_, err = w.reg.LookupIssued(ctx, serial(1), registry.Issuer{})
+		assert.ErrorIs(w, err, mykey.ErrForm)
+
 		// Consent, revocation, and a table that is taken over.
 		require.NoError(w, first.ConsentToNotice(ctx, tap(1), tap(901).Certificate, "text"), "of one issuer")
 		require.NoError(w, second.ConsentToNotice(ctx, namesake(1), namesake(901).Certificate, "text"), "of the other")

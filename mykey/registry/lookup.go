@@ -20,7 +20,23 @@ import (
 // call [Show] and [Registry.Begin], which needs no PIN for this. If the session
 // has an ID, [Session.Person] is the holder.
 func (r *Registry) Lookup(ctx context.Context, serial jpki.Serial) (mykey.ID, error) {
-	id, _, err := r.lookup(ctx, r.cfg.Serials.keep(serial), mykey.OperatorID{})
+	id, _, err := r.lookup(ctx, r.cfg.Serials.keep(serial), Issuer{}, mykey.OperatorID{})
+	if err != nil {
+		return mykey.ID{}, domain.Told("look up card", err)
+	}
+	return id, nil
+}
+
+// LookupIssued is Lookup for a certificate that was read, whose issuer is known:
+// it does not mistake the certificate for one of another issuer with the same
+// serial number. Nothing is proved by it: a copy of the card has both as well. It
+// serves grants to whoever shows a card, such as package grant's. The errors are
+// those of Lookup.
+func (r *Registry) LookupIssued(ctx context.Context, serial jpki.Serial, issuer Issuer) (mykey.ID, error) {
+	if issuer.IsZero() {
+		return mykey.ID{}, missing(fieldIssuer)
+	}
+	id, _, err := r.lookup(ctx, r.cfg.Serials.keep(serial), issuer, mykey.OperatorID{})
 	if err != nil {
 		return mykey.ID{}, domain.Told("look up card", err)
 	}
@@ -32,7 +48,7 @@ func (r *Registry) Lookup(ctx context.Context, serial jpki.Serial) (mykey.ID, er
 // is the zero ServiceID when the holder has none. Errors as of Lookup, and what
 // is said there of a reissued certificate.
 func (r *Registry) LookupService(ctx context.Context, serial jpki.Serial, op mykey.OperatorID) (mykey.ServiceID, error) {
-	_, customer, err := r.lookup(ctx, r.cfg.Serials.keep(serial), op)
+	_, customer, err := r.lookup(ctx, r.cfg.Serials.keep(serial), Issuer{}, op)
 	if err != nil || customer.IsZero() {
 		return mykey.ServiceID{}, domain.Told("look up service", err)
 	}

@@ -56,9 +56,9 @@ type noticeRow struct {
 }
 
 // lookup is the one query of a tap: whose certificate is this? The certificate
-// is known by its serial number alone, so there may be two of two issuers. If op
-// is not zero, it also reads the customer ID there.
-func (r *Registry) lookup(ctx context.Context, serial string, op mykey.OperatorID) (id mykey.ID, customer mykey.CustomerID, err error) {
+// is known by its serial number alone, so there may be two of two issuers, unless
+// issuer is not zero. If op is not zero, it also reads the customer ID there.
+func (r *Registry) lookup(ctx context.Context, serial string, issuer Issuer, op mykey.OperatorID) (id mykey.ID, customer mykey.CustomerID, err error) {
 	q, err := r.db.Queries(ctx)
 	if err != nil {
 		return id, customer, err
@@ -67,7 +67,12 @@ func (r *Registry) lookup(ctx context.Context, serial string, op mykey.OperatorI
 	if q.Dialect() == sqldb.PostgreSQL && r.cfg.Clock == nil {
 		query, now = lookupByDatabase, nil
 	}
-	rows, err := q.Query(ctx, query, now, op, serial)
+	args := []any{now, op, serial}
+	if !issuer.IsZero() {
+		query += lookupIssued
+		args = append(args, issuer.hex)
+	}
+	rows, err := q.Query(ctx, query+lookupLimit, args...)
 	if err != nil {
 		return id, customer, err
 	}
@@ -104,7 +109,9 @@ const (
 	lookupTail = `), s.customer
 		FROM {certificate} c JOIN {person} p ON p.person = c.person
 		LEFT JOIN {service} s ON s.person = p.person AND s.operator = ?
-		WHERE c.serial = ? LIMIT 2`
+		WHERE c.serial = ?`
+	lookupIssued     = " AND (c.issuer = ? OR c.issuer IS NULL)" // of before issuers were kept
+	lookupLimit      = " LIMIT 2"
 	lookupByClock    = lookupHead + "0" + lookupTail
 	lookupByDatabase = lookupHead + "CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)" + lookupTail
 )
