@@ -252,27 +252,6 @@ func TestMails(t *testing.T) {
 	})
 }
 
-func BenchmarkRoster(b *testing.B) {
-	var text strings.Builder
-	text.WriteString(header)
-	for i := range 100_000 {
-		fmt.Fprintf(&text, "認知症サポーター養成講座,100,,山田太郎%d,昭和15年1月1日,東京都千代田区A町1-%d,男性,03-1234-5678,taro@xx.example,\r\n", i, i)
-	}
-	b.ReportAllocs()
-	for range b.N {
-		n := 0
-		for _, err := range grant.ReadRoster(strings.NewReader(text.String()), course(), grant.UTF8) {
-			if err != nil {
-				b.Fatal(err)
-			}
-			n++
-		}
-		if n != 100_000 {
-			b.Fatal(n)
-		}
-	}
-}
-
 func FuzzRoster(f *testing.F) {
 	f.Add([]byte(header+"認知症サポーター養成講座,100,,山田太郎,1940年1月1日,,,,,\r\n"), false)
 	f.Add([]byte("\x83|\x83C"), true)
