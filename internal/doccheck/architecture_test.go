@@ -65,7 +65,8 @@ func TestArchitecture(t *testing.T) {
 	}
 }
 
-// declarations lists what a package declares, and methods behind their type.
+// declarations lists what a package declares, and methods and fields behind their
+// type.
 func declarations(t *testing.T, folder string) map[string]bool {
 	t.Helper()
 	found := map[string]bool{}
@@ -96,6 +97,13 @@ func declarations(t *testing.T, folder string) map[string]bool {
 					switch s := s.(type) {
 					case *ast.TypeSpec:
 						found[s.Name.Name] = true
+						if fields, ok := s.Type.(*ast.StructType); ok {
+							for _, f := range fields.Fields.List {
+								for _, id := range f.Names {
+									found[s.Name.Name+"."+id.Name] = true
+								}
+							}
+						}
 					case *ast.ValueSpec:
 						for _, id := range s.Names {
 							found[id.Name] = true

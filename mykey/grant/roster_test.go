@@ -189,6 +189,35 @@ func TestTemplate(t *testing.T) {
 	}
 }
 
+// What a programme must have, and what it has of the points behind it.
+func TestProgramme(t *testing.T) {
+	require.NoError(t, course().Check())
+	for name, spoil := range map[string]func(*grant.Programme){
+		"code":       func(p *grant.Programme) { p.Code = "A B" },
+		"account":    func(p *grant.Programme) { p.Account = "" },
+		"name":       func(p *grant.Programme) { p.Name = " " },
+		"long name":  func(p *grant.Programme) { p.Name = strings.Repeat("長", grant.MaxText+1) },
+		"department": func(p *grant.Programme) { p.Department = "" },
+		"remark":     func(p *grant.Programme) { p.Remark = "a\nb" },
+		"points":     func(p *grant.Programme) { p.Points = point.MaxPoints + 1 },
+		"items":      func(p *grant.Programme) { p.Items = grant.AllItems + 1 },
+		"period":     func(p *grant.Programme) { p.Period.From = mykey.Date{Year: 2026, Month: 1, Day: 1} },
+	} {
+		p := course()
+		spoil(&p)
+		assert.Error(t, p.Check(), name)
+	}
+	m, err := mykey.ParseMunicipality("131016")
+	require.NoError(t, err)
+	city := point.Programme{Account: "aoba", Kind: point.Municipal, Name: "あおば市ポイント", Municipality: m, Expiry: point.Expiry{Rule: point.FiscalYear}}
+	got, err := course().Of([]point.Programme{{Account: "other", Kind: point.Municipal}, city})
+	require.NoError(t, err)
+	assert.Equal(t, city, got, "municipality and expiry are those of the points")
+	city.Kind = point.Reserved
+	_, err = course().Of([]point.Programme{city})
+	assert.ErrorIs(t, err, grant.ErrProgramme)
+}
+
 func TestMails(t *testing.T) {
 	engines(t, func(t *testing.T, db *sql.DB) {
 		w, ctx := open(t, db, 3), t.Context()

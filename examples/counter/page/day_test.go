@@ -45,7 +45,7 @@ func TestADay(t *testing.T) {
 
 	// A ticket, printed, printed again, used.
 	p.get("/issue").send("/issue/check", "points", "1,500", "until", s.Today().AddDays(30).String()).sees("1,500", "2,000 → 500")
-	p.send("/issue/issue", "pin", simcard.DefaultAuthPIN).sees("ポイント券を発行しました", "まだ印刷していません")
+	p.send("/issue/issue", "pin", simcard.DefaultAuthPIN).sees("ポイント券を発行しました", "まだ印刷していません", "発行認印")
 	p.get("/print/a4").sees("/print/ticket.svg", `class="a4"`)
 	p.get("/print/roll").sees(`class="roll columns48"`)
 	p.get("/print/ticket.svg").sees("1,500", "<svg")
@@ -54,8 +54,8 @@ func TestADay(t *testing.T) {
 	p.get("/print/ticket.svg").sees("再発行（2枚目）")
 	p.get("/issue").send("/issue/end").sees("500")
 
-	p.get("/redeem").send("/redeem/inspect", "code", number).sees("1,500", number)
-	p.send("/redeem/redeem").sees("1,500ポイントのポイント券を消し込みました")
+	p.get("/redeem").send("/redeem/inspect", "code", number).sees("1,500", number, "発行認印・利用店舗印")
+	p.send("/redeem/redeem").sees("1,500ポイントのポイント券を消し込みました", "利用店舗印", "「値引き」")
 	p.send("/redeem/inspect", "code", number).sees("このポイント券は利用できません")
 
 	// The settlement.
