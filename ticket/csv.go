@@ -1,7 +1,6 @@
 package ticket
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -9,20 +8,17 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/japanese"
-	"golang.org/x/text/transform"
+	"github.com/mynakit/mynakit/internal/table"
 )
 
 // An Encoding is the character encoding of a CSV file. Excel opens both by a
 // double click.
-type Encoding uint8
+type Encoding = table.Encoding
 
 const (
-	UTF8BOM  Encoding = iota // UTF-8 with a byte order mark
-	ShiftJIS                 // Windows code page 932
+	UTF8BOM  = table.UTF8BOM  // UTF-8 with a byte order mark
+	ShiftJIS = table.ShiftJIS // Windows code page 932
 )
 
 // CSV holds the choices for settlement files. The zero CSV is usable.
@@ -55,12 +51,12 @@ func (e *CSVError) Unwrap() error { return e.Err }
 
 // ErrUnmappable is wrapped in a [*CSVError] if the encoding lacks a character or
 // the text is not valid.
-var ErrUnmappable = errors.New("a character that the encoding does not have")
+var ErrUnmappable = table.ErrUnmappable
 
 // ErrSpreadsheet is wrapped in a [*CSVError], beside [ErrCSV], if the fault is
-// one that a spreadsheet makes when it saves a file: times without seconds, tabs
-// between the columns, or columns that are empty at the end.
-var ErrSpreadsheet = errors.New("a spreadsheet has changed the file")
+// one that a spreadsheet makes when it saves a file, such as times without
+// seconds.
+var ErrSpreadsheet = table.ErrSpreadsheet
 
 func spreadsheet(fault string) error { return fmt.Errorf("%w: %w: %s", ErrCSV, ErrSpreadsheet, fault) }
 
@@ -83,10 +79,10 @@ const (
 // header, a line for each terminal at each of its places, one for the total
 // (合計) and one for what lapsed (失効). It returns a [*CSVError] or the error of w.
 func (c CSV) WriteSettlement(w io.Writer, s Settlement) error {
-	out := c.writer(w)
-	out.write(summaryHeader...)
+	out := table.NewWriter(w, c.Encoding)
+	_ = out.Write(summaryHeader...) // Close returns the first error
 	total := func(name, place string, t Total) {
-		out.write(name, place, strconv.FormatInt(t.Tickets, 10), strconv.FormatInt(t.Points, 10))
+		_ = out.Write(name, table.Plain(place), strconv.FormatInt(t.Tickets, 10), strconv.FormatInt(t.Points, 10))
 	}
 	for i := 0; i < len(s.Lines); {
 		l := s.Lines[i]
@@ -97,7 +93,7 @@ func (c CSV) WriteSettlement(w io.Writer, s Settlement) error {
 	}
 	total("合計", "", s.Redeemed)
 	total("失効", "", s.Lapsed)
-	return out.close()
+	return csvError(out.Close())
 }
 
 // WriteDetails writes details as CSV with CRLF line ends (明細表), which
@@ -105,19 +101,19 @@ func (c CSV) WriteSettlement(w io.Writer, s Settlement) error {
 // since they are used up. WriteDetails returns a [*CSVError], or the error of
 // the sequence or of w.
 func (c CSV) WriteDetails(w io.Writer, details iter.Seq2[Detail, error]) error {
-	out := c.writer(w)
-	out.write(detailHeader...)
+	out := table.NewWriter(w, c.Encoding)
+	_ = out.Write(detailHeader...)
 	for d, err := range details {
 		if err != nil {
 			return err
 		}
-		out.write(d.RedeemedAt.In(jst).Format(csvTime), d.Terminal, c.placeOf(d.Terminal, d.Place), d.Number.Display(),
+		err := out.Write(d.RedeemedAt.In(jst).Format(csvTime), d.Terminal, table.Plain(c.placeOf(d.Terminal, d.Place)), d.Number.Display(),
 			strconv.FormatInt(d.Points, 10), slashed(d.Until), slashed(d.Accepted), d.Account)
-		if out.err != nil {
+		if err != nil {
 			break
 		}
 	}
-	return out.close()
+	return csvError(out.Close())
 }
 
 func slashed(d Date) string { return strings.ReplaceAll(d.String(), "-", "/") }
@@ -127,146 +123,29 @@ func (c CSV) placeOf(terminal, place string) string {
 	if place == "" && c.Place != nil {
 		place = c.Place(terminal)
 	}
-	return plain(place)
+	return place
 }
-
-// plain keeps Excel from taking a text for a formula.
-func plain(p string) string {
-	if p != "" && strings.ContainsRune("=+-@\t\r＝＋－＠", []rune(p)[0]) {
-		return "'" + p
-	}
-	return p
-}
-
-// csvWriter keeps the first error and where it was.
-type csvWriter struct {
-	csv     *csv.Writer
-	encoder *encoding.Encoder // nil for UTF-8
-	line    int
-	err     error
-}
-
-// sameInCP932 writes characters that differ between the tables of Unix and
-// Windows as the one that code page 932 has. They look alike.
-var sameInCP932 = strings.NewReplacer("〜", "～", "−", "－", "‖", "∥", "—", "―", "¢", "￠", "£", "￡", "¬", "￢")
-
-func (c CSV) writer(w io.Writer) *csvWriter {
-	out := &csvWriter{csv: csv.NewWriter(w)}
-	out.csv.UseCRLF = true
-	switch c.Encoding {
-	case UTF8BOM:
-		_, out.err = io.WriteString(w, "\ufeff")
-	case ShiftJIS:
-		out.encoder = japanese.ShiftJIS.NewEncoder()
-	default:
-		out.err = fmt.Errorf("ticket: no such encoding: %d", c.Encoding)
-	}
-	return out
-}
-
-func (w *csvWriter) write(fields ...string) {
-	w.line++
-	if w.err != nil {
-		return
-	}
-	row := make([]string, len(fields))
-	for i, f := range fields {
-		row[i] = f
-		ok := utf8.ValidString(f)
-		if ok && w.encoder != nil {
-			var err error
-			row[i], err = w.encoder.String(sameInCP932.Replace(f))
-			ok = err == nil
-		}
-		if !ok {
-			w.err = &CSVError{Line: w.line, Column: i + 1, Err: ErrUnmappable}
-			return
-		}
-	}
-	w.err = w.csv.Write(row)
-}
-
-func (w *csvWriter) close() error {
-	if w.err != nil {
-		return w.err
-	}
-	w.csv.Flush()
-	return w.csv.Error()
-}
-
-// maxRecord bounds one line of a details file, in bytes.
-const maxRecord = 16 << 10
 
 // ReadDetails reads a file that [CSV.WriteDetails] wrote, also one of an
 // earlier version without accounts, for the other side to [Tally]. It ignores
-// the 端末設置場所. A fault is a [*CSVError] that wraps [ErrCSV] or a more
-// specific error. It ends the sequence, as does an error of r. Memory does not
-// grow with the file.
+// the 端末設置場所. What a spreadsheet has changed is mended if nothing has to be
+// guessed: a lost byte order mark, another encoding or tabs, which the header
+// tells, and empty columns at the end. Another fault is a [*CSVError] that wraps
+// [ErrCSV] or a more specific error. It ends the sequence, as does an error of r.
+// Memory does not grow with the file.
 func (c CSV) ReadDetails(r io.Reader) iter.Seq2[Detail, error] {
 	return func(yield func(Detail, error) bool) {
-		line := 1
-		fail := func(column int, err error) { yield(Detail{}, &CSVError{Line: line, Column: column, Err: err}) }
-		switch c.Encoding {
-		case UTF8BOM:
-			var bom [3]byte
-			if _, err := io.ReadFull(r, bom[:]); err != nil || string(bom[:]) != "\ufeff" {
-				fail(0, fmt.Errorf("%w: no byte order mark", ErrCSV))
+		for row, err := range table.Read(r, detailHeader, detailHeader[:detailColumns]) {
+			if err != nil {
+				yield(Detail{}, csvError(err))
 				return
 			}
-		case ShiftJIS:
-			r = transform.NewReader(r, japanese.ShiftJIS.NewDecoder())
-		default:
-			fail(0, fmt.Errorf("%w: no such encoding: %d", ErrCSV, c.Encoding))
-			return
-		}
-		in := &recordReader{r: r}
-		rows := csv.NewReader(in)
-		rows.FieldsPerRecord = 0 // as many as the header has
-		columns := 0
-		rows.ReuseRecord = true
-		for ; ; line++ {
-			in.left = maxRecord
-			row, err := rows.Read()
-			switch {
-			case err == io.EOF && line > 1:
-				return
-			case err == io.EOF:
-				fail(0, fmt.Errorf("%w: empty", ErrCSV))
-				return
-			case errors.Is(err, csv.ErrFieldCount) && strings.Join(row[min(columns, len(row)):], "") == "" && len(row) > columns:
-				fail(columns+1, spreadsheet("an empty column"))
-				return
-			case errors.Is(err, csv.ErrQuote), errors.Is(err, csv.ErrBareQuote), errors.Is(err, csv.ErrFieldCount):
-				fail(0, ErrCSV)
-				return
-			case err != nil:
-				fail(0, err)
-				return
-			}
-			if line == 1 {
-				columns = len(row)
-				if len(row) == 1 && strings.Contains(row[0], "\t") {
-					fail(0, spreadsheet("tabs between the columns"))
-					return
-				}
-				if len(row) < detailColumns || len(row) > len(detailHeader) {
-					fail(0, fmt.Errorf("%w: another header", ErrCSV))
-					return
-				}
-				for i := range row {
-					if row[i] != detailHeader[i] {
-						fail(i+1, fmt.Errorf("%w: another header", ErrCSV))
-						return
-					}
-				}
-				continue
-			}
-			d, column, err := parseDetail(row)
+			d, column, err := parseDetail(row.Fields)
 			if err == nil && c.Known != nil && !c.Known(d.Terminal) {
 				column, err = 2, ErrTerminal
 			}
 			if err != nil {
-				fail(column, err)
+				yield(Detail{}, &CSVError{Line: row.Line, Column: column, Err: err})
 				return
 			}
 			if !yield(d, nil) {
@@ -274,6 +153,18 @@ func (c CSV) ReadDetails(r io.Reader) iter.Seq2[Detail, error] {
 			}
 		}
 	}
+}
+
+// csvError returns an error of a table as one of this package.
+func csvError(err error) error {
+	t, ok := errors.AsType[*table.Error](err)
+	if !ok {
+		return err
+	}
+	if errors.Is(t.Err, table.ErrForm) {
+		return &CSVError{t.Line, t.Column, fmt.Errorf("%w: %w", ErrCSV, t.Err)}
+	}
+	return &CSVError{t.Line, t.Column, t.Err}
 }
 
 func parseDetail(row []string) (d Detail, column int, err error) {
@@ -316,20 +207,4 @@ func parseSlashed(s string) (Date, error) {
 		return Date{}, ErrDate
 	}
 	return DateOf(t), nil
-}
-
-// recordReader ends a record that goes on for too long. What encoding/csv
-// has read ahead is a part of the budget.
-type recordReader struct {
-	r    io.Reader
-	left int
-}
-
-func (r *recordReader) Read(p []byte) (int, error) {
-	if r.left <= 0 {
-		return 0, fmt.Errorf("%w: a line of more than %d bytes", ErrCSV, maxRecord)
-	}
-	n, err := r.r.Read(p[:min(len(p), r.left)])
-	r.left -= n
-	return n, err
 }

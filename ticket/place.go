@@ -3,6 +3,7 @@ package ticket
 import (
 	"unicode/utf8"
 
+	"github.com/mynakit/mynakit/internal/table"
 	"github.com/mynakit/mynakit/mykey"
 )
 
@@ -66,7 +67,7 @@ func validKey(s string) bool { return validText(s, MaxKey) }
 
 // validAccount reports whether s can be an account. It must not look like a
 // formula, since it stands in files that Excel opens.
-func validAccount(s string) bool { return validText(s, MaxAccount) && plain(s) == s }
+func validAccount(s string) bool { return validText(s, MaxAccount) && !table.Formula(s) }
 
 // validText reports whether s has at most max bytes and no control characters.
 func validText(s string, max int) bool {

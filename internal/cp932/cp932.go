@@ -1,5 +1,5 @@
 // Package cp932 writes text in Microsoft's Shift_JIS, code page 932, as Windows
-// and Java do. [Encode] is all of it.
+// and Java do.
 package cp932
 
 import (
@@ -22,6 +22,10 @@ var twins = strings.NewReplacer(
 	"¬", "￢", // U+00AC, U+FFE2: 81 CA
 	"—", "―", // U+2014 em dash, U+2015 horizontal bar: 81 5C
 )
+
+// Same returns s with each character that the tables name differently as the one
+// that code page 932 decodes to. Two texts of one byte sequence are equal then.
+func Same(s string) string { return twins.Replace(s) }
 
 // Encode returns s in code page 932. A character that the code page does not have
 // is an error, and never a question mark.

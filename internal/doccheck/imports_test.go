@@ -25,10 +25,10 @@ var rooms = []struct{ pkg, imports string }{
 	{"simcard/...", "simcard/... apdu apdu/tlv golang.org/x/crypto"},
 	{"mykey", "golang.org/x/text"},
 	{"mykey/registry", "mykey jpki apdu internal/sqldb golang.org/x/crypto"},
-	{"mykey/point", "mykey internal/sqldb golang.org/x/text"},
+	{"mykey/point", "mykey internal/sqldb internal/table internal/cp932 golang.org/x/text"},
 	{"mykey/grant", "mykey mykey/point jpki internal/sqldb golang.org/x/text golang.org/x/crypto"},
 	{"mykey/advice", "apdu apdu/tlv jpki/... mykey/... ticket/... mergefile/..."},
-	{"ticket", "mykey internal/sqldb golang.org/x/text"},
+	{"ticket", "mykey internal/sqldb internal/table golang.org/x/text"},
 	{"ticket/paper", "ticket mykey golang.org/x/text github.com/boombuler/barcode"},
 	{"mergefile", "mykey internal/cp932 internal/md5pair golang.org/x/text"},
 	{"mergefile/ledger", "mergefile mykey internal/sqldb internal/mark"},
@@ -37,6 +37,7 @@ var rooms = []struct{ pkg, imports string }{
 	{"mergefile/testkit/...", "mergefile mykey golang.org/x/text"},
 	{"internal/secret", ""},
 	{"internal/sqldb", ""},
+	{"internal/table", "internal/cp932 golang.org/x/text"},
 	{"internal/mark", "internal/sqldb"},
 }
 

@@ -70,7 +70,7 @@ var shows = because(map[string][]string{
 		"mergefile/outbox.Recovery", "mergefile/outbox.Known", "mykey/grant.Office", "mykey/grant.Device", "mykey/grant.Tapped",
 		"mykey/grant.Chunk", "mykey/grant.Row", "mykey/grant.Entry", "mykey/grant.Card", "mykey/grant.Mail", "mykey/point.Balance", "mykey/point.Total", "mykey/point.Line", "mykey/point.Settlement", "mykey/point.Difference", "mykey/point.Detail", "mykey/point.DetailDifference",
 		"mykey/point.PartnerLine", "mykey/point.PartnerSettlement", "mykey/point.PartnerDifference", "mykey/point.Transferred",
-		"mykey/point.KindTotal", "mykey/point.TillClosing", "mykey/point.KindDifference", "mykey/point.Movement", "mykey/point.Change", "mykey/point.At", "mykey/point.Refund",
+		"mykey/point.KindTotal", "mykey/point.Transfer", "mykey/point.Payout", "mykey/point.TransferError", "mykey/point.CSV", "mykey/point.TillClosing", "mykey/point.KindDifference", "mykey/point.Movement", "mykey/point.Change", "mykey/point.At", "mykey/point.Refund",
 		"mykey/point.Credit", "mykey/point.Clawback", "mykey/point.Joined", "mykey/point.Expiry", "mykey/point.Op", "mykey/point.Receipt",
 		"mykey/point.Reserve", "mykey/point.Steer", "mykey/point.Sweep", "mykey/point.Use", "mergefile.Record",
 		"ticket.Order", "ticket.Presentation", "ticket.Receipt", "ticket.Ticket", "ticket.Detail", "ticket.Total",

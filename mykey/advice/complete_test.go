@@ -254,6 +254,13 @@ func known() map[string]error {
 		"mykey/point.ErrPeriod":           point.ErrPeriod,
 		"mykey/point.ErrSum":              point.ErrSum,
 		"mykey/point.ErrTwice":            point.ErrTwice,
+		"mykey/point.ErrTransfer":         point.ErrTransfer,
+		"mykey/point.ErrNotPayable":       point.ErrNotPayable,
+		"mykey/point.TransferError":       &point.TransferError{},
+		"mykey/point.ErrCSV":              point.ErrCSV,
+		"mykey/point.ErrSpreadsheet":      point.ErrSpreadsheet,
+		"mykey/point.ErrUnmappable":       point.ErrUnmappable,
+		"mykey/point.CSVError":            &point.CSVError{},
 		"mykey/point.ErrStopped":          point.ErrStopped,
 
 		// mykey/registry
