@@ -27,6 +27,7 @@ import (
 	"syscall"
 
 	"github.com/mynakit/mynakit/examples/internal/console"
+	"github.com/mynakit/mynakit/examples/internal/version"
 	"github.com/mynakit/mynakit/mykey/advice"
 )
 
@@ -50,17 +51,24 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	f := flag.NewFlagSet("grant", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	lang := f.String("lang", console.Language(getenv), "`language`: ja or en; without it as the environment says")
+	about := f.Bool("version", false, "print the version and end")
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return exitOK
 	case err != nil:
 		return exitUsage
 	case f.NArg() > 0 || *lang != "ja" && *lang != "en":
-		fmt.Fprintln(stderr, "grant: there is one flag, -lang ja or -lang en")
+		fmt.Fprintln(stderr, "grant: the flags are -version and -lang ja or -lang en")
 		return exitUsage
 	}
 	out := console.To(stdout)
-	err := errors.Join(work(ctx, *lang, out), out.Err())
+	var err error
+	if *about {
+		fmt.Fprintln(out, version.Line("grant"))
+	} else {
+		err = work(ctx, *lang, out)
+	}
+	err = errors.Join(err, out.Err())
 	if err == nil {
 		return exitOK
 	}

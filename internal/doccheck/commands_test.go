@@ -39,24 +39,25 @@ func TestPrograms(t *testing.T) {
 	t.Run("versions", p.versions)
 }
 
-// versions asks each program that is released for its version.
+// versions asks each program for its version, and finds that those which a release
+// has are programs.
 func (p programs) versions(t *testing.T) {
-	released := regexp.MustCompile(`(?m)^programs="(.*)"$`).FindStringSubmatch(readFile(t, ".ci/release"))
-	require.NotNil(t, released, ".ci/release lists its programs")
-	names := strings.Fields(released[1])
+	var names []string
 	for _, d := range readDirectory(t, "examples") {
 		source := filepath.Join(root, "examples", d)
 		_, program := os.Stat(filepath.Join(source, "main.go"))
 		_, module := os.Stat(filepath.Join(source, "go.mod"))
-		if program == nil && module != nil {
-			assert.Contains(t, names, d, ".ci/release builds every program of the module")
+		if program != nil || module == nil {
+			continue
 		}
+		names = append(names, d)
+		out, err := exec.CommandContext(t.Context(), p.build(t, source), "-version").Output()
+		assert.NoError(t, err, d)
+		assert.Regexp(t, `^`+d+` (v[0-9]\S*|\(devel\)) go\S+ \S+/\S+\r?\n$`, string(out))
 	}
-	for _, name := range names {
-		out, err := exec.CommandContext(t.Context(), p.build(t, filepath.Join(root, "examples", name)), "-version").Output()
-		assert.NoError(t, err, name)
-		assert.Regexp(t, `^`+name+` (v[0-9]\S*|\(devel\)) go\S+ \S+/\S+\r?\n$`, string(out))
-	}
+	released := regexp.MustCompile(`(?m)^programs="(.*)"$`).FindStringSubmatch(readFile(t, ".ci/release"))
+	require.NotNil(t, released, ".ci/release lists its programs")
+	assert.Subset(t, names, strings.Fields(released[1]))
 }
 
 func readFile(t *testing.T, name string) string {
