@@ -66,21 +66,44 @@ type world struct {
 	dir    string // of the files
 	prefix string
 	us     atomic.Int64
-	whim   bool // the next function of the program's own fails
+	whim   int                            // what the program's own functions do
+	did    int                            // what one of them has done in this step
+	die    func(context.Context, *sql.Tx) // as a program does
 
-	points *point.Ledger
-	book   *ticket.Book
-	box    *outbox.Outbox
-	mall   *ledger.Receiver
-	mallDB *sql.DB
+	points     *point.Ledger
+	book       *ticket.Book
+	box        *outbox.Outbox
+	mall       *ledger.Receiver
+	mallDB     *sql.DB
+	mallLedger *ledger.Ledger
+	people
 
 	n       int
 	granted int64
-	uses    []point.Request // of every kind
+	uses    []point.Request   // of every kind
+	spent   map[string]*spend // by the request's name
 	tickets []ticket.Ticket
-	holder  mykey.ID
-	renamed int
 	acks    []string
+}
+
+// A spend is what was taken from a person under one request.
+type spend struct {
+	by   *person
+	left int64 // not given back
+}
+
+// paid is called when points were taken.
+func (w *world) paid(p *person, r point.Request, points int64) {
+	p.points -= points
+	w.spent[r.Name] = &spend{p, points}
+}
+
+// undone is called when all that a request took was given back.
+func (w *world) undone(name string) {
+	if s := w.spent[name]; s != nil {
+		s.by.points += s.left
+		s.left = 0
+	}
 }
 
 func (w *world) now() time.Time { return time.UnixMicro(w.us.Load()) }
@@ -91,47 +114,47 @@ func (w *world) open() {
 	var err error
 	w.points, err = point.Open(ctx, w.db, point.Config{Prefix: w.prefix + "point_", Clock: w.now,
 		Undo: func(ctx context.Context, tx *sql.Tx, paid point.Receipt) error {
-			if w.whim {
-				return errWhim
-			}
+			var err error
 			if paid.Kind == point.OpMerge {
-				return w.box.In(tx).Withdraw(ctx, paid.Operation)
+				err = w.box.In(tx).Withdraw(ctx, paid.Operation)
+			} else {
+				_, err = w.book.In(tx).CancelPaid(ctx, office, paid.Request.Name, "undo")
 			}
-			_, err := w.book.In(tx).CancelPaid(ctx, office, paid.Request.Name, "undo")
-			return err
+			if err != nil {
+				return err
+			}
+			return w.misbehave(ctx, tx)
 		}})
 	require.NoError(w.t, err)
 	w.book, err = ticket.Open(ctx, w.db, ticket.Config{Prefix: w.prefix + "ticket_", Clock: w.now,
 		Refund: func(ctx context.Context, tx *sql.Tx, t ticket.Ticket, at ticket.Terminal) error {
-			if w.whim {
-				return errWhim
+			if _, err := w.points.In(tx).Cancel(ctx, point.Request{Scope: scope, Name: t.Payment}, point.At{Terminal: at.ID, Place: at.Place}); err != nil {
+				return err
 			}
-			_, err := w.points.In(tx).Cancel(ctx, point.Request{Scope: scope, Name: t.Payment}, point.At{Terminal: at.ID, Place: at.Place})
-			return err
+			return w.misbehave(ctx, tx)
 		}})
 	require.NoError(w.t, err)
 	w.box, err = outbox.Open(ctx, w.db, outbox.Config{Prefix: w.prefix + "outbox_", Clock: w.now, Profile: mergefile.Standard(), Keys: fileKey,
 		Dir: w.dir, Acks: ackKey,
-		Holder: func(context.Context, *sql.Tx, outbox.Item) (mergefile.Holder, error) {
-			if w.whim {
-				return mergefile.Holder{}, errWhim
-			}
-			return mergefile.NewMallHolder("520625")
+		Holder: func(ctx context.Context, tx *sql.Tx, _ outbox.Item) (mergefile.Holder, error) {
+			return must(mergefile.NewMallHolder("520625")), w.misbehave(ctx, tx)
 		}})
 	require.NoError(w.t, err)
+	w.openRegistry()
 }
 
 func (w *world) openMall() {
 	ctx := context.Background()
-	l, err := ledger.Open(ctx, w.mallDB, ledger.Config{Prefix: w.prefix + "mall_", Key: must(ledger.NewKey([]byte("a secret of the tests, mall"))), Clock: w.now})
+	var err error
+	w.mallLedger, err = ledger.Open(ctx, w.mallDB, ledger.Config{Prefix: w.prefix + "mall_", Key: must(ledger.NewKey([]byte("a secret of the tests, mall"))), Clock: w.now})
 	require.NoError(w.t, err)
-	w.mall, err = ledger.NewReceiver(ledger.ReceiverConfig{Ledger: l, Profile: mergefile.Standard(), Keys: fileKey,
+	w.mall, err = ledger.NewReceiver(ledger.ReceiverConfig{Ledger: w.mallLedger, Profile: mergefile.Standard(), Keys: fileKey,
 		Apply: func(ctx context.Context, tx *sql.Tx, r mergefile.Record) error {
-			if w.whim {
-				return errWhim
-			}
 			_, err := tx.ExecContext(ctx, fmt.Sprintf("UPDATE %scredit SET points = points + %d", w.prefix, r.Points))
-			return err
+			if err != nil {
+				return err
+			}
+			return w.misbehave(ctx, tx)
 		}})
 	require.NoError(w.t, err)
 }
@@ -149,8 +172,8 @@ func (w *world) start(rt require.TestingT) {
 	require.NoError(rt, w.points.SetProgramme(ctx, point.Programme{Account: "aoba", Kind: point.Municipal, Name: "あおば市ポイント", Municipality: m,
 		Contact: mykey.Contact{Organisation: "あおば市", Person: "見本 花子", PostalCode: "100-0001", Address: "A町1-1", Phone: "03-1234-5678", Mail: "p@city.example.jp"},
 		Bank:    point.BankAccount{BankName: "あおば銀行", BankCode: "0001", BranchName: "本店", BranchCode: "001", Type: point.Ordinary, Number: "0012345", Holder: "アオバシ"}}))
-	w.holder = must(mykey.ParseID("HANAKO01"))
-	require.NoError(rt, w.points.Enrol(ctx, w.holder, point.Profile{}))
+	w.spent, w.cards, w.stale, w.formers = map[string]*spend{}, map[int]*person{}, map[int]bool{}, map[int]int{}
+	require.NoError(rt, w.enrol(ctx, w.newCard()))
 }
 
 func (w *world) request() point.Request {
@@ -163,13 +186,25 @@ func (w *world) request() point.Request {
 func (w *world) step(rt *rapid.T, power func()) {
 	ctx := context.Background()
 	points := rapid.Int64Range(1, 400).Draw(rt, "points")
-	w.whim = rapid.IntRange(0, 9).Draw(rt, "whim") == 0
-	defer func() { w.whim = false }()
+	w.whim, w.did = rapid.SampledFrom([]int{dies, ends, panics, fails, fails, behaves, behaves, behaves, behaves, behaves,
+		behaves, behaves, behaves, behaves, behaves, behaves, behaves, behaves, behaves, behaves}).Draw(rt, "whim"), behaves
+	defer func() {
+		w.whim = behaves
+		if r := recover(); r != nil && r != any(errWhim) {
+			panic(r)
+		}
+		switch w.did {
+		case ends:
+			w.resolve(rt)
+		case dies:
+			power()
+		}
+	}()
 	allowed := func(err error, answers ...error) {
-		if err == nil {
+		if err == nil || w.did == ends && lost(err) {
 			return
 		}
-		for _, a := range append(answers, errWhim) {
+		for _, a := range append(answers, errWhim, ticket.ErrClock) {
 			if errors.Is(err, a) {
 				return
 			}
@@ -177,63 +212,83 @@ func (w *world) step(rt *rapid.T, power func()) {
 		require.NoError(rt, err)
 	}
 	switch act := rapid.SampledFrom([]string{"grant", "use", "use", "ticket", "ticket", "merge", "merge", "cancel", "cancel", "cancel ticket",
-		"redeem", "replace", "send", "send", "receive", "receive", "lose", "acknowledge", "clock", "rename", "power", "early"}).Draw(rt, "act"); act {
+		"redeem", "replace", "send", "send", "receive", "receive", "lose", "acknowledge", "clock", "clock", "power", "early",
+		"enrol", "enrol", "change", "revoke", "rebind", "recover", "recover", "come back", "come back", "come back", "undo recovery", "undo recovery", "cancel recovery", "join"}).Draw(rt, "act"); act {
 	case "grant":
-		_, err := w.points.Credit(ctx, point.Credit{Request: w.request(), Holder: w.holder, Account: "aoba", Points: points, Kind: point.OpGrant})
+		p := w.anyone(rt)
+		_, err := w.points.Credit(ctx, point.Credit{Request: w.request(), Holder: p.id, Account: "aoba", Points: points, Kind: point.OpGrant})
+		if p.revoked {
+			require.ErrorIs(rt, err, point.ErrStopped)
+			return
+		}
 		require.NoError(rt, err)
 		w.granted += points
+		p.points += points
 	case "use":
-		r := w.request()
+		r, p := w.request(), w.anyone(rt)
 		w.uses = append(w.uses, r)
-		_, err := w.points.Use(ctx, point.Use{Request: r, Holder: w.holder, Account: "aoba", Points: points, Proved: true, Terminal: office.ID})
-		allowed(err, point.ErrShort)
+		err := w.use(ctx, p, point.Use{Request: r, Holder: p.id, Account: "aoba", Points: points, Proved: true, Terminal: office.ID})
+		allowed(err, point.ErrShort, point.ErrStopped)
+		if err == nil {
+			w.paid(p, r, points)
+		}
 	case "early":
 		// Its cancel was faster.
 		r := w.request()
 		_, err := w.points.Cancel(ctx, r, point.At{})
 		require.NoError(rt, err)
-		_, err = w.points.Use(ctx, point.Use{Request: r, Holder: w.holder, Account: "aoba", Points: points, Proved: true})
+		_, err = w.points.Use(ctx, point.Use{Request: r, Holder: w.all[0].id, Account: "aoba", Points: points, Proved: true})
 		require.ErrorIs(rt, err, point.ErrRequestVoid)
 	case "ticket":
-		r := w.request()
+		r, p := w.request(), w.anyone(rt)
 		w.uses = append(w.uses, r)
 		t, err := w.book.Issue(ctx, office, ticket.Order{Points: points, Account: "aoba", Key: r.Name,
 			Pay: func(ctx context.Context, tx *sql.Tx, t ticket.Ticket) error {
-				_, err := w.points.In(tx).Use(ctx, point.Use{Request: point.Request{Scope: scope, Name: t.OrderKey}, Holder: w.holder, Account: "aoba", Points: t.Points,
+				_, err := w.points.In(tx).Use(ctx, point.Use{Request: point.Request{Scope: scope, Name: t.OrderKey}, Holder: p.id, Account: "aoba", Points: t.Points,
 					Proved: true, Terminal: t.IssuedBy, For: point.OpTicket})
-				if err == nil && w.whim {
-					err = errWhim // after the points are taken
+				if err != nil {
+					return err
 				}
-				return err
+				return w.misbehave(ctx, tx)
 			}})
-		allowed(err, point.ErrShort)
+		allowed(err, point.ErrShort, point.ErrStopped)
 		if err == nil {
+			w.paid(p, r, points)
 			w.tickets = append(w.tickets, t)
 		}
 	case "merge":
-		r := w.request()
+		r, p := w.request(), w.anyone(rt)
 		w.uses = append(w.uses, r)
 		err := w.points.Do(ctx, func(ctx context.Context, tx *sql.Tx) error {
-			paid, err := w.points.In(tx).Use(ctx, point.Use{Request: r, Holder: w.holder, Account: "aoba", Points: points, Proved: true, Terminal: office.ID, For: point.OpMerge})
+			paid, err := w.points.In(tx).Use(ctx, point.Use{Request: r, Holder: p.id, Account: "aoba", Points: points, Proved: true, Terminal: office.ID, For: point.OpMerge})
 			if err == nil {
-				_, err = w.box.In(tx).Add(ctx, outbox.Order{Operation: paid.Operation, Subject: w.holder.String(), Points: paid.Points})
+				_, err = w.box.In(tx).Add(ctx, outbox.Order{Operation: paid.Operation, Subject: p.id.String(), Points: paid.Points})
 			}
-			if err == nil && w.whim {
-				err = errWhim
+			if err != nil {
+				return err
 			}
-			return err
+			return w.misbehave(ctx, tx)
 		})
-		allowed(err, point.ErrShort)
+		allowed(err, point.ErrShort, point.ErrStopped)
+		if err == nil {
+			w.paid(p, r, points)
+		}
 	case "cancel":
 		if len(w.uses) > 0 {
 			r := w.uses[rapid.IntRange(0, len(w.uses)-1).Draw(rt, "request")]
 			_, err := w.points.Cancel(ctx, r, point.At{Terminal: office.ID})
 			allowed(err, point.ErrNotUndoable)
+			if err == nil {
+				w.undone(r.Name)
+			}
 		}
 	case "cancel ticket":
 		if t := w.pick(rt); t != nil {
 			_, err := w.book.Cancel(ctx, office, t.Number, fmt.Sprint("c", w.n))
 			allowed(err, ticket.ErrNotFound, ticket.ErrState)
+			if err == nil {
+				w.undone(t.OrderKey)
+			}
 		}
 	case "redeem":
 		if t := w.pick(rt); t != nil {
@@ -246,6 +301,7 @@ func (w *world) step(rt *rapid.T, power func()) {
 			r, err := w.book.Replace(ctx, office, t.Number, fmt.Sprint("x", w.n))
 			allowed(err, ticket.ErrNotFound, ticket.ErrState)
 			if err == nil {
+				r.Ticket.OrderKey = t.OrderKey // the key of its payment
 				w.tickets = append(w.tickets, r.Ticket)
 			}
 		}
@@ -268,23 +324,11 @@ func (w *world) step(rt *rapid.T, power func()) {
 		}
 		w.acks = nil
 	case "clock":
-		w.us.Add(rapid.SampledFrom([]int64{0, 1, 60, 3600, 86400, 40 * 86400}).Draw(rt, "seconds") * 1_000_000)
-	case "rename":
-		w.renamed++
-		next := must(mykey.ParseID(fmt.Sprintf("HAN%05d", w.renamed)))
-		err := w.points.Do(ctx, func(ctx context.Context, tx *sql.Tx) error {
-			_, err := w.points.In(tx).Changed(ctx, mykey.Change{Kind: mykey.ChangeReplaced, Old: w.holder, New: next})
-			if err == nil && w.whim {
-				err = errWhim
-			}
-			return err
-		})
-		allowed(err)
-		if err == nil {
-			w.holder = next
-		}
+		w.us.Add(rapid.SampledFrom([]int64{-600, 0, 1, 60, 3600, 86400, 86400, 40 * 86400}).Draw(rt, "seconds") * 1_000_000)
 	case "power":
 		power()
+	default:
+		w.visit(rt, act, allowed)
 	}
 }
 
@@ -311,10 +355,12 @@ func (w *world) receive(rt *rapid.T) {
 		path := filepath.Join(w.dir, name)
 		f, err := os.Open(path)
 		require.NoError(rt, err)
-		report, err := w.mall.Receive(context.Background(), f, name, nil)
-		require.NoError(rt, f.Close())
-		if errors.Is(err, errWhim) {
-			continue // the file stays
+		report, err := func() (ledger.Report, error) {
+			defer func() { require.NoError(rt, f.Close()) }()
+			return w.mall.Receive(context.Background(), f, name, nil)
+		}()
+		if errors.Is(err, errWhim) || w.did == ends && lost(err) {
+			return // the files stay
 		}
 		require.NoError(rt, err)
 		if !rapid.Bool().Draw(rt, "twice") {
@@ -386,10 +432,12 @@ func (w *world) drain(rt *rapid.T) {
 	}
 }
 
-// TestModel runs random histories of all keepers: functions that fail when the
-// points are taken already, power cuts, files and acknowledgements that are lost
-// or come twice, clocks that jump, and cancels in every order of arrival. The
-// sums are true at every step.
+// TestModel runs random histories of all keepers: functions that fail, panic or
+// end the transaction when the points are taken already, programs that die in
+// them and between, files and acknowledgements that are lost or come twice, clocks
+// that jump, cancels in every order of arrival, and holders who enrol, change,
+// lose and join their MyKey IDs. The sums, each holder's points and each card's ID
+// are true at every step.
 func TestModel(t *testing.T) {
 	checks := flag.Lookup("rapid.checks")
 	if was := checks.Value.String(); was == checks.DefValue {
@@ -405,6 +453,7 @@ func TestModel(t *testing.T) {
 		for range rapid.IntRange(5, 40).Draw(rt, "steps") {
 			w.step(rt, power)
 			w.whole(rt)
+			w.known(rt)
 		}
 		w.drain(rt)
 	}
@@ -419,14 +468,19 @@ func TestModel(t *testing.T) {
 			w.db, err = sql.Open("sqlite", dbtest.FastSQLite(place()))
 			require.NoError(rt, err)
 			defer func() { _ = w.db.Close() }()
+			w.die = func(context.Context, *sql.Tx) {
+				from := place()
+				copies++
+				require.NoError(rt, copyDir(from, place()))
+			}
 			w.mallDB, err = sql.Open("sqlite", dbtest.FastSQLite(w.dir+"-mall"))
 			require.NoError(rt, err)
 			require.NoError(rt, os.Mkdir(w.dir+"-mall", 0o700))
 			defer w.mallDB.Close()
 			run(rt, w, func() {
-				from := place()
-				copies++
-				require.NoError(rt, copyDir(from, place()))
+				if w.did != dies {
+					w.die(nil, nil)
+				}
 				require.NoError(rt, w.db.Close())
 				w.db, err = sql.Open("sqlite", dbtest.FastSQLite(place()))
 				require.NoError(rt, err)
@@ -445,6 +499,9 @@ func TestModel(t *testing.T) {
 			dir, err := os.MkdirTemp(t.TempDir(), "")
 			require.NoError(rt, err)
 			w := &world{t: t, db: db, mallDB: db, dir: dir, prefix: fmt.Sprintf("r%d_", round)}
+			w.die = func(ctx context.Context, tx *sql.Tx) {
+				_, _ = tx.ExecContext(ctx, "SELECT pg_terminate_backend(pg_backend_pid())")
+			}
 			run(rt, w, func() { w.open() })
 		})
 	})
@@ -484,7 +541,7 @@ func TestSixteenOrders(t *testing.T) {
 			w.mallDB = w.db
 			w.start(t)
 			ctx := t.Context()
-			_, err := w.points.Credit(ctx, point.Credit{Request: w.request(), Holder: w.holder, Account: "aoba", Points: 1000, Kind: point.OpGrant})
+			_, err := w.points.Credit(ctx, point.Credit{Request: w.request(), Holder: w.all[0].id, Account: "aoba", Points: 1000, Kind: point.OpGrant})
 			require.NoError(t, err)
 			var wg sync.WaitGroup
 			var issued atomic.Int64
@@ -492,7 +549,7 @@ func TestSixteenOrders(t *testing.T) {
 				wg.Go(func() {
 					_, err := w.book.Issue(ctx, office, ticket.Order{Points: 300, Account: "aoba", Key: fmt.Sprint("k", i),
 						Pay: func(ctx context.Context, tx *sql.Tx, t ticket.Ticket) error {
-							_, err := w.points.In(tx).Use(ctx, point.Use{Request: point.Request{Scope: scope, Name: t.OrderKey}, Holder: w.holder,
+							_, err := w.points.In(tx).Use(ctx, point.Use{Request: point.Request{Scope: scope, Name: t.OrderKey}, Holder: w.all[0].id,
 								Account: "aoba", Points: t.Points, Proved: true, For: point.OpTicket})
 							return err
 						}})
@@ -508,7 +565,7 @@ func TestSixteenOrders(t *testing.T) {
 			var rows int
 			require.NoError(t, w.db.QueryRow("SELECT count(*) FROM w_ticket_ticket").Scan(&rows))
 			require.Equal(t, 3, rows)
-			balances, err := w.points.Balances(ctx, w.holder)
+			balances, err := w.points.Balances(ctx, w.all[0].id)
 			require.NoError(t, err)
 			require.EqualValues(t, 100, balances[0].Points)
 		})
