@@ -45,6 +45,6 @@ func ExampleWay_Text() {
 	fmt.Println(way.Text(jpki.Japanese))
 	fmt.Println(way.Text(jpki.English))
 	// Output:
-	// 署名用電子証明書の暗証番号（英数字6〜16桁）は、コンビニエンスストア等のキオスク端末で再設定できます（無料）。スマートフォンの専用アプリで利用者証明用電子証明書の暗証番号（数字4桁）の入力と顔認証により予約し、予約から24時間以内、6:30から23:00までの間に端末で手続きしてください。店舗により対応していないことがあります。
+	// 署名用電子証明書の暗証番号（英数字6〜16桁）の初期化・再設定は、コンビニエンスストア等のキオスク端末でできます（無料）。先に、スマートフォンの専用アプリで利用者証明用電子証明書の暗証番号（数字4桁）を入力し、顔認証をして予約します。予約から24時間以内（6:30〜23:00）に、対応する店舗で手続きしてください。
 	// The password for digital signature (6 to 16 letters and digits) can be reset at a kiosk in a convenience store, free of charge. Reserve with the app on a phone, by PIN for user authentication (4 digits) and face recognition; then go to the kiosk within 24 hours, between 06:30 and 23:00. Not every store offers it.
 }
