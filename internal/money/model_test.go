@@ -186,6 +186,7 @@ func (w *world) request() point.Request {
 func (w *world) step(rt *rapid.T, power func()) {
 	ctx := context.Background()
 	points := rapid.Int64Range(1, 400).Draw(rt, "points")
+	w.us.Add(1000)
 	w.whim, w.did = rapid.SampledFrom([]int{dies, ends, panics, fails, fails, behaves, behaves, behaves, behaves, behaves,
 		behaves, behaves, behaves, behaves, behaves, behaves, behaves, behaves, behaves, behaves}).Draw(rt, "whim"), behaves
 	defer func() {

@@ -290,7 +290,7 @@ func (r *Registry) CancelRecovery(ctx context.Context, number int64, who string)
 //
 // UndoRecovery returns [ErrNotFound] if no recovery of this number was done;
 // [ErrJoined] if it joined two MyKey IDs, which cannot be taken apart again;
-// [ErrIDReplaced] if the holder has a further certificate since; a
+// [ErrIDReplaced] if another certificate was bound since, of a phone too; a
 // [*mykey.FormError] if who is empty; or the database's error, wrapped.
 func (r *Registry) UndoRecovery(ctx context.Context, number int64, who string) error {
 	if who == "" {
@@ -317,6 +317,15 @@ func (r *Registry) UndoRecovery(ctx context.Context, number int64, who string) e
 			return err
 		case !ok || b.person != person || !b.inForce():
 			return ErrIDReplaced
+		}
+		held, err := tx.bindings(ctx, person)
+		if err != nil {
+			return err
+		}
+		for _, h := range held {
+			if h.bound.After(b.bound) {
+				return ErrIDReplaced // whoever has the new card has bound a phone, say
+			}
 		}
 		if err := tx.restoreBinding(ctx, b); err != nil {
 			return err
@@ -487,14 +496,15 @@ func (t tx) cancelRecoveries(ctx context.Context, person int64) error {
 }
 
 // restoreBinding ends a binding and puts the last one before it of the same
-// person and device in force.
+// person and device in force. One that came later by a join stays as it is: it
+// may be of whoever had the new card.
 func (t tx) restoreBinding(ctx context.Context, b bindingRow) error {
 	if _, err := t.exec(ctx, "DELETE FROM {certificate} WHERE holder = ?", b.stored); err != nil {
 		return err
 	}
 	_, err := t.exec(ctx, `UPDATE {certificate} SET superseded = NULL WHERE holder = (
-		SELECT holder FROM {certificate} WHERE person = ? AND device = ? AND superseded IS NOT NULL
-		ORDER BY superseded DESC, bound DESC LIMIT 1)`, b.person, int64(b.device))
+		SELECT holder FROM {certificate} WHERE person = ? AND device = ? AND superseded <= ?
+		ORDER BY superseded DESC, bound DESC LIMIT 1)`, b.person, int64(b.device), millis(b.bound))
 	return err
 }
 

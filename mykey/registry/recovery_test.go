@@ -137,6 +137,42 @@ func TestRecoveryIsCancelled(t *testing.T) {
 	}
 }
 
+// Whoever got an ID by a recovery keeps nothing of it when it is undone: not by a
+// second ID that was joined to it. A phone that was bound meanwhile is for people
+// to settle.
+func TestUndoRecovery(t *testing.T) {
+	for _, phone := range []bool{false, true} {
+		t.Run(fmt.Sprint("a phone ", phone), func(t *testing.T) {
+			n := new(told)
+			conform(t, func(w *world) {
+				ctx := w.Context()
+				w.holder(1, "MY123456", "000001:1")
+				w.holder(3, "HJS23456", "000001:3")
+				w.lost(1)
+				r, err := w.begin(tap(2)).Recover(ctx, tap(2), grounds(w, "000001:1"))
+				require.NoError(w, err)
+				w.pass(7 * 24 * time.Hour)
+				w.begin(tap(2))
+				w.pass(time.Hour)
+				s := w.begin(tap(2))
+				require.NoError(w, s.Join(ctx, tap(2), tap(3)))
+				if phone {
+					require.NoError(w, s.AddCertificate(ctx, tap(2), tapOf(102, registry.DeviceAndroid)))
+					assert.ErrorIs(w, w.reg.UndoRecovery(ctx, r.Number, "the manager"), registry.ErrIDReplaced)
+					assert.Equal(w, "MY123456", w.lookup(2))
+					return
+				}
+				require.NoError(w, w.reg.UndoRecovery(ctx, r.Number, "the manager"))
+				assert.Equal(w, "MY123456", w.lookup(1))
+				for _, card := range []int{2, 3} {
+					_, err := w.reg.Lookup(ctx, serial(card))
+					assert.Error(w, err, "card %d", card)
+				}
+			}, n.config)
+		})
+	}
+}
+
 // An expired certificate is enough; somebody else's card in force is not.
 func TestRecoverExpired(t *testing.T) {
 	n := new(told)
