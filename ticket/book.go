@@ -105,6 +105,12 @@ type Config struct {
 	// Unresolved opens the book although lost transactions are written down,
 	// for [Book.Losses] and [Book.Resolve].
 	Unresolved bool
+	// Training keeps everything in tables of their own, for clerks to practise,
+	// under the prefix "training_ticket_" if Prefix is empty. The numbers begin
+	// with 000, and no other book draws such numbers: a live counter refuses
+	// these tickets. No transaction joins such a book with live points; see
+	// [ErrTraining].
+	Training bool
 	// Clock, if not nil, returns the current time. It is for tests. If it is
 	// nil, the clock of a PostgreSQL server decides, so that all programs
 	// agree; on SQLite the system's clock does.
@@ -152,7 +158,7 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Book, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Book{db: d, cfg: cfg, policy: policy, guesses: new(guesses), draw: NewNumber}, nil
+	return &Book{db: d, cfg: cfg, policy: policy, guesses: new(guesses), draw: drawing(cfg.Training)}, nil
 }
 
 // QR returns the text of the ticket's QR code; see [Keys.Seal].

@@ -72,6 +72,9 @@ var (
 	// ErrNotDurable is returned by the calls of [Book.In] if a crash could
 	// undo the transaction after its commit.
 	ErrNotDurable = sqldb.ErrNotDurable
+	// ErrTraining is returned when a book in training would take part in a
+	// transaction of live points or files, or the other way round.
+	ErrTraining = sqldb.ErrMode
 	// ErrReadOnly means that the database takes no writes.
 	ErrReadOnly = sqldb.ErrReadOnly
 )

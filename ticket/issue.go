@@ -27,6 +27,9 @@ type Order struct {
 	// without control characters, and not with =, +, - or @ in front. It may
 	// be empty.
 	Account string
+	// ToPrint has [Book.Unprinted] list the ticket until [Book.Printed] says that
+	// it is on paper, so that a terminal that died in between finds it again.
+	ToPrint bool
 	// Pay, if not nil, takes the points in the transaction that issues the
 	// ticket. It is called before the number is drawn, so that an order that
 	// cannot be paid leaves nothing. It is not called for an order that repeats
@@ -160,7 +163,7 @@ func (b *Book) issue(ctx context.Context, tx *sqldb.Tx, at Terminal, orders []Or
 	out := Batch{Tickets: make([]Ticket, len(orders))}
 	for i, o := range orders {
 		t := Ticket{Scope: at.Scope, Points: o.Points, Until: o.Until, State: Issued,
-			IssuedAt: now, IssuedBy: at.ID, OrderKey: o.Key, Prints: 1, Account: o.Account}
+			IssuedAt: now, IssuedBy: at.ID, OrderKey: o.Key, Prints: 1, Account: o.Account, Unprinted: o.ToPrint}
 		if t.Until.IsZero() {
 			t.Until = latest
 		}
@@ -320,20 +323,20 @@ func (b *Book) full(ctx context.Context, tx *sqldb.Tx, scope Scope) error {
 // are taken. Only those come back from the engine: to be told of each that was
 // stored costs half as much as to store it.
 func insert(ctx context.Context, tx *sqldb.Tx, tickets []*Ticket) (taken []int, err error) {
-	args := make([]any, 0, 10*len(tickets))
+	args := make([]any, 0, 11*len(tickets))
 	for _, t := range tickets {
 		args = append(args, string(t.Scope), t.Number, t.Points, dayNumber(t.Until),
-			t.IssuedAt.UnixMicro(), t.IssuedBy, orNull(t.OrderKey), t.Replaces, orNull(t.Account), orNull(t.Payment))
+			t.IssuedAt.UnixMicro(), t.IssuedBy, orNull(t.OrderKey), t.Replaces, orNull(t.Account), orNull(t.Payment), flag(t.Unprinted))
 	}
 	const (
-		into   = "INSERT INTO {ticket} (scope, number, state, points, until, issued_at, issued_by, order_key, prints, replaces, account, payment) "
+		into   = "INSERT INTO {ticket} (scope, number, state, points, until, issued_at, issued_by, order_key, prints, replaces, account, payment, unprinted) "
 		ignore = " ON CONFLICT DO NOTHING"
 	)
 	if tx.Dialect() == sqldb.PostgreSQL {
 		// One statement, all of which sees the table as it was before.
-		rows, err := tx.Query(ctx, `WITH draft (scope, number, points, until, issued_at, issued_by, order_key, replaces, account, payment) AS (
-				VALUES (?::text,?::text,?::bigint,?::bigint,?::bigint,?::text,?::text,?::text,?::text,?::text)`+strings.Repeat(",(?,?,?,?,?,?,?,?,?,?)", len(tickets)-1)+`),
-			stored AS (`+into+`SELECT scope, number, 1, points, until, issued_at, issued_by, order_key, 1, replaces, account, payment FROM draft`+ignore+` RETURNING number)
+		rows, err := tx.Query(ctx, `WITH draft (scope, number, points, until, issued_at, issued_by, order_key, replaces, account, payment, unprinted) AS (
+				VALUES (?::text,?::text,?::bigint,?::bigint,?::bigint,?::text,?::text,?::text,?::text,?::text,?::bigint)`+strings.Repeat(",(?,?,?,?,?,?,?,?,?,?,?)", len(tickets)-1)+`),
+			stored AS (`+into+`SELECT scope, number, 1, points, until, issued_at, issued_by, order_key, 1, replaces, account, payment, unprinted FROM draft`+ignore+` RETURNING number)
 			SELECT number FROM draft WHERE number NOT IN (SELECT number FROM stored)`, args...)
 		return notStored(tickets, rows, err)
 	}
@@ -342,7 +345,7 @@ func insert(ctx context.Context, tx *sqldb.Tx, tickets []*Ticket) (taken []int, 
 	if err := tx.QueryRow(ctx, "SELECT coalesce(max(rowid), 0) FROM {ticket}").Scan(&last); err != nil {
 		return nil, err
 	}
-	const row = "(?,?,1,?,?,?,?,?,1,?,?,?)"
+	const row = "(?,?,1,?,?,?,?,?,1,?,?,?,?)"
 	n, err := tx.Exec(ctx, into+"VALUES "+row+strings.Repeat(","+row, len(tickets)-1)+ignore, args...)
 	if err != nil || n == int64(len(tickets)) {
 		return nil, err

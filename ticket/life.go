@@ -86,6 +86,8 @@ type Ticket struct {
 	// Payment is the key of the order that was paid by [Order].Pay. A ticket
 	// that replaces another keeps it.
 	Payment string `json:"payment,omitempty"`
+	// Unprinted is set from an order with [Order].ToPrint until [Book.Printed].
+	Unprinted bool `json:"unprinted,omitempty"`
 
 	Attempt    string `json:"attempt,omitempty"`    // [Presentation].Attempt that redeemed it
 	Accepted   Date   `json:"accepted,omitzero"`    // the day the shop took it, if a grace rule was used

@@ -48,6 +48,29 @@ func NewNumber() Number {
 	}
 }
 
+// practice is how many numbers, from 0000-0000 on, are for books in training.
+const practice = 100_000
+
+// drawing returns what draws the numbers of a book.
+func drawing(training bool) func() Number {
+	if training {
+		return func() Number {
+			var b [4]byte
+			_, _ = rand.Read(b[:]) // never fails: it ends the program instead
+			return newNumber(binary.LittleEndian.Uint32(b[:]) % practice)
+		}
+	}
+	return func() Number {
+		for {
+			if n := NewNumber(); n.Digits() >= firstLive {
+				return n
+			}
+		}
+	}
+}
+
+const firstLive = "00100000"
+
 // numberFrom maps 32 random bits to a number. The topmost 95 million values
 // are thrown away: with them, 42.95 draws would share each number and the
 // lower ones would come up 2 % more often.

@@ -58,25 +58,29 @@ var schema = sqldb.Schema{Name: "ticket", Steps: [][]string{{
 	"CREATE INDEX {ticket_settled} ON {ticket} (scope, ended_at, number, ended_by, place, account, points) WHERE state = 2",
 	"DROP INDEX {ticket_until}",
 	"CREATE INDEX {ticket_live} ON {ticket} (scope, until, number, points) WHERE state = 1",
+}, {
+	// Set while a ticket waits for its paper.
+	"ALTER TABLE {ticket} ADD COLUMN unprinted BIGINT",
+	"CREATE INDEX {ticket_unprinted} ON {ticket} (scope, issued_by, issued_at) WHERE unprinted IS NOT NULL",
 }}}
 
 const columns = `scope, number, state, points, until, issued_at, issued_by, order_key, prints,
-	ended_at, ended_by, place, attempt, accepted, replaced_by, replaces, account, payment`
+	ended_at, ended_by, place, attempt, accepted, replaced_by, replaces, account, payment, unprinted`
 
 // scan reads one row of columns.
 func scan(row interface{ Scan(...any) error }) (t Ticket, err error) {
 	var until, issued int64
-	var ended, accepted sql.NullInt64
+	var ended, accepted, unprinted sql.NullInt64
 	var key, by, place, attempt, account, payment sql.NullString
 	err = row.Scan(&t.Scope, &t.Number, &t.State, &t.Points, &until, &issued, &t.IssuedBy, &key, &t.Prints,
-		&ended, &by, &place, &attempt, &accepted, &t.ReplacedBy, &t.Replaces, &account, &payment)
+		&ended, &by, &place, &attempt, &accepted, &t.ReplacedBy, &t.Replaces, &account, &payment, &unprinted)
 	if err != nil {
 		return Ticket{}, err
 	}
 	t.Until = dayOf(until)
 	t.IssuedAt = instantOf(issued)
 	t.OrderKey, t.EndedBy, t.EndedAtPlace, t.Attempt = key.String, by.String, place.String, attempt.String
-	t.Account, t.Payment = account.String, payment.String
+	t.Account, t.Payment, t.Unprinted = account.String, payment.String, unprinted.Valid
 	if ended.Valid {
 		t.EndedAt = instantOf(ended.Int64)
 	}
@@ -124,6 +128,14 @@ func dayOf(n int64) Date {
 }
 
 func instantOf(us int64) time.Time { return time.UnixMicro(us).In(jst) }
+
+// flag stores a bool as 1 or NULL.
+func flag(b bool) any {
+	if b {
+		return int64(1)
+	}
+	return nil
+}
 
 // orNull stores the zero value as NULL.
 func orNull[T comparable](v T) any {

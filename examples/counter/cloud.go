@@ -2,48 +2,48 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
-
-	"github.com/mynakit/mynakit/examples/shop"
-	"github.com/mynakit/mynakit/mergefile"
 )
 
-// cloud is the city's point cloud (自治体ポイント管理クラウド), as far as a merge file
-// goes. It shares the merge key with the shop.
-type cloud struct {
-	keys  shop.Keys
-	inbox string
+// cloud is what brings the files of the city's point cloud (自治体ポイント管理クラウド)
+// to the shop. The cloud's own part, numbers and all, is package outbox, which
+// the shop's database stands in for.
+type cloud struct{ outbox, inbox string }
+
+// mergeFile is a merge file on its way.
+type mergeFile struct {
+	name    string
+	content []byte
 }
 
-// file writes a merge file with one record, and gives the name that it is to
-// have.
-func (c cloud) file(ctx context.Context, r mergefile.Record) (name string, file []byte, err error) {
-	key, err := c.keys.Merge()
+// take takes the files that have left the cloud.
+func (c cloud) take() (files []mergeFile, err error) {
+	entries, err := os.ReadDir(c.outbox)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	var b bytes.Buffer
-	w, err := mergefile.NewWriter(ctx, &b, shop.Profile(), key, nil)
-	if err != nil {
-		return "", nil, err
+	for _, e := range entries {
+		if !e.Type().IsRegular() || strings.HasPrefix(e.Name(), ".") {
+			continue // not whole yet
+		}
+		content, err := os.ReadFile(filepath.Join(c.outbox, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, mergeFile{e.Name(), content})
 	}
-	if err := w.Write(r); err != nil {
-		return "", nil, err
-	}
-	if err := w.Close(); err != nil {
-		return "", nil, err
-	}
-	return r.Transaction.String() + ".dat", b.Bytes(), nil
+	return files, nil
 }
 
-// send puts a file into the inbox, as a sender should: under another name
-// first, so that nobody reads half of it.
-func (c cloud) send(name string, file []byte) error {
-	path := filepath.Join(c.inbox, name)
-	if err := os.WriteFile(path+".tmp", file, 0o600); err != nil {
+// bring puts a file into the inbox, as a sender should: under another name
+// first, so that nobody reads half of it. If the file is lost before, it is still
+// in the cloud's folder.
+func (c cloud) bring(f mergeFile) error {
+	path := filepath.Join(c.inbox, f.name)
+	if err := os.WriteFile(path+".tmp", f.content, 0o600); err != nil {
 		return err
 	}
 	// It keeps the time at which the cloud wrote it, as copying tools do.
@@ -54,9 +54,12 @@ func (c cloud) send(name string, file []byte) error {
 	return os.Rename(path+".tmp", path)
 }
 
+// forget removes a file from the cloud's folder that has been brought.
+func (c cloud) forget(f mergeFile) error { return os.Remove(filepath.Join(c.outbox, f.name)) }
+
 // tampered changes one bit in the middle of a file.
-func tampered(file []byte) []byte {
-	file = bytes.Clone(file)
-	file[len(file)/2] ^= 1
-	return file
+func tampered(f mergeFile) mergeFile {
+	f.content = bytes.Clone(f.content)
+	f.content[len(f.content)/2] ^= 1
+	return f
 }

@@ -47,7 +47,10 @@ func (d *day) run(ctx context.Context) error {
 			return err
 		}
 	}
-	paper, err := d.issue(ctx, who)
+	if err := d.use(ctx, who); err != nil {
+		return err
+	}
+	paper, err := d.issue(ctx)
 	if err != nil {
 		return err
 	}

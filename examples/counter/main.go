@@ -15,10 +15,11 @@
 //	-db postgres://…    a database that several terminals share
 //	-serve ADDR         the counter as a web page, such as 127.0.0.1:8080
 //	-data DIR           another folder
+//	-training           practice, in tables of its own
 //
 // The shop itself is package shop, for copying. What is here is around it:
 //
-//	day.go    the story: enrol.go, ticket.go, merge.go and settle.go are its steps
+//	day.go    the story: enrol.go, use.go, ticket.go, merge.go and settle.go are its steps
 //	cloud.go  what the city's cloud does in it
 //	speak.go  what is said, in two languages
 //	open.go   the folder, the database, the keys
@@ -81,6 +82,7 @@ type options struct {
 	serve       string
 	samplesAddr string
 	terminal    string
+	training    bool
 	wait        time.Duration
 }
 
@@ -94,6 +96,7 @@ func (o *options) flags(f *flag.FlagSet) {
 	f.StringVar(&o.serve, "serve", "", "`address` of the web page, such as 127.0.0.1:8080")
 	f.StringVar(&o.samplesAddr, "samples", "", "with -serve, a second page that steers the sample cards, at this loopback `address`, such as 127.0.0.1:8081")
 	f.StringVar(&o.terminal, "terminal", "OFFICE-1", "`name` of this terminal: letters, digits, full stops, hyphens")
+	f.BoolVar(&o.training, "training", false, "practise: everything is in tables of its own and marked, and live shops refuse its tickets and files")
 	f.DurationVar(&o.wait, "wait", time.Minute, "how `long` to wait for a card and each of its answers")
 }
 

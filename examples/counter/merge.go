@@ -7,41 +7,52 @@ import (
 
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
-	"github.com/mynakit/mynakit/mergefile"
 )
 
 // merge moves points to the mall: the file comes, comes again, and comes
 // tampered with.
 func (d *day) merge(ctx context.Context) error {
 	d.title(d.Merge)
-	var owed mergefile.Record
-	err := d.visit(ctx, func(card *jpki.Card, visit *shop.Visit) (err error) {
-		owed, err = visit.Combine(ctx, card, d.office, mergePoints, "merge "+rand.Text())
+	err := d.visit(ctx, func(card *jpki.Card, visit *shop.Visit) error {
+		_, err := visit.Combine(ctx, card, d.office, shop.Order{Key: "merge-" + rand.Text(), Points: mergePoints})
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	d.line(d.Left, mergePoints)
-	city := cloud{keys: d.place.keys, inbox: d.place.inbox()}
-	name, file, err := city.file(ctx, owed)
-	if err != nil {
-		return err
+	files, err := d.send(ctx)
+	if err != nil || len(files) == 0 {
+		return err // another terminal on this database was faster to send it
 	}
-	for n, content := range [][]byte{file, file, tampered(file)} {
-		if err := city.send(name, content); err != nil {
+	for _, f := range []mergeFile{files[0], tampered(files[0])} {
+		if err := d.cloud().bring(f); err != nil {
 			return err
-		}
-		if n == 0 {
-			if err := d.place.shop.Sent(ctx, owed); err != nil {
-				return err
-			}
 		}
 		if err := d.receive(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (d *day) cloud() cloud { return cloud{d.place.outbox(), d.place.inbox()} }
+
+// send has the city's cloud send what is due and brings it to the inbox.
+func (d *day) send(ctx context.Context) ([]mergeFile, error) {
+	if _, err := d.place.shop.Send(ctx); err != nil {
+		return nil, err
+	}
+	files, err := d.cloud().take()
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		if err := errors.Join(d.cloud().bring(f), d.cloud().forget(f)); err != nil {
+			return nil, err
+		}
+	}
+	return files, d.receive(ctx)
 }
 
 // receive has the inbox looked through and says what came.
@@ -67,26 +78,8 @@ func (d *day) receive(ctx context.Context) error {
 }
 
 // resend sends the merge files that a run before owed, and takes what lies in
-// the inbox.
+// the inbox. What is out already is a duplicate.
 func (d *day) resend(ctx context.Context) error {
-	owed, _, err := d.place.shop.Unsent(ctx, d.office)
-	if err != nil {
-		return err
-	}
-	city := cloud{keys: d.place.keys, inbox: d.place.inbox()}
-	for _, r := range owed {
-		name, file, err := city.file(ctx, r)
-		if err != nil {
-			return err
-		}
-		if err := city.send(name, file); err != nil {
-			return err
-		}
-		// It may be out already, if the run before died before it could say so:
-		// then it is a duplicate.
-		if err := d.place.shop.Sent(ctx, r); err != nil {
-			return err
-		}
-	}
-	return d.receive(ctx)
+	_, err := d.send(ctx)
+	return err
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/simcard"
 )
 
@@ -36,6 +37,9 @@ func (p *place) Close() error { return p.db.Close() }
 func (p *place) inbox() string   { return filepath.Join(p.dir, "inbox") }
 func (p *place) tickets() string { return filepath.Join(p.dir, "tickets") }
 
+// outbox is where the city's cloud puts the files that it sends.
+func (p *place) outbox() string { return filepath.Join(p.dir, "outbox") }
+
 // openPlace opens the shop that the flags name, and makes what is missing.
 func openPlace(ctx context.Context, o *options) (_ *place, err error) {
 	p := &place{dir: o.data}
@@ -48,7 +52,7 @@ func openPlace(ctx context.Context, o *options) (_ *place, err error) {
 		return nil, err
 	}
 	// For the user alone: keys lie here, and tickets.
-	for _, dir := range []string{p.inbox(), p.tickets()} {
+	for _, dir := range []string{p.inbox(), p.outbox(), p.tickets()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, err
 		}
@@ -80,15 +84,22 @@ func openPlace(ctx context.Context, o *options) (_ *place, err error) {
 		}
 	}()
 	words := linesIn(o.lang)
+	city, err := shop.SampleProgramme()
+	if err != nil {
+		return nil, err
+	}
 	p.shop, err = shop.Open(ctx, p.db, shop.Config{
-		Keys:      p.keys,
-		Verifier:  verifier,
-		Scope:     "141305-01", // 川崎市, the first association: an example
-		Operators: []shop.Operator{{ID: p.library, Name: string(words.Library)}, {ID: p.mall, Name: string(words.Mall)}},
-		Mall:      p.mall,
-		Issuer:    string(words.Mall),
-		PointName: string(words.Points),
-		Clock:     o.now,
+		Keys:       p.keys,
+		Verifier:   verifier,
+		Scope:      "141305-01", // 川崎市, the first association: an example
+		Operators:  []shop.Operator{{ID: p.library, Name: string(words.Library)}, {ID: p.mall, Name: string(words.Mall)}},
+		Mall:       p.mall,
+		Outbox:     p.outbox(),
+		Training:   o.training,
+		Issuer:     string(words.Mall),
+		PointName:  string(words.Points),
+		Programmes: []point.Programme{city},
+		Clock:      o.now,
 	})
 	if err != nil {
 		return nil, err

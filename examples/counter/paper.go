@@ -45,3 +45,13 @@ func printTicket(ctx context.Context, s *shop.Shop, dir string, t ticket.Ticket)
 	}
 	return p, s.Printed(ctx, t)
 }
+
+// printReceipt writes a receipt for an 80 mm printer and returns the file's name.
+func printReceipt(dir string, r paper.Receipt, operation string) (string, error) {
+	bytes, err := r.ESCPOS(paper.Roll80mm)
+	if err != nil {
+		return "", err
+	}
+	name := filepath.Join(dir, "use-"+strings.ReplaceAll(operation, ":", "-")+".escpos")
+	return name, os.WriteFile(name, bytes, 0o600)
+}

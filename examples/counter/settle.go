@@ -22,7 +22,9 @@ func (d *day) settle(ctx context.Context) error {
 	for _, t := range c.Tickets.Terminals() {
 		d.line(d.Row, t.Terminal, t.Tickets, t.Points)
 	}
-	d.line(d.Total, c.Tickets.Redeemed.Tickets, c.Tickets.Redeemed.Points)
+	uses := c.Points.Sum()
+	d.line(d.UseSum, uses.Uses.Count, uses.Uses.Points, uses.Refunds.Points)
+	d.line(d.Total, uses.Sum().Count, uses.Sum().Points)
 	d.line(d.MergeSum, c.Merged.Records, c.Merged.Points)
 	b, err := d.place.shop.Books(ctx)
 	if err != nil {
@@ -32,8 +34,8 @@ func (d *day) settle(ctx context.Context) error {
 		d.line(d.Torn)
 		return errBooks
 	}
-	d.line(d.Books, b.Granted, b.Ticketed, b.Combined, b.City)
-	d.line(d.Mallbook, b.Merged, b.Mall)
+	d.line(d.Books, b.Opening+b.Granted, b.Used, b.Ticketed, b.Combined, b.City)
+	d.line(d.Mallbook, b.MallOpening+b.Merged, b.Mall)
 	fmt.Fprintln(d.out)
 	d.plain(d.End)
 	return nil

@@ -52,6 +52,13 @@ type lines struct {
 	Service  phrase // operator, number
 	Balances phrase // city points, mall points
 
+	Use        phrase // terminal
+	Usable     phrase // point name, points
+	Used       phrase // points, points left
+	UseReceipt phrase // file
+	AskedAgain phrase // points
+	Undone     phrase // points, points given back, points left
+
 	Issue   phrase // terminal
 	Issued  phrase // points, last day
 	Paper   phrase // file
@@ -71,9 +78,10 @@ type lines struct {
 
 	Settle   phrase // day
 	Row      phrase // terminal, tickets, points
-	Total    phrase // tickets, points
+	Total    phrase // uses and tickets, points
+	UseSum   phrase // uses, points, points given back
 	MergeSum phrase // records, points
-	Books    phrase // granted, on tickets, to the mall, with holders
+	Books    phrase // granted, used, on tickets, to the mall, with holders
 	Mallbook phrase // merged, with members
 	Torn     phrase
 
@@ -118,6 +126,13 @@ func english() lines {
 		Service:  "%s %s",
 		Balances: "%d city points, %d mall points",
 
+		Use:        "Points are used at %s",
+		Usable:     "Can be spent here: %s %d.",
+		Used:       "Used: %d points off the bill; %d are left.",
+		UseReceipt: "The receipt: %s",
+		AskedAgain: "The till lost the answer and asks by its key, without the card: %d points were used, once.",
+		Undone:     "A wrong amount of %d points is taken back by its key: %d points returned, %d are there.",
+
 		Issue:   "A point ticket is issued at %s",
 		Issued:  "%d points, good until %s.",
 		Paper:   "On A4 with its QR code: %s",
@@ -137,9 +152,10 @@ func english() lines {
 
 		Settle:   "Settlement of %s",
 		Row:      "%-12s %4d redeemed %8d points",
-		Total:    "total        %4d redeemed %8d points: what the city pays",
+		Total:    "total        %4d in all   %8d points: what the city pays",
+		UseSum:   "points used  %4d uses     %8d points, of which %d were given back",
 		MergeSum: "merge files  %4d merged   %8d points",
-		Books:    "Books: %d points granted = %d on tickets + %d to the mall + %d with holders.",
+		Books:    "Books: %d points granted = %d used + %d on tickets + %d to the mall + %d with holders.",
 		Mallbook: "Books: %d points merged = %d with the mall's members. Both are exact.",
 		Torn:     "The books do not balance. Stop and call whoever looks after the system.",
 
@@ -184,6 +200,13 @@ func japanese() lines {
 		Service:  "%s %s",
 		Balances: "自治体ポイント %d、商店街ポイント %d",
 
+		Use:        "ポイントを利用します(端末 %s)",
+		Usable:     "この端末で利用できる残高: %s %d",
+		Used:       "利用済: %dポイントを値引きします。残高は%dポイントです。",
+		UseReceipt: "控え: %s",
+		AskedAgain: "答えが届かなかった端末が、受付番号だけで照会しました: %dポイントを1回だけ利用しています。",
+		Undone:     "入力を誤った%dポイントを受付番号で取り消しました: %dポイントが戻り、残高は%dポイントです。",
+
 		Issue:   "ポイント券を発行します(端末 %s)",
 		Issued:  "%dポイント、有効期限 %s",
 		Paper:   "A4(QRコード付き): %s",
@@ -203,9 +226,10 @@ func japanese() lines {
 
 		Settle:   "%s の集計",
 		Row:      "%-12s %4d枚 %8dポイント",
-		Total:    "合計         %4d枚 %8dポイント(市が支払う額)",
+		Total:    "合計         %4d件 %8dポイント(市が支払う額)",
+		UseSum:   "ポイント利用 %4d件 %8dポイント(うち取消し %dポイント)",
 		MergeSum: "合算         %4d件 %8dポイント",
-		Books:    "帳簿: 付与 %d = ポイント券 %d + 合算 %d + 残高 %d",
+		Books:    "帳簿: 付与 %d = 利用 %d + ポイント券 %d + 合算 %d + 残高 %d",
 		Mallbook: "帳簿: 合算 %d = 商店街ポイント残高 %d。どちらも一致しています。",
 		Torn:     "帳簿が一致しません。使うのをやめて、システムの担当者に知らせてください。",
 

@@ -13,26 +13,20 @@ import (
 // The day's figures, in points.
 const (
 	grantPoints  = 2000
+	usePoints    = 200
+	wrongPoints  = 250 // and taken back
 	ticketPoints = 500
 	mergePoints  = 300
 )
 
 // issue puts points on paper.
-func (d *day) issue(ctx context.Context, who shop.Customer) (printed, error) {
+func (d *day) issue(ctx context.Context) (printed, error) {
 	d.title(d.Issue, d.office.ID)
-	if who.CityPoints < ticketPoints+mergePoints {
-		// One grant has one key; a program that has it from a list of grants
-		// takes the line of the list.
-		if err := d.place.shop.Grant(ctx, who.ID, grantPoints, rand.Text()); err != nil {
-			return printed{}, err
-		}
-		d.line(d.Granted, grantPoints)
-	}
 	var paid ticket.Ticket
 	err := d.visit(ctx, func(card *jpki.Card, visit *shop.Visit) (err error) {
 		// A till takes the number of the sale: should it die before the answer
 		// is there, it asks again with the same.
-		paid, err = visit.IssueTicket(ctx, card, d.office, ticket.Order{Points: ticketPoints, Key: "sale " + rand.Text()})
+		paid, err = visit.IssueTicket(ctx, card, d.office, ticket.Order{Points: ticketPoints, Key: "sale-" + rand.Text()})
 		return err
 	})
 	if err != nil {

@@ -2,16 +2,17 @@ package shop
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
+	"crypto/hmac"
+	"crypto/sha256"
+	"database/sql"
 	"errors"
-	"fmt"
-	"strings"
-	"time"
 
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mergefile"
+	"github.com/mynakit/mynakit/mergefile/ledger"
+	"github.com/mynakit/mynakit/mergefile/outbox"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/mykey/registry"
 	"github.com/mynakit/mynakit/ticket"
 )
@@ -19,140 +20,203 @@ import (
 // What is in this file is the city's cloud's business, for whose books the
 // shop's database stands in: it takes the points and owes the mall a file.
 
-// ErrNoMember means that the holder has no member number of the mall.
-var ErrNoMember = errors.New("shop: the holder has no member number of the mall")
+var (
+	// ErrNoMember means that the holder has no member number of the mall.
+	ErrNoMember = errors.New("shop: the holder has no member number of the mall")
+	// ErrNoOutbox means that [Config.Outbox] is not set, so that no merge file
+	// can leave.
+	ErrNoOutbox = errors.New("shop: no folder for merge files that leave")
+)
+
+// Combined is what was taken to become mall points.
+type Combined struct {
+	Receipt point.Receipt
+	// Number is the record's (取引済番号), zero if nothing was taken or all of it
+	// has been given back.
+	Number mergefile.Transaction
+}
 
 // Combine takes city points from the holder that are to become mall points
-// (商店街ポイント合算), and gives the record that a merge file is to bring. Say
-// Sent when the file is out. key is of the terminal's choice, as for
-// IssueTicket: the same gives the same record, and takes nothing twice.
+// (商店街ポイント合算, システム設計書 III.14), and owes the mall a record of them, in one
+// transaction. [Shop.Send] writes the file.
 //
-// The errors are ErrOrderKey, ErrBalance, ErrNoMember, ErrRepeat,
-// [ticket.ErrPoints], [registry.ErrWrongCard], [registry.ErrNotEnrolled],
-// [registry.ErrSessionOver], those of [registry.Prove] (among them
-// [*jpki.PINRequiredError]), or the database's.
+// The errors are ErrNoOutbox, ErrNoMember, [point.ErrKind] for points of the
+// mall's own, those of [Visit.Use], and a [*outbox.RestoredError].
 //
 // A copy of a card can combine [Config.WithoutPIN] a day here, and no more.
-func (v *Visit) Combine(ctx context.Context, card *jpki.Card, at ticket.Terminal, points int64, key string) (mergefile.Record, error) {
-	if key == "" {
-		return mergefile.Record{}, ErrOrderKey
-	}
-	if points < 1 || points > ticket.MaxPoints {
-		return mergefile.Record{}, ticket.ErrPoints
-	}
-	number, err := newTransaction(v.shop.now())
+func (v *Visit) Combine(ctx context.Context, card *jpki.Card, at ticket.Terminal, o Order) (Combined, error) {
+	u, err := v.shop.combineOrder(at, o)
 	if err != nil {
-		return mergefile.Record{}, err
+		return Combined{}, err
 	}
-	p, tooMuch, err := v.present(ctx, card, points)
+	p, tooMuch, err := v.present(ctx, card, o.Points)
 	if err != nil {
-		return mergefile.Record{}, err
+		return Combined{}, err
 	}
-	m, err := v.spend(ctx, p, tooMuch, "take points", func(holder registry.Person) (*movement, error) {
-		member, ok := holder.Service(v.shop.cfg.Mall)
-		if !ok {
-			return nil, ErrNoMember // before anything is taken
+	u.Proved = p.Proved
+	var c Combined
+	err = v.shop.write(ctx, "combine points", func(ctx context.Context, tx *sql.Tx) error {
+		holder, err := confirm(ctx, v.session.In(tx), p)
+		if err == nil {
+			c, err = v.shop.combine(ctx, tx, holder, u)
 		}
-		return &movement{
-			key:      fmt.Sprintf("combine:%s:%s", at.Scope, key),
-			kind:     kindCombine,
-			account:  cityAccount(holder.ID),
-			points:   -points,
-			ref:      number.String() + " " + member.Customer.String(),
-			terminal: at.ID,
-		}, nil
+		return err
 	})
+	return c, unproved(err, tooMuch)
+}
+
+// CombineByNumber is Combine by the mall's point card alone (システム設計書 III.15):
+// number is what a keyboard-wedge reader gave of it. Whoever has the point card
+// can combine [Config.WithoutPIN] a day, and no more: beyond it the error is
+// [point.ErrProof], and the holder comes with the Individual Number Card. The
+// other errors are those of Combine and of [registry.Registry.Find].
+func (s *Shop) CombineByNumber(ctx context.Context, at ticket.Terminal, number mykey.CustomerID, o Order) (Combined, error) {
+	u, err := s.combineOrder(at, o)
 	if err != nil {
-		return mergefile.Record{}, err
+		return Combined{}, err
 	}
-	return v.shop.record(ctx, m)
+	var c Combined
+	err = s.write(ctx, "combine points", func(ctx context.Context, tx *sql.Tx) error {
+		holder, err := s.registry.In(tx).Find(ctx, mykey.ServiceID{Operator: s.cfg.Mall, Customer: number})
+		if err == nil {
+			c, err = s.combine(ctx, tx, holder, u)
+		}
+		return err
+	})
+	return c, err
 }
 
-// newTransaction draws a transaction number (取引済番号) of this second. A cloud
-// counts; six random digits will do for an example.
-func newTransaction(now time.Time) (mergefile.Transaction, error) {
-	var n [4]byte
-	rand.Read(n[:])
-	return mergefile.NewTransaction(now.Truncate(time.Second), binary.BigEndian.Uint32(n[:])%1_000_000)
+func (s *Shop) combineOrder(at ticket.Terminal, o Order) (point.Use, error) {
+	if s.box == nil {
+		return point.Use{}, ErrNoOutbox
+	}
+	if o.Account == MallAccount {
+		return point.Use{}, point.ErrKind
+	}
+	return s.order(at, o, point.OpMerge)
 }
 
-// record is what a merge file brings for a movement. Its reference is the
-// transaction number and the member number; one from before those stood together
-// is completed from the user table, by whichever ID its holder has now.
-func (s *Shop) record(ctx context.Context, m *movement) (mergefile.Record, error) {
-	transaction, member, ok := strings.Cut(m.ref, " ")
+func (s *Shop) combine(ctx context.Context, tx *sql.Tx, holder registry.Person, u point.Use) (Combined, error) {
+	if _, err := s.member(holder); err != nil {
+		return Combined{}, err // before anything is taken
+	}
+	r, err := s.use(ctx, tx, holder, u)
+	c := Combined{Receipt: r}
+	if err != nil || r.Points == 0 {
+		return c, err
+	}
+	var it outbox.Item
+	if r.Repeated {
+		if it, err = s.box.In(tx).Find(ctx, r.Operation); errors.Is(err, outbox.ErrNoItem) {
+			return c, nil // it was given back
+		}
+	} else {
+		it, err = s.box.In(tx).Add(ctx, outbox.Order{Operation: r.Operation, Subject: holder.ID.String(), Points: r.Points})
+	}
+	c.Number = it.Number
+	return c, err
+}
+
+// openOutbox opens the sending side, if there is a folder for it.
+func (s *Shop) openOutbox(ctx context.Context) (err error) {
+	if s.cfg.Outbox == "" {
+		return nil
+	}
+	cfg, err := s.outboxConfig()
+	if err == nil {
+		s.box, err = outbox.Open(ctx, s.db, cfg)
+	}
+	return err
+}
+
+func (s *Shop) outboxConfig() (outbox.Config, error) {
+	keys, err := s.cfg.Keys.Merge()
+	if err != nil {
+		return outbox.Config{}, err
+	}
+	acks, err := s.ackKey()
+	return outbox.Config{
+		RetryFor: s.cfg.RetryFor,
+		Clock:    s.cfg.Clock,
+		Training: s.cfg.Training,
+		Profile:  s.profile(),
+		Keys:     keys,
+		Dir:      s.cfg.Outbox,
+		Holder:   s.fileHolder,
+		Acks:     acks,
+	}, err
+}
+
+// ackKey is what the mall's acknowledgements are known by. Both ends have the
+// key of merge files, from which it follows.
+func (s *Shop) ackKey() (outbox.AckKey, error) {
+	sum := hmac.New(sha256.New, s.cfg.Keys.open().merge)
+	sum.Write([]byte("mynakit shop acknowledgements"))
+	return outbox.NewAckKey(sum.Sum(nil))
+}
+
+// fileHolder returns who gets the points of a record, by whichever MyKey ID the
+// holder has now.
+func (s *Shop) fileHolder(ctx context.Context, tx *sql.Tx, it outbox.Item) (mergefile.Holder, error) {
+	id, err := mykey.ParseID(it.Subject)
+	if err != nil {
+		return mergefile.Holder{}, err
+	}
+	if id, err = s.registry.In(tx).Successor(ctx, id); err != nil {
+		return mergefile.Holder{}, err
+	}
+	if s.cfg.ByMyKeyID {
+		return mergefile.NewMyKeyHolder(id)
+	}
+	holder, err := s.registry.In(tx).Find(ctx, id)
+	if err != nil {
+		return mergefile.Holder{}, err
+	}
+	member, ok := holder.Service(s.cfg.Mall)
 	if !ok {
-		id, err := mykey.ParseID(strings.TrimPrefix(m.account, "city:"))
-		if err != nil {
-			return mergefile.Record{}, err
-		}
-		if id, err = s.registry.Successor(ctx, id); err != nil {
-			return mergefile.Record{}, err
-		}
-		holder, err := s.registry.Find(ctx, id)
-		if err != nil {
-			return mergefile.Record{}, err
-		}
-		of, ok := holder.Service(s.cfg.Mall)
-		if !ok {
-			return mergefile.Record{}, ErrNoMember
-		}
-		member = of.Customer.String()
+		return mergefile.Holder{}, ErrNoMember
 	}
-	to, err := mergefile.NewMallHolder(member)
-	if err != nil {
-		return mergefile.Record{}, err
-	}
-	number, err := mergefile.ParseTransaction(transaction)
-	return mergefile.Record{Holder: to, Points: uint64(-m.points), Transaction: number}, err
+	return mergefile.NewMallHolder(member.Customer.String())
 }
 
-// Unsent returns the records of a terminal that no file has gone out for: the
-// terminal died in between. stuck counts those whose holder has no member number
-// any more, which a person has to look into; they do not hold up the others. The
-// errors are the database's.
-func (s *Shop) Unsent(ctx context.Context, at ticket.Terminal) (records []mergefile.Record, stuck int, err error) {
-	owed, err := s.owed(ctx, at)
-	if err != nil {
-		return nil, 0, fmt.Errorf("shop: find unsent records: %w", err)
+// Send writes the merge files that are due into [Config.Outbox]: of new records,
+// and again of those that the mall has not acknowledged. It can be called at any
+// time. Sent.Failed counts records whose holder has no member number any more,
+// which a person has to look into; they do not hold up the others. The errors are
+// ErrNoOutbox and those of [outbox.Outbox.Send].
+func (s *Shop) Send(ctx context.Context) (outbox.Sent, error) {
+	if s.box == nil {
+		return outbox.Sent{}, ErrNoOutbox
 	}
-	for _, m := range owed {
-		r, err := s.record(ctx, &m)
-		switch {
-		case errors.Is(err, ErrNoMember), errors.Is(err, registry.ErrRetired), errors.Is(err, registry.ErrNotFound):
-			stuck++
-		case err != nil:
-			return nil, 0, err
-		default:
-			records = append(records, r)
-		}
-	}
-	return records, stuck, nil
+	return s.box.Send(ctx)
 }
 
-func (s *Shop) owed(ctx context.Context, at ticket.Terminal) (owed []movement, err error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT account, points, ref FROM shop_movement
-		WHERE kind = 'combine' AND printed = 0 AND terminal = $1 ORDER BY at, movement`, at.ID)
-	if err != nil {
-		return nil, err
+// Unacknowledged returns at most limit records that the mall has not
+// acknowledged, for a person to look at. The error is the database's.
+func (s *Shop) Unacknowledged(ctx context.Context, limit int) ([]outbox.Item, error) {
+	if s.box == nil {
+		return nil, nil
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var m movement
-		if err := rows.Scan(&m.account, &m.points, &m.ref); err != nil {
-			return nil, err
-		}
-		owed = append(owed, m)
-	}
-	return owed, rows.Err()
+	return s.box.Unacknowledged(ctx, limit)
 }
 
-// Sent records that the file with a record is out. The error is the database's.
-func (s *Shop) Sent(ctx context.Context, r mergefile.Record) error {
-	_, err := s.db.ExecContext(ctx, `UPDATE shop_movement SET printed = 1 WHERE kind = 'combine' AND (ref = $1 OR ref LIKE $1 || ' %')`,
-		r.Transaction.String())
+// acknowledge tells the city's side what the mall has merged. Where the two are
+// apart, the mall sends the lines by whatever way was agreed on. Records that are
+// another city's are not in our outbox.
+func (s *Shop) acknowledge(ctx context.Context, r ledger.Report) error {
+	if s.box == nil {
+		return nil
+	}
+	key, err := s.ackKey()
 	if err != nil {
-		return fmt.Errorf("shop: record sending: %w", err)
+		return err
+	}
+	for _, list := range [][]mergefile.Record{r.MergedRecords, r.DuplicateRecords} {
+		for _, record := range list {
+			if err := s.box.Acknowledge(ctx, key.Seal("", record)); err != nil && !errors.Is(err, outbox.ErrAck) {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/simcard"
 	"github.com/mynakit/mynakit/ticket"
 )
@@ -37,7 +38,11 @@ func exampleShop(ctx context.Context, dir string) (*shop.Shop, func() error) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	s, err := shop.Open(ctx, db, shop.Config{Keys: keys, Verifier: trusted, Scope: "141305-01", Mall: mall})
+	city, err := shop.SampleProgramme() // a city sets up its own
+	if err != nil {
+		log.Fatal(err)
+	}
+	s, err := shop.Open(ctx, db, shop.Config{Keys: keys, Verifier: trusted, Scope: "141305-01", Mall: mall, Programmes: []point.Programme{city}})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -83,7 +88,7 @@ func Example() {
 	if err := s.Grant(ctx, visit.ID(), 2000, "welcome"); err != nil {
 		log.Fatal(err)
 	}
-	t, err := visit.IssueTicket(ctx, card, s.Terminal("OFFICE-1"), ticket.Order{Points: 500, Key: "sale 17"})
+	t, err := visit.IssueTicket(ctx, card, s.Terminal("OFFICE-1"), ticket.Order{Points: 500, Key: "sale-17"})
 	if err != nil {
 		log.Fatal(err)
 	}

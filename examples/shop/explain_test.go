@@ -20,6 +20,7 @@ import (
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/mykey/registry"
 	"github.com/mynakit/mynakit/simcard"
 	"github.com/mynakit/mynakit/simcard/fault"
@@ -34,7 +35,7 @@ func TestExplainEveryKind(t *testing.T) {
 		"pcsc.ErrUnknownReader": pcsc.ErrUnknownReader, "pcsc.ErrNoCard": pcsc.ErrNoCard, "pcsc.ErrSharing": pcsc.ErrSharing,
 		"pcsc.ErrUnresponsive": pcsc.ErrUnresponsive, "pcsc.ErrReset": pcsc.ErrReset, "pcsc.ErrGivenUp": pcsc.ErrGivenUp,
 		"pcsc.ErrClosed": pcsc.ErrClosed, "pcsc.ErrProtocol": pcsc.ErrProtocol, "pcsc.ErrStop": pcsc.ErrStop,
-		"shop.ErrBalance": shop.ErrBalance, "shop.ErrRepeat": shop.ErrRepeat, "shop.ErrNoMember": shop.ErrNoMember,
+		"point.ErrShort": point.ErrShort, "shop.ErrNoOutbox": shop.ErrNoOutbox, "shop.ErrCarry": shop.ErrCarry, "shop.ErrNoMember": shop.ErrNoMember,
 		"shop.ErrKeyFile": shop.ErrKeyFile, "shop.ErrKeyFileOpen": shop.ErrKeyFileOpen, "shop.ErrMember": shop.ErrMember,
 		"shop.ErrNoMembers": shop.ErrNoMembers, "shop.ErrConfig": shop.ErrConfig, "shop.ErrNoRoots": shop.ErrNoRoots,
 		"shop.ErrOrderKey": shop.ErrOrderKey,
@@ -81,7 +82,7 @@ func TestExplainDatabase(t *testing.T) {
 		require.NoError(t, err)
 
 		at, sold := s.Terminal("T1"), int64(0)
-		order := func() ticket.Order { return ticket.Order{Points: 1, Key: fmt.Sprint("sale ", sold)} }
+		order := func() ticket.Order { return ticket.Order{Points: 1, Key: fmt.Sprint("sale-", sold)} }
 		for err == nil {
 			if _, err = v.IssueTicket(t.Context(), card, at, order()); err == nil {
 				sold++
@@ -191,7 +192,7 @@ func TestCardLiftedAtEveryExchange(t *testing.T) {
 	whole := fault.Wrap(simcard.New())
 	require.NoError(t, visit(whole, "whole"))
 	for n := range whole.Exchanges() {
-		key := fmt.Sprint("order ", n)
+		key := fmt.Sprint("order-", n)
 		for name, do := range map[string]fault.Fault{"before": fault.Remove(), "after": fault.RemoveAfter()} {
 			sim := simcard.New()
 			torn := fault.Wrap(sim, fault.Rule{When: fault.Nth(n + 1), Do: do})

@@ -3,50 +3,75 @@ package shop
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"io"
 
 	"github.com/mynakit/mynakit/mergefile"
 	"github.com/mynakit/mynakit/mergefile/inbox"
 	"github.com/mynakit/mynakit/mergefile/ledger"
+	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/point"
 )
 
-// Profile is the form of the merge files that the shop takes. Agree with the
-// other end; package mergefile says on what.
+// Profile is the form of the merge files that the shop takes and that leave it.
+// Agree with the other end; package mergefile says on what.
 func Profile() mergefile.Profile { return mergefile.Standard() }
+
+// profile is Profile for what the mall knows its members by.
+func (s *Shop) profile() mergefile.Profile {
+	if s.cfg.ByMyKeyID {
+		return Profile().WithMyKeyID()
+	}
+	return Profile()
+}
 
 func (s *Shop) openReceiver(ctx context.Context) (*ledger.Receiver, error) {
 	secret, err := ledger.NewKey(s.cfg.Keys.open().ledger)
 	if err != nil {
 		return nil, err
 	}
-	book, err := ledger.Open(ctx, s.db, ledger.Config{Key: secret, RetryFor: s.cfg.RetryFor, Clock: s.cfg.Clock})
+	book, err := ledger.Open(ctx, s.db, ledger.Config{Prefix: s.prefix("mergefile_"), Key: secret, RetryFor: s.cfg.RetryFor, Clock: s.cfg.Clock})
 	if err != nil {
 		return nil, err
 	}
-	keys, err := s.cfg.Keys.Merge()
+	key, err := s.cfg.Keys.Merge()
 	if err != nil {
 		return nil, err
+	}
+	var keys mergefile.KeySource = key
+	if s.cfg.Training {
+		keys = mergefile.Training(key)
 	}
 	return ledger.NewReceiver(ledger.ReceiverConfig{
 		Ledger:  book,
-		Profile: Profile(),
+		Profile: s.profile(),
 		Keys:    keys,
 		Scope:   string(s.cfg.Scope),
-		Apply:   s.credit,
+		Apply:   s.merged,
 	})
 }
 
-// credit gives a member the points of a merged record, in the transaction that
+// merged gives a member the points of a merged record, in the transaction that
 // remembers the record: both or neither.
-func (s *Shop) credit(ctx context.Context, tx *sql.Tx, r mergefile.Record) error {
-	_, err := move(ctx, tx, &movement{
-		key:     fmt.Sprintf("merge:%s:%s", s.cfg.Scope, r.Transaction),
-		kind:    kindMerge,
-		account: "mall:" + r.Holder.Reveal(),
-		points:  int64(r.Points), // 18 digits at most
-		ref:     r.Transaction.String(),
-	}, s.now().UnixMilli())
+func (s *Shop) merged(ctx context.Context, tx *sql.Tx, r mergefile.Record) error {
+	var to mykey.Identifier
+	if id, ok := r.Holder.RevealMyKeyID(); ok {
+		to = id
+	} else {
+		number, err := mykey.ParseCustomerID(r.Holder.Reveal())
+		if err != nil {
+			return err
+		}
+		if to, err = s.memberByNumber(ctx, tx, number); err != nil {
+			return err
+		}
+	}
+	number := r.Transaction.String()
+	reference, err := point.ParseReference(string(s.cfg.Scope) + ":" + number)
+	if err != nil {
+		return err
+	}
+	_, err = s.credit(ctx, tx, to, point.Credit{Request: point.Request{Scope: "merge:" + string(s.cfg.Scope), Name: number},
+		Points: int64(r.Points), Kind: point.OpPartner, Partner: partnerCity, Reference: reference}) // 18 digits at most
 	return err
 }
 
@@ -56,7 +81,11 @@ func (s *Shop) credit(ctx context.Context, tx *sql.Tx, r mergefile.Record) error
 // [ledger.Receiver.Receive]; [ledger.Refused] tells which of them are
 // the file's own fault.
 func (s *Shop) Receive(ctx context.Context, file io.Reader, name string) (ledger.Report, error) {
-	return s.receiver.Receive(ctx, file, name, nil)
+	r, err := s.receiver.Receive(ctx, file, name, nil)
+	if err == nil {
+		err = s.acknowledge(ctx, r)
+	}
+	return r, err
 }
 
 // Arrival is a merge file that came to the inbox, and what became of it.
@@ -88,6 +117,9 @@ func (s *Shop) OpenInbox(dir string, tell func(Arrival)) (*inbox.Inbox, error) {
 				files[i] = ledger.File{Content: d.Content, Name: d.Name}
 			}
 			for i, r := range s.receiver.ReceiveAll(ctx, files) {
+				if r.Err == nil {
+					r.Err = s.acknowledge(ctx, r.Report) // else the file is looked at again
+				}
 				reports[ds[i].Name], errs[i] = r.Report, r.Err
 			}
 			return errs

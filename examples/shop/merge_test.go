@@ -15,12 +15,14 @@ import (
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mergefile"
 	"github.com/mynakit/mynakit/mergefile/ledger"
+	"github.com/mynakit/mynakit/mergefile/outbox"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/ticket"
 )
 
-// sent is a file as the city's cloud would send it.
-func sent(t testing.TB, keys shop.Keys, r mergefile.Record) []byte {
+// fileOf is a file as the city's cloud would send it.
+func fileOf(t testing.TB, keys shop.Keys, r mergefile.Record) []byte {
 	t.Helper()
 	key, err := keys.Merge()
 	require.NoError(t, err)
@@ -32,6 +34,8 @@ func sent(t testing.TB, keys shop.Keys, r mergefile.Record) []byte {
 	return file.Bytes()
 }
 
+// A record leaves as a file, is merged once whatever comes of it, and is done when
+// the mall has acknowledged it.
 func TestMergeInbox(t *testing.T) {
 	eachEngine(t, func(t *testing.T, db *sql.DB) {
 		ctx := t.Context()
@@ -41,29 +45,48 @@ func TestMergeInbox(t *testing.T) {
 		v, err := s.Begin(ctx, card)
 		require.NoError(t, err)
 		at := s.Terminal("T1")
-		combine := func(points int64, key string) error { _, err := v.Combine(ctx, card, at, points, key); return err }
-		assert.ErrorIs(t, combine(300, "merge 1"), shop.ErrNoMember)
+		combine := func(points int64, key string) error {
+			_, err := v.Combine(ctx, card, at, shop.Order{Points: points, Key: key})
+			return err
+		}
+		assert.ErrorIs(t, combine(300, "merge-1"), shop.ErrNoMember)
 		_, err = v.RegisterService(ctx, card, parse(t, mykey.ParseServiceID, "000002:520625"))
 		require.NoError(t, err)
 
-		record, err := v.Combine(ctx, card, at, 300, "merge 1")
+		record, err := v.Combine(ctx, card, at, shop.Order{Points: 300, Key: "merge-1"})
 		require.NoError(t, err)
-		again, err := v.Combine(ctx, card, at, 300, "merge 1")
+		again, err := v.Combine(ctx, card, at, shop.Order{Points: 300, Key: "merge-1"})
 		require.NoError(t, err)
-		assert.Equal(t, record, again, "twice is once")
-		assert.ErrorIs(t, combine(301, "merge 1"), shop.ErrRepeat)
-		assert.ErrorIs(t, combine(1701, "merge 2"), shop.ErrBalance)
-		assert.ErrorIs(t, combine(0, "merge 2"), ticket.ErrPoints)
+		assert.True(t, again.Receipt.Repeated)
+		assert.Equal(t, record.Number, again.Number, "twice is once")
+		assert.ErrorIs(t, combine(301, "merge-1"), point.ErrRequestReused)
+		assert.ErrorIs(t, combine(1701, "merge-2"), point.ErrShort)
+		assert.ErrorIs(t, combine(0, "merge-2"), point.ErrPoints)
 		assert.ErrorIs(t, combine(1, ""), shop.ErrOrderKey)
-		owed, stuck, err := s.Unsent(ctx, at)
+
+		// One that is taken back before its file is written.
+		undone, err := v.Combine(ctx, card, at, shop.Order{Points: 50, Key: "merge-3"})
 		require.NoError(t, err)
-		assert.Equal(t, []mergefile.Record{record}, owed)
-		assert.Zero(t, stuck)
-		require.NoError(t, s.Sent(ctx, record))
-		owed, stuck, err = s.Unsent(ctx, at)
+		back, err := s.Cancel(ctx, at, "merge-3")
 		require.NoError(t, err)
-		assert.Empty(t, owed)
-		assert.Zero(t, stuck)
+		assert.EqualValues(t, 50, back.Points)
+		gone, err := v.Combine(ctx, card, at, shop.Order{Points: 50, Key: "merge-3"})
+		require.NoError(t, err)
+		assert.Zero(t, gone.Number)
+		assert.NotZero(t, undone.Number)
+		assert.EqualValues(t, 50, gone.Receipt.Undone)
+
+		sent, err := s.Send(ctx)
+		require.NoError(t, err)
+		assert.Equal(t, outbox.Sent{Files: 1}, sent)
+		_, err = s.Cancel(ctx, at, "merge-1")
+		assert.ErrorIs(t, err, point.ErrNotUndoable, "its file may be on its way")
+		assert.ErrorIs(t, err, outbox.ErrWritten)
+		files, err := os.ReadDir(cfg.Outbox)
+		require.NoError(t, err)
+		require.Len(t, files, 1)
+		file, err := os.ReadFile(filepath.Join(cfg.Outbox, files[0].Name()))
+		require.NoError(t, err)
 
 		dir := t.TempDir()
 		var came []shop.Arrival
@@ -81,11 +104,13 @@ func TestMergeInbox(t *testing.T) {
 			return came[0]
 		}
 
-		file := sent(t, cfg.Keys, record)
 		a := arrive("1.dat", file)
 		require.NoError(t, a.Err)
 		assert.EqualValues(t, 1, a.Report.Merged)
 		assert.EqualValues(t, 300, a.Report.Points)
+		waiting, err := s.Unacknowledged(ctx, 10)
+		require.NoError(t, err)
+		assert.Empty(t, waiting)
 
 		a = arrive("1.dat", file)
 		require.NoError(t, a.Err)
@@ -99,10 +124,10 @@ func TestMergeInbox(t *testing.T) {
 		assert.True(t, ledger.Refused(a.Err))
 		assert.Contains(t, a.Target, "quarantine")
 
-		record.Points = 900
-		a = arrive("3.dat", sent(t, cfg.Keys, record))
+		holder, err := mergefile.NewMallHolder("520625")
+		require.NoError(t, err)
+		a = arrive("3.dat", fileOf(t, cfg.Keys, mergefile.Record{Holder: holder, Points: 900, Transaction: record.Number}))
 		assert.True(t, ledger.Refused(a.Err), "the same number with other points")
-		assert.Contains(t, shop.Explain(a.Err).What.EN, "merged before with other content")
 		assert.Contains(t, a.Target, "quarantine")
 
 		c, err := s.Find(ctx, id)
@@ -130,7 +155,7 @@ func TestMergeWhileTheDatabaseIsLocked(t *testing.T) {
 	require.NoError(t, err)
 	number, err := mergefile.NewTransaction(time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC), 1)
 	require.NoError(t, err)
-	file := sent(t, cfg.Keys, mergefile.Record{Holder: holder, Points: 300, Transaction: number})
+	file := fileOf(t, cfg.Keys, mergefile.Record{Holder: holder, Points: 300, Transaction: number})
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "1.dat"), file, 0o600))
 
 	hold, err := dbtest.Open(t, "sqlite", dsn+"&_txlock=immediate").Begin()
@@ -146,4 +171,37 @@ func TestMergeWhileTheDatabaseIsLocked(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 1, sum.Done)
 	assert.Equal(t, shop.Books{Merged: 300, Mall: 300}, exact(t, s))
+}
+
+// outgoing is a file that has left.
+type outgoing struct {
+	name    string
+	content []byte
+}
+
+func (f outgoing) reader() *bytes.Reader { return bytes.NewReader(f.content) }
+
+// send has what is due leave, and takes the files.
+func send(t testing.TB, s *shop.Shop, cfg shop.Config) (files []outgoing) {
+	t.Helper()
+	_, err := s.Send(t.Context())
+	require.NoError(t, err)
+	entries, err := os.ReadDir(cfg.Outbox)
+	require.NoError(t, err)
+	require.NotEmpty(t, entries)
+	for _, e := range entries {
+		content, err := os.ReadFile(filepath.Join(cfg.Outbox, e.Name()))
+		require.NoError(t, err)
+		files = append(files, outgoing{e.Name(), content})
+	}
+	return files
+}
+
+// deliverAll sends what is due and has it received.
+func deliverAll(t testing.TB, s *shop.Shop, cfg shop.Config) {
+	t.Helper()
+	for _, f := range send(t, s, cfg) {
+		_, err := s.Receive(t.Context(), f.reader(), f.name)
+		require.NoError(t, err)
+	}
 }

@@ -3,6 +3,7 @@ package shop_test
 import (
 	"database/sql"
 	"fmt"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/mergefile/outbox"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/simcard"
 	"github.com/mynakit/mynakit/ticket"
@@ -40,7 +42,7 @@ func TestCopySpendsNothing(t *testing.T) {
 		member := parse(t, mykey.ParseServiceID, "000002:666666")
 		_, err = v.IssueTicket(ctx, copied, at, ticket.Order{Points: 1, Key: "sale"})
 		wantsPIN(t, err)
-		_, err = v.Combine(ctx, copied, at, 1, "merge")
+		_, err = v.Combine(ctx, copied, at, shop.Order{Points: 1, Key: "merge"})
 		wantsPIN(t, err)
 		_, err = v.RegisterService(ctx, copied, member)
 		wantsPIN(t, err)
@@ -48,7 +50,7 @@ func TestCopySpendsNothing(t *testing.T) {
 		wantsPIN(t, err)
 		who, err := s.Recognise(ctx, copied)
 		require.NoError(t, err)
-		assert.Equal(t, shop.Customer{ID: id, CityPoints: 2000}, who)
+		assert.Equal(t, shop.Customer{ID: id, CityPoints: 2000, Balances: who.Balances}, who)
 		tickets, err := s.Settle(ctx, ticket.Period{From: s.Today(), To: s.Today()})
 		require.NoError(t, err)
 		assert.Zero(t, tickets.Issued, "no ticket is left behind")
@@ -56,11 +58,11 @@ func TestCopySpendsNothing(t *testing.T) {
 		// With the PIN, as often as the card keeps its state, and no longer.
 		require.NoError(t, v.Verify(ctx, copied, authPIN(t, simcard.DefaultAuthPIN)))
 		for n := range 2 {
-			_, err = v.IssueTicket(ctx, copied, at, ticket.Order{Points: 1, Key: fmt.Sprint("sale ", n)})
+			_, err = v.IssueTicket(ctx, copied, at, ticket.Order{Points: 1, Key: fmt.Sprint("sale-", n)})
 			require.NoError(t, err)
 		}
 		again := tap(t, simcard.New(simcard.WithHolder(simcard.SampleHolder(0)))) // lifted and put back
-		_, err = v.IssueTicket(ctx, again, at, ticket.Order{Points: 1, Key: "sale 3"})
+		_, err = v.IssueTicket(ctx, again, at, ticket.Order{Points: 1, Key: "sale-3"})
 		wantsPIN(t, err, "an earlier proof is not carried over")
 		assert.EqualValues(t, 2, exact(t, s).Ticketed)
 	})
@@ -92,7 +94,7 @@ func TestSumWithoutPIN(t *testing.T) {
 			wg.Go(func() {
 				var err error
 				for range 2 { // as after a lost answer
-					_, err = v.IssueTicket(ctx, card, at, ticket.Order{Points: 20, Key: fmt.Sprint("sale ", n)})
+					_, err = v.IssueTicket(ctx, card, at, ticket.Order{Points: 20, Key: fmt.Sprint("sale-", n)})
 				}
 				spent <- err
 			})
@@ -113,7 +115,7 @@ func TestSumWithoutPIN(t *testing.T) {
 		card := tap(t, simcard.New(simcard.WithHolder(simcard.SampleHolder(0))))
 		v, err := s.Begin(ctx, card)
 		require.NoError(t, err)
-		_, err = v.Combine(ctx, card, at, 1, "merge")
+		_, err = v.Combine(ctx, card, at, shop.Order{Points: 1, Key: "merge"})
 		wantsPIN(t, err, "it is one sum for all")
 		_, err = v.RegisterService(ctx, card, parse(t, mykey.ParseServiceID, "000001:520625"))
 		wantsPIN(t, err, "binding is never without")
@@ -122,12 +124,12 @@ func TestSumWithoutPIN(t *testing.T) {
 		mu.Unlock()
 		v, err = s.Begin(ctx, card)
 		require.NoError(t, err)
-		_, err = v.IssueTicket(ctx, card, at, ticket.Order{Points: 101, Key: "too much"})
+		_, err = v.IssueTicket(ctx, card, at, ticket.Order{Points: 101, Key: "too-much"})
 		wantsPIN(t, err)
-		_, err = v.IssueTicket(ctx, card, at, ticket.Order{Points: 100, Key: "the next day"})
+		_, err = v.IssueTicket(ctx, card, at, ticket.Order{Points: 100, Key: "the-next-day"})
 		require.NoError(t, err)
 		require.NoError(t, v.Verify(ctx, card, authPIN(t, simcard.DefaultAuthPIN)))
-		_, err = v.IssueTicket(ctx, card, at, ticket.Order{Points: 500, Key: "with the PIN"})
+		_, err = v.IssueTicket(ctx, card, at, ticket.Order{Points: 500, Key: "with-the-PIN"})
 		require.NoError(t, err)
 		assert.EqualValues(t, 700, exact(t, s).Ticketed)
 	})
@@ -138,17 +140,15 @@ func TestSumWithoutPIN(t *testing.T) {
 func TestChangedID(t *testing.T) {
 	eachEngine(t, func(t *testing.T, db *sql.DB) {
 		ctx := t.Context()
-		s := open(t, db, config(t))
+		cfg := config(t)
+		s := open(t, db, cfg)
 		card, old := enrolled(t, s, 0)
 		v, err := s.Begin(ctx, card)
 		require.NoError(t, err)
 		_, err = v.RegisterService(ctx, card, parse(t, mykey.ParseServiceID, "000002:520625"))
 		require.NoError(t, err)
 		at := s.Terminal("T1")
-		record, err := v.Combine(ctx, card, at, 300, "merge 1")
-		require.NoError(t, err)
-		// One from before the member number stood with the record.
-		_, err = db.Exec("UPDATE shop_movement SET ref = $1 WHERE kind = 'combine'", record.Transaction.String())
+		record, err := v.Combine(ctx, card, at, shop.Order{Points: 300, Key: "merge-1"})
 		require.NoError(t, err)
 
 		p, err := v.Change(ctx, card, parse(t, mykey.ParseID, "NEW22222"))
@@ -158,12 +158,10 @@ func TestChangedID(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "NEW22222", who.ID.String())
 		assert.EqualValues(t, 1700, who.CityPoints)
-		owed, stuck, err := s.Unsent(ctx, at)
+		waiting, err := s.Unacknowledged(ctx, 10)
 		require.NoError(t, err)
-		assert.Zero(t, stuck)
-		require.Len(t, owed, 1)
-		assert.Equal(t, record.Transaction, owed[0].Transaction)
-		assert.Equal(t, "520625", owed[0].Holder.Reveal())
+		require.Len(t, waiting, 1)
+		assert.Equal(t, record.Number, waiting[0].Number)
 		require.NoError(t, s.Grant(ctx, who.ID, 2000, "welcome"), "granted already")
 		assert.EqualValues(t, 1700, exact(t, s).City)
 		_, err = s.Find(ctx, old)
@@ -175,14 +173,16 @@ func TestChangedID(t *testing.T) {
 		require.NoError(t, err)
 		_, err = v2.RegisterService(ctx, card2, parse(t, mykey.ParseServiceID, "000002:520626"))
 		require.NoError(t, err)
-		second, err := v2.Combine(ctx, card2, at, 100, "merge 2")
+		second, err := v2.Combine(ctx, card2, at, shop.Order{Points: 100, Key: "merge-2"})
 		require.NoError(t, err)
 		require.NoError(t, v.Revoke(ctx, card))
-		owed, stuck, err = s.Unsent(ctx, at)
+		sent, err := s.Send(ctx)
 		require.NoError(t, err)
-		assert.Equal(t, 1, stuck)
-		require.Len(t, owed, 1)
-		assert.Equal(t, second, owed[0])
+		assert.Equal(t, outbox.Sent{Files: 1, Failed: 1}, sent)
+		files, err := os.ReadDir(cfg.Outbox)
+		require.NoError(t, err)
+		require.Len(t, files, 1)
+		assert.Contains(t, files[0].Name(), second.Number.String())
 		exact(t, s)
 	})
 }

@@ -5,11 +5,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mergefile/ledger"
+	"github.com/mynakit/mynakit/mergefile/outbox"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/mykey/registry"
 	"github.com/mynakit/mynakit/ticket"
 )
@@ -21,7 +24,8 @@ type Operator struct {
 	Name string
 }
 
-// Config holds the choices of [Open]. Keys, Scope and Mall must be set.
+// Config holds the choices of [Open]. Keys, Scope, Mall and Programmes must be
+// set.
 type Config struct {
 	// Keys are the shop's secrets: see [LoadKeys].
 	Keys Keys
@@ -38,6 +42,19 @@ type Config struct {
 	// Mall is the operator whose customer numbers are the mall's member
 	// numbers (商店街ポイントID).
 	Mall mykey.OperatorID
+
+	// Programmes are those whose points the shop takes. The first is the city's
+	// own, of a municipality's points; the others are of municipalities or events.
+	Programmes []point.Programme
+	// ByMyKeyID is for a mall whose own system knows its members by their MyKey
+	// IDs (システム設計書 III.17), not by member numbers.
+	ByMyKeyID bool
+	// Outbox is the folder that merge files leave by. It must exist. Without it
+	// none leave: see ErrNoOutbox.
+	Outbox string
+	// Training keeps everything in tables of their own, for clerks to practise
+	// with test cards. Papers say so, and live shops refuse its tickets and files.
+	Training bool
 
 	// Issuer and PointName are printed on tickets (発行元, ポイント名).
 	Issuer, PointName string
@@ -74,8 +91,9 @@ type Config struct {
 }
 
 var (
-	// ErrConfig means that a Config lacks Keys, Scope or Mall.
-	ErrConfig = errors.New("shop: keys, scope and mall must be set")
+	// ErrConfig means that a Config lacks Keys, Scope, Mall or Programmes, or has
+	// a programme that cannot be.
+	ErrConfig = errors.New("shop: keys, scope, mall and programmes must be set")
 	// ErrNoRoots means that there is no [Config.Verifier], so that no
 	// certificate can be told from a forged one.
 	ErrNoRoots = errors.New("shop: no root certificates to verify the card with")
@@ -85,70 +103,131 @@ var (
 type Shop struct {
 	cfg      Config
 	db       *sql.DB
+	postgres bool
 	registry *registry.Registry
+	city     *point.Ledger
+	mall     *point.Ledger
 	book     *ticket.Book
 	receiver *ledger.Receiver
+	box      *outbox.Outbox // nil without Config.Outbox
 }
 
-// Open creates or upgrades the shop's tables in db and gives the shop. db is
+// Open creates or upgrades the shop's tables in db and returns the shop. db is
 // SQLite or PostgreSQL and stays the caller's to close. Open SQLite with
-// journal_mode(WAL), synchronous(FULL) and a busy_timeout.
+// journal_mode(WAL), synchronous(FULL) and a busy_timeout. What an earlier version
+// kept in tables of its own is taken over once.
 //
 // The errors are ErrConfig; [registry.ErrSerialForm] for the keys of another
 // database; a [*registry.SchemaError] for a database that a newer program has
-// used, of which then nothing was changed; or the database's own.
+// used, of which then nothing was changed; ErrCarry; or the database's own.
 func Open(ctx context.Context, db *sql.DB, cfg Config) (*Shop, error) {
-	if cfg.Keys.IsZero() || cfg.Mall.IsZero() || cfg.Scope.Check() != nil {
-		return nil, ErrConfig
+	if err := cfg.check(); err != nil {
+		return nil, err
 	}
 	s := &Shop{cfg: cfg, db: db}
-
-	// All are looked at before the first is changed.
-	err := registry.Check(ctx, db, registry.Config{RetryFor: cfg.RetryFor})
-	if err == nil {
-		err = ticket.Check(ctx, db, ticket.Config{RetryFor: cfg.RetryFor})
-	}
-	if err == nil {
-		err = ledger.Check(ctx, db, ledger.Config{RetryFor: cfg.RetryFor})
-	}
+	key, err := ticket.NewKey(ticketKeyID, cfg.Keys.open().ticket)
 	if err != nil {
 		return nil, err
 	}
-
-	s.registry, err = registry.Open(ctx, db, registry.Config{
+	people := registry.Config{
+		Prefix:   s.prefix("mykey_"),
 		Serials:  registry.Pseudonyms(cfg.Keys.open().pseudonym),
 		Former:   cfg.Former,
 		Notice:   cfg.Notice,
 		Changed:  s.changed,
 		RetryFor: cfg.RetryFor,
 		Clock:    cfg.Clock,
-	})
-	if err != nil {
-		return nil, err
+	}
+	tickets := ticket.Config{
+		RetryFor:   cfg.RetryFor,
+		Keys:       ticket.Keys{key},
+		CheckKinds: true,
+		Refund:     s.refund,
+		Training:   cfg.Training,
+		Audit:      cfg.Audit,
+		Clock:      cfg.Clock,
+	}
+	city := point.Config{RetryFor: cfg.RetryFor, Clock: cfg.Clock, Unproved: cfg.WithoutPIN, Training: cfg.Training, Undo: s.undo}
+	mall := city
+	mall.Prefix, mall.Undo = s.prefix("mall_point_"), nil
+
+	// All are looked at before the first is changed.
+	checks := []error{
+		registry.Check(ctx, db, people),
+		ticket.Check(ctx, db, tickets),
+		point.Check(ctx, db, city),
+		point.Check(ctx, db, mall),
+		ledger.Check(ctx, db, ledger.Config{Prefix: s.prefix("mergefile_"), RetryFor: cfg.RetryFor}),
+	}
+	if cfg.Outbox != "" {
+		sending, err := s.outboxConfig()
+		if err == nil {
+			err = outbox.Check(ctx, db, sending)
+		}
+		checks = append(checks, err)
+	}
+	for _, err := range checks {
+		if err != nil {
+			return nil, err
+		}
 	}
 
-	key, err := ticket.NewKey(ticketKeyID, cfg.Keys.open().ticket)
-	if err != nil {
+	if s.registry, err = registry.Open(ctx, db, people); err != nil {
 		return nil, err
 	}
-	s.book, err = ticket.Open(ctx, db, ticket.Config{
-		RetryFor: cfg.RetryFor,
-		Keys:     ticket.Keys{key},
-		Audit:    cfg.Audit,
-		Clock:    cfg.Clock,
-	})
-	if err != nil {
+	if s.book, err = ticket.Open(ctx, db, tickets); err != nil {
 		return nil, err
 	}
-
-	if err := s.createAccounts(ctx); err != nil {
+	if s.city, err = point.Open(ctx, db, city); err != nil {
+		return nil, err
+	}
+	if s.mall, err = point.Open(ctx, db, mall); err != nil {
+		return nil, err
+	}
+	if err := s.setProgrammes(ctx); err != nil {
 		return nil, err
 	}
 	if s.receiver, err = s.openReceiver(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.openOutbox(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.carry(ctx); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
+
+func (c Config) check() error {
+	if c.Keys.IsZero() || c.Mall.IsZero() || c.Scope.Check() != nil || len(c.Programmes) == 0 || c.Programmes[0].Kind != point.Municipal {
+		return ErrConfig
+	}
+	for _, p := range c.Programmes {
+		if p.Account == MallAccount || p.Kind != point.Municipal && p.Kind != point.Event {
+			return ErrConfig
+		}
+		if err := p.Check(); err != nil {
+			return fmt.Errorf("%w: %w", ErrConfig, err)
+		}
+	}
+	return nil
+}
+
+// prefix returns the prefix of a keeper's tables, which are others in training.
+func (s *Shop) prefix(live string) string {
+	if s.cfg.Training {
+		return "training_" + live
+	}
+	return live
+}
+
+// Training reports whether the shop is for clerks to practise: see
+// [Config.Training].
+func (s *Shop) Training() bool { return s.cfg.Training }
+
+// Programmes returns the programmes whose points the shop takes.
+func (s *Shop) Programmes() []point.Programme { return slices.Clone(s.cfg.Programmes) }
 
 // Operators returns the organisations to choose from.
 func (s *Shop) Operators() []Operator { return s.cfg.Operators }
@@ -169,9 +248,10 @@ func (s *Shop) Mall() mykey.OperatorID { return s.cfg.Mall }
 
 // Terminal names one of the shop's terminals (端末ID): letters, digits, full
 // stops, underscores and hyphens. A program says it of itself after it has
-// been set up by the staff, never because a browser says so.
+// been set up by the staff, never because a browser says so. It takes points and
+// issues tickets; set Kind and Place for one that does less, or is somewhere.
 func (s *Shop) Terminal(id string) ticket.Terminal {
-	return ticket.Terminal{ID: id, Scope: s.cfg.Scope}
+	return ticket.Terminal{ID: id, Scope: s.cfg.Scope, Kind: mykey.PointTerminal | mykey.TicketTerminal}
 }
 
 // Today returns the day in Japan.

@@ -19,6 +19,7 @@ import (
 	"github.com/mynakit/mynakit/internal/pgtest"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/mykey/registry"
 	"github.com/mynakit/mynakit/simcard"
 	"github.com/mynakit/mynakit/ticket"
@@ -53,6 +54,8 @@ func config(t testing.TB) shop.Config {
 	trusted, err := jpki.NewVerifier([]*x509.Certificate{simcard.TestAuthority().Auth().Certificate()})
 	require.NoError(t, err)
 	library, mall := parse(t, mykey.ParseOperatorID, "000001"), parse(t, mykey.ParseOperatorID, "000002")
+	city, err := shop.SampleProgramme()
+	require.NoError(t, err)
 	return shop.Config{
 		Keys:      shop.NewKeys(),
 		Verifier:  trusted,
@@ -61,6 +64,9 @@ func config(t testing.TB) shop.Config {
 		Mall:      mall,
 		Issuer:    "あおば商店街",
 		PointName: "あおば市ポイント",
+
+		Programmes: []point.Programme{city},
+		Outbox:     t.TempDir(),
 	}
 }
 
@@ -137,7 +143,8 @@ func TestADay(t *testing.T) {
 		}
 		require.NoError(t, s.Grant(ctx, v.ID(), 2000, "welcome"))
 		require.NoError(t, s.Grant(ctx, v.ID(), 2000, "welcome"), "a second time changes nothing")
-		assert.ErrorIs(t, s.Grant(ctx, v.ID(), 3000, "welcome"), shop.ErrRepeat)
+		assert.ErrorIs(t, s.Grant(ctx, v.ID(), 3000, "welcome"), point.ErrRequestReused)
+		assert.ErrorIs(t, s.Grant(ctx, v.ID(), 1, "a key with spaces"), shop.ErrOrderKey)
 		assert.Equal(t, "*shop.Visit *shop.Visit *shop.Shop", fmt.Sprintf("%+v %#v %+v", v, v, s))
 		v.Close()
 
@@ -149,22 +156,24 @@ func TestADay(t *testing.T) {
 		assert.Equal(t, mall, back)
 
 		office, till := s.Terminal("OFFICE-1"), s.Terminal("TILL-2")
-		order := ticket.Order{Points: 500, Key: "sale 1"}
+		order := ticket.Order{Points: 500, Key: "sale-1"}
 		paid, err := v.IssueTicket(ctx, card, office, order)
 		require.NoError(t, err)
 		again, err := v.IssueTicket(ctx, card, office, order)
 		require.NoError(t, err)
 		assert.Equal(t, paid, again, "the same order is the same ticket")
-		_, err = v.IssueTicket(ctx, card, office, ticket.Order{Points: 600, Key: "sale 1"})
+		_, err = v.IssueTicket(ctx, card, office, ticket.Order{Points: 600, Key: "sale-1"})
 		assert.ErrorIs(t, err, ticket.ErrConflict)
-		_, err = v.IssueTicket(ctx, card, office, ticket.Order{Points: 1501, Key: "sale 2"})
-		assert.ErrorIs(t, err, shop.ErrBalance)
+		_, err = v.IssueTicket(ctx, card, office, ticket.Order{Points: 1501, Key: "sale-2"})
+		assert.ErrorIs(t, err, point.ErrShort)
 		_, err = v.IssueTicket(ctx, card, office, ticket.Order{Points: 1})
 		assert.ErrorIs(t, err, shop.ErrOrderKey)
 
 		who, err = s.Recognise(ctx, card)
 		require.NoError(t, err)
-		assert.Equal(t, shop.Customer{ID: v.ID(), Services: []mykey.ServiceID{mall}, CityPoints: 1500, Mall: mall.Customer}, who)
+		assert.Equal(t, shop.Customer{ID: v.ID(), Services: []mykey.ServiceID{mall}, CityPoints: 1500, Mall: mall.Customer, Balances: who.Balances}, who)
+		require.Len(t, who.Balances, 1)
+		assert.EqualValues(t, 1500, who.Balances[0].Points)
 		found, err := s.Find(ctx, mall)
 		require.NoError(t, err)
 		assert.Equal(t, who, found)
@@ -177,6 +186,10 @@ func TestADay(t *testing.T) {
 		_, err = slip.SVG()
 		require.NoError(t, err)
 		require.NoError(t, s.Printed(ctx, paid))
+		paid.Unprinted = false
+		again, err = v.IssueTicket(ctx, card, office, order)
+		require.NoError(t, err)
+		assert.Equal(t, paid, again)
 		left, err = s.Unprinted(ctx, office)
 		require.NoError(t, err)
 		assert.Empty(t, left)
@@ -244,33 +257,29 @@ func writeFile(t testing.TB, path, text string) {
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 }
 
-// A terminal that dies between the two halves of an order finds both when it
-// asks again: the ticket that was made, and the points taken once.
-func TestTerminalDiesMidTicket(t *testing.T) {
+// A ticket that nobody has paid for is given to nobody: the order of its key is
+// refused and takes nothing.
+func TestUnpaidTicket(t *testing.T) {
 	eachEngine(t, func(t *testing.T, db *sql.DB) {
 		ctx := t.Context()
 		s := open(t, db, config(t))
 		card, _ := enrolled(t, s, 0)
-		at, order := s.Terminal("T1"), ticket.Order{Points: 500, Key: "sale 1"}
-
-		// What the terminal did before it died.
+		at := s.Terminal("T1")
 		book, err := ticket.Open(ctx, db, ticket.Config{})
 		require.NoError(t, err)
-		half, err := book.Issue(ctx, at, order)
-		require.NoError(t, err)
-		assert.Zero(t, exact(t, s).Ticketed)
+		for _, account := range []string{"", "aoba"} {
+			key := "half-" + account
+			_, err = book.Issue(ctx, at, ticket.Order{Points: 500, Key: key, Account: account})
+			require.NoError(t, err)
+			v, err := s.Begin(ctx, card)
+			require.NoError(t, err)
+			_, err = v.IssueTicket(ctx, card, at, ticket.Order{Points: 500, Key: key})
+			assert.ErrorIs(t, err, ticket.ErrConflict)
+		}
 		left, err := s.Unprinted(ctx, at)
 		require.NoError(t, err)
-		assert.Empty(t, left, "nobody has paid for it")
-
-		v, err := s.Begin(ctx, card)
-		require.NoError(t, err)
-		for range 2 {
-			whole, err := v.IssueTicket(ctx, card, at, order)
-			require.NoError(t, err)
-			assert.Equal(t, half, whole)
-			assert.EqualValues(t, 500, exact(t, s).Ticketed)
-		}
+		assert.Empty(t, left)
+		assert.EqualValues(t, 2000, exact(t, s).City)
 	})
 }
 
@@ -285,11 +294,11 @@ func TestNoOverdraft(t *testing.T) {
 		var sold atomic.Int64
 		for n := range 8 {
 			wg.Go(func() {
-				_, err := v.IssueTicket(t.Context(), card, s.Terminal(fmt.Sprint("T", n)), ticket.Order{Points: 300, Key: fmt.Sprint("sale ", n)})
+				_, err := v.IssueTicket(t.Context(), card, s.Terminal(fmt.Sprint("T", n)), ticket.Order{Points: 300, Key: fmt.Sprint("sale-", n)})
 				if err == nil {
 					sold.Add(1)
 				} else {
-					assert.ErrorIs(t, err, shop.ErrBalance)
+					assert.ErrorIs(t, err, point.ErrShort)
 				}
 			})
 		}

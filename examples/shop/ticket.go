@@ -4,80 +4,80 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
-	"github.com/mynakit/mynakit/mykey/registry"
+	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/ticket"
 	"github.com/mynakit/mynakit/ticket/paper"
 )
 
-// ErrOrderKey means that an order has no key, without which a lost answer could
-// not be asked for again.
-var ErrOrderKey = errors.New("shop: an order for a ticket needs a key")
-
 // IssueTicket takes points from the holder and puts them on a ticket
-// (ポイント券発行). order.Key is of the terminal's choice and different for each
-// ticket; the terminal that lost the answer, or died, asks again with the same.
-// Print what comes with Slip and say Printed.
+// (ポイント券発行), in one transaction. order.Key is as in [Order]; order.Account
+// is one of the city's, and empty means the city's own. The book pays the order
+// itself. Print what comes with Slip and say Printed.
 //
-// The errors are ErrOrderKey, ErrBalance, ErrRepeat, [registry.ErrWrongCard],
-// [registry.ErrNotEnrolled], [registry.ErrSessionOver], those of [registry.Prove]
-// (among them [*jpki.PINRequiredError]) and [ticket.Book.Issue], or the
-// database's. With an error there is no paper: if points were taken all the same,
+// The errors are ErrOrderKey, [registry.ErrWrongCard], [registry.ErrNotEnrolled],
+// [registry.ErrSessionOver], those of [registry.Prove] (among them
+// [*jpki.PINRequiredError]), and those of [ticket.Book.Issue]: a
+// [*ticket.OrderError] wraps those of [point.Ledger.Use], such as a
+// [*point.ShortError]. With an error there is no ticket, or it is not known:
 // asking again with the same key returns the ticket.
 //
 // A copy of a card can spend [Config.WithoutPIN] a day here, and no more.
 func (v *Visit) IssueTicket(ctx context.Context, card *jpki.Card, at ticket.Terminal, order ticket.Order) (ticket.Ticket, error) {
-	if order.Key == "" {
-		return ticket.Ticket{}, ErrOrderKey
+	if order.Account == string(MallAccount) {
+		return ticket.Ticket{}, point.ErrKind
+	}
+	u, err := v.shop.order(at, Order{Key: order.Key, Account: point.Account(order.Account), Points: order.Points}, point.OpTicket)
+	if errors.Is(err, point.ErrPoints) {
+		err = ticket.ErrPoints
+	}
+	if err != nil {
+		return ticket.Ticket{}, err
 	}
 	p, tooMuch, err := v.present(ctx, card, order.Points)
 	if err != nil {
 		return ticket.Ticket{}, err
 	}
-	holder, err := confirm(ctx, v.session, p)
-	if err != nil {
+	if _, err := confirm(ctx, v.session, p); err != nil {
 		return ticket.Ticket{}, err
 	}
-	// The ticket is made first and the points are taken then, both under the
-	// order's key. The number is given out only when the points have been taken.
-	// What is left by a program that dies in between is a ticket that nobody has
-	// the number of, and that lapses, unless the order is repeated: then it is
-	// the one.
-	key := fmt.Sprintf("ticket:%s:%s", at.Scope, order.Key)
-	if err := v.shop.affordable(ctx, key, holder.ID, order.Points); err != nil {
-		return ticket.Ticket{}, err
-	}
-	t, err := v.shop.book.Issue(ctx, at, order)
-	if err != nil {
-		return ticket.Ticket{}, err
-	}
-	_, err = v.spend(ctx, p, tooMuch, "take points", func(holder registry.Person) (*movement, error) {
-		return &movement{key: key, kind: kindTicket, account: cityAccount(holder.ID), points: -t.Points, ref: t.Number.Digits(), terminal: at.ID}, nil
-	})
-	if err != nil {
-		return ticket.Ticket{}, err
-	}
-	return t, nil
-}
-
-// affordable refuses a holder who has too little, so that no ticket is left
-// behind. A movement that was carried out before is repeated in any case.
-func (s *Shop) affordable(ctx context.Context, key string, holder mykey.ID, points int64) error {
-	var before int64
-	err := s.db.QueryRowContext(ctx, `SELECT points FROM shop_movement WHERE movement = $1`, key).Scan(&before)
-	if !errors.Is(err, sql.ErrNoRows) {
+	u.Proved = p.Proved
+	pay := func(ctx context.Context, tx *sql.Tx, before bool) error {
+		holder, err := confirm(ctx, v.session.In(tx), p)
 		if err != nil {
-			err = fmt.Errorf("shop: issue ticket: %w", err)
+			return err
+		}
+		r, err := v.shop.use(ctx, tx, holder, u)
+		if err == nil && r.Repeated != before {
+			err = ticket.ErrConflict // a payment without its ticket, or a ticket without payment
 		}
 		return err
 	}
-	have, err := s.balance(ctx, cityAccount(holder))
-	if err == nil && have < points {
-		err = ErrBalance
+	order.Account, order.ToPrint = string(u.Account), true
+	order.Pay = func(ctx context.Context, tx *sql.Tx, _ ticket.Ticket) error { return pay(ctx, tx, false) }
+	batch, err := v.shop.book.IssueBatch(ctx, at, []ticket.Order{order})
+	if err == nil && batch.New == 0 {
+		// It is of an earlier call, and shown to whom it belongs to.
+		err = v.shop.write(ctx, "find the payment", func(ctx context.Context, tx *sql.Tx) error { return pay(ctx, tx, true) })
 	}
+	if err != nil {
+		return ticket.Ticket{}, unproved(err, tooMuch)
+	}
+	return batch.Tickets[0], nil
+}
+
+// CancelTicket takes a live ticket back before use (取消), and its points go back
+// to their holder, in one transaction. attempt names this press of the button.
+// The errors are those of [ticket.Book.Cancel].
+func (s *Shop) CancelTicket(ctx context.Context, at ticket.Terminal, n ticket.Number, attempt string) (ticket.Receipt, error) {
+	return s.book.Cancel(ctx, at, n, attempt)
+}
+
+// refund gives the points of a ticket back that is taken back.
+func (s *Shop) refund(ctx context.Context, tx *sql.Tx, t ticket.Ticket, at ticket.Terminal) error {
+	_, err := s.city.In(tx).Cancel(ctx, point.Request{Scope: string(t.Scope), Name: t.Payment}, point.At{Terminal: at.ID, Place: at.Place})
 	return err
 }
 
@@ -89,52 +89,20 @@ func (s *Shop) Slip(t ticket.Ticket) (paper.Slip, error) {
 	if err != nil {
 		return paper.Slip{}, err
 	}
-	return paper.Slip{Ticket: t, QR: ticket.NewCode(qr), PointName: s.cfg.PointName, Issuer: s.cfg.Issuer}, nil
+	return paper.Slip{Ticket: t, QR: ticket.NewCode(qr), PointName: s.cfg.PointName, Issuer: s.cfg.Issuer, Training: s.cfg.Training}, nil
 }
 
-// Printed records that a ticket is on paper. The error is the database's.
+// Printed records that a ticket is on paper. The errors are those of
+// [ticket.Book.Printed].
 func (s *Shop) Printed(ctx context.Context, t ticket.Ticket) error {
-	_, err := s.db.ExecContext(ctx, `UPDATE shop_movement SET printed = 1 WHERE movement = $1`,
-		fmt.Sprintf("ticket:%s:%s", t.Scope, t.OrderKey))
-	if err != nil {
-		return fmt.Errorf("shop: record printing: %w", err)
-	}
-	return nil
+	return s.book.Printed(ctx, t.Scope, t.Number)
 }
 
-// Unprinted returns the live tickets of a terminal that were paid for and never
-// said to be Printed: the terminal died, or its printer had no paper. The clerk
-// prints them when the terminal starts. The errors are the database's.
+// Unprinted returns the live tickets of a terminal that were never said to be
+// Printed: the terminal died, or its printer had no paper. The clerk prints them
+// when the terminal starts. The errors are those of [ticket.Book.Unprinted].
 func (s *Shop) Unprinted(ctx context.Context, at ticket.Terminal) ([]ticket.Ticket, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT ref FROM shop_movement
-		WHERE kind = 'ticket' AND printed = 0 AND terminal = $1 ORDER BY at, movement`, at.ID)
-	if err != nil {
-		return nil, fmt.Errorf("shop: find unprinted tickets: %w", err)
-	}
-	defer rows.Close()
-	var numbers []ticket.Number
-	for rows.Next() {
-		var n ticket.Number
-		if err := rows.Scan(&n); err != nil {
-			return nil, fmt.Errorf("shop: find unprinted tickets: %w", err)
-		}
-		numbers = append(numbers, n)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("shop: find unprinted tickets: %w", err)
-	}
-	var live []ticket.Ticket
-	for _, n := range numbers {
-		t, err := s.book.Find(ctx, at.Scope, n)
-		switch {
-		case errors.Is(err, ticket.ErrNotFound): // of another scope's terminal of this name
-		case err != nil:
-			return nil, err
-		case t.State == ticket.Issued:
-			live = append(live, t)
-		}
-	}
-	return live, nil
+	return s.book.Unprinted(ctx, at)
 }
 
 // Reprint returns a live ticket for printing once more, under the same number
@@ -157,4 +125,90 @@ func (s *Shop) Inspect(ctx context.Context, at ticket.Terminal, code ticket.Code
 // same. The errors are those of [ticket.Book.Redeem].
 func (s *Shop) Redeem(ctx context.Context, at ticket.Terminal, code ticket.Code, attempt string) (ticket.Receipt, error) {
 	return s.book.Redeem(ctx, ticket.Presentation{Terminal: at, Code: code, Attempt: attempt})
+}
+
+// A Deposit is a ticket whose points became the mall's.
+type Deposit struct {
+	Ticket   ticket.Ticket
+	Receipt  point.Receipt // of the mall's points
+	Repeated bool
+}
+
+// RedeemToPoints uses a ticket up and adds its points to a member's of the mall
+// (システム設計書 III.12), in one transaction. It needs no card and no platform:
+// number is the member number, of the mall's point card. attempt is a key as in
+// [Order]; after a lost answer ask again with the same.
+//
+// The errors are ErrOrderKey, [registry.ErrNotFound] for a number that nobody has
+// if the mall knows MyKey IDs, and those of [ticket.Book.Redeem] and
+// [point.Ledger.Credit].
+func (s *Shop) RedeemToPoints(ctx context.Context, at ticket.Terminal, code ticket.Code, attempt string, number mykey.CustomerID) (Deposit, error) {
+	q, err := request(at, attempt)
+	if err != nil {
+		return Deposit{}, err
+	}
+	if number.IsZero() {
+		return Deposit{}, ErrNoMember
+	}
+	// A typed number is looked up first, since a transaction that fails would
+	// forget that somebody guessed.
+	shown, err := s.book.Inspect(ctx, ticket.Presentation{Terminal: at, Code: code})
+	if errors.Is(err, ticket.ErrRefused) {
+		// An attempt that succeeded is answered again, and redeems nothing.
+		if _, before := s.mall.Status(ctx, q); before == nil {
+			var again ticket.Receipt
+			if again, err = s.book.Redeem(ctx, ticket.Presentation{Terminal: at, Code: code, Attempt: attempt}); err == nil {
+				shown = again.Ticket
+			}
+		}
+	}
+	if err != nil {
+		return Deposit{}, err
+	}
+	qr, err := s.book.QR(shown)
+	if err != nil {
+		return Deposit{}, err
+	}
+	var d Deposit
+	err = s.write(ctx, "add a ticket to points", func(ctx context.Context, tx *sql.Tx) error {
+		to, err := s.memberByNumber(ctx, tx, number)
+		if err != nil {
+			return err
+		}
+		redeemed, err := s.book.In(tx).Redeem(ctx, ticket.Presentation{Terminal: at, Code: ticket.NewCode(qr), Attempt: attempt})
+		if err != nil {
+			return err
+		}
+		d = Deposit{Ticket: redeemed.Ticket}
+		d.Receipt, err = s.credit(ctx, tx, to, point.Credit{Request: q, Points: redeemed.Ticket.Points, Kind: point.OpGrant, Terminal: at.ID, Place: at.Place})
+		d.Repeated = d.Receipt.Repeated
+		return err
+	})
+	if err != nil {
+		return Deposit{}, err
+	}
+	return d, nil
+}
+
+// memberByNumber returns by what the mall knows who has a member number.
+func (s *Shop) memberByNumber(ctx context.Context, tx *sql.Tx, number mykey.CustomerID) (mykey.Identifier, error) {
+	id := mykey.ServiceID{Operator: s.cfg.Mall, Customer: number}
+	if !s.cfg.ByMyKeyID {
+		return id, nil
+	}
+	p, err := s.registry.In(tx).Find(ctx, id)
+	return p.ID, err
+}
+
+// credit adds points of the mall, and opens the member's account if there is
+// none yet.
+func (s *Shop) credit(ctx context.Context, tx *sql.Tx, to mykey.Identifier, c point.Credit) (point.Receipt, error) {
+	c.Holder, c.Account = to, MallAccount
+	r, err := s.mall.In(tx).Credit(ctx, c)
+	if errors.Is(err, point.ErrNoHolder) {
+		if err = s.mall.In(tx).Enrol(ctx, to, point.Profile{}); err == nil {
+			r, err = s.mall.In(tx).Credit(ctx, c)
+		}
+	}
+	return r, err
 }

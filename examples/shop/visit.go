@@ -8,16 +8,21 @@ import (
 
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/mykey/registry"
 )
 
 // Customer is what the clerk's screen shows of a holder.
 type Customer struct {
-	ID         mykey.ID // zero: the card has no MyKey ID here yet
-	Services   []mykey.ServiceID
-	CityPoints int64 // 自治体ポイント
-	// MallPoints (商店街ポイント) are those of Mall, the holder's member number.
-	// Without one they are zero.
+	ID       mykey.ID // zero: the card has no MyKey ID here yet
+	Services []mykey.ServiceID
+	// Balances are what the holder can spend here, in the order of the platform's
+	// page (システム設計書 IV(4)), and the mall's points at the end.
+	Balances []point.Balance
+	// CityPoints are those of the city's own programme (自治体ポイント).
+	CityPoints int64
+	// MallPoints (商店街ポイント) are the mall's, and Mall is the holder's member
+	// number. Without one they are zero.
 	MallPoints int64
 	Mall       mykey.CustomerID
 }
@@ -70,12 +75,19 @@ func (s *Shop) Find(ctx context.Context, key mykey.Identifier) (Customer, error)
 	c := Customer{ID: p.ID, Services: p.Services}
 	if mall, ok := p.Service(s.cfg.Mall); ok {
 		c.Mall = mall.Customer
-		if c.MallPoints, err = s.balance(ctx, mallAccount(c.Mall)); err != nil {
-			return Customer{}, err
+	}
+	if c.Balances, err = s.balances(ctx, p); err != nil {
+		return Customer{}, fmt.Errorf("shop: read balances: %w", err)
+	}
+	for _, b := range c.Balances {
+		switch b.Account {
+		case s.cfg.Programmes[0].Account:
+			c.CityPoints = b.Points
+		case MallAccount:
+			c.MallPoints = b.Points
 		}
 	}
-	c.CityPoints, err = s.balance(ctx, cityAccount(c.ID))
-	return c, err
+	return c, nil
 }
 
 // A Visit is one holder at one terminal, from the first tap for at most five

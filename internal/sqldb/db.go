@@ -44,6 +44,8 @@ type Config struct {
 	// Unresolved opens the database although lost transactions stand in it.
 	// It is for whoever lists and resolves them.
 	Unresolved bool
+	// Mode keeps apart what counts and what does not.
+	Mode Mode
 }
 
 // DB is a database with its dialect, its prefix and its tables in place. It is
@@ -53,6 +55,7 @@ type DB struct {
 	Queries
 	retryFor time.Duration
 	failed   func(error)
+	mode     Mode
 	// writer holds one token on SQLite, which has one writer at a time.
 	// Queueing here is fair and wakes at once; SQLite's own way is to
 	// sleep and look again.
@@ -126,7 +129,7 @@ func begin(ctx context.Context, db *sql.DB, schema Schema, cfg Config) (*DB, err
 	if retryFor == 0 {
 		retryFor = DefaultRetryFor
 	}
-	out := &DB{retryFor: retryFor, failed: cfg.Failed}
+	out := &DB{retryFor: retryFor, failed: cfg.Failed, mode: cfg.Mode}
 	d := cfg.Dialect
 	if d == 0 {
 		// Of several programs that make one SQLite file a WAL at the same

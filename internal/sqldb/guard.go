@@ -219,7 +219,7 @@ func (t *Tx) Call(ctx context.Context, step string, fn func(ctx context.Context,
 			_ = t.check(ctx, step, before, nil) // what matters is in t.guard
 		}
 	}()
-	err := fn(ctx, t.tx)
+	err := fn(t.db.withMode(ctx), t.tx)
 	returned = true
 	return t.check(ctx, step, before, err)
 }

@@ -51,6 +51,9 @@ func (d *DB) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) err
 	if t, _ := ctx.Value(ours{}).(*Tx); t != nil && t.base.dialect == SQLite && t.base.db == d.base.db {
 		return ErrNested
 	}
+	if err := d.checkMode(ctx); err != nil {
+		return err
+	}
 	d.noteAgain(ctx)
 	again := func(err error) bool {
 		return IsBusy(err) || errors.Is(err, errNotBegun) || errors.Is(err, errResolved)
@@ -70,10 +73,13 @@ func (d *DB) Do(ctx context.Context, fn func(ctx context.Context, tx *sql.Tx) er
 // owner can: its owner commits, rolls back and repeats. Within [DB.Do] the
 // transaction is our own already.
 //
-// In returns [ErrNotDurable] on PostgreSQL if synchronous_commit is off or
+// In returns [ErrMode] within a function of a DB in the other mode, [ErrNotDurable] on PostgreSQL if synchronous_commit is off or
 // local in it, [ErrOtherDatabase] on SQLite if it is not one of that *sql.DB,
 // or the driver's error.
 func (d *DB) In(ctx context.Context, tx *sql.Tx) (*Tx, error) {
+	if err := d.checkMode(ctx); err != nil {
+		return nil, err
+	}
 	own, _ := ctx.Value(ours{}).(*Tx)
 	if own != nil && own.tx == tx && own.base == d.base {
 		return own, nil

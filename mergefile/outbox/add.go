@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/mynakit/mynakit/internal/sqldb"
@@ -18,7 +19,8 @@ type Order struct {
 	// is a scope as well.
 	Scope string
 	// Operation identifies the movement of points that this is for. It comes
-	// once: the same operation returns the item that it has.
+	// once: the same operation returns the item that it has. One that begins with
+	// "training:" is of points in training.
 	Operation string
 	// Subject is whose points these are, for [Config.Holder] to find the holder
 	// by: a MyKey ID.
@@ -41,6 +43,58 @@ func (or Order) check(p mergefile.Profile) error {
 		return ErrOrder
 	}
 	return nil
+}
+
+// check refuses an order that is malformed, or of points in the other mode.
+func (o *Outbox) check(or Order) error {
+	if err := or.check(o.cfg.Profile); err != nil {
+		return err
+	}
+	if strings.HasPrefix(or.Operation, "training:") != o.cfg.Training {
+		return ErrTraining
+	}
+	return nil
+}
+
+// Adopt takes over an item that another program has numbered and may have sent:
+// the record goes out under its own number, again if it has to, and the sequence
+// of the scope goes past it. A record without a holder gets one when it is sent;
+// any other is fixed, and the item cannot be withdrawn. Adopt is repeatable.
+//
+// The errors are [ErrOrder], [ErrTraining], and [ErrReused] if the operation or
+// the number is that of another item.
+func (o *Outbox) Adopt(ctx context.Context, or Order, r mergefile.Record) (Item, error) {
+	if err := o.check(or); err != nil {
+		return Item{}, err
+	}
+	if r.Points != uint64(or.Points) || r.Transaction == (mergefile.Transaction{}) {
+		return Item{}, ErrOrder
+	}
+	var out Item
+	err := o.db.Write(ctx, "adopt", func(ctx context.Context, tx *sqldb.Tx) error {
+		at, sequence := r.Transaction.Time().UnixMicro(), int64(r.Transaction.Sequence())
+		var holder, written any
+		if r.Holder != (mergefile.Holder{}) {
+			holder, written = formatHolder(r.Holder), at
+		}
+		n, err := tx.Exec(ctx, `INSERT INTO {item} (scope, at, sequence, operation, subject, points, holder, written)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`, or.Scope, at, sequence, or.Operation, or.Subject, or.Points, holder, written)
+		if err != nil {
+			return err
+		}
+		if out, err = find(ctx, tx, or.Operation); err != nil || out.Number != r.Transaction {
+			if err == nil || errors.Is(err, ErrNoItem) {
+				err = ErrReused
+			}
+			return err
+		}
+		if n == 0 {
+			_, err = same(out, or, nil)
+			return err
+		}
+		return o.pass(ctx, tx, or.Scope, at, sequence)
+	})
+	return out, err
 }
 
 // isText reports whether s is 1 to [MaxOperation] bytes of printable ASCII.
@@ -105,9 +159,10 @@ func step(p mergefile.Profile) int64 {
 // the item that it has. If the transaction is rolled back, the number is free
 // again. Within a larger transaction, call Add last.
 //
-// The errors are [ErrOrder], [ErrReused], [ErrFull] and a [*RestoredError].
+// The errors are [ErrOrder], [ErrTraining], [ErrReused], [ErrFull] and a
+// [*RestoredError].
 func (o *Outbox) Add(ctx context.Context, or Order) (Item, error) {
-	if err := or.check(o.cfg.Profile); err != nil {
+	if err := o.check(or); err != nil {
 		return Item{}, err
 	}
 	var out Item

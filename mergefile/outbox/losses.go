@@ -37,6 +37,13 @@ func Check(ctx context.Context, db *sql.DB, cfg Config) error {
 }
 
 func (cfg Config) database() sqldb.Config {
-	return sqldb.Config{Prefix: cfg.Prefix, RetryFor: cfg.RetryFor, Clock: cfg.Clock, Unresolved: cfg.Unresolved,
+	mode := sqldb.Live
+	if cfg.Training {
+		mode = sqldb.Training
+		if cfg.Prefix == "" {
+			cfg.Prefix = "training_outbox_"
+		}
+	}
+	return sqldb.Config{Mode: mode, Prefix: cfg.Prefix, RetryFor: cfg.RetryFor, Clock: cfg.Clock, Unresolved: cfg.Unresolved,
 		Prepare: []string{takeNumber, insertItem, selectItem}}
 }

@@ -24,6 +24,12 @@ type Config struct {
 	// Unresolved opens the outbox although lost transactions are written down, for
 	// [Outbox.Losses] and [Outbox.Resolve].
 	Unresolved bool
+	// Training keeps everything in tables of their own, for clerks to practise,
+	// under the prefix "training_outbox_" if Prefix is empty. The files are
+	// written with [mergefile.Training] of the keys, so a live receiver refuses
+	// them. Operations of live points are refused, and operations of points in
+	// training are refused by every other outbox; see [ErrTraining].
+	Training bool
 	// Clock is for tests. Nil is the database's clock on PostgreSQL and the
 	// system's clock on SQLite.
 	Clock func() time.Time
@@ -114,6 +120,10 @@ var (
 	// reason goes to [Config.Audit].
 	ErrAck = errors.New("outbox: acknowledgement refused")
 
+	// ErrTraining is returned when an operation of points in training would leave
+	// by a live outbox, or the other way round.
+	ErrTraining = sqldb.ErrMode
+
 	// ErrBusy is returned when another transaction was in the way for longer
 	// than [Config.RetryFor]. Nothing was changed.
 	ErrBusy = sqldb.ErrBusy
@@ -146,6 +156,9 @@ type (
 func Open(ctx context.Context, db *sql.DB, cfg Config) (*Outbox, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
+	}
+	if cfg.Training {
+		cfg.Keys = mergefile.Training(cfg.Keys)
 	}
 	if cfg.Repeat == 0 {
 		cfg.Repeat = 10 * time.Minute
@@ -205,7 +218,7 @@ func (o *Outbox) In(tx *sql.Tx) *Outbox {
 }
 
 var domain = sqldb.Domain{Package: "outbox", Schema: schema, NoLoss: ErrNoLoss,
-	Own: sqldb.Among(ErrOrder, ErrReused, ErrFull, ErrNoItem, ErrWritten, ErrAck, ErrRestored)}
+	Own: sqldb.Among(ErrOrder, ErrReused, ErrFull, ErrNoItem, ErrWritten, ErrAck, ErrRestored, ErrTraining)}
 
 func (o *Outbox) audit(ctx context.Context, e Event) {
 	if o.cfg.Audit != nil {

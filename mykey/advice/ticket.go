@@ -1,6 +1,8 @@
 package advice
 
 import (
+	"errors"
+
 	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/ticket"
 	"github.com/mynakit/mynakit/ticket/paper"
@@ -63,7 +65,11 @@ func tickets() []Entry {
 			"A text cannot be printed on the ticket.", "Change the issuer's or the points' name in the settings.")),
 		For(program(), ticket.ErrScope, ticket.ErrTerminal, ticket.ErrAccount, ticket.ErrTyped, ticket.ErrKey, ticket.ErrBatch,
 			ticket.ErrPolicy, ticket.ErrSecret, ticket.ErrSum, point.ErrSum, paper.ErrQR, paper.ErrReceipt),
-		ForType[*ticket.OrderError](program()), // its cause has come before
+		{func(err error) bool {
+			_, ok := errors.AsType[*ticket.OrderError](err)
+			_, database := engine(err)
+			return ok && !database // any other cause has come before
+		}, program()},
 	}
 }
 

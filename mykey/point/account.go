@@ -36,6 +36,7 @@ const (
 	Municipal Kind = 1 + iota // 自治体ポイント
 	Event                     // 特定支援イベントポイント
 	Reserved                  // 留保ポイント
+	Mall                      // 商店街ポイント, in the ledger of a mall
 )
 
 // Japanese returns the kind's name as the platform's screens show it.
@@ -47,6 +48,8 @@ func (k Kind) Japanese() string {
 		return "特定支援イベントポイント"
 	case Reserved:
 		return "留保ポイント"
+	case Mall:
+		return "商店街ポイント"
 	}
 	return ""
 }
@@ -60,9 +63,11 @@ func (k Kind) String() string {
 		return "event"
 	case Reserved:
 		return "reserved"
+	case Mall:
+		return "mall"
 	}
 	return "unknown kind"
 }
 
-// Valid reports whether k is one of the three kinds.
-func (k Kind) Valid() bool { return k >= Municipal && k <= Reserved }
+// Valid reports whether k is one of the four kinds.
+func (k Kind) Valid() bool { return k >= Municipal && k <= Mall }

@@ -21,14 +21,14 @@ const selectBalances = `SELECT h.base, p.id, p.code, p.kind, p.name, l.expires, 
 // which the holder has no points are left out. It reads no history.
 //
 // The error is [ErrNoHolder].
-func (l *Ledger) Balances(ctx context.Context, id mykey.ID) ([]Balance, error) {
+func (l *Ledger) Balances(ctx context.Context, id mykey.Identifier) ([]Balance, error) {
 	var out []Balance
 	err := l.db.Read(ctx, "balances", func(ctx context.Context, tx *sqldb.Tx) error {
 		today, err := l.today(ctx, tx)
 		if err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, selectBalances, today, id.String())
+		rows, err := tx.Query(ctx, selectBalances, today, nameOf(id))
 		if err != nil {
 			return err
 		}
@@ -103,12 +103,12 @@ const MaxHistory = 1000
 //
 // The errors are [ErrNoHolder] and [ErrNoRequest] if the holder has no such
 // operation.
-func (l *Ledger) History(ctx context.Context, id mykey.ID, after string, limit int) ([]Movement, error) {
+func (l *Ledger) History(ctx context.Context, id mykey.Identifier, after string, limit int) ([]Movement, error) {
 	limit = min(max(limit, 1), MaxHistory)
 	var from int64
 	if after != "" {
 		var err error
-		if from, err = parseOperation(after); err != nil {
+		if from, err = l.parseOperation(after); err != nil {
 			return nil, err
 		}
 	}
@@ -149,9 +149,9 @@ func (l *Ledger) History(ctx context.Context, id mykey.ID, after string, limit i
 			}
 			if op != last {
 				last = op
-				m.Operation, m.At = operationText(op), instantOf(at)
+				m.Operation, m.At = l.operationName(op), instantOf(at)
 				if reverses != 0 {
-					m.Reverses = operationText(reverses)
+					m.Reverses = l.operationName(reverses)
 				}
 				out = append(out, m)
 			}

@@ -11,6 +11,7 @@ import (
 type Books struct {
 	Outstanding map[Account]int64 // points in lots, those that have lapsed and are not written down included
 	Operations  map[Op]int64      // points by kind of operation
+	Spent       map[Op]int64      // points by kind of what was spent, without what has been given back
 	Baseless    int64             // reserved points past their day of holders without a base account
 	Faults      []string          // sums that do not agree; none in a ledger that is whole
 }
@@ -54,7 +55,7 @@ func (l *Ledger) Books(ctx context.Context) (Books, error) {
 }
 
 func (l *Ledger) books(ctx context.Context, tx *sqldb.Tx) (Books, error) {
-	b := Books{Outstanding: map[Account]int64{}, Operations: map[Op]int64{}}
+	b := Books{Outstanding: map[Account]int64{}, Operations: map[Op]int64{}, Spent: map[Op]int64{}}
 	today, err := l.today(ctx, tx)
 	if err != nil {
 		return Books{}, err
@@ -68,6 +69,12 @@ func (l *Ledger) books(ctx context.Context, tx *sqldb.Tx) (Books, error) {
 		return Books{}, err
 	}
 	if err := sums(ctx, tx, b.Operations, "SELECT kind, CAST(sum(points) AS BIGINT) FROM {operation} GROUP BY kind"); err != nil {
+		return Books{}, err
+	}
+	if err := sums(ctx, tx, b.Spent, `SELECT kind, CAST(sum(n) AS BIGINT) FROM (
+			SELECT kind, points AS n FROM {operation} WHERE kind IN ('use', 'ticket', 'merge')
+			UNION ALL SELECT o.kind, -r.points FROM {operation} r JOIN {operation} o ON o.holder = r.holder AND o.id = r.reverses WHERE r.kind = 'refund') s
+		GROUP BY kind`); err != nil {
 		return Books{}, err
 	}
 	for _, r := range rules {

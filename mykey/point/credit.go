@@ -13,10 +13,12 @@ import (
 // Credit puts points into a holder's account.
 type Credit struct {
 	Request Request
-	Holder  mykey.ID
+	Holder  mykey.Identifier // see [Ledger.Enrol]
 	Account Account
-	Points  int64
-	Kind    Op // [OpGrant], [OpPartner] or [OpOpening]
+	// Points is at least 1. An opening may have none: it takes over a grant that
+	// another system has made, so that it does not come again.
+	Points int64
+	Kind   Op // [OpGrant], [OpPartner] or [OpOpening]
 	// Once grants once for a holder under the request's scope, whatever the ID
 	// that the holder has at the time, and whoever was joined to the holder. The
 	// request has no name then: the ledger gives it the holder's.
@@ -35,11 +37,11 @@ type Credit struct {
 
 func (c Credit) check() error {
 	switch {
-	case c.Points <= 0 || c.Points > MaxPoints:
+	case c.Points < 0 || c.Points == 0 && c.Kind != OpOpening || c.Points > MaxPoints:
 		return ErrPoints
 	case !slices.Contains([]Op{OpGrant, OpPartner, OpOpening}, c.Kind):
 		return ErrKind
-	case c.Holder.IsZero():
+	case nameOf(c.Holder) == "":
 		return ErrNoHolder
 	case c.Kind == OpPartner && (c.Partner == "" || c.Reference.IsZero()):
 		return &mykey.FormError{Field: "partner's reference", Rule: mykey.RuleMissing, Pos: -1}
@@ -112,7 +114,10 @@ func (l *Ledger) credit(ctx context.Context, tx *sqldb.Tx, c Credit) (Receipt, e
 	if p.kind == Reserved {
 		day, op.reserved = dayNumber(l.cfg.Reserve.LastDay(at)), p.id
 	}
-	changes := roll(p, list, []change{{p.id, day, c.Points}}, op.at)
+	var changes []change
+	if c.Points > 0 {
+		changes = roll(p, list, []change{{p.id, day, c.Points}}, op.at)
+	}
 	if err := l.post(ctx, tx, op, changes, map[int64]int64{p.id: balance}); err != nil {
 		return Receipt{}, err
 	}

@@ -78,6 +78,10 @@ var (
 // crash could undo after its commit, because synchronous_commit is off or local.
 var ErrNotDurable = sqldb.ErrNotDurable
 
+// ErrTraining is returned when a ledger in training would take part in a
+// transaction of a keeper that is not, or the other way round.
+var ErrTraining = sqldb.ErrMode
+
 type (
 	// SchemaError is returned by [Open] for tables that a newer program made.
 	SchemaError = sqldb.SchemaError

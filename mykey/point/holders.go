@@ -9,11 +9,12 @@ import (
 	"github.com/mynakit/mynakit/mykey"
 )
 
-// Enrol opens accounts for a MyKey ID, with what the holder has chosen. If the
-// ID has accounts, Enrol changes nothing and returns nil. The errors are those
+// Enrol opens accounts for a MyKey ID, with what the holder has chosen. In the
+// ledger of a mall that knows its members by their numbers (商店街ポイントID), it is
+// for a Service ID. If the ID has accounts, Enrol changes nothing and returns nil. The errors are those
 // of [Profile.Check].
-func (l *Ledger) Enrol(ctx context.Context, id mykey.ID, p Profile) error {
-	if id.IsZero() {
+func (l *Ledger) Enrol(ctx context.Context, id mykey.Identifier, p Profile) error {
+	if nameOf(id) == "" {
 		return ErrNoHolder
 	}
 	return l.db.Write(ctx, "enrol", func(ctx context.Context, tx *sqldb.Tx) error {
@@ -22,7 +23,7 @@ func (l *Ledger) Enrol(ctx context.Context, id mykey.ID, p Profile) error {
 			return err
 		}
 		holder := newID()
-		n, err := tx.Exec(ctx, "INSERT INTO {alias} (mykey, holder) VALUES (?, ?) ON CONFLICT (mykey) DO NOTHING", id.String(), holder)
+		n, err := tx.Exec(ctx, "INSERT INTO {alias} (mykey, holder) VALUES (?, ?) ON CONFLICT (mykey) DO NOTHING", nameOf(id), holder)
 		if err != nil || n == 0 {
 			return err
 		}
@@ -30,6 +31,20 @@ func (l *Ledger) Enrol(ctx context.Context, id mykey.ID, p Profile) error {
 			holder, int64(live), orNull(base), orNull(p.Mail.Reveal()), int64(p.Notices))
 		return err
 	})
+}
+
+// nameOf is what the tables call a holder: a MyKey ID, or a Service ID, which
+// has a colon. It is empty for what is neither.
+func nameOf(id mykey.Identifier) string {
+	switch id := id.(type) {
+	case mykey.ID:
+		return id.String()
+	case mykey.ServiceID:
+		if !id.IsZero() {
+			return id.String()
+		}
+	}
+	return ""
 }
 
 func checkProfile(ctx context.Context, tx *sqldb.Tx, p Profile) (base int64, err error) {

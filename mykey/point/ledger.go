@@ -43,8 +43,8 @@ type Config struct {
 	// a point card. A copy of a card spends this sum. Zero allows none.
 	Unproved int64
 	// Training keeps everything in tables of their own, for clerks to practise.
-	// Receipts say so, and other keepers refuse to work with such a ledger's
-	// operations.
+	// Receipts say so, and no transaction joins it with tickets or outgoing
+	// files that are not in training: see [ErrTraining].
 	Training bool
 	// Undo, if not nil, is called by [Ledger.Cancel], in its transaction and
 	// with the holder locked, for an operation that paid for something: a
@@ -98,9 +98,6 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Ledger, error) {
 	if cfg.Unproved < 0 || cfg.Reserve.Days < 0 {
 		return nil, ErrPoints
 	}
-	if cfg.Prefix == "" && cfg.Training {
-		cfg.Prefix = "training_point_"
-	}
 	d, err := domain.Open(ctx, db, cfg.database())
 	if err != nil {
 		return nil, err
@@ -135,7 +132,7 @@ func (k Op) spends() bool { return k == OpUse || k == OpTicket || k == OpMerge }
 // Receipt is what the ledger answers to a call that moved points.
 type Receipt struct {
 	Request   Request // zero for what the ledger does by itself
-	Operation string  // identifies the operation in the ledger: 16 hexadecimal digits
+	Operation string  // identifies the operation in the ledger: 16 hexadecimal digits, in training with "training:" before them
 	Kind      Op
 	Account   Account
 	Points    int64     // how many points were moved

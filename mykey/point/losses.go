@@ -37,6 +37,13 @@ func Check(ctx context.Context, db *sql.DB, cfg Config) error {
 }
 
 func (cfg Config) database() sqldb.Config {
-	return sqldb.Config{Prefix: cfg.Prefix, RetryFor: cfg.RetryFor, Clock: cfg.Clock, Unresolved: cfg.Unresolved, Prepare: []string{
+	mode := sqldb.Live
+	if cfg.Training {
+		mode = sqldb.Training
+		if cfg.Prefix == "" {
+			cfg.Prefix = "training_point_"
+		}
+	}
+	return sqldb.Config{Prefix: cfg.Prefix, RetryFor: cfg.RetryFor, Clock: cfg.Clock, Unresolved: cfg.Unresolved, Mode: mode, Prepare: []string{
 		insertRequest, selectLots, takeLot, fillLot, insertOperation, insertEntry, selectRequest, selectOperation, selectBalances}}
 }

@@ -11,7 +11,8 @@ import (
 
 // Programme is what a municipality or prefecture sets up for its points
 // (自治体ポイントの設定, 特定支援イベントポイントの設定, システム設計書 I.1⑦, I.2⑦). The
-// programme of reserved points has no municipality, contact or bank account.
+// programme of reserved points has no municipality, contact or bank account, and
+// neither has that of a mall.
 type Programme struct {
 	Account      Account
 	Kind         Kind
@@ -46,6 +47,12 @@ func (p Programme) Check() error {
 	}
 	if err := p.Expiry.Check(); err != nil {
 		return err
+	}
+	if p.Kind == Mall {
+		if (p != Programme{Account: p.Account, Kind: Mall, Name: p.Name, Expiry: p.Expiry}) {
+			return &mykey.FormError{Field: "mall points", Rule: mykey.RuleNotAllowed, Pos: -1}
+		}
+		return nil
 	}
 	switch m := p.Municipality; {
 	case m.IsZero():
@@ -84,11 +91,11 @@ func checkName(field, s string) error {
 }
 
 // Serves reports whether the programme's points can be spent at the instant
-// at: points of a municipality at any time, points of an event within its
-// service period, reserved points at no time.
+// at: points of a municipality and of a mall at any time, points of an event
+// within its service period, reserved points at no time.
 func (p Programme) Serves(at time.Time) bool {
 	switch p.Kind {
-	case Municipal:
+	case Municipal, Mall:
 		return true
 	case Event:
 		return p.Service.Contains(at)

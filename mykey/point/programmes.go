@@ -41,7 +41,7 @@ func (p *programme) scan(row interface{ Scan(...any) error }, more ...any) error
 
 // serves reports whether the programme's points can be spent on the day.
 func (p programme) serves(today int64) bool {
-	return !p.closed && (p.kind == Municipal || p.kind == Event && p.from <= today && today <= p.to)
+	return !p.closed && (p.kind == Municipal || p.kind == Mall || p.kind == Event && p.from <= today && today <= p.to)
 }
 
 // lastDay is [Programme.LastDay] as a number.

@@ -338,7 +338,12 @@ func (l *Ledger) details(ctx context.Context, where string, from, to time.Time, 
 	return pages(ctx, l, "o.kind, o.terminal, o.place, p.code, o.points, coalesce(o.reverses, 0)", where, from, to,
 		func(d *Detail) []any {
 			return []any{&d.Kind, &d.Terminal, &d.Place, &d.Account, &d.Points, (*operationScan)(&d.Reverses)}
-		}, func(d *Detail, at time.Time, operation string) { d.At, d.Operation = at, operation }, args...)
+		}, func(d *Detail, at time.Time, operation string) {
+			d.At, d.Operation = at, operation
+			if d.Reverses != "" && l.cfg.Training {
+				d.Reverses = trained + d.Reverses
+			}
+		}, args...)
 }
 
 // operationScan reads the number of an operation as its text.
@@ -384,7 +389,7 @@ func pages[T any](ctx context.Context, l *Ledger, columns, where string, from, t
 					if err := rows.Scan(append([]any{&nextAt, &nextHolder, &nextID}, dest(&v)...)...); err != nil {
 						return err
 					}
-					name(&v, instantOf(nextAt), operationText(nextID))
+					name(&v, instantOf(nextAt), l.operationName(nextID))
 					page = append(page, v)
 				}
 				if err := rows.Err(); err != nil {

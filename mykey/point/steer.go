@@ -75,7 +75,7 @@ func (l *Ledger) move(ctx context.Context, tx *sqldb.Tx, op operation, from, to 
 	switch {
 	case err != nil:
 		return Receipt{}, err
-	case target.kind == Reserved:
+	case target.kind == Reserved, target.kind == Mall:
 		return Receipt{}, ErrKind
 	case !target.serves(today) || target.lastDay(at) < today:
 		return Receipt{}, ErrClosed
@@ -284,7 +284,7 @@ func (l *Ledger) lapse(ctx context.Context, tx *sqldb.Tx, holder int64) (int64, 
 // The errors are [ErrNoHolder], [ErrNoRequest] if the holder has no such lapse,
 // and [ErrClock] if its last day is over by the clock of now.
 func (l *Ledger) Restore(ctx context.Context, id mykey.ID, operationID string) (Receipt, error) {
-	of, err := parseOperation(operationID)
+	of, err := l.parseOperation(operationID)
 	if err != nil {
 		return Receipt{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/mynakit/mynakit/internal/sqldb"
 	"github.com/mynakit/mynakit/mykey"
@@ -15,7 +16,7 @@ import (
 // 設計書 II.11①).
 type Use struct {
 	Request  Request
-	Holder   mykey.ID
+	Holder   mykey.Identifier // see [Ledger.Enrol]
 	Account  Account
 	Points   int64
 	AtMost   bool   // take what is there, up to Points
@@ -41,7 +42,7 @@ func (u Use) check() error {
 		return ErrPoints
 	case !u.kind().spends():
 		return ErrKind
-	case u.Holder.IsZero():
+	case nameOf(u.Holder) == "":
 		return ErrNoHolder
 	}
 	return errors.Join(checkWhere(u.Terminal, u.Place), u.Request.check())
@@ -188,13 +189,13 @@ func (l *Ledger) checkUnproved(ctx context.Context, tx *sqldb.Tx, op operation) 
 // claim writes the request of op, locks the holder of the MyKey ID and sets
 // op.holder and op.at. If the request was made before, claim returns the stored
 // receipt and true. least is the worst state that the holder may be in.
-func (l *Ledger) claim(ctx context.Context, tx *sqldb.Tx, op *operation, id mykey.ID, worst state, digest []byte) (Receipt, bool, error) {
+func (l *Ledger) claim(ctx context.Context, tx *sqldb.Tx, op *operation, id mykey.Identifier, worst state, digest []byte) (Receipt, bool, error) {
 	// Twice, since the ID may have been joined to another holder while the
 	// statement waited for the lock.
 	for range 2 {
 		var closed int64
 		err := tx.QueryRow(ctx, insertRequest,
-			op.request.Scope, op.request.Name, digest, op.id, id.String(), int64(worst), tx.NowArg()).Scan(&op.holder, &op.at, &closed)
+			op.request.Scope, op.request.Name, digest, op.id, nameOf(id), int64(worst), tx.NowArg()).Scan(&op.holder, &op.at, &closed)
 		if op.at = dated(op.at, closed); err == nil {
 			return Receipt{}, false, nil
 		}
@@ -238,8 +239,8 @@ func (l *Ledger) claim(ctx context.Context, tx *sqldb.Tx, op *operation, id myke
 	return r, true, err
 }
 
-func findHolder(ctx context.Context, tx *sqldb.Tx, id mykey.ID) (holder int64, s state, err error) {
-	err = tx.QueryRow(ctx, "SELECT h.id, h.state FROM {alias} a JOIN {holder} h ON h.id = a.holder WHERE a.mykey = ?", id.String()).
+func findHolder(ctx context.Context, tx *sqldb.Tx, id mykey.Identifier) (holder int64, s state, err error) {
+	err = tx.QueryRow(ctx, "SELECT h.id, h.state FROM {alias} a JOIN {holder} h ON h.id = a.holder WHERE a.mykey = ?", nameOf(id)).
 		Scan(&holder, &s)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = ErrNoHolder
@@ -249,16 +250,28 @@ func findHolder(ctx context.Context, tx *sqldb.Tx, id mykey.ID) (holder int64, s
 
 // receipt is the answer for an operation that was just written.
 func (l *Ledger) receipt(op operation, a Account, balance int64) Receipt {
-	return Receipt{Request: op.request, Operation: operationText(op.id), Kind: op.kind, Account: a, Points: op.points, Balance: balance,
+	return Receipt{Request: op.request, Operation: l.operationName(op.id), Kind: op.kind, Account: a, Points: op.points, Balance: balance,
 		At: instantOf(op.at), Terminal: op.terminal, Place: op.place, Proved: op.proved, Training: l.cfg.Training}
 }
 
+// trained stands before the identifier of an operation of a ledger in training,
+// by which package outbox knows it.
+const trained = "training:"
+
 func operationText(id int64) string { return fmt.Sprintf("%016x", id) }
 
-// parseOperation reads what operationText wrote.
-func parseOperation(s string) (int64, error) {
-	id, err := strconv.ParseInt(s, 16, 64)
-	if err != nil || operationText(id) != s || id <= 0 {
+// operationName is the identifier as callers get it.
+func (l *Ledger) operationName(id int64) string {
+	if l.cfg.Training {
+		return trained + operationText(id)
+	}
+	return operationText(id)
+}
+
+// parseOperation reads what operationName returned.
+func (l *Ledger) parseOperation(s string) (int64, error) {
+	id, err := strconv.ParseInt(strings.TrimPrefix(s, trained), 16, 64)
+	if err != nil || l.operationName(id) != s || id <= 0 {
 		return 0, ErrNoRequest
 	}
 	return id, nil
@@ -268,7 +281,7 @@ func parseOperation(s string) (int64, error) {
 func (l *Ledger) find(ctx context.Context, tx *sqldb.Tx, holder, id int64) (Receipt, error) {
 	var at, proved int64
 	var scope, name sql.NullString
-	r := Receipt{Operation: operationText(id), Training: l.cfg.Training}
+	r := Receipt{Operation: l.operationName(id), Training: l.cfg.Training}
 	err := tx.QueryRow(ctx, selectOperation, holder, id).
 		Scan(&r.Kind, &r.Account, &r.Points, &at, &r.Terminal, &r.Place, &proved, &scope, &name, &r.Balance, &r.Undone)
 	if err != nil {

@@ -32,6 +32,8 @@ type Slip struct {
 	Issuer string
 	// CheckDigit prints the number's check digit behind it.
 	CheckDigit bool
+	// Training marks a ticket of a book in training.
+	Training bool
 }
 
 // ErrTicket is returned if a ticket is not Issued, or lacks its number, points
@@ -107,9 +109,12 @@ func (s Slip) number() string {
 	return s.Ticket.Number.Display()
 }
 
-// reprint returns the mark of a paper that is not the first of its ticket, or "".
+// reprint returns the mark of a paper that is for practice or is not the first of
+// its ticket, or "".
 func (s Slip) reprint() string {
 	switch {
+	case s.Training:
+		return "【練習】この券は無効です"
 	case s.Ticket.Prints > 1:
 		return fmt.Sprintf("再発行（%d枚目）", s.Ticket.Prints)
 	case !s.Ticket.Replaces.IsZero():

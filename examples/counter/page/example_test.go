@@ -14,6 +14,7 @@ import (
 	"github.com/mynakit/mynakit/examples/counter/page"
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/point"
 )
 
 // A counter on this machine, with a reader for software cards.
@@ -30,7 +31,11 @@ func ExamplePage_Serve() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	s, err := shop.Open(ctx, db, shop.Config{Keys: shop.NewKeys(), Scope: "141305-01", Mall: mall})
+	city, err := shop.SampleProgramme()
+	if err != nil {
+		log.Fatal(err)
+	}
+	s, err := shop.Open(ctx, db, shop.Config{Keys: shop.NewKeys(), Scope: "141305-01", Mall: mall, Programmes: []point.Programme{city}})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -27,6 +27,7 @@ import (
 	"github.com/mynakit/mynakit/internal/pgtest"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/simcard"
 )
 
@@ -51,6 +52,8 @@ func shopConfig(t testing.TB) shop.Config {
 	trusted, err := jpki.NewVerifier([]*x509.Certificate{simcard.TestAuthority().Auth().Certificate()})
 	require.NoError(t, err)
 	library, mall := parse(t, mykey.ParseOperatorID, "000001"), parse(t, mykey.ParseOperatorID, "000002")
+	city, err := shop.SampleProgramme()
+	require.NoError(t, err)
 	return shop.Config{
 		Keys:      shop.NewKeys(),
 		Verifier:  trusted,
@@ -59,6 +62,8 @@ func shopConfig(t testing.TB) shop.Config {
 		Mall:      mall,
 		Issuer:    "あおば商店街振興組合",
 		PointName: "あおば市ポイント",
+
+		Programmes: []point.Programme{city},
 	}
 }
 

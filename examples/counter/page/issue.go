@@ -5,9 +5,9 @@ import (
 	"crypto/rand"
 	"net/url"
 
-	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/mykey/registry"
 	"github.com/mynakit/mynakit/ticket"
 	"github.com/mynakit/mynakit/ticket/paper"
@@ -81,7 +81,7 @@ func (p *Page) issueCheck(ctx context.Context, s *session, form url.Values) (*no
 	}
 	if holder.CityPoints < points {
 		pr.close()
-		return nil, inField("points", shop.ErrBalance)
+		return nil, inField("points", &point.ShortError{Balance: holder.CityPoints})
 	}
 	s.take("issue", &issueWork{procedure: pr, Has: holder.CityPoints, reprint: rand.Text(),
 		Order: ticket.Order{Points: points, Until: until, Key: rand.Text()}})

@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/text/width"
 
-	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/mykey/registry"
 	"github.com/mynakit/mynakit/ticket"
 )
@@ -51,7 +51,7 @@ func fieldOf(err error) string {
 	switch {
 	case pin, format:
 		return "pin"
-	case errors.Is(err, shop.ErrBalance), errors.Is(err, ticket.ErrPoints):
+	case errors.Is(err, point.ErrShort), errors.Is(err, ticket.ErrPoints):
 		return "points"
 	case errors.Is(err, ticket.ErrValidity):
 		return "until"
