@@ -65,6 +65,7 @@ var shows = because(map[string][]string{
 		"examples/shop.Customer", "mykey.Application",
 	},
 	"points: amounts, dates and the names of calls": {
+		"examples/shop.Order", "examples/shop.Refund",
 		"mergefile/outbox.Known",
 		"mergefile/outbox.Outbox", "mergefile/outbox.Order", "mergefile/outbox.Item", "mergefile/outbox.Sent", "mergefile/outbox.Books",
 		"mergefile/outbox.Recovery", "mergefile/outbox.Known", "mykey/grant.Office", "mykey/grant.Device", "mykey/grant.Tapped",
@@ -125,5 +126,5 @@ var harmless = because(map[string][]string{
 	},
 	"an invented person's": {"simcard.Holder.Address", "simcard.Holder.SecurityCode"},
 	"an error code":        {"simcard/control.Error.Code"},
-	"the caller's name for a call that may be repeated": {"ticket.Order.Key", "ticket.Ticket.OrderKey"},
+	"the caller's name for a call that may be repeated": {"examples/shop.Order.Key", "examples/shop.Refund.Key", "ticket.Order.Key", "ticket.Ticket.OrderKey"},
 })
