@@ -84,22 +84,3 @@ func ExampleTerminalKind_Counted() {
 	fmt.Println(till, till.Counted())
 	// Output: アイ ア
 }
-
-func ExamplePaymentRules_Check() {
-	rules := mykey.PaymentRules{"waon": {
-		ID:    mykey.TextRule{Min: 16, Max: 16, Chars: mykey.Digits},
-		Codes: []mykey.TextRule{{Min: 4, Max: 4, Chars: mykey.Digits}},
-		Phone: true,
-	}}
-	form := mykey.Application{
-		Service:          "waon",
-		PaymentServiceID: "6900000000000001",
-		SecurityCodes:    []mykey.Secret{mykey.NewSecret("12E4")},
-		PhoneLast4:       mykey.NewSecret("5678"),
-	}
-	fmt.Println(rules.Check(form))
-	fmt.Println(form.SecurityCodes)
-	// Output:
-	// mykey: security code 1: wrong character at byte 2
-	// [[redacted]]
-}

@@ -78,10 +78,11 @@ func testRegistry(t *testing.T, db *sql.DB, prefix string, form registry.SerialF
 	require.NotNil(t, p.Notice)
 	assert.Equal(t, "住所変更通知の説明 第1版", p.Notice.Explanation)
 	assert.WithinDuration(t, began, p.Notice.Consented, 0)
-	require.NotNil(t, p.Payment)
-	assert.Equal(t, "waon", p.Payment.Service)
-	assert.Equal(t, "123456", p.Payment.ID)
-	assert.WithinDuration(t, began, p.Payment.Applied, 0)
+	assert.True(t, p.Notice.Reported.IsZero())
+	require.Len(t, p.Payments, 1)
+	assert.Equal(t, "waon", p.Payments[0].Service)
+	assert.Equal(t, "123456", p.Payments[0].ID)
+	assert.WithinDuration(t, began, p.Payments[0].Applied, 0)
 
 	// A card in the middle of its procedure goes on where it was.
 	s := must(r.Begin(ctx, tap(t, 5)))(t)
@@ -106,6 +107,6 @@ func testRegistry(t *testing.T, db *sql.DB, prefix string, form registry.SerialF
 	must(e.Check(ctx, tap(t, 4), id("AGAIN444")))(t)
 	must(e.Accept(ctx, tap(t, 4)))(t)
 	p = must(r.Find(ctx, id("AGAIN444")))(t)
-	require.NotNil(t, p.Payment)
-	assert.Equal(t, "444444", p.Payment.ID)
+	require.Len(t, p.Payments, 1)
+	assert.Equal(t, "444444", p.Payments[0].ID)
 }

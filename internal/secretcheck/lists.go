@@ -53,7 +53,7 @@ var shows = because(map[string][]string{
 	},
 	"made to be stored in a serial number's place": {"jpki.Pseudonym"},
 	"public data, or a rule that the platform publishes": {
-		"mykey.Contact", "mykey.MunicipalityTable", "mykey.OperatorTable", "mykey.Rule", "mykey.TextRule", "mykey.PaymentRule", "mykey.PaymentRules",
+		"mykey.Contact", "mykey.MunicipalityTable", "mykey.OperatorTable", "mykey.Rule", "mykey/payment.TextRule", "mykey/payment.Rule", "mykey/payment.Rules",
 		"mykey.Date", "mykey.Period", "ticket.Date", "ticket.Period", "mykey/point.BankAccount", "mergefile/testkit.Vector",
 	},
 	"an identifier that is no secret and has to be stored, sent and shown": {
@@ -62,7 +62,7 @@ var shows = because(map[string][]string{
 		"mykey/registry.Notice", "mykey/registry.PaymentLink", "mykey/registry.ImportRow", "mykey/registry.Progress",
 		"mykey/registry.Recovery", "mykey/registry.Grounds", "mykey/registry.Terminal", "mykey/registry.TerminalEntry",
 		"mykey/registry.IssuedTerminal", "mykey/registry.TerminalLogin", "examples/shop.Twice",
-		"examples/shop.Customer", "mykey.Application",
+		"examples/shop.Customer", "mykey/payment.Application", "mykey/registry.ImportNotice",
 	},
 	"points: amounts, dates and the names of calls": {
 		"examples/shop.Order", "examples/shop.Refund",

@@ -281,6 +281,8 @@ func known() map[string]error {
 		"mykey/registry.ErrDuplicate":        registry.ErrDuplicate,
 		"mykey/registry.ErrExpired":          registry.ErrExpired,
 		"mykey/registry.ErrIDReplaced":       registry.ErrIDReplaced,
+		"mykey/registry.ErrExport":           registry.ErrExport,
+		"mykey/registry.ErrRevocationList":   registry.ErrRevocationList,
 		"mykey/registry.ErrInForce":          registry.ErrInForce,
 		"mykey/registry.ErrIssueReused":      registry.ErrIssueReused,
 		"mykey/registry.ErrOfficeTerminal":   registry.ErrOfficeTerminal,

@@ -95,6 +95,14 @@ func millis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
+// orNull is millis, with NULL for no time.
+func orNull(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMilli()
+}
+
 func bit(b bool) int64 {
 	if b {
 		return 1

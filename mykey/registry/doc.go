@@ -49,6 +49,13 @@
 // [Registry.Do] runs a durable transaction; [Registry.In] and [Session.In] make
 // the same calls within it, beside those of other keepers.
 //
+// # What comes in and goes out
+//
+// [Registry.Import] takes people over from another system. [Registry.Export] and
+// [Registry.ImportExport] move a whole table, from one engine to the other too.
+// [Registry.RevokedNotices] finds those who want the address-change notice and whose
+// certificate for digital signature has been revoked.
+//
 // # Errors
 //
 // A refusal is one of the Err values, a [*DuplicateError] or a

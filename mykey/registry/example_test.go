@@ -1,11 +1,18 @@
 package registry_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"database/sql"
 	"errors"
 	"fmt"
 	"log"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -367,4 +374,81 @@ func ExampleTerminals() {
 	// 中央図書館 ア <nil>
 	// 141305-00002 <nil>
 	// registry: the terminal is refused
+}
+
+// A table moves to another database, from SQLite to PostgreSQL for example.
+func ExampleRegistry_Export() {
+	ctx := context.Background()
+	db := exampleDB()
+	defer db.Close()
+	reg := exampleRegistry(ctx, db)
+	id, err := mykey.ParseID("MY123456")
+	if err != nil {
+		log.Fatal(err)
+	}
+	before, err := mykey.ParseID("OLD34567")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := reg.Import(ctx, []registry.ImportRow{{ID: id, Former: []mykey.ID{before}}}); err != nil {
+		log.Fatal(err)
+	}
+	var export bytes.Buffer // a file that is guarded as the database
+	if err := reg.Export(ctx, &export); err != nil {
+		log.Fatal(err)
+	}
+
+	other := exampleDB()
+	defer other.Close()
+	moved := exampleRegistry(ctx, other)
+	fmt.Println(moved.ImportExport(ctx, bytes.NewReader(export.Bytes())))
+	fmt.Println(moved.Successor(ctx, before))
+	// Output:
+	// <nil>
+	// MY123456 <nil>
+}
+
+// Once a day the list of the authority for digital signature is looked through.
+func ExampleRegistry_RevokedNotices() {
+	ctx := context.Background()
+	db := exampleDB()
+	defer db.Close()
+	reg := exampleRegistry(ctx, db)
+	authority, list := exampleRevocationList() // from the addresses that the certificates name
+	for person, err := range reg.RevokedNotices(ctx, list, authority) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if person.Notice.Reported.IsZero() {
+			fmt.Println("ask for the address of", person.Services)
+		}
+	}
+	// Output:
+}
+
+// exampleRevocationList stands for a revocation list and its authority.
+func exampleRevocationList() (*x509.Certificate, *x509.RevocationList) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		log.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{Organization: []string{"JPKI-TEST"}},
+		SubjectKeyId: []byte{1}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCRLSign}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	authority, err := x509.ParseCertificate(der)
+	if err != nil {
+		log.Fatal(err)
+	}
+	der, err = x509.CreateRevocationList(rand.Reader, &x509.RevocationList{Number: big.NewInt(1)}, authority, key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	list, err := x509.ParseRevocationList(der)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return authority, list
 }

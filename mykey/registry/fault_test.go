@@ -115,6 +115,7 @@ func story(t *testing.T, reg *registry.Registry, once func(name string, call fun
 	once("consent", func() error { return s.ConsentToNotice(ctx, tap(1), tap(901).Certificate, "text 1") })
 	once("sign", func() error { return s.UpdateSign(ctx, tap(1), tap(902).Certificate) })
 	once("apply", func() error { return s.Apply(ctx, tap(1), rules, application("waon", "55")) })
+	once("application done", func() error { return reg.ApplicationDone(ctx, "", "waon", "55") })
 	once("change", func() (err error) { e, err = s.ChangeID(ctx); return err })
 	offer(2)
 	offer(1)
@@ -152,8 +153,8 @@ func books(t *testing.T, db *sql.DB) string {
 		"SELECT 'service', person, operator, customer, 0 FROM mykey_service ORDER BY operator",
 		"SELECT 'ppid', person, operator, ppid, 0 FROM mykey_ppid",
 		"SELECT 'notice', person, holder, explanation, 0 FROM mykey_notice",
-		"SELECT 'application', person, service, payment_id, 0 FROM mykey_application",
-		"SELECT 'applicant', holder, service, payment_id, 0 FROM mykey_applicant ORDER BY holder",
+		"SELECT 'application', person, service, payment_id, 0 FROM mykey_choice",
+		"SELECT 'applicant', holder, service, payment_id, 0 FROM mykey_chooser ORDER BY holder",
 		"SELECT 'card', holder, offers, duplicates, finished FROM mykey_card WHERE offers + duplicates + finished > 0 ORDER BY holder",
 	} {
 		rows, err := db.Query(q)
@@ -476,9 +477,9 @@ func TestOlderSchema(t *testing.T) {
 			require.NoError(t, err)
 			p, err := reg.Find(ctx, id(t, "MY123456"))
 			require.NoError(t, err)
-			require.NotNil(t, p.Payment)
-			assert.Equal(t, registry.PaymentLink{Service: "waon", ID: "55", Applied: p.Payment.Applied}, *p.Payment)
-			assert.True(t, p.Payment.Applied.Equal(epoch))
+			require.NotNil(t, applied(p))
+			assert.Equal(t, registry.PaymentLink{Service: "waon", ID: "55", Applied: applied(p).Applied, Done: applied(p).Applied}, *applied(p))
+			assert.True(t, applied(p).Applied.Equal(epoch))
 			s, err := reg.Begin(ctx, tap(1))
 			require.NoError(t, err)
 			require.ErrorIs(t, s.Apply(ctx, tap(1), rules, application("waon", "56")), registry.ErrAlreadyApplied)

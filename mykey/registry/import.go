@@ -2,9 +2,12 @@ package registry
 
 import (
 	"context"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/payment"
 )
 
 // ImportRow is one person of a table that is taken over from elsewhere.
@@ -13,6 +16,16 @@ type ImportRow struct {
 	Certificates []Certificate
 	Services     []mykey.ServiceID
 	PPIDs        []mykey.PPID
+	Notice       *ImportNotice // nil without consent
+	Payments     []PaymentLink // one for a campaign at most
+	Former       []mykey.ID    // the MyKey IDs that the person had before; see [Registry.Successor]
+}
+
+// ImportNotice is a consent to the address-change notice that is taken over.
+type ImportNotice struct {
+	Sign        Certificate // for digital signature
+	Explanation string      // which explanation was shown, see [Session.ConsentToNotice]
+	Consented   time.Time
 }
 
 // Import registers people whose MyKey IDs exist already, all of them or, on
@@ -22,8 +35,10 @@ type ImportRow struct {
 // candidate is a duplicate until [Config.ClaimLife] has passed.
 //
 // The error is an [*ImportError] that names the record, wrapping a
-// [*mykey.FormError], [ErrDuplicate], [ErrCertificateTaken], [ErrCustomerTaken],
-// [ErrServiceExists] or [ErrPPIDTaken]; or the database's, wrapped.
+// [*mykey.FormError], [ErrConsent] for a notice without explanation, [ErrDuplicate],
+// [ErrCertificateTaken], [ErrCustomerTaken], [ErrServiceExists], [ErrPPIDTaken],
+// [ErrSignTaken], [ErrAlreadyApplied] for two applications in a campaign, or
+// [ErrPaymentTaken]; or the database's, wrapped.
 func (r *Registry) Import(ctx context.Context, records []ImportRow) error {
 	for i, rec := range records {
 		if err := rec.check(); err != nil {
@@ -65,6 +80,53 @@ func (rec ImportRow) check() error {
 			return missing(fieldPPID)
 		}
 	}
+	campaigns := map[string]bool{}
+	for _, p := range rec.Payments {
+		if err := p.check(); err != nil {
+			return err
+		}
+		if campaigns[p.Campaign] {
+			return ErrAlreadyApplied
+		}
+		campaigns[p.Campaign] = true
+	}
+	for _, id := range rec.Former {
+		if id.IsZero() {
+			return missing(fieldID)
+		}
+	}
+	return rec.Notice.check()
+}
+
+func (n *ImportNotice) check() error {
+	if n == nil {
+		return nil
+	}
+	if err := n.Sign.checkImported(); err != nil {
+		return err
+	}
+	if n.Consented.IsZero() {
+		return missing("time of the consent")
+	}
+	return checkExplanation(n.Explanation)
+}
+
+// maxPaymentField bounds the texts of an application that is taken over, in bytes.
+const maxPaymentField = 200
+
+func (p PaymentLink) check() error {
+	const field = "application"
+	switch {
+	case p.Service == "" || p.ID == "" || p.Applied.IsZero():
+		return missing(field)
+	case len(p.Service) > maxPaymentField || len(p.ID) > maxPaymentField || len(p.Campaign) > payment.MaxCampaign || len(p.Terms) > payment.MaxTerms:
+		return &mykey.FormError{Field: field, Rule: mykey.RuleLength, Pos: -1}
+	}
+	for _, s := range []string{p.Campaign, p.Service, p.ID, p.Terms} {
+		if !utf8.ValidString(s) || strings.Contains(s, "\x00") {
+			return &mykey.FormError{Field: field, Rule: mykey.RuleCharacter, Pos: -1}
+		}
+	}
 	return nil
 }
 
@@ -104,6 +166,30 @@ func (r *Registry) importOne(ctx context.Context, tx tx, rec ImportRow, now time
 			return err
 		} else if !ok {
 			return ErrPPIDTaken
+		}
+	}
+	if n := rec.Notice; n != nil {
+		ok, err := tx.addNotice(ctx, person, noticeRow{stored: r.keyed(n.Sign).key, notAfter: n.Sign.expiry(), explanation: n.Explanation, at: n.Consented})
+		if err != nil {
+			return err
+		} else if !ok {
+			return ErrSignTaken
+		}
+	}
+	for _, p := range rec.Payments {
+		if ok, err := tx.addPayment(ctx, person, p); err != nil {
+			return err
+		} else if !ok {
+			return ErrPaymentTaken
+		}
+	}
+	for _, id := range rec.Former {
+		ok, err := tx.exec(ctx, "INSERT INTO {mykey_id} (id, state, successor, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+			id, int64(idAbandoned), rec.ID, millis(now))
+		if err != nil {
+			return err
+		} else if !ok {
+			return ErrDuplicate
 		}
 	}
 	return nil

@@ -202,7 +202,7 @@ func TestAdoptsWhatStandsBesides(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, "WANTED22", s.ID().String())
 			var left int
-			for _, table := range []string{"certificate", "card", "applicant"} {
+			for _, table := range []string{"certificate", "card", "chooser"} {
 				require.NoError(t, db.QueryRow("SELECT count(*) FROM old_"+table+" WHERE holder = '"+hex+"'").Scan(&left))
 				assert.Zero(t, left, table)
 			}

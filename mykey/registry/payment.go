@@ -2,14 +2,17 @@ package registry
 
 import (
 	"context"
+	"unicode/utf8"
 
-	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/payment"
 )
 
-// Apply records which payment service the holder has chosen (マイナポイントの申込).
-// One service for a person, one person for a payment service ID, and no change
-// afterwards. rules checks the form first; the security code and the
-// telephone digits go to the service and are not kept.
+// Apply records which payment service the holder has chosen in a campaign
+// (マイナポイントの申込), and which terms of use the holder has accepted. One service for a
+// person and campaign, one person for a payment service ID in a campaign, and no
+// change afterwards. rules checks the form first; the security code and the
+// telephone digits go to the service and are not kept. The application is received
+// then; see [Registry.ApplicationDone].
 //
 // A revocation does not undo the choice. The payment service ID stays taken,
 // and whoever enrols with a certificate that the holder had then has made this
@@ -21,13 +24,13 @@ import (
 // [ErrPINRequired] unless the PIN was verified in the confirming tap, for the
 // platform asks for it a second time here; [ErrAlreadyApplied];
 // [ErrPaymentTaken]; the refusals of a session; or the database's, wrapped.
-func (s *Session) Apply(ctx context.Context, confirm Presence, rules mykey.PaymentRules, a mykey.Application) error {
+func (s *Session) Apply(ctx context.Context, confirm Presence, rules payment.Rules, a payment.Application) error {
 	if err := rules.Check(a); err != nil {
 		return err
 	}
-	link := PaymentLink{Service: a.Service, ID: a.PaymentServiceID}
+	link := PaymentLink{Campaign: a.Campaign, Service: a.Service, ID: a.PaymentServiceID, Terms: a.Terms}
 	return s.change(ctx, "apply", confirm, func(ctx context.Context, tx tx) error {
-		has, ok, err := tx.payment(ctx, s.person)
+		has, ok, err := tx.payment(ctx, s.person, link.Campaign)
 		switch {
 		case err != nil:
 			return err
@@ -46,5 +49,30 @@ func (s *Session) Apply(ctx context.Context, confirm Presence, rules mykey.Payme
 			return nil
 		}
 		return ErrAlreadyApplied
+	})
+}
+
+// ApplicationDone records that the service has registered an application, which
+// takes it about a day. To record it again changes nothing.
+//
+// ApplicationDone returns [ErrNotFound] if there is no such application, or the
+// database's error, wrapped.
+func (r *Registry) ApplicationDone(ctx context.Context, campaign, service, paymentServiceID string) error {
+	for _, s := range []string{campaign, service, paymentServiceID} {
+		if !utf8.ValidString(s) {
+			return ErrNotFound
+		}
+	}
+	return r.update(ctx, "finish application", func(ctx context.Context, tx tx) error {
+		now, err := tx.now(ctx)
+		if err != nil {
+			return err
+		}
+		found, err := tx.exec(ctx, "UPDATE {choice} SET done = COALESCE(done, ?) WHERE campaign = ? AND service = ? AND payment_id = ?",
+			millis(now), campaign, service, paymentServiceID)
+		if err == nil && !found {
+			return ErrNotFound
+		}
+		return err
 	})
 }

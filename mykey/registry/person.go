@@ -14,8 +14,8 @@ type Person struct {
 	Certificates []Binding // those in force, one of a device at most
 	Services     []mykey.ServiceID
 	PPIDs        []mykey.PPID
-	Notice       *Notice      // nil without consent
-	Payment      *PaymentLink // nil if none was chosen, see [Session.Apply]
+	Notice       *Notice       // nil without consent
+	Payments     []PaymentLink // by campaign, see [Session.Apply]
 }
 
 // Service returns the holder's Service ID with an operator, and whether there is
@@ -46,13 +46,31 @@ type Notice struct {
 	NotAfter    time.Time // the sign certificate's expiry
 	Explanation string    // which explanation was shown
 	Consented   time.Time
+	Reported    time.Time // when somebody acted on its revocation, see [Registry.NoticeReported]; zero until then
 }
 
-// PaymentLink is the service that a person has chosen.
+// PaymentLink is the application of a person in a campaign (申込状況).
 type PaymentLink struct {
-	Service string
-	ID      string // the payment service ID
-	Applied time.Time
+	Campaign string
+	Service  string
+	ID       string    // the payment service ID
+	Terms    string    // which terms of use were accepted; empty for one from before these were kept
+	Applied  time.Time // when it was received
+	Done     time.Time // when the service had registered it; zero until then
+}
+
+// Expected returns when the service will have registered the application: about a
+// day after it was received (ご登録完了までに約1日).
+func (p PaymentLink) Expected() time.Time { return p.Applied.Add(24 * time.Hour) }
+
+// Payment returns the holder's application in a campaign, and whether there is one.
+func (p Person) Payment(campaign string) (PaymentLink, bool) {
+	for _, l := range p.Payments {
+		if l.Campaign == campaign {
+			return l, true
+		}
+	}
+	return PaymentLink{}, false
 }
 
 // Find returns the person that has a key: an [mykey.ID], a [mykey.ServiceID] or a [mykey.PPID].
@@ -113,11 +131,8 @@ func readPerson(ctx context.Context, tx tx, person int64, id mykey.ID) (Person, 
 		return out, err
 	}
 	if ok {
-		out.Notice = &Notice{Sign: refOf(n.stored), NotAfter: n.notAfter, Explanation: n.explanation, Consented: n.at}
+		out.Notice = &Notice{Sign: refOf(n.stored), NotAfter: n.notAfter, Explanation: n.explanation, Consented: n.at, Reported: n.reported}
 	}
-	p, ok, err := tx.payment(ctx, person)
-	if ok {
-		out.Payment = &p
-	}
+	out.Payments, err = tx.payments(ctx, person)
 	return out, err
 }

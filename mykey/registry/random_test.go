@@ -154,7 +154,7 @@ func (s *side) do(t *testing.T, v visit) string {
 	}
 	for n := range 12 {
 		p, err := s.reg.Find(ctx, id(t, fmt.Sprintf("RANDOM%02d", n)))
-		fmt.Fprintln(&out, n, p.ID, err, p.Services, p.PPIDs, p.Notice != nil, p.Payment)
+		fmt.Fprintln(&out, n, p.ID, err, p.Services, p.PPIDs, p.Notice != nil, applied(p))
 		for _, c := range p.Certificates {
 			fmt.Fprintln(&out, c.Device, c.NotAfter, c.Bound)
 			if len(s.refs) < 8 {

@@ -521,7 +521,7 @@ func (t tx) joinPersons(ctx context.Context, keep, gone int64, now time.Time) er
 		{`UPDATE {service} SET person = ? WHERE person = ? AND operator NOT IN (SELECT k.operator FROM {service} k WHERE k.person = ?)`, []any{keep, gone, keep}},
 		{`UPDATE {ppid} SET person = ? WHERE person = ? AND operator NOT IN (SELECT k.operator FROM {ppid} k WHERE k.person = ?)`, []any{keep, gone, keep}},
 		{`UPDATE {notice} SET person = ? WHERE person = ? AND NOT EXISTS (SELECT 1 FROM {notice} k WHERE k.person = ?)`, []any{keep, gone, keep}},
-		{`UPDATE {application} SET person = ? WHERE person = ? AND NOT EXISTS (SELECT 1 FROM {application} k WHERE k.person = ?)`, []any{keep, gone, keep}},
+		{`UPDATE {choice} SET person = ? WHERE person = ? AND campaign NOT IN (SELECT k.campaign FROM {choice} k WHERE k.person = ?)`, []any{keep, gone, keep}},
 	} {
 		if _, err := t.exec(ctx, q.query, q.args...); err != nil {
 			return err

@@ -573,7 +573,7 @@ func TestCopyChangesNothing(t *testing.T) {
 			assert.Empty(w, p.Services)
 			assert.Len(w, p.Certificates, 1)
 			assert.Nil(w, p.Notice)
-			assert.Nil(w, p.Payment)
+			assert.Nil(w, applied(p))
 		}
 		for _, s := range []*registry.Session{w.begin(copied), w.begin(withoutPIN(tap(3)))} {
 			_, err := s.Enrol(ctx)
@@ -880,7 +880,7 @@ func TestApply(t *testing.T) {
 		for range 2 {
 			require.NoError(w, a.Apply(ctx, tap(1), rules, application("waon", "123456")))
 		}
-		p := w.find(id(w, "MY123456")).Payment
+		p := applied(w.find(id(w, "MY123456")))
 		require.NotNil(w, p)
 		assert.Equal(w, "waon", p.Service)
 		assert.Equal(w, "123456", p.ID)
@@ -904,7 +904,7 @@ func TestApplicationOutlivesRevocation(t *testing.T) {
 		require.NoError(w, s.Revoke(ctx, tap(1)))
 		other := w.enrolled(2, "KEY34567")
 		assert.ErrorIs(w, other.Apply(ctx, tap(2), rules, application("waon", "123456")), registry.ErrPaymentTaken)
-		assert.Nil(w, w.find(id(w, "KEY34567")).Payment)
+		assert.Nil(w, applied(w.find(id(w, "KEY34567"))))
 
 		again := func(n int, d registry.Device, name string) *registry.Session {
 			w.Helper()
@@ -917,7 +917,7 @@ func TestApplicationOutlivesRevocation(t *testing.T) {
 			require.NoError(w, err)
 			_, err = e.Accept(ctx, card)
 			require.NoError(w, err)
-			p := w.find(id(w, name)).Payment
+			p := applied(w.find(id(w, name)))
 			require.NotNil(w, p)
 			assert.Equal(w, "123456", p.ID)
 			assert.True(w, p.Applied.Equal(epoch))
@@ -943,7 +943,7 @@ func TestApplicationOutlivesRevocation(t *testing.T) {
 		require.NoError(w, w.begin(tap(2)).Apply(ctx, tap(2), rules, application("waon", "777")))
 		require.NoError(w, w.reg.Revoke(ctx, w.enrolled(4, "NONE2222").ID()))
 		w.restart()
-		assert.Nil(w, w.find(w.enrolled(4, "NONE3333").ID()).Payment)
+		assert.Nil(w, applied(w.find(w.enrolled(4, "NONE3333").ID())))
 	})
 }
 
@@ -963,12 +963,12 @@ func TestTwoKeptApplications(t *testing.T) {
 		for n, d := range map[int]registry.Device{0: registry.DeviceAndroid, 1: registry.DeviceIPhone} {
 			require.NoError(w, s.AddCertificate(ctx, tap(5), tapOf(n, d)))
 		}
-		assert.Equal(w, "20", w.find(id(w, "MY123456")).Payment.ID)
+		assert.Equal(w, "20", applied(w.find(id(w, "MY123456"))).ID)
 		s = w.enrolled(6, "KEY34567")
 		require.NoError(w, s.Apply(ctx, tap(6), rules, application("waon", "30")))
 		require.NoError(w, w.reg.Revoke(ctx, id(w, "MY123456")))
 		require.NoError(w, s.AddCertificate(ctx, tap(6), tapOf(1, registry.DeviceIPhone)))
-		assert.Equal(w, "30", w.find(id(w, "KEY34567")).Payment.ID)
+		assert.Equal(w, "30", applied(w.find(id(w, "KEY34567"))).ID)
 	})
 }
 

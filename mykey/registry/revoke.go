@@ -15,8 +15,9 @@ import (
 //   - the ID itself, so that nobody is ever given it again;
 //   - how many duplicate answers each card was given, because a new enrolment
 //     must not give it three more;
-//   - the payment service that was chosen, and the certificates of its holder
-//     in their stored form: one service for a person, see [Session.Apply].
+//   - the payment services that were chosen, and the certificates of their holder
+//     in their stored form: one service for a person and campaign, see
+//     [Session.Apply].
 //
 // Revoking a revoked ID changes nothing and is no error. Errors:
 // [ErrNotFound]; [ErrRetired] for an ID given up in a change; or
@@ -51,14 +52,8 @@ func (r *Registry) revoke(ctx context.Context, tx tx, person int64, id mykey.ID)
 	if err != nil {
 		return err
 	}
-	p, ok, err := tx.payment(ctx, person)
-	if err != nil {
+	if err := tx.keepPayments(ctx, person); err != nil {
 		return err
-	}
-	if ok {
-		if err := tx.keepPayment(ctx, person, p); err != nil {
-			return err
-		}
 	}
 	if err := tx.removePerson(ctx, person); err != nil {
 		return err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/mynakit/mynakit/internal/sqldb"
@@ -53,6 +55,7 @@ type noticeRow struct {
 	notAfter    time.Time
 	explanation string
 	at          time.Time
+	reported    time.Time
 }
 
 // lookup is the one query of a tap: whose certificate is this? The certificate
@@ -292,7 +295,7 @@ func (t tx) setPersonID(ctx context.Context, person int64, id mykey.ID) error {
 // removePerson deletes the person with everything bound to it, but for a
 // choice that has been kept.
 func (t tx) removePerson(ctx context.Context, person int64) error {
-	if _, err := t.exec(ctx, "UPDATE {application} SET person = NULL WHERE person = ?", person); err != nil {
+	if _, err := t.exec(ctx, "UPDATE {choice} SET person = NULL WHERE person = ?", person); err != nil {
 		return err
 	}
 	for _, table := range []string{"{certificate}", "{service}", "{ppid}", "{notice}", "{person}"} {
@@ -353,8 +356,8 @@ func (t tx) adopt(ctx context.Context, b *bindingRow, c keyed) error {
 		c.key, c.issuer.hex, c.serial); err != nil {
 		return err
 	}
-	if _, err := t.exec(ctx, `UPDATE {applicant} SET holder = ? WHERE holder = ?
-		AND NOT EXISTS (SELECT 1 FROM {applicant} k WHERE k.holder = ?)`, c.key, c.serial, c.key); err != nil {
+	if _, err := t.exec(ctx, `UPDATE {chooser} SET holder = ? WHERE holder = ?
+		AND NOT EXISTS (SELECT 1 FROM {chooser} k WHERE k.holder = ? AND k.campaign = {chooser}.campaign)`, c.key, c.serial, c.key); err != nil {
 		return err
 	}
 	b.stored, b.issuer = c.key, c.issuer
@@ -465,14 +468,14 @@ func (t tx) addPPID(ctx context.Context, person int64, p mykey.PPID) (bool, erro
 }
 
 func (t tx) notice(ctx context.Context, person int64) (n noticeRow, found bool, err error) {
-	found, err = t.one(ctx, "SELECT holder, not_after, explanation, consented FROM {notice} WHERE person = ?",
-		[]any{person}, &n.stored, moment(&n.notAfter), &n.explanation, moment(&n.at))
+	found, err = t.one(ctx, "SELECT holder, not_after, explanation, consented, reported FROM {notice} WHERE person = ?",
+		[]any{person}, &n.stored, moment(&n.notAfter), &n.explanation, moment(&n.at), moment(&n.reported))
 	return n, found, err
 }
 
 func (t tx) addNotice(ctx context.Context, person int64, n noticeRow) (bool, error) {
-	return t.exec(ctx, `INSERT INTO {notice} (person, holder, not_after, explanation, consented) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT DO NOTHING`, person, n.stored, millis(n.notAfter), n.explanation, millis(n.at))
+	return t.exec(ctx, `INSERT INTO {notice} (person, holder, not_after, explanation, consented, reported) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO NOTHING`, person, n.stored, millis(n.notAfter), n.explanation, millis(n.at), orNull(n.reported))
 }
 
 func (t tx) removeNotice(ctx context.Context, person int64) error {
@@ -480,30 +483,61 @@ func (t tx) removeNotice(ctx context.Context, person int64) error {
 	return err
 }
 
-// payment returns the person's choice; where there is none, the oldest that
-// was kept for one of the person's certificates.
-func (t tx) payment(ctx context.Context, person int64) (p PaymentLink, found bool, err error) {
-	dest := []any{&p.Service, &p.ID, moment(&p.Applied)}
-	found, err = t.one(ctx, "SELECT service, payment_id, applied FROM {application} WHERE person = ?", []any{person}, dest...)
-	if err != nil || found {
-		return p, found, err
+const choiceColumns = "a.campaign, a.service, a.payment_id, a.terms, a.applied, a.done"
+
+func (p *PaymentLink) dest() []any {
+	return []any{&p.Campaign, &p.Service, &p.ID, &p.Terms, moment(&p.Applied), moment(&p.Done)}
+}
+
+// payments returns the person's choice in each campaign; where there is none, the
+// oldest that was kept for one of the person's certificates.
+func (t tx) payments(ctx context.Context, person int64) ([]PaymentLink, error) {
+	return t.choices(ctx, person, "")
+}
+
+// payment returns the person's choice in one campaign.
+func (t tx) payment(ctx context.Context, person int64, campaign string) (p PaymentLink, found bool, err error) {
+	list, err := t.choices(ctx, person, " AND a.campaign = ?", campaign)
+	if len(list) > 0 {
+		p = list[0]
 	}
-	found, err = t.one(ctx, `SELECT a.service, a.payment_id, a.applied
-		FROM {certificate} c JOIN {applicant} h ON h.holder = c.holder OR h.holder = c.serial
-		JOIN {application} a ON a.service = h.service AND a.payment_id = h.payment_id
-		WHERE c.person = ? ORDER BY a.applied, a.service, a.payment_id LIMIT 1`, []any{person}, dest...)
-	return p, found, err
+	return p, len(list) > 0, err
+}
+
+func (t tx) choices(ctx context.Context, person int64, and string, args ...any) ([]PaymentLink, error) {
+	args = append([]any{person}, args...)
+	list, err := all(ctx, t, func(r *sql.Rows) (p PaymentLink, err error) {
+		err = r.Scan(p.dest()...)
+		return p, err
+	}, `SELECT `+choiceColumns+` FROM (
+			SELECT 0 AS kept, c.* FROM {choice} c WHERE c.person = ?`+strings.ReplaceAll(and, "a.", "c.")+`
+			UNION ALL
+			SELECT 1 AS kept, k.* FROM {certificate} b JOIN {chooser} h ON h.holder = b.holder OR h.holder = b.serial
+			JOIN {choice} k ON k.campaign = h.campaign AND k.service = h.service AND k.payment_id = h.payment_id
+			WHERE b.person = ?`+strings.ReplaceAll(and, "a.", "k.")+`
+		) a ORDER BY a.campaign, a.kept, a.applied, a.service, a.payment_id`, append(args, args...)...)
+	return slices.CompactFunc(list, func(a, b PaymentLink) bool { return a.Campaign == b.Campaign }), err
 }
 
 func (t tx) addPayment(ctx context.Context, person int64, p PaymentLink) (bool, error) {
-	return t.exec(ctx, "INSERT INTO {application} (person, service, payment_id, applied) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-		person, p.Service, p.ID, millis(p.Applied))
+	return t.exec(ctx, "INSERT INTO {choice} (campaign, service, payment_id, person, terms, applied, done) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+		p.Campaign, p.Service, p.ID, person, p.Terms, millis(p.Applied), orNull(p.Done))
 }
 
-// keepPayment keeps the choice for the person's certificates, before
-// removePerson. A certificate for which one was kept keeps that one.
-func (t tx) keepPayment(ctx context.Context, person int64, p PaymentLink) error {
-	_, err := t.exec(ctx, `INSERT INTO {applicant} (holder, service, payment_id)
-		SELECT holder, ?, ? FROM {certificate} WHERE person = ? ON CONFLICT (holder) DO NOTHING`, p.Service, p.ID, person)
-	return err
+// keepPayments keeps the choices for the person's certificates, before
+// removePerson. A certificate for which one of the campaign was kept keeps that
+// one.
+func (t tx) keepPayments(ctx context.Context, person int64) error {
+	list, err := t.payments(ctx, person)
+	if err != nil {
+		return err
+	}
+	for _, p := range list {
+		if _, err := t.exec(ctx, `INSERT INTO {chooser} (holder, campaign, service, payment_id)
+			SELECT holder, CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT) FROM {certificate} WHERE person = ? ON CONFLICT DO NOTHING`,
+			p.Campaign, p.Service, p.ID, person); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/mynakit/mynakit/internal/pgtest"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/payment"
 	"github.com/mynakit/mynakit/mykey/registry"
 	"github.com/stretchr/testify/require"
 )
@@ -171,16 +172,16 @@ func service(t testing.TB, s string) mykey.ServiceID {
 }
 
 // rules and application are the form that two services ask for.
-var rules = mykey.PaymentRules{"waon": paymentRule, "pay": paymentRule}
+var rules = payment.Rules{"waon": paymentRule, "pay": paymentRule}
 
-var paymentRule = mykey.PaymentRule{
-	ID:    mykey.TextRule{Min: 1, Max: 16, Chars: mykey.Digits},
-	Codes: []mykey.TextRule{{Min: 4, Max: 4, Chars: mykey.Digits}},
+var paymentRule = payment.Rule{
+	ID:    payment.TextRule{Min: 1, Max: 16, Chars: payment.Digits},
+	Codes: []payment.TextRule{{Min: 4, Max: 4, Chars: payment.Digits}},
 	Phone: true,
 }
 
-func application(service, payID string) mykey.Application {
-	return mykey.Application{Service: service, PaymentServiceID: payID,
+func application(service, payID string) payment.Application {
+	return payment.Application{Service: service, PaymentServiceID: payID,
 		SecurityCodes: []mykey.Secret{mykey.NewSecret("9753")}, PhoneLast4: mykey.NewSecret("2468")}
 }
 
@@ -189,6 +190,14 @@ func (w *world) begin(tp registry.Presence) *registry.Session {
 	s, err := w.reg.Begin(w.Context(), tp)
 	require.NoError(w, err)
 	return s
+}
+
+// applied gives the application of a person in the campaign without a name, or nil.
+func applied(p registry.Person) *registry.PaymentLink {
+	if l, ok := p.Payment(""); ok {
+		return &l
+	}
+	return nil
 }
 
 // candidate gives the n-th person's session and enrolment, with an ID that is

@@ -126,4 +126,33 @@ var schema = sqldb.Schema{Name: "mykey", Steps: [][]string{{
 	`CREATE UNIQUE INDEX {recovery_person} ON {recovery} (person) WHERE state = 1`,
 	`CREATE UNIQUE INDEX {recovery_holder} ON {recovery} (holder) WHERE state = 1`,
 	`CREATE INDEX {recovery_clerk} ON {recovery} (clerk, asked)`,
+}, {
+	// An application for each campaign, with its state. What was before this step
+	// is of the campaign without a name, and done.
+	`CREATE TABLE {choice} (
+		campaign   {:text} NOT NULL,
+		service    {:text} NOT NULL,
+		payment_id {:text} NOT NULL,
+		person     BIGINT REFERENCES {person} (person),
+		terms      {:text} NOT NULL,
+		applied    BIGINT NOT NULL,
+		done       BIGINT,
+		PRIMARY KEY (campaign, service, payment_id),
+		UNIQUE (person, campaign)
+	) {:withoutrowid}`,
+	`CREATE TABLE {chooser} (
+		holder     {:text} NOT NULL,
+		campaign   {:text} NOT NULL,
+		service    {:text} NOT NULL,
+		payment_id {:text} NOT NULL,
+		PRIMARY KEY (holder, campaign),
+		FOREIGN KEY (campaign, service, payment_id) REFERENCES {choice} (campaign, service, payment_id)
+	) {:withoutrowid}`,
+	`INSERT INTO {choice} (campaign, service, payment_id, person, terms, applied, done)
+		SELECT '', service, payment_id, person, '', applied, applied FROM {application}`,
+	`INSERT INTO {chooser} (holder, campaign, service, payment_id) SELECT holder, '', service, payment_id FROM {applicant}`,
+	`DROP TABLE {applicant}`,
+	`DROP TABLE {application}`,
+	// When somebody acted on a revoked sign certificate.
+	`ALTER TABLE {notice} ADD COLUMN reported BIGINT`,
 }}}
