@@ -25,7 +25,7 @@ var rooms = []struct{ pkg, imports string }{
 	{"simcard/...", "simcard/... apdu apdu/tlv golang.org/x/crypto"},
 	{"mykey", "golang.org/x/text"},
 	{"mykey/payment", "mykey golang.org/x/text"},
-	{"mykey/registry", "mykey mykey/payment jpki apdu internal/sqldb golang.org/x/crypto"},
+	{"mykey/registry", "mykey mykey/payment jpki apdu internal/sqldb internal/table golang.org/x/crypto"},
 	{"mykey/point", "mykey internal/sqldb internal/table internal/cp932 golang.org/x/text"},
 	{"mykey/grant", "mykey mykey/point jpki internal/sqldb golang.org/x/text golang.org/x/crypto"},
 	{"mykey/advice", "apdu apdu/tlv jpki/... mykey/... ticket/... mergefile/..."},

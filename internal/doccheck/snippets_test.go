@@ -27,7 +27,7 @@ var imports = map[string]string{
 	"jpki": own + "jpki", "cms": own + "jpki/cms", "revoke": own + "jpki/revoke", "unlock": own + "jpki/unlock", "point": own + "mykey/point", "grant": own + "mykey/grant",
 	"simcard": own + "simcard", "fault": own + "simcard/fault", "link": own + "simcard/link", "tape": own + "simcard/tape",
 	"control": own + "simcard/control", "survey": own + "simcard/survey", "advice": own + "mykey/advice", "httptest": "net/http/httptest",
-	"mykey": own + "mykey", "registry": own + "mykey/registry", "ticket": own + "ticket", "paper": own + "ticket/paper",
+	"mykey": own + "mykey", "registry": own + "mykey/registry", "payment": own + "mykey/payment", "ticket": own + "ticket", "paper": own + "ticket/paper",
 	"mergefile": own + "mergefile", "ledger": own + "mergefile/ledger", "inbox": own + "mergefile/inbox", "outbox": own + "mergefile/outbox",
 }
 

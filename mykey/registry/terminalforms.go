@@ -2,12 +2,12 @@ package registry
 
 import (
 	"cmp"
-	"encoding/csv"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/mynakit/mynakit/internal/table"
 	"github.com/mynakit/mynakit/mykey"
 )
 
@@ -105,22 +105,14 @@ func kindText(k mykey.TerminalKind, mobile bool) string {
 }
 
 func writeForm(w io.Writer, lines [][]string) error {
-	if _, err := io.WriteString(w, "\ufeff"); err != nil {
-		return err
-	}
-	out := csv.NewWriter(w)
-	out.UseCRLF = true
+	out := table.NewWriter(w, table.UTF8BOM)
 	for _, line := range lines {
 		for i, s := range line {
-			if formula(s) { // a name; a place of this form is refused
-				line[i] = "'" + s
-			}
+			line[i] = table.Plain(s) // a name; a place that looks like a formula is refused
+		}
+		if err := out.Write(line...); err != nil {
+			return err
 		}
 	}
-	return out.WriteAll(lines)
-}
-
-// formula reports whether Excel takes s for a formula.
-func formula(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return strings.ContainsRune("=+-@＝＋－＠", r) }) == 0
+	return out.Close()
 }

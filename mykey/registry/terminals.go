@@ -17,6 +17,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/mynakit/mynakit/internal/sqldb"
+	"github.com/mynakit/mynakit/internal/table"
 	"github.com/mynakit/mynakit/mykey"
 )
 
@@ -59,7 +60,7 @@ func (t Terminal) check() error {
 		return wrong("terminal kind", mykey.RuleUnknown)
 	case strings.TrimSpace(t.Place) == "":
 		return missing("place")
-	case !utf8.ValidString(t.Place) || strings.ContainsFunc(t.Place, unicode.IsControl) || formula(t.Place):
+	case !utf8.ValidString(t.Place) || strings.ContainsFunc(t.Place, unicode.IsControl) || table.Formula(t.Place):
 		return wrong("place", mykey.RuleCharacter)
 	case len(t.Place) > MaxPlace:
 		return wrong("place", mykey.RuleLength)
