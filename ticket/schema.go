@@ -62,6 +62,15 @@ var schema = sqldb.Schema{Name: "ticket", Steps: [][]string{{
 	// Set while a ticket waits for its paper.
 	"ALTER TABLE {ticket} ADD COLUMN unprinted BIGINT",
 	"CREATE INDEX {ticket_unprinted} ON {ticket} (scope, issued_by, issued_at) WHERE unprinted IS NOT NULL",
+}, {
+	// What one terminal redeemed at one place of one account lies together, in the
+	// order of time. A redeemed ticket has a place and an account, or '' for none.
+	"UPDATE {ticket} SET place = coalesce(place, ''), account = coalesce(account, '') WHERE state = 2 AND (place IS NULL OR account IS NULL)",
+	"CREATE INDEX {ticket_line} ON {ticket} (scope, ended_by, place, account, ended_at, points) WHERE state = 2 AND place IS NOT NULL AND account IS NOT NULL",
+	"DROP INDEX {ticket_settled}",
+	"CREATE INDEX {ticket_redeemed} ON {ticket} (scope, ended_at, number) WHERE state = 2",
+	// Those of a program that was at work while this step was made.
+	"CREATE INDEX {ticket_bare} ON {ticket} (scope, ended_at) WHERE state = 2 AND (place IS NULL OR account IS NULL)",
 }}}
 
 const columns = `scope, number, state, points, until, issued_at, issued_by, order_key, prints,
@@ -96,7 +105,7 @@ const (
 	byAttempt    = "SELECT " + columns + " FROM {ticket} WHERE scope = ? AND ended_by = ? AND attempt = ? AND state = 2 ORDER BY ended_at DESC LIMIT 10"
 	byOrder      = "SELECT " + columns + " FROM {ticket} WHERE scope = ? AND order_key = ?"
 	byPayment    = "SELECT " + columns + " FROM {ticket} WHERE scope = ? AND payment = ? AND state <> 4" // the latest of those that replaced each other
-	updateTicket = `UPDATE {ticket} SET state = ?, prints = ?, ended_at = ?, ended_by = ?, place = ?, attempt = ?, accepted = ?, replaced_by = ?
+	updateTicket = `UPDATE {ticket} SET state = ?, prints = ?, ended_at = ?, ended_by = ?, place = ?, account = coalesce(account, ''), attempt = ?, accepted = ?, replaced_by = ?
 		WHERE scope = ? AND number = ?`
 )
 
@@ -106,7 +115,7 @@ func update(ctx context.Context, tx *sqldb.Tx, t Ticket) error {
 	if !t.EndedAt.IsZero() {
 		ended = t.EndedAt.UnixMicro()
 	}
-	_, err := tx.Exec(ctx, updateTicket, int64(t.State), t.Prints, ended, orNull(t.EndedBy), orNull(t.EndedAtPlace), orNull(t.Attempt),
+	_, err := tx.Exec(ctx, updateTicket, int64(t.State), t.Prints, ended, orNull(t.EndedBy), t.EndedAtPlace, orNull(t.Attempt),
 		orNull(dayNumber(t.Accepted)), t.ReplacedBy, string(t.Scope), t.Number)
 	return err
 }

@@ -3,6 +3,7 @@ package ticket
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"iter"
@@ -162,17 +163,16 @@ func (b *Book) Settle(ctx context.Context, scope Scope, period Period) (Settleme
 	if err != nil {
 		return Settlement{}, domain.Told("settle", err)
 	}
-	q, err := b.db.Queries(ctx)
-	if err != nil {
-		return Settlement{}, domain.Told("settle", err)
-	}
 	s := Settlement{Scope: scope, Period: period, Final: final}
-	s.Lines, s.Redeemed, err = addUp(ctx, q, scope, period.From.Start(), period.To.End())
-	if err == nil {
-		s.Lapsed, err = b.lapsed(ctx, q, scope, period)
-	}
+	err = b.db.Read(ctx, "settle", func(ctx context.Context, tx *sqldb.Tx) (err error) {
+		s.Lines, s.Redeemed, err = addUp(ctx, tx.Queries, scope, period.From.Start(), period.To.End())
+		if err == nil {
+			s.Lapsed, err = b.lapsed(ctx, tx.Queries, scope, period)
+		}
+		return err
+	})
 	if err != nil {
-		return Settlement{}, domain.Told("settle", err)
+		return Settlement{}, err
 	}
 	return s, nil
 }
@@ -191,12 +191,12 @@ func (b *Book) Between(ctx context.Context, scope Scope, from, to time.Time) ([]
 	if to.Before(from) {
 		return nil, ErrPeriod
 	}
-	q, err := b.db.Queries(ctx)
-	if err != nil {
-		return nil, domain.Told("add up", err)
-	}
-	lines, _, err := addUp(ctx, q, scope, from, to)
-	return lines, domain.Told("add up", err)
+	var lines []Line
+	err := b.db.Read(ctx, "add up", func(ctx context.Context, tx *sqldb.Tx) (err error) {
+		lines, _, err = addUp(ctx, tx.Queries, scope, from, to)
+		return err
+	})
+	return lines, err
 }
 
 // sums are the columns of a total, and the number of rows that cannot be added
@@ -204,31 +204,77 @@ func (b *Book) Between(ctx context.Context, scope Scope, from, to time.Time) ([]
 const sums = `count(*), CAST(coalesce(sum(CASE WHEN points <= 99999999 THEN points ELSE 0 END), 0) AS BIGINT),
 	CAST(coalesce(sum(CASE WHEN points BETWEEN 1 AND 99999999 THEN 0 ELSE 1 END), 0) AS BIGINT)`
 
+// redeemedIn are the redeemed tickets of a scope and a span of time.
+const redeemedIn = "scope = ? AND state = 2 AND ended_at >= ? AND ended_at < ?"
+
 // addUp adds up what was redeemed, all of it in the database: a year is not
-// carried through the program.
+// carried through the program. It steps from one terminal, place and account to
+// the next, by the index in which each lies together, and reads what is of the
+// span alone: nothing has to be sorted.
 func addUp(ctx context.Context, q sqldb.Queries, scope Scope, from, to time.Time) (lines []Line, sum Total, err error) {
+	totals := make(map[Line]Total) // by lines without totals
+	add := func(l Line, t Total, bad int64) (err error) {
+		if bad != 0 {
+			return answer{ErrPoints}
+		}
+		if sum, err = sum.Add(t); err != nil {
+			return answer{err}
+		}
+		totals[l], _ = totals[l].Add(t) // a part of a sum that was made
+		return nil
+	}
+	var l Line
+	for first := ">="; ; first = ">" {
+		err := q.QueryRow(ctx, `SELECT ended_by, place, account FROM {ticket} WHERE scope = ? AND state = 2 AND place IS NOT NULL AND account IS NOT NULL
+			AND (ended_by, place, account) `+first+` (?, ?, ?) ORDER BY ended_by, place, account LIMIT 1`,
+			string(scope), l.Terminal, l.Place, l.Account).Scan(&l.Terminal, &l.Place, &l.Account)
+		if errors.Is(err, sql.ErrNoRows) {
+			break
+		}
+		var t Total
+		var bad int64
+		if err == nil {
+			err = q.QueryRow(ctx, `SELECT `+sums+` FROM {ticket} WHERE `+redeemedIn+` AND place IS NOT NULL AND account IS NOT NULL
+				AND ended_by = ? AND place = ? AND account = ?`,
+				string(scope), from.UnixMicro(), to.UnixMicro(), l.Terminal, l.Place, l.Account).Scan(&t.Tickets, &t.Points, &bad)
+		}
+		if err == nil && t.Tickets > 0 {
+			err = add(l, t, bad)
+		}
+		if err != nil {
+			return nil, Total{}, err
+		}
+	}
 	rows, err := q.Query(ctx, `SELECT coalesce(ended_by, ''), coalesce(place, ''), coalesce(account, ''), `+sums+` FROM {ticket}
-		WHERE scope = ? AND state = 2 AND ended_at >= ? AND ended_at < ? GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`,
-		string(scope), from.UnixMicro(), to.UnixMicro())
+		WHERE `+redeemedIn+` AND (place IS NULL OR account IS NULL) GROUP BY 1, 2, 3`, string(scope), from.UnixMicro(), to.UnixMicro())
 	if err != nil {
 		return nil, Total{}, err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var l Line
+		var t Total
 		var bad int64
-		if err := rows.Scan(&l.Terminal, &l.Place, &l.Account, &l.Tickets, &l.Points, &bad); err != nil {
+		err := rows.Scan(&l.Terminal, &l.Place, &l.Account, &t.Tickets, &t.Points, &bad)
+		if err == nil {
+			err = add(l, t, bad)
+		}
+		if err != nil {
 			return nil, Total{}, err
 		}
-		if bad != 0 {
-			return nil, Total{}, answer{ErrPoints}
-		}
-		if sum, err = sum.Add(l.Total); err != nil {
-			return nil, Total{}, answer{err}
-		}
+	}
+	for l, t := range totals {
+		l.Total = t
 		lines = append(lines, l)
 	}
+	sortLines(lines)
 	return lines, sum, errors.Join(rows.Err(), rows.Close())
+}
+
+func sortLines(lines []Line) {
+	slices.SortFunc(lines, func(a, b Line) int {
+		return cmp.Or(cmp.Compare(a.Terminal, b.Terminal), cmp.Compare(a.Place, b.Place), cmp.Compare(a.Account, b.Account))
+	})
 }
 
 // lapsed adds up the tickets whose last day of grace lies in the period and is
@@ -326,9 +372,7 @@ func Tally(scope Scope, period Period, details iter.Seq2[Detail, error]) (Settle
 		line.Total = *t
 		s.Lines = append(s.Lines, line)
 	}
-	slices.SortFunc(s.Lines, func(a, b Line) int {
-		return cmp.Or(cmp.Compare(a.Terminal, b.Terminal), cmp.Compare(a.Place, b.Place), cmp.Compare(a.Account, b.Account))
-	})
+	sortLines(s.Lines)
 	return s, nil
 }
 

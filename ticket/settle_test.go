@@ -416,6 +416,12 @@ func TestSettleByPlaceAndAccount(t *testing.T) {
 			{Terminal: "T3", Total: total(2, 20000)},
 		}, got.Lines)
 		assert.Equal(t, total(6, 21111), got.Redeemed)
+		// As an earlier program wrote them.
+		_, err = s.db.Exec("UPDATE " + s.table("ticket") + " SET place = NULL, account = NULL WHERE ended_by = 'T3'")
+		require.NoError(t, err)
+		again, err := d.Settle(ctx, shop.Scope, nov)
+		require.NoError(t, err)
+		assert.Equal(t, got, again)
 		assert.Equal(t, []ticket.TerminalTotal{{Terminal: "T1", Total: total(1, 1)}, {Terminal: "T2", Total: total(3, 1110)}, {Terminal: "T3", Total: total(2, 20000)}}, got.Terminals())
 		assert.Equal(t, []ticket.PlaceTotal{{Place: "", Total: total(2, 20000)}, {Place: "商店", Total: total(2, 1100)}, {Place: "美術館", Total: total(2, 11)}}, got.Places())
 		assert.Equal(t, []ticket.AccountTotal{{Account: "", Total: total(2, 20000)}, {Account: "aoba", Total: total(3, 111)}, {Account: "matsuri", Total: total(1, 1000)}}, got.Accounts())

@@ -3,6 +3,7 @@ package point_test
 import (
 	"context"
 	"database/sql"
+	_ "embed"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -38,6 +39,23 @@ func TestMain(m *testing.M) {
 func engines(t *testing.T, f func(t *testing.T, db *sql.DB)) {
 	t.Run("SQLite", func(t *testing.T) { f(t, dbtest.Open(t, "sqlite", dbtest.FastSQLite(t.TempDir()))) })
 	t.Run("PostgreSQL", func(t *testing.T) { f(t, dbtest.Open(t, "pgx", pg.DSN(t))) })
+	if os.Getenv("MYNAKIT_LONG") != "" {
+		t.Run("PostgreSQL in partitions", func(t *testing.T) { f(t, partitioned(t)) })
+	}
+}
+
+//go:embed partitions.sql
+var partitions string
+
+// partitioned is a PostgreSQL whose tables of points are in hash partitions.
+func partitioned(t testing.TB) *sql.DB {
+	t.Helper()
+	db := dbtest.Open(t, "pgx", pg.DSN(t))
+	_, err := point.Open(t.Context(), db, point.Config{})
+	require.NoError(t, err)
+	_, err = db.ExecContext(t.Context(), partitions)
+	require.NoError(t, err)
+	return db
 }
 
 // clock is a clock that a test sets.
