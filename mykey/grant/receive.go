@@ -8,7 +8,6 @@ import (
 	"errors"
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"github.com/mynakit/mynakit/internal/sqldb"
 	"github.com/mynakit/mynakit/mykey"
@@ -81,9 +80,6 @@ const Doubt = 5 * time.Minute
 func (o *Office) Register(ctx context.Context, terminal, epoch string) error {
 	if err := errors.Join(mykey.CheckTerminalID(terminal), checkText("epoch", epoch)); err != nil {
 		return err
-	}
-	if utf8.RuneCountInString(terminal) > point.MaxName {
-		return &mykey.FormError{Field: "terminal ID", Rule: mykey.RuleLength, Pos: point.MaxName}
 	}
 	return o.db.Write(ctx, "register a device", func(ctx context.Context, tx *sqldb.Tx) error {
 		now, err := tx.Now(ctx)
