@@ -288,6 +288,10 @@ func dayInBrowser(t *testing.T, browser context.Context, axe chromiumtest.Axe, l
 	w.issue()
 	w.redeem()
 	w.merge()
+	w.tickets()
+	w.notice()
+	w.account()
+	w.recover()
 	w.menu("6").focus("#from").sees("T-01", "500").check("settle")
 	if full {
 		assert.Equal(t, []string{"210 x 297 mm"}, w.pdf("settle"))
@@ -372,6 +376,8 @@ func (w *walk) redeem() {
 		w.until(`performance.now() - window.then > 500`, "a moment")
 	}
 	w.send(" ").sees(w.say("500ポイントのポイント券を消し込みました", "A ticket of 500 points is redeemed")).focus("#code").check("redeem-done")
+	w.tabTo("[href='/print/receipt']").send(kb.Enter).until(`document.images[0]?.complete && document.images[0].naturalWidth > 0`, "the receipt").check("redeem-receipt")
+	w.send(kb.Escape).focus("#code")
 	w.scan(scanned).sees(w.say("このポイント券は利用できません", "This ticket cannot be taken")).focus("#code").check("redeem-refused")
 }
 
@@ -392,6 +398,51 @@ func (w *walk) merge() {
 	deliver(w.t, w.inbox, "20261121-aoba.dat", file[:len(file)-16])
 	w.menu("5").focus("[action='/merge/look'] button").send(kb.Enter).
 		sees(w.say("隔離されたファイルがあります", "Files that were put aside"), w.say("合算済み", "merged before")).check("merge")
+}
+
+// tickets finds a ticket again after the next customer has come, and prints it
+// once more.
+func (w *walk) tickets() {
+	w.menu("a").focus("#code").check("tickets")
+	w.send("00000000" + kb.Enter).sees(w.say("ポイント券が見つかりません", "There is no such ticket")).focus("#code").check("tickets-none")
+	w.tabTo("[name=at]").send(kb.Enter).focus("[action='/tickets/reprint'] button").check("tickets-found")
+	w.tabTo("[action='/tickets/replace'] button").send(kb.Enter).sees(w.say("新しい発券番号で再発行しました", "A ticket with a new number")).check("tickets-replaced")
+	w.tabTo("[action='/tickets/end'] button").send(kb.Enter).focus("#code")
+}
+
+func (w *walk) notice() {
+	w.menu("d").focus("[action='/notice/begin'] button").check("notice")
+	w.send(kb.Enter).sees(w.say("署名用電子証明書の発行番号を取得し", "serial number of your certificate")).check("notice-explained")
+	w.tabTo("#pin").press(simcard.DefaultAuthPIN).press(kb.Tab).focus("#pin2").send(simcard.DefaultSignPIN + kb.Enter).
+		sees(w.say("住所変更の自動通知を設定しました", "The notice of address changes is set")).focus("[action='/notice/end'] button").check("notice-done")
+	w.send(kb.Enter).focus("[action='/notice/begin'] button").send(kb.Enter).sees(w.say("設定済み", "set"))
+	w.tabTo("#pin").send(simcard.DefaultAuthPIN + kb.Enter).sees(w.say("解除しました", "taken back"))
+}
+
+// account gives the holder another MyKey ID, and revokes that of somebody else.
+func (w *walk) account() {
+	w.menu("b").sees(w.say("マイキーIDの変更", "Change the MyKey ID")).check("account")
+	w.tabTo("#pin").send(simcard.DefaultAuthPIN + kb.Enter).focus("[action='/account/offer'] button").check("account-choose")
+	w.tabTo("#id").send("aoba2026" + kb.Enter).sees("AOBA2026").focus("[action='/account/accept'] button")
+	w.send(kb.Enter).sees(w.say("マイキーIDを変更しました", "The MyKey ID is changed")).check("account-changed")
+	w.send(kb.Enter).sees("AOBA2026")
+	other, _ := enrolled(w.t, w.term.shop, 11, 30)
+	w.term.slot.Insert(other)
+	w.sees("30").tabTo("[action='/account/ask'] button").send(kb.Enter).focus("[name=sure]").check("account-revoke")
+	w.press(" ").tabTo("#pin").send(simcard.DefaultAuthPIN + kb.Enter).sees(w.say("マイキーIDを失効しました", "The MyKey ID is revoked")).check("account-revoked")
+	w.term.slot.Insert(w.card)
+	w.sees("AOBA2026")
+}
+
+func (w *walk) recover() {
+	w.term.slot.Insert(sample(12))
+	w.sees(w.say("マイキーIDはまだありません", "no MyKey ID yet"))
+	w.menu("c").focus("[action='/recover/begin'] button").check("recover")
+	w.send(kb.Enter).focus("#customer").check("recover-ask")
+	w.press("520625").press(kb.Tab).press("A").press(kb.Tab).focus("#second").press("B").tabTo("#pin").press(simcard.DefaultAuthPIN).press(kb.Tab).
+		send(simcard.DefaultTextPIN + kb.Enter).sees(w.say("引き継ぎの設定がされていません", "not set up")).check("recover-refused")
+	w.term.slot.Insert(w.card)
+	w.sees("AOBA2026")
 }
 
 // visit opens a screen by its address, also while a form is on its way.

@@ -49,7 +49,7 @@ func parse[T any](t testing.TB, read func(string) (T, error), text string) T {
 // shopConfig is a shop that trusts the software cards' authority.
 func shopConfig(t testing.TB) shop.Config {
 	t.Helper()
-	trusted, err := jpki.NewVerifier([]*x509.Certificate{simcard.TestAuthority().Auth().Certificate()})
+	trusted, err := jpki.NewVerifier([]*x509.Certificate{simcard.TestAuthority().Auth().Certificate(), simcard.TestAuthority().Sign().Certificate()})
 	require.NoError(t, err)
 	library, mall := parse(t, mykey.ParseOperatorID, "000001"), parse(t, mykey.ParseOperatorID, "000002")
 	city, err := shop.SampleProgramme()

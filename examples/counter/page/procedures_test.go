@@ -79,12 +79,7 @@ func TestTickets(t *testing.T) {
 // The notice of address changes is set with the PIN for digital signature, after
 // its explanation, and taken back.
 func TestNotice(t *testing.T) {
-	cfg := shopConfig(t)
-	authority := simcard.TestAuthority()
-	var err error
-	cfg.Verifier, err = jpki.NewVerifier([]*x509.Certificate{authority.Auth().Certificate(), authority.Sign().Certificate()})
-	require.NoError(t, err)
-	s := openShop(t, "sqlite", dbtest.FastSQLite(t.TempDir()), cfg)
+	s := newShop(t)
 	card, _ := enrolled(t, s, 1, 0)
 	p := serve(t, s).open(t).put(card, "known").get("/notice").send("/notice/begin")
 	p.sees("設定なし", "署名用電子証明書の発行番号を取得し、利用します", `name="pin2"`)
@@ -168,4 +163,52 @@ func attr(t *testing.T, body, before string) string {
 	require.True(t, ok, before)
 	value, _, _ := strings.Cut(rest, `"`)
 	return value
+}
+
+// Another program holds the SQLite file for longer than anybody waits: every
+// screen, form, print and download says so in words, and none is an error of the
+// server's. When it lets go, everything goes on.
+func TestBusyInWords(t *testing.T) {
+	cfg := shopConfig(t)
+	cfg.RetryFor = 10 * time.Millisecond
+	dsn := dbtest.ImpatientSQLite(t.TempDir())
+	s := openShop(t, "sqlite", dsn, cfg)
+	card, _ := enrolled(t, s, 1, 5000)
+	p := serve(t, s).open(t).put(card, "known")
+	p.get("/issue").send("/issue/check", "points", "1000", "until", s.Today().String()).send("/issue/issue", "pin", simcard.DefaultAuthPIN).sees("まだ印刷していません")
+
+	db := dbtest.Open(t, "sqlite", dsn)
+	conn, err := db.Conn(t.Context())
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = conn.ExecContext(t.Context(), "BEGIN EXCLUSIVE")
+	require.NoError(t, err)
+	looked := 0
+	see := func() {
+		looked++
+		assert.Less(t, p.status, 500, p.path)
+	}
+	p.get("/print/ticket.svg").sees("<svg")
+	see()
+	p.get("/issue").sees("データベースを、ほかのプログラムが使用中です")
+	for _, screen := range []string{"/print/a4", "/print/roll", "/", "/service", "/lookup", "/issue", "/redeem", "/tickets", "/merge", "/enrol", "/account", "/notice", "/recover", "/settle"} {
+		p.get(screen)
+		see()
+	}
+	p.get("/settle")
+	for _, form := range [][]string{
+		{"/issue/check", "points", "100", "until", s.Today().String()}, {"/issue/unprinted"}, {"/service/check", "operator", "000001", "customer", "1"},
+		{"/redeem/inspect", "code", "1234-5678"}, {"/tickets/find", "code", "1234-5678"}, {"/account/ask"}, {"/notice/begin"},
+		{"/account/pin", "pin", simcard.DefaultAuthPIN}, {"/enrol/pin", "pin", simcard.DefaultAuthPIN}, {"/merge/look"},
+	} {
+		p.force(form[0], form[1:]...)
+		see()
+	}
+	p.get("/settle/settlement.csv")
+	see()
+	_, err = conn.ExecContext(t.Context(), "ROLLBACK")
+	require.NoError(t, err)
+	require.Greater(t, looked, 20)
+	p.get("/").sees("印刷していないポイント券があります（1枚）").get("/issue").send("/issue/unprinted").get("/print/ticket.svg").sees("1,000").get("/").get("/")
+	assert.NotContains(t, p.body, "印刷していない")
 }
