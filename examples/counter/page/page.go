@@ -53,6 +53,8 @@ type Config struct {
 	// Welcome is how many city points a holder gets with a new MyKey ID
 	// (ポイント付与); zero for none.
 	Welcome int64
+	// Grants are the points that a clerk may give, for the screen ポイント付与.
+	Grants []Grant
 	// Printer, if set, sends ESC/POS bytes to the terminal's receipt printer.
 	// Without one the browser prints.
 	Printer func(ctx context.Context, escpos []byte) error

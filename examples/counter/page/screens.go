@@ -53,6 +53,10 @@ func (p *Page) compose() error {
 			For: mykey.Text{JA: "期間の集計表と明細表", EN: "Totals and details of a period"}},
 		{Name: "enrol", Key: "7", JA: "マイキーIDの作成・登録", EN: "Make a MyKey ID", data: p.enrolData,
 			For: mykey.Text{JA: "暗証番号を入力してマイキーIDを作成・登録", EN: "With the PIN, choose an ID"}},
+		{Name: "use", Key: "8", JA: "ポイント利用", EN: "Use points", data: p.useData,
+			For: mykey.Text{JA: "レジの「値引き」にポイントを利用", EN: "Points off the bill"}},
+		{Name: "combine", Key: "9", JA: "商店街ポイント合算", EN: "Combine with mall points", data: p.combineData,
+			For: mykey.Text{JA: "自治体ポイントを商店街ポイントに合算", EN: "City points become the mall's"}},
 		{Name: "tickets", Key: "A", JA: "ポイント券の再発行・取消", EN: "Reissue or cancel a ticket", data: p.ticketsData,
 			For: mykey.Text{JA: "発行したポイント券を再発行・取消", EN: "A ticket that was issued before"}},
 		{Name: "account", Key: "B", JA: "マイキーIDの変更・失効", EN: "Change or revoke a MyKey ID", data: p.accountData,
@@ -61,6 +65,8 @@ func (p *Page) compose() error {
 			For: mykey.Text{JA: "新しいカードに以前のマイキーIDを引き継ぎ", EN: "A new card for the ID of an earlier one"}},
 		{Name: "notice", Key: "D", JA: "住所変更の自動通知", EN: "Notice of address changes", data: p.noticeData,
 			For: mykey.Text{JA: "住所変更の自動通知を設定・解除", EN: "Set it, or take it back"}},
+		{Name: "grant", Key: "E", JA: "ポイント付与", EN: "Give points", data: p.grantData,
+			For: mykey.Text{JA: "ポイント付与事業のポイントを付与", EN: "Points of a grant, once to each person"}},
 		{Name: "taken", JA: "別の画面で使用中", EN: "In use elsewhere", data: nothing},
 		{Name: "fault", JA: "受け付けられません", EN: "Not accepted", data: nothing},
 	}
@@ -94,7 +100,8 @@ func (p *Page) words(lang Lang) template.FuncMap {
 		"t":        lang.pick,
 		"n":        thousands,
 		"operator": func(id mykey.OperatorID) string { return p.cfg.Shop.OperatorName(id) },
-		"day": func(d ticket.Date) string {
+		"day": func(of interface{ Start() time.Time }) string {
+			d := ticket.DateOf(of.Start())
 			if lang == English {
 				return d.Start().Format("2 January 2006")
 			}
@@ -188,7 +195,7 @@ func (f *frame) Title() string { return f.Lang.pick(f.screen.JA, f.screen.EN) }
 // frame puts together what a screen shows now, for the query of its address.
 func (p *Page) frame(ctx context.Context, s *session, sc *screen, query url.Values) *frame {
 	f := &frame{screen: sc, Lang: s.language(), Name: p.cfg.Name, At: p.at.ID, Token: s.token, Screens: p.screens,
-		Changes: p.changes.so(), Query: query.Encode(), Samples: p.cfg.Samples, Status: http.StatusOK}
+		Changes: p.changes.so(), Query: query.Encode(), Samples: p.cfg.Samples, Status: http.StatusOK, Training: p.cfg.Shop.Training()}
 	in := p.shown()
 	f.Tries = in.tries
 	s.look(func(w *work) {

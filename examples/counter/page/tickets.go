@@ -138,6 +138,28 @@ func (p *Page) ticketsReplace(ctx context.Context, s *session, _ url.Values) (*n
 		Do:   s.language().pick("前のポイント券は利用できません。印刷して、発行認印を押してください（サインでも可）。", "The former paper cannot be used any more. Print this one and put the issuer's seal or a signature on it.")}, nil
 }
 
+// ticketsCancel takes the ticket back, and its points go back to their holder. The
+// paper must be at hand: who keeps it would hold something that looks like money.
+func (p *Page) ticketsCancel(ctx context.Context, s *session, form url.Values) (*notice, error) {
+	now := inHand[*ticketsWork](s)
+	if now == nil {
+		return nil, registry.ErrSessionOver
+	}
+	if form.Get("sure") == "" {
+		return nil, inField("sure", &entry{
+			mykey.Text{JA: "ポイント券の回収が確認されていません。", EN: "The paper was not taken back."},
+			mykey.Text{JA: "ポイント券を回収して、確認欄を選んでください。回収できないときは、取り消せません。", EN: "Take it back and tick the box. Without it the ticket is not cancelled."}})
+	}
+	r, err := p.cfg.Shop.CancelTicket(ctx, p.at, now.Ticket.Number, now.attempt)
+	if err != nil {
+		return nil, err
+	}
+	s.look(func(*work) { now.Ticket = r.Ticket })
+	p.refresh(ctx)
+	return &notice{Kind: "good", What: s.language().pick("ポイント券を取り消しました。", "The ticket is cancelled."),
+		Do: s.language().pick(thousands(r.Ticket.Points)+"ポイントを利用者に戻しました。", thousands(r.Ticket.Points)+" points are back with their holder.")}, nil
+}
+
 // stateText is a ticket's state in words.
 func stateText(s ticket.State) mykey.Text {
 	switch s {

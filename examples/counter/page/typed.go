@@ -51,7 +51,7 @@ func fieldOf(err error) string {
 	switch {
 	case pin, format:
 		return "pin"
-	case errors.Is(err, point.ErrShort), errors.Is(err, ticket.ErrPoints):
+	case errors.Is(err, point.ErrShort), errors.Is(err, ticket.ErrPoints), errors.Is(err, point.ErrPoints):
 		return "points"
 	case errors.Is(err, ticket.ErrValidity):
 		return "until"

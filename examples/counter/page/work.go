@@ -18,6 +18,7 @@ type work struct {
 	typed  *typedForm // what the last form was sent with, if it was refused
 
 	operator mykey.OperatorID // chosen last: a mall's counter always has the mall's
+	grant    string           // the key of the grant chosen last
 }
 
 // A task is what a screen has in hand between its steps.
