@@ -78,7 +78,7 @@ func TestADay(t *testing.T) {
 // language that it leads to.
 func TestEnglish(t *testing.T) {
 	cfg := shopConfig(t)
-	cfg.Operators[0].Name, cfg.Operators[1].Name = "Aoba Library", "Aoba Mall"
+	cfg.Operators[0].Name, cfg.Operators[1].Name, cfg.Programmes[0].Name = "Aoba Library", "Aoba Mall", "Aoba city points"
 	s := openShop(t, "sqlite", dbtest.SQLite(t.TempDir()), cfg)
 	inbox := t.TempDir()
 	term := serve(t, s, func(c *page.Config) {

@@ -81,10 +81,13 @@ func ExamplePage_Serve() {
 	// 合算ポイント受取
 	// 自治体ポイント集計
 	// マイキーIDの作成・登録
+	// ポイント利用
+	// 商店街ポイント合算
 	// ポイント券の再発行・取消
 	// マイキーIDの変更・失効
 	// 以前のマイキーIDの引き継ぎ
 	// 住所変更の自動通知
+	// ポイント付与
 }
 
 // A software card is put into the slot of a terminal, and taken out.

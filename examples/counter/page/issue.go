@@ -17,7 +17,7 @@ import (
 // for confirmation (画面33), issued and printed (画面34).
 type issueWork struct {
 	procedure
-	Has int64 // the holder's points before
+	From point.Balance // before
 	// Order has a key from the beginning: pressed twice, it is one ticket.
 	Order  ticket.Order
 	Ticket ticket.Ticket // once it is issued
@@ -33,7 +33,7 @@ func (w *issueWork) follows(seq int) bool { return w.Issued() || w.procedure.fol
 func (w *issueWork) Issued() bool { return !w.Ticket.Number.IsZero() }
 
 // Rest is what the holder has left after it.
-func (w *issueWork) Rest() int64 { return w.Has - w.Order.Points }
+func (w *issueWork) Rest() int64 { return w.From.Points - w.Order.Points }
 
 // printing returns the work if there is a ticket, for the part of a screen that
 // prints it.
@@ -49,6 +49,7 @@ type issueView struct {
 	Printing    *issueWork // the same, once there is a ticket
 	First, Last ticket.Date
 	Unprinted   int
+	Accounts    accounts
 	Printer     bool
 	Away        bool // the card that the work is about is not on the reader
 }
@@ -60,6 +61,7 @@ func (p *Page) issueData(ctx context.Context, s *session, _ url.Values) (any, er
 		v.Away, v.Printing = p.away(v.Work), v.Work.printing()
 		return v, nil
 	}
+	v.Accounts = p.offered(s, citysOnly)
 	tickets, err := p.cfg.Shop.Unprinted(ctx, p.at)
 	v.Unprinted = len(tickets)
 	return v, err
@@ -79,12 +81,16 @@ func (p *Page) issueCheck(ctx context.Context, s *session, form url.Values) (*no
 	if err != nil {
 		return nil, err
 	}
-	if holder.CityPoints < points {
-		pr.close()
-		return nil, inField("points", &point.ShortError{Balance: holder.CityPoints})
+	from, err := chosen(holder, form, citysOnly)
+	if err == nil && from.Points < points {
+		err = &point.ShortError{Balance: from.Points}
 	}
-	s.take("issue", &issueWork{procedure: pr, Has: holder.CityPoints, reprint: rand.Text(),
-		Order: ticket.Order{Points: points, Until: until, Key: rand.Text()}})
+	if err != nil {
+		pr.close()
+		return nil, inField("points", err)
+	}
+	s.take("issue", &issueWork{procedure: pr, From: from, reprint: rand.Text(),
+		Order: ticket.Order{Points: points, Until: until, Account: string(from.Account), Key: rand.Text()}})
 	return nil, nil
 }
 

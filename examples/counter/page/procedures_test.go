@@ -18,6 +18,7 @@ import (
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/mykey/registry"
 	"github.com/mynakit/mynakit/simcard"
 	"github.com/mynakit/mynakit/ticket/paper"
@@ -163,6 +164,114 @@ func attr(t *testing.T, body, before string) string {
 	require.True(t, ok, before)
 	value, _, _ := strings.Cut(rest, `"`)
 	return value
+}
+
+// withEvent is a shop with the points of an event beside the city's, whose first
+// holder has both, and a member number of the mall.
+func withEvent(t *testing.T, change func(*shop.Config)) (*shop.Shop, *simcard.Card, mykey.ID) {
+	t.Helper()
+	cfg := shopConfig(t)
+	cfg.Outbox = t.TempDir()
+	event, s0 := cfg.Programmes[0], mykey.DateOf(time.Now()).AddDays(-1)
+	event.Account, event.Kind, event.Name = "event1", point.Event, "あおば祭ポイント"
+	event.Service = mykey.Period{From: s0, To: s0.AddDays(90)}
+	cfg.Programmes = append(cfg.Programmes, event)
+	if change != nil {
+		change(&cfg)
+	}
+	s := openShop(t, "sqlite", dbtest.FastSQLite(t.TempDir()), cfg)
+	card, id := enrolled(t, s, 1, 3000)
+	require.NoError(t, s.GrantTo(t.Context(), id, "event1", 500, "festival"))
+	return s, card, id
+}
+
+// Points are used at the till (画面28 to 31): the account is chosen, a wrong amount
+// is taken back, and both are on paper.
+func TestUse(t *testing.T) {
+	s, card, id := withEvent(t, nil)
+	var sent [][]byte
+	p := serve(t, s, func(c *page.Config) {
+		c.Printer = func(_ context.Context, b []byte) error { sent = append(sent, b); return nil }
+		c.Place = "あおば商店街事務所"
+	}).open(t).get("/use").sees("カードリーダーにセットしてください")
+	p.put(card, "known").get("/use").sees(`value="event1"`, "あおば祭ポイント", `name="points"`)
+	p.send("/use/check", "account", "event1", "points", "501").sees("ポイントが足りません", `value="501" aria-invalid="true"`, `value="event1" checked`)
+	p.send("/use/check", "account", "event1", "points", "０").sees("ポイント数が正しくありません")
+	p.send("/use/check", "account", "event1", "points", "４８０").sees("あおば祭ポイント", "500 → 20")
+	p.send("/use/use", "pin", "9999").sees("残り2回")
+	p.send("/use/use", "pin", simcard.DefaultAuthPIN).sees("480ポイントを利用しました", "レジの「値引き」", "レシート印字")
+	p.send("/use/receipt").get("/print/receipt").sees("/print/receipt.svg").get("/print/receipt.svg").sees("ポイントご利用控え", "480", "あおば商店街事務所")
+	require.Len(t, sent, 1)
+	p.get("/use").send("/use/undo").sees("480ポイントの利用を取り消しました")
+	p.force("/use/undo") // pressed twice
+	assert.NotContains(t, p.body, "/use/undo")
+	p.get("/print/receipt.svg").sees("ポイントご利用取消控え")
+	who, err := s.Find(t.Context(), id)
+	require.NoError(t, err)
+	assert.EqualValues(t, 3500, who.Balances[0].Points+who.Balances[1].Points)
+	p.get("/use").send("/use/end").send("/use/check", "points", "1000").sees("3,000 → 2,000").send("/use/use", "pin", simcard.DefaultAuthPIN)
+	p.term.slot.Remove() // the clerk still sees what was done
+	p.get("/use").sees("1,000").get("/settle").sees("あおば商店街事務所", "1,000")
+	p.get("/settle/settlement.csv").sees("T-01")
+}
+
+// Points become the mall's (画面37 to 39), by card and by the point card alone.
+func TestCombine(t *testing.T) {
+	s, card, id := withEvent(t, func(c *shop.Config) { c.WithoutPIN = 300 })
+	p := serve(t, s).open(t).put(card, "known")
+	p.get("/combine").send("/combine/check", "points", "100").sees("商店街ポイントIDが登録されていません", `value="100"`)
+	p.get("/service").send("/service/check", "operator", "000002", "customer", "520625").send("/service/register", "pin", simcard.DefaultAuthPIN)
+	p.get("/combine").send("/combine/check", "points", "1,000").sees("3,000 → 2,000", "520625").send("/combine/combine", "pin", simcard.DefaultAuthPIN).
+		sees("1,000ポイントの合算を受け付けました", "取引済番号")
+	p.force("/combine/combine", "pin", simcard.DefaultAuthPIN).sees("取引済番号")
+	p.send("/combine/end")
+	p.term.slot.Remove()
+	p.get("/combine").send("/combine/number", "customer", "99").sees("登録されていません", `value="99"`)
+	p.send("/combine/number", "customer", "]A0520625").sees("2,000", "520625").send("/combine/check", "points", "250").sees("2,000 → 1,750").send("/combine/combine").sees("250ポイントの合算を受け付けました")
+	p.send("/combine/end").send("/combine/number", "customer", "520625").send("/combine/check", "points", "100").send("/combine/combine").sees(`class="notice bad"`) // more than a point card may
+	who, err := s.Find(t.Context(), id)
+	require.NoError(t, err)
+	assert.EqualValues(t, 1750, who.CityPoints)
+}
+
+// A clerk gives points of a grant, once to each person.
+func TestGrant(t *testing.T) {
+	s, card, id := withEvent(t, nil)
+	p := serve(t, s, func(c *page.Config) {
+		c.Grants = []page.Grant{{Key: "walk-2026", Name: "ウォーキング教室", Points: 100}, {Key: "fair-2026", Name: "あおば祭", Account: "event1", Points: 30}}
+	}).open(t).put(card, "known").get("/grant").sees("ウォーキング教室", "あおば祭")
+	p.send("/grant/give", "grant", "walk-2026").sees("100ポイントを付与しました", "3,100")
+	p.send("/grant/give", "grant", "walk-2026").sees("付与済みです", "3,100")
+	p.send("/grant/give", "grant", "fair-2026").sees("30ポイントを付与しました", "530", `value="fair-2026" checked`)
+	p.force("/grant/give", "grant", "walk-2026", "card", "99").sees("別のカード")
+	p.put(sample(2), "new").get("/grant").sees("マイキーIDがまだありません")
+	who, err := s.Find(t.Context(), id)
+	require.NoError(t, err)
+	assert.EqualValues(t, 3100, who.CityPoints)
+	serve(t, s, func(c *page.Config) { c.Terminal = "T-09" }).open(t).get("/grant").sees("ポイント付与事業が設定されていません")
+}
+
+// A ticket that is taken back gives its points back; its paper must be at hand.
+func TestCancelTicket(t *testing.T) {
+	s, card, id := withEvent(t, nil)
+	p := serve(t, s).open(t).put(card, "known")
+	p.get("/issue").send("/issue/check", "account", "event1", "points", "200", "until", s.Today().String()).sees("500 → 300").send("/issue/issue", "pin", simcard.DefaultAuthPIN).get("/print/ticket.svg")
+	number := ticketNumber.FindStringSubmatch(p.body)[1]
+	p.get("/issue").send("/issue/end").get("/tickets").send("/tickets/find", "code", number)
+	p.send("/tickets/cancel").sees("ポイント券の回収が確認されていません")
+	p.send("/tickets/cancel", "sure", "yes").sees("ポイント券を取り消しました", "200ポイントを利用者に戻しました", "取消済み", ">500<")
+	p.get("/redeem").send("/redeem/inspect", "code", number).sees("このポイント券は利用できません")
+	who, err := s.Find(t.Context(), id)
+	require.NoError(t, err)
+	assert.EqualValues(t, 3000, who.CityPoints)
+}
+
+// A clerk practises: every screen says so, and so does the paper.
+func TestTraining(t *testing.T) {
+	s, card, _ := withEvent(t, func(c *shop.Config) { c.Training = true })
+	p := serve(t, s).open(t).put(card, "known").get("/").sees("練習モードです")
+	p.get("/use").send("/use/check", "points", "10").send("/use/use", "pin", simcard.DefaultAuthPIN).sees("練習モードです").get("/print/receipt.svg").sees("【練習】")
+	p.get("/issue").send("/issue/check", "points", "10", "until", s.Today().String()).send("/issue/issue", "pin", simcard.DefaultAuthPIN).get("/print/ticket.svg").sees("練習")
 }
 
 // Another program holds the SQLite file for longer than anybody waits: every

@@ -11,7 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/ticket"
 )
 
@@ -100,6 +102,7 @@ func (p *Page) words(lang Lang) template.FuncMap {
 		"t":        lang.pick,
 		"n":        thousands,
 		"operator": func(id mykey.OperatorID) string { return p.cfg.Shop.OperatorName(id) },
+		"account":  func(a point.Account) string { return p.accountName(lang, a) },
 		"day": func(of interface{ Start() time.Time }) string {
 			d := ticket.DateOf(of.Start())
 			if lang == English {
@@ -116,6 +119,19 @@ func (p *Page) words(lang Lang) template.FuncMap {
 		"points": func(n uint64) string { return thousands(int64(min(n, math.MaxInt64))) },
 		"lines":  func(text string) []string { return strings.Split(text, "\n") },
 	}
+}
+
+// accountName returns the name of a programme's points.
+func (p *Page) accountName(lang Lang, a point.Account) string {
+	if a == shop.MallAccount {
+		return lang.pick("商店街ポイント", "Mall points")
+	}
+	for _, programme := range p.cfg.Shop.Programmes() {
+		if programme.Account == a {
+			return programme.Name
+		}
+	}
+	return string(a)
 }
 
 // thousands writes n with commas.

@@ -153,11 +153,18 @@ func (p *Page) useUndo(ctx context.Context, s *session, _ url.Values) (*notice, 
 	if now == nil || now.Done == nil {
 		return nil, registry.ErrSessionOver
 	}
+	if now.Undone != nil {
+		return nil, nil // sent twice
+	}
 	r, err := p.cfg.Shop.Cancel(ctx, p.at, now.Order.Key)
 	if err != nil {
 		return nil, err
 	}
-	s.look(func(*work) { now.Undone, now.paper = &r, p.cfg.Shop.Receipt(r, false) })
+	on := p.cfg.Shop.Receipt(r, r.Repeated)
+	if r.Kind == point.OpUse { // it was taken back before, and the answer lost
+		on.Kind, on.Points = paper.Undo, r.Undone
+	}
+	s.look(func(*work) { now.Undone, now.paper = &r, on })
 	p.refresh(ctx)
 	return &notice{Kind: "good",
 		What: s.language().pick(thousands(r.Points)+"ポイントの利用を取り消しました。", "The use of "+thousands(r.Points)+" points is taken back."),
