@@ -2,7 +2,10 @@ package shop
 
 import (
 	"context"
+	"iter"
 
+	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/ticket"
 )
 
@@ -35,4 +38,10 @@ func (s *Shop) FindTicket(ctx context.Context, at ticket.Terminal, code ticket.C
 func (s *Shop) Replace(ctx context.Context, at ticket.Terminal, n ticket.Number, attempt string) (ticket.Ticket, error) {
 	r, err := s.book.Replace(ctx, at, n, attempt)
 	return r.Ticket, err
+}
+
+// Uses yields what the shops took of points at their tills in a period, for
+// [point.CSV.WriteDetails]. The errors are those of [point.Ledger.Details].
+func (s *Shop) Uses(ctx context.Context, period ticket.Period) iter.Seq2[point.Detail, error] {
+	return s.city.Details(ctx, mykey.Period{From: mykey.Date(period.From), To: mykey.Date(period.To)})
 }

@@ -268,8 +268,10 @@ func (w *walk) say(ja, en string) string {
 
 func dayInBrowser(t *testing.T, browser context.Context, axe chromiumtest.Axe, lang page.Lang, width int64, full bool) {
 	w := &walk{cfg: shopConfig(t), inbox: t.TempDir(), card: sample(1), full: full}
+	w.cfg.Outbox, w.cfg.WithoutPIN = t.TempDir(), 100
 	term := serve(t, openShop(t, "sqlite", dbtest.SQLite(t.TempDir()), w.cfg), func(c *page.Config) {
 		c.Inbox = w.inbox
+		c.Grants = []page.Grant{{Key: "walk-2026", Name: "ウォーキング教室", Points: 250}}
 		c.Samples = []page.Sample{{Name: "A", Card: sample(9)}}
 	})
 	w.tab = term.tab(t, browser, lang)
@@ -288,6 +290,9 @@ func dayInBrowser(t *testing.T, browser context.Context, axe chromiumtest.Axe, l
 	w.issue()
 	w.redeem()
 	w.merge()
+	w.use()
+	w.combine()
+	w.grant()
 	w.tickets()
 	w.notice()
 	w.account()
@@ -398,6 +403,36 @@ func (w *walk) merge() {
 	deliver(w.t, w.inbox, "20261121-aoba.dat", file[:len(file)-16])
 	w.menu("5").focus("[action='/merge/look'] button").send(kb.Enter).
 		sees(w.say("隔離されたファイルがあります", "Files that were put aside"), w.say("合算済み", "merged before")).check("merge")
+}
+
+// use takes points at the till, and takes a wrong amount back.
+func (w *walk) use() {
+	w.menu("8").focus("#points").check("use")
+	w.send("999999" + kb.Enter).sees(w.say("ポイントが足りません", "not enough points")).focus("#points").check("use-short")
+	w.send("300" + kb.Enter).focus("[action='/use/use'] button").check("use-check")
+	w.tabTo("#pin").send(simcard.DefaultAuthPIN + kb.Enter).sees(w.say("300ポイントを利用しました", "300 points are used")).focus("[action='/use/end'] button").check("use-done")
+	w.tabTo("[action='/use/undo'] button").send(kb.Enter).sees(w.say("利用を取り消しました", "is taken back"), "18,500").check("use-undone")
+	w.focus("[action='/use/end'] button").send(kb.Enter).focus("#points")
+}
+
+// combine makes mall points of city points, by the card and by the point card.
+func (w *walk) combine() {
+	w.menu("1").tabTo("#operator").press(kb.ArrowDown).press(kb.Tab).focus("#customer").send("520625" + kb.Enter).focus("[action='/service/register'] button")
+	w.tabTo("#pin").send(simcard.DefaultAuthPIN + kb.Enter).sees(w.say("サービスIDを登録しました", "The service ID is registered"))
+	w.menu("9").focus("#points").check("combine")
+	w.send("200" + kb.Enter).focus("[action='/combine/combine'] button").check("combine-check")
+	w.tabTo("#pin").send(simcard.DefaultAuthPIN + kb.Enter).sees(w.say("200ポイントの合算を受け付けました", "200 points leave for the mall"), "18,300").check("combine-done")
+	w.send(kb.Enter).focus("#points").tabTo("#customer").scan("520625").focus("#points").check("combine-number")
+	w.send("50" + kb.Enter).focus("[action='/combine/combine'] button").check("combine-number-check")
+	w.run(`window.then = performance.now()`)
+	w.until(`performance.now() - window.then > 500`, "a moment")
+	w.send(kb.Enter).sees(w.say("50ポイントの合算を受け付けました", "50 points leave for the mall"), "18,250")
+}
+
+func (w *walk) grant() {
+	w.menu("e").focus("[action='/grant/give'] button").check("grant")
+	w.send(kb.Enter).sees(w.say("250ポイントを付与しました", "250 points are given"), "18,500").check("grant-done")
+	w.send(kb.Enter).sees(w.say("付与済みです", "has it already"))
 }
 
 // tickets finds a ticket again after the next customer has come, and prints it

@@ -15,6 +15,7 @@ import (
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/ticket"
 	"github.com/mynakit/mynakit/ticket/paper"
 )
@@ -53,6 +54,11 @@ type Config struct {
 	// Welcome is how many city points a holder gets with a new MyKey ID
 	// (ポイント付与); zero for none.
 	Welcome int64
+	// Payee, if set, returns the bank account of a place (端末設置場所), and Payout
+	// is who orders the transfers, without a day: for the bank's file of what is
+	// paid for a settlement. A payer of several accounts takes several pages.
+	Payee  func(place string) (point.BankAccount, bool)
+	Payout point.Payout
 	// Grants are the points that a clerk may give, for the screen ポイント付与.
 	Grants []Grant
 	// Printer, if set, sends ESC/POS bytes to the terminal's receipt printer.

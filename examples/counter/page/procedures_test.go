@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"database/sql"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -181,7 +182,9 @@ func withEvent(t *testing.T, change func(*shop.Config)) (*shop.Shop, *simcard.Ca
 	}
 	s := openShop(t, "sqlite", dbtest.FastSQLite(t.TempDir()), cfg)
 	card, id := enrolled(t, s, 1, 3000)
-	require.NoError(t, s.GrantTo(t.Context(), id, "event1", 500, "festival"))
+	if len(s.Programmes()) > 1 {
+		require.NoError(t, s.GrantTo(t.Context(), id, "event1", 500, "festival"))
+	}
 	return s, card, id
 }
 
@@ -212,7 +215,7 @@ func TestUse(t *testing.T) {
 	p.get("/use").send("/use/end").send("/use/check", "points", "1000").sees("3,000 → 2,000").send("/use/use", "pin", simcard.DefaultAuthPIN)
 	p.term.slot.Remove() // the clerk still sees what was done
 	p.get("/use").sees("1,000").get("/settle").sees("あおば商店街事務所", "1,000")
-	p.get("/settle/settlement.csv").sees("T-01")
+	p.get("/settle/settlement.csv").sees("あおば商店街事務所", "1000")
 }
 
 // Points become the mall's (画面37 to 39), by card and by the point card alone.
@@ -320,4 +323,38 @@ func TestBusyInWords(t *testing.T) {
 	require.Greater(t, looked, 20)
 	p.get("/").sees("印刷していないポイント券があります（1枚）").get("/issue").send("/issue/unprinted").get("/print/ticket.svg").sees("1,000").get("/").get("/")
 	assert.NotContains(t, p.body, "印刷していない")
+}
+
+// What the city pays for a month that is over is a file for the bank, a transfer
+// for each place.
+func TestPayout(t *testing.T) {
+	var ahead atomic.Int64
+	s, card, _ := withEvent(t, func(c *shop.Config) {
+		c.Clock = func() time.Time { return time.Now().AddDate(0, 0, int(ahead.Load())) }
+		c.Programmes = c.Programmes[:1]
+	})
+	p := serve(t, s, func(c *page.Config) {
+		c.Place = "あおば商店街事務所"
+		bank := point.BankAccount{BankName: "ｱｵﾊﾞ", BankCode: "9999", BranchName: "ﾎﾝﾃﾝ", BranchCode: "001", Type: point.Ordinary, Number: "0000001", Holder: "ｱｵﾊﾞｼﾖｳﾃﾝｶﾞｲ"}
+		c.Payout = point.Payout{Orderer: "0000000001", Name: "ｱｵﾊﾞｼ", From: bank}
+		c.Payee = func(place string) (point.BankAccount, bool) { return bank, place == "あおば商店街事務所" }
+	}).open(t).put(card, "known")
+	day := s.Today().String()
+	p.get("/use").send("/use/check", "points", "1200").send("/use/use", "pin", simcard.DefaultAuthPIN)
+	p.get("/settle").sees("途中の集計です")
+	assert.NotContains(t, p.body, "transfers.txt")
+	p.get("/settle/transfers.txt?from=" + day + "&to=" + day + "&day=" + day).sees("集計期間")
+	ahead.Store(2)
+	p.get("/settle?from="+day+"&to="+day).sees("1,200", "総合振込ファイルダウンロード")
+	p.get("/settle/transfers.txt?from=" + day + "&to=" + day + "&day=" + day)
+	require.Equal(t, http.StatusOK, p.status)
+	_, transfers, err := point.ReadTransfers(strings.NewReader(p.body))
+	require.NoError(t, err)
+	n := 0
+	for transfer, err := range transfers {
+		require.NoError(t, err)
+		assert.EqualValues(t, 1200, transfer.Yen)
+		n++
+	}
+	assert.Equal(t, 1, n)
 }

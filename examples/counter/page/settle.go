@@ -1,12 +1,16 @@
 package page
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"io"
 	"net/http"
 	"net/url"
 
 	"github.com/mynakit/mynakit/examples/shop"
+	"github.com/mynakit/mynakit/mykey/point"
+	"github.com/mynakit/mynakit/mykey/registry"
 	"github.com/mynakit/mynakit/ticket"
 )
 
@@ -16,6 +20,11 @@ type settleView struct {
 	Period   ticket.Period
 	Done     bool
 	Closing  shop.Closing
+	// Pays is whether the bank's file can be had now, for Day. Unpaid are the
+	// places that are not in it.
+	Pays   bool
+	Day    ticket.Date
+	Unpaid []point.Line
 }
 
 // period reads the two days of a query; without them it is today.
@@ -45,7 +54,41 @@ func (p *Page) settleData(ctx context.Context, _ *session, query url.Values) (an
 	}
 	v.Closing, err = p.cfg.Shop.Settle(ctx, period)
 	v.Done = err == nil
+	if v.Done && p.cfg.Payee != nil && v.Closing.Points.Final {
+		v.Day = p.cfg.Shop.Today()
+		_, v.Unpaid, err = v.Closing.Points.Transfers(p.cfg.Payee)
+		v.Pays = err == nil
+	}
 	return v, err
+}
+
+// transfers writes the bank's file of what is paid to each place (総合振込) on a day.
+func (p *Page) transfers(ctx context.Context, w io.Writer, period ticket.Period, day string) error {
+	if p.cfg.Payee == nil {
+		return registry.ErrSessionOver
+	}
+	on, err := ticket.ParseDate(day)
+	if err != nil {
+		return inField("day", err)
+	}
+	c, err := p.cfg.Shop.Settle(ctx, period)
+	if err != nil {
+		return err
+	}
+	pay, _, err := c.Points.Transfers(p.cfg.Payee)
+	if err != nil {
+		return err
+	}
+	order := p.cfg.Payout
+	order.Month, order.Day = on.Month, on.Day
+	_, err = point.WriteTransfers(w, order, func(yield func(point.Transfer, error) bool) {
+		for _, t := range pay {
+			if !yield(t, nil) {
+				return
+			}
+		}
+	})
+	return err
 }
 
 // settleFile returns the settlement as a file, 集計表 or 明細表.
@@ -63,20 +106,36 @@ func (p *Page) settleFile(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("file")
 	ctx, cancel := context.WithTimeout(r.Context(), stepTime)
 	defer cancel()
+	// back tells on the screen why there is no file.
+	back := func(err error) {
+		h := w.Header()
+		h.Del("Content-Disposition")
+		h.Del("Content-Type")
+		s.say(*explain(s.language(), err))
+		http.Redirect(w, r, "/settle?"+url.Values{"from": {period.From.String()}, "to": {period.To.String()}}.Encode(), http.StatusSeeOther)
+	}
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w.Header().Set("Content-Disposition", `attachment; filename="`+period.From.String()+"_"+period.To.String()+"_"+name+`"`)
 	switch name {
 	case "settlement.csv":
 		c, failed := p.cfg.Shop.Settle(ctx, period)
 		if failed != nil {
-			w.Header().Del("Content-Disposition")
-			s.say(*explain(s.language(), failed))
-			http.Redirect(w, r, "/settle", http.StatusSeeOther)
+			back(failed)
 			return
 		}
-		err = ticket.CSV{}.WriteSettlement(w, c.Tickets)
+		err = point.CSV{}.WriteSettlement(w, c.Points)
+	case "uses.csv":
+		err = point.CSV{}.WriteDetails(w, p.cfg.Shop.Uses(ctx, period))
 	case "details.csv":
 		err = ticket.CSV{}.WriteDetails(w, p.cfg.Shop.Details(ctx, period))
+	case "transfers.txt":
+		var file bytes.Buffer // small: a line for each place
+		if failed := p.transfers(ctx, &file, period, r.URL.Query().Get("day")); failed != nil {
+			back(failed)
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain; charset=shift_jis")
+		_, err = file.WriteTo(w)
 	default:
 		w.Header().Del("Content-Disposition")
 		p.fault(w, r, http.StatusNotFound)
