@@ -24,10 +24,13 @@
 //	5  合算ポイント受取      merge files: merged, skipped, put aside
 //	6  自治体ポイント集計    the settlement by place and terminal, and its files
 //	7  マイキーIDの作成・登録
+//	8  ポイント利用            the account, the points, the till's discount; undo
+//	9  商店街ポイント合算      by card, or by the mall's point card alone
 //	A  ポイント券の再発行・取消  a ticket found again after the next customer
 //	B  マイキーIDの変更・失効    (IV(8), IV(9))
 //	C  以前のマイキーIDの引き継ぎ  a new card for the ID of one that has ended
 //	D  住所変更の自動通知        with the explanation that has to be shown (II.9②)
+//	E  ポイント付与            the points of [Config.Grants], once to each person
 //
 // They are forms and links, in Japanese and English. A card shows as it is
 // tapped, through server-sent events; without script it shows after a reload,

@@ -387,7 +387,7 @@ func TestReaderUnplugged(t *testing.T) {
 	p := serve(t, s, func(c *page.Config) { c.Reader = brokenReader{} }).open(t)
 	p.follow("menu").until(t, "card", "カードリーダーが見つかりません")
 	// What needs no card goes on.
-	p.get("/settle").sees("この期間の消込はありません")
+	p.get("/settle").sees("この期間の利用・消込はありません")
 	p.get("/service").send("/service/check", "operator", "000001", "customer", "1").sees("カードリーダーが見つかりません")
 	assert.NotContains(t, p.body, id.String())
 }
