@@ -425,7 +425,7 @@ func (w *walk) combine() {
 	w.tabTo("#pin").send(simcard.DefaultAuthPIN + kb.Enter).sees(w.say("サービスIDを登録しました", "The service ID is registered"))
 	w.menu("9").focus("#points").check("combine")
 	w.send("200" + kb.Enter).focus("[action='/combine/combine'] button").check("combine-check")
-	w.tabTo("#pin").send(simcard.DefaultAuthPIN + kb.Enter).sees(w.say("200ポイントの合算を受け付けました", "200 points leave for the mall"), "18,300").check("combine-done")
+	w.tabTo("#pin").send(simcard.DefaultAuthPIN+kb.Enter).sees(w.say("200ポイントの合算を受け付けました", "200 points leave for the mall"), "18,300").check("combine-done")
 	w.send(kb.Enter).focus("#points").tabTo("#customer").scan("520625").focus("#points").check("combine-number")
 	w.send("50" + kb.Enter).focus("[action='/combine/combine'] button").check("combine-number-check")
 	w.run(`window.then = performance.now()`)

@@ -61,7 +61,7 @@ func TestADay(t *testing.T) {
 	// The settlement.
 	p.get("/settle").sees("T-01", "1,500", "途中の集計です")
 	today := s.Today().String()
-	p.get("/settle/settlement.csv?from="+today+"&to="+today).sees("1500")
+	p.get("/settle/settlement.csv?from=" + today + "&to=" + today).sees("1500")
 	p.get("/settle/details.csv?from="+today+"&to="+today).sees("T-01", "1500")
 	p.get("/settle?from=2026-03-02&to=2026-03-01").sees("集計する期間が正しくありません")
 	p.get("/settle?from=2026-02-30").sees("日付が正しくありません")
