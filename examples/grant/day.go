@@ -13,6 +13,7 @@ import (
 
 	"github.com/mynakit/mynakit/mykey/grant"
 	"github.com/mynakit/mynakit/mykey/point"
+	"github.com/mynakit/mynakit/mykey/registry"
 )
 
 const (
@@ -179,13 +180,13 @@ func (d *day) match(ctx context.Context, p *person) (grant.Entry, error) {
 // devices sets up two devices (V(2), V(6)).
 func (d *day) devices(ctx context.Context) (err error) {
 	d.title(d.Devices)
-	if d.one, err = carry(ctx, d.office, d.dir, "GRANT-1"); err != nil {
+	if d.one, err = carry(ctx, d.office, d.dir, "会場の入口"); err != nil {
 		return err
 	}
-	if d.other, err = carry(ctx, d.office, d.dir, "GRANT-2"); err != nil {
+	if d.other, err = carry(ctx, d.office, d.dir, "会場の受付"); err != nil {
 		return err
 	}
-	d.line(d.Synced, d.one.terminal, d.other.terminal, invited)
+	d.line(d.Synced, d.one.login.ID, d.other.login.ID, invited)
 	return nil
 }
 
@@ -239,7 +240,7 @@ func (d *day) venue(ctx context.Context) error {
 			return err
 		}
 		taps += n
-		d.line(d.Taps, v.terminal, n)
+		d.line(d.Taps, v.login.ID, n)
 	}
 	d.line(d.Total, taps, repeats)
 	d.line(d.OnTheAir, float64(max(d.one.longest, d.other.longest))/float64(time.Millisecond))
@@ -248,7 +249,7 @@ func (d *day) venue(ctx context.Context) error {
 
 // loss: the second device sends some, an answer is lost, and then it is lost.
 func (d *day) loss(ctx context.Context) error {
-	d.title(d.Loss, d.other.terminal)
+	d.title(d.Loss, d.other.login.ID)
 	if _, err := d.other.send(ctx, d.office, early/2, true); err != nil {
 		return err
 	}
@@ -258,6 +259,9 @@ func (d *day) loss(ctx context.Context) error {
 		}
 	}
 	d.line(d.Sent, early)
+	if err := d.office.terminals.Stop(ctx, d.other.login.ID); err != nil {
+		return err
+	}
 	if err := d.office.Stop(ctx, d.other.Epoch()); err != nil {
 		return err
 	}
@@ -267,7 +271,7 @@ func (d *day) loss(ctx context.Context) error {
 
 // upload: the first device sends what it has; every second answer is lost.
 func (d *day) upload(ctx context.Context) error {
-	d.title(d.Upload, d.one.terminal)
+	d.title(d.Upload, d.one.login.ID)
 	all := map[grant.Verdict]int{}
 	chunks, lost := 0, 0
 	for {
@@ -319,9 +323,14 @@ func (d *day) missing(ctx context.Context) error {
 	return nil
 }
 
-// found: the second device comes to light, and sends.
+// found: the second device comes to light. It cannot log in any more; the staff
+// send what is on it.
 func (d *day) found(ctx context.Context) error {
-	d.title(d.Found, d.other.terminal)
+	d.title(d.Found, d.other.login.ID)
+	if _, err := d.office.terminals.Authenticate(ctx, d.other.login); !errors.Is(err, registry.ErrTerminal) {
+		return errors.Join(err, errTorn)
+	}
+	d.line(d.Refused)
 	s, err := d.other.send(ctx, d.office, grant.MaxChunk, false)
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@
 // it lies in a folder that is gone at the end.
 //
 //	day.go     the story: what goes wrong is that answers are lost, and a device
-//	office.go  the city's database: user table, points, grants
+//	office.go  the city's database: user table, terminals, points, grants
 //	venue.go   the devices, and the people with their cards
 //	speak.go   what is said, in two languages
 //

@@ -18,13 +18,17 @@ import (
 	"github.com/mynakit/mynakit/simcard"
 )
 
-// office is the city's side: user table, points and grants in one database.
+// office is the city's side: user table, book of terminals, points and grants in
+// one database.
 type office struct {
 	*grant.Office
-	db     *sql.DB
-	users  *registry.Registry
-	points *point.Ledger
-	key    grant.Key
+	db        *sql.DB
+	users     *registry.Registry
+	terminals *registry.Terminals
+	points    *point.Ledger
+	key       grant.Key
+	city      mykey.Municipality
+	contact   mykey.Contact
 }
 
 // account is the short name of the city's points.
@@ -62,12 +66,15 @@ func openOffice(ctx context.Context, dir string) (_ *office, err error) {
 	if o.Office, err = grant.Open(ctx, o.db, grant.Config{Points: o.points, Key: o.key, Resolve: o.resolve}); err != nil {
 		return nil, err
 	}
-	city, err := mykey.ParseMunicipality("131016")
-	if err != nil {
+	if o.terminals, err = registry.OpenTerminals(ctx, o.db, registry.TerminalConfig{}); err != nil {
 		return nil, err
 	}
-	return o, o.points.SetProgramme(ctx, point.Programme{Account: account, Kind: point.Municipal, Name: "あおば市ポイント", Municipality: city,
-		Contact: mykey.Contact{Organisation: "あおば市", Person: "見本 花子", PostalCode: "100-0001", Address: "A町1-1", Phone: "03-1234-5678", Mail: "points@city.example.jp"},
+	if o.city, err = mykey.ParseMunicipality("131016"); err != nil {
+		return nil, err
+	}
+	o.contact = mykey.Contact{Organisation: "あおば市", Person: "見本 花子", PostalCode: "100-0001", Address: "A町1-1", Phone: "03-1234-5678", Mail: "points@city.example.jp"}
+	return o, o.points.SetProgramme(ctx, point.Programme{Account: account, Kind: point.Municipal, Name: "あおば市ポイント", Municipality: o.city,
+		Contact: o.contact,
 		Bank:    point.BankAccount{BankName: "あおば銀行", BankCode: "0001", BranchName: "本店", BranchCode: "001", Type: point.Ordinary, Number: "0012345", Holder: "アオバシ"}})
 }
 
@@ -125,6 +132,22 @@ func (o *office) enrol(ctx context.Context, people []*person) error {
 		}
 		return nil
 	})
+}
+
+// issue issues the terminal ID of a mobile terminal (エ, 様式II), and registers the
+// phone that has it.
+func (o *office) issue(ctx context.Context, place string) (registry.TerminalLogin, error) {
+	issued, err := o.terminals.Issue(ctx, place, []registry.Terminal{{Municipality: o.city, Kind: mykey.GrantTerminal, Mobile: true, Place: place}})
+	if err != nil {
+		return registry.TerminalLogin{}, err
+	}
+	phone, err := mykey.FingerprintAndroid(rand.Text()) // drawn when the app is installed
+	if err != nil {
+		return registry.TerminalLogin{}, err
+	}
+	login := registry.TerminalLogin{ID: issued[0].ID, Password: issued[0].Password, Fingerprint: phone}
+	_, err = o.terminals.Register(ctx, login, o.contact, mykey.OperatorID{})
+	return login, err
 }
 
 // tap finds the MyKey ID of somebody who comes to the office with the card.

@@ -40,9 +40,10 @@ type lines struct {
 	Gap     phrase // terminal, taps, came, missing
 	ByHand  phrase // people
 
-	Found  phrase // terminal
-	Held   phrase // taps, judged before, held
-	Judged phrase // already
+	Found   phrase // terminal
+	Refused phrase
+	Held    phrase // taps, judged before, held
+	Judged  phrase // already
 
 	Books  phrase
 	Tally  phrase // granted, already, unknown
@@ -62,7 +63,7 @@ func inEnglish() lines {
 		Imported:  "The file again, in Shift_JIS: %d rows, %d of them with a MyKey ID.",
 		IDsSet:    "The others come to the counter: %d MyKey IDs are set by a tap of the card, %d as they are told.",
 
-		Devices: "Two devices are set up",
+		Devices: "Two devices log in with their terminal IDs",
 		Synced:  "%s and %s get %d MyKey IDs, and keep them as MACs under a passphrase that is never stored.",
 
 		Venue:    "The venue has no network; people tap their cards",
@@ -82,9 +83,10 @@ func inEnglish() lines {
 		Gap:     "%s: it had %d taps, %d came, %d are missing.",
 		ByHand:  "These people are on the paper list. Name, birth date and address agree with the roster: granted by hand: %d.",
 
-		Found:  "%s is found, and sends",
-		Held:   "%d taps: %d had their verdicts, %d are held, because the device was stopped.",
-		Judged: "The staff judge them: had them already: %d.",
+		Found:   "%s is found",
+		Refused: "Its log-in is refused. The staff send what is on it.",
+		Held:    "%d taps: %d had their verdicts, %d are held, because the device was stopped.",
+		Judged:  "The staff judge them: had them already: %d.",
 
 		Books:  "The books",
 		Tally:  "Granted: %d. Already: %d. Unknown: %d.",
@@ -105,7 +107,7 @@ func inJapanese() lines {
 		Imported:  "ファイル（Shift_JIS）を直して登録しました: %d件、うちマイキーIDあり%d件",
 		IDsSet:    "窓口でマイキーIDを登録しました: カード読取%d件、申告%d件",
 
-		Devices: "付与機を2台用意します",
+		Devices: "付与機2台が端末IDでログインします",
 		Synced:  "%sと%sに%d件のマイキーIDを同期しました。保存しないパスフレーズによるMACだけが残ります。",
 
 		Venue:    "会場に通信はありません。カードを読み取ります",
@@ -125,9 +127,10 @@ func inJapanese() lines {
 		Gap:     "%s: 端末に%d件、届いたのは%d件、不足%d件",
 		ByHand:  "紙の名簿から、氏名・生年月日・住所が一致する人に付与しました: %d件",
 
-		Found:  "%sが見つかり、送信しました",
-		Held:   "%d件のうち、%d件は判定済みです。%d件は停止した端末のため保留します。",
-		Judged: "担当者が確認しました: 付与済み%d件",
+		Found:   "%sが見つかりました",
+		Refused: "この端末はログインできません。担当者が中の記録を送信します。",
+		Held:    "%d件のうち、%d件は判定済みです。%d件は停止した端末のため保留します。",
+		Judged:  "担当者が確認しました: 付与済み%d件",
 
 		Books:  "帳簿を照合します",
 		Tally:  "付与%d件、付与済み%d件、該当なし%d件",

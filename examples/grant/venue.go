@@ -11,6 +11,7 @@ import (
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/grant"
+	"github.com/mynakit/mynakit/mykey/registry"
 	"github.com/mynakit/mynakit/simcard"
 	"github.com/mynakit/mynakit/simcard/link"
 )
@@ -55,16 +56,19 @@ func (p *person) read(ctx context.Context) (grant.Card, time.Duration, error) {
 // device is one at the venue (持ち歩き用ポイント付与機).
 type device struct {
 	*grant.Device
-	terminal string
-	db       *sql.DB
-	longest  time.Duration // of a tap on the air
+	login   registry.TerminalLogin
+	db      *sql.DB
+	longest time.Duration // of a tap on the air
 }
 
 // carry sets a device up: the office's public key, the passphrase of the round,
 // and MyKey IDs. It has no other secret.
-func carry(ctx context.Context, o *office, dir, terminal string) (_ *device, err error) {
-	d := &device{terminal: terminal}
-	if d.db, err = openFile(ctx, filepath.Join(dir, terminal+".db")); err != nil {
+func carry(ctx context.Context, o *office, dir, place string) (_ *device, err error) {
+	d := &device{}
+	if d.login, err = o.issue(ctx, place); err != nil {
+		return nil, err
+	}
+	if d.db, err = openFile(ctx, filepath.Join(dir, d.login.ID+".db")); err != nil {
 		return nil, err
 	}
 	d.Device, err = grant.OpenDevice(ctx, d.db, grant.DeviceConfig{
@@ -72,17 +76,22 @@ func carry(ctx context.Context, o *office, dir, terminal string) (_ *device, err
 	if err != nil {
 		return nil, errors.Join(err, d.db.Close())
 	}
-	if err = o.Register(ctx, terminal, d.Epoch()); err == nil {
-		err = d.sync(ctx, o)
-	}
-	if err != nil {
+	if err = d.sync(ctx, o); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
 	return d, nil
 }
 
-// sync gets the list (名簿の同期), and lets the office know the device's clock.
+// sync logs in, gets the list (名簿の同期), and lets the office know the device's
+// clock.
 func (d *device) sync(ctx context.Context, o *office) error {
+	at, err := o.terminals.Authenticate(ctx, d.login)
+	if err != nil {
+		return err
+	}
+	if err := o.Register(ctx, at.ID, d.Epoch()); err != nil {
+		return err
+	}
 	ids, err := o.IDs(ctx, programme)
 	if err != nil {
 		return err
