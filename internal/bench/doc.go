@@ -3,7 +3,7 @@
 // what it compares with is no dependency of the library.
 //
 //	cd internal/bench
-//	go run ./table                            # the README's table, and the plot
+//	go run ./table                            # the table in docs/proof.md, and the plot
 //	go test -run '^$' -bench TLV -count 10 .  # one subject, for benchstat
 //
 // An absolute time does not carry over to another machine; a ratio between two

@@ -29,6 +29,22 @@ func TestTwoCommands(t *testing.T) {
 	}
 }
 
+// The READMEs are short enough to be read, and what they quote of the counter's day
+// is what it prints: see examples/counter.
+func TestReadmeIsShort(t *testing.T) {
+	assert.LessOrEqual(t, len(readDocument(t, "README.md").text), 6_000)
+	assert.LessOrEqual(t, len(readDocument(t, "README.ja.md").text), 7_500)
+	day := readFile(t, "examples/counter/testdata/first.en.txt")
+	quoted := readDocument(t, "README.md").in("text")
+	require.Len(t, quoted, 1)
+	assert.Equal(t, 10, strings.Count(quoted[0].text, "\n"), "ten lines")
+	for line := range strings.Lines(quoted[0].text) {
+		_, after, found := strings.Cut(day, line)
+		assert.True(t, found, "the counter does not print %q, or not in this order", line)
+		day = after
+	}
+}
+
 // The programs that the documents run are built once for all of these.
 func TestPrograms(t *testing.T) {
 	t.Parallel()
@@ -37,6 +53,34 @@ func TestPrograms(t *testing.T) {
 	t.Run("sessions", p.sessions)
 	t.Run("any language", p.anyLanguage)
 	t.Run("versions", p.versions)
+	t.Run("counter", p.counterGuide)
+}
+
+// counterGuide finds that the guide to the counter lists its flags, all of them, and
+// its screens by their keys and names.
+func (p programs) counterGuide(t *testing.T) {
+	guide := readDocument(t, "docs/counter.md")
+	var flags, listed []string
+	for _, m := range regexp.MustCompile(`(?m)^  (-\w+)`).FindAllStringSubmatch(p.usage(t, filepath.Join(root, "examples", "counter"), nil), -1) {
+		flags = append(flags, m[1])
+	}
+	for _, row := range table(t, guide, "Flags") {
+		listed = append(listed, strings.Trim(row[0], "`"))
+	}
+	assert.Equal(t, flags, listed)
+
+	var screens []string
+	for _, m := range regexp.MustCompile(`Key: "(\w)", JA: "([^"]+)", EN: "([^"]+)"`).FindAllStringSubmatch(readFile(t, "examples/counter/page/screens.go"), -1) {
+		screens = append(screens, m[1]+" "+m[2]+", "+m[3])
+	}
+	for i, row := range table(t, guide, "The menu") {
+		require.Less(t, i, len(screens))
+		assert.Equal(t, screens[i], row[0]+" "+row[1])
+	}
+	for i, row := range table(t, readDocument(t, "docs/ja/counter.md"), "メニュー") {
+		assert.True(t, strings.HasPrefix(screens[i], row[0]+" "+row[1]+", "), "%s %s", row[0], row[1])
+	}
+	assert.Len(t, table(t, guide, "The menu"), len(screens))
 }
 
 // versions asks each program for its version, and finds that those which a release

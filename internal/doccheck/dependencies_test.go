@@ -59,7 +59,7 @@ func TestDependencies(t *testing.T) {
 		return "tests", nil
 	}
 	var named []string
-	for _, row := range table(t, readDocument(t, "README.md"), "Dependencies") {
+	for _, row := range table(t, readDocument(t, "docs/dependencies.md"), "Modules") {
 		require.Len(t, row, 4, "module, what it is for, licence, where it is linked")
 		module := strings.Trim(row[0], "`")
 		named = append(named, module)

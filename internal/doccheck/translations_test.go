@@ -57,6 +57,9 @@ func original(name string) (string, bool) {
 	if guide, ok := strings.CutPrefix(name, "docs/ja/"); ok {
 		return "docs/" + guide, true
 	}
+	if readme, ok := strings.CutSuffix(name, ".ja.md"); ok {
+		return readme + ".md", true
+	}
 	return "", false
 }
 

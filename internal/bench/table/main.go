@@ -1,5 +1,5 @@
 // Command table runs the benchmarks of this module several times over and
-// writes what they say into the README, as a table, and into docs/figures, as
+// writes what they say into docs/proof.md, as a table, and into docs/figures, as
 // a plot:
 //
 //	cd internal/bench && go run ./table
@@ -106,9 +106,9 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	if err := os.WriteFile(filepath.Join(*root, figure), plot(panels(), results), 0o644); err != nil {
 		return err
 	}
-	table += "\n![How each cost grows with its work](" + filepath.ToSlash(figure) + ")\n"
-	readme := filepath.Join(*root, "README.md")
-	text, err := os.ReadFile(readme)
+	table += "\n![How each cost grows with its work](figures/growth.svg)\n"
+	page := filepath.Join(*root, "docs", "proof.md")
+	text, err := os.ReadFile(page)
 	if err != nil {
 		return err
 	}
@@ -116,5 +116,5 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(readme, text, 0o644)
+	return os.WriteFile(page, text, 0o644)
 }

@@ -214,14 +214,15 @@ func TestRunFromLines(t *testing.T) {
 	root := t.TempDir()
 	lines := filepath.Join(root, "lines")
 	require.NoError(t, os.WriteFile(lines, []byte(threeRounds), 0o600))
-	readme := filepath.Join(root, "README.md")
-	require.NoError(t, os.WriteFile(readme, []byte("# x\n"+begin+"\n"+end+"\nrest\n"), 0o600))
+	page := filepath.Join(root, "docs", "proof.md")
+	require.NoError(t, os.Mkdir(filepath.Join(root, "docs"), 0o700))
+	require.NoError(t, os.WriteFile(page, []byte("# x\n"+begin+"\n"+end+"\nrest\n"), 0o600))
 	var out, log bytes.Buffer
 
 	require.NoError(t, run(t.Context(), []string{"-n", "-in", lines, "-root", root}, &out, &log))
 	assert.Contains(t, out.String(), "naive vpcd client: 20 a second (250×)")
 	assert.Contains(t, log.String(), "not measured: tap to serial number")
-	text, err := os.ReadFile(readme)
+	text, err := os.ReadFile(page)
 	require.NoError(t, err)
 	assert.NotContains(t, string(text), "naive", "with -n nothing is written")
 
@@ -232,7 +233,7 @@ func TestRunFromLines(t *testing.T) {
 
 	raw := filepath.Join(root, "raw")
 	require.NoError(t, run(t.Context(), []string{"-in", lines, "-root", root, "-raw", raw}, &out, &log))
-	text, err = os.ReadFile(readme)
+	text, err = os.ReadFile(page)
 	require.NoError(t, err)
 	assert.Contains(t, string(text), "naive vpcd client")
 	assert.Contains(t, string(text), "Medians of at least 1 rounds on AMD EPYC")
@@ -246,6 +247,6 @@ func TestRunFromLines(t *testing.T) {
 	assert.Error(t, run(t.Context(), []string{"-furlongs"}, &out, &log))
 	assert.Error(t, run(t.Context(), []string{"-rounds", "0"}, &out, &log))
 	assert.Error(t, run(t.Context(), []string{"-in", filepath.Join(root, "none")}, &out, &log))
-	require.NoError(t, os.WriteFile(readme, nil, 0o600))
+	require.NoError(t, os.WriteFile(page, nil, 0o600))
 	assert.Error(t, run(t.Context(), []string{"-in", lines, "-root", root}, &out, &log))
 }
