@@ -34,15 +34,20 @@ func TestTwoCommands(t *testing.T) {
 func TestReadmeIsShort(t *testing.T) {
 	assert.LessOrEqual(t, len(readDocument(t, "README.md").text), 6_000)
 	assert.LessOrEqual(t, len(readDocument(t, "README.ja.md").text), 7_500)
-	day := readFile(t, "examples/counter/testdata/first.en.txt")
-	quoted := readDocument(t, "README.md").in("text")
-	require.Len(t, quoted, 1)
-	assert.Equal(t, 10, strings.Count(quoted[0].text, "\n"), "ten lines")
-	for line := range strings.Lines(quoted[0].text) {
-		_, after, found := strings.Cut(day, line)
-		assert.True(t, found, "the counter does not print %q, or not in this order", line)
-		day = after
+	quoted := map[string][]int{} // the same lines in both
+	for language, readme := range map[string]string{"en": "README.md", "ja": "README.ja.md"} {
+		day := strings.Split(readFile(t, "examples/counter/testdata/first."+language+".txt"), "\n")
+		blocks := readDocument(t, readme).in("day")
+		require.Len(t, blocks, 1)
+		for line := range strings.Lines(blocks[0].text) {
+			at := slices.Index(day, strings.TrimSuffix(line, "\n"))
+			assert.GreaterOrEqual(t, at, 0, "the counter does not print %q", line)
+			quoted[language] = append(quoted[language], at)
+		}
 	}
+	assert.Len(t, quoted["en"], 10, "ten lines")
+	assert.True(t, slices.IsSorted(quoted["en"]))
+	assert.Equal(t, quoted["en"], quoted["ja"])
 }
 
 // The programs that the documents run are built once for all of these.

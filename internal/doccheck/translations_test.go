@@ -231,6 +231,8 @@ func withoutComments(t *testing.T, b block) string {
 		return slashComment.ReplaceAllString(b.text, "")
 	case "sh", "python", "":
 		return shellComment.ReplaceAllString(b.text, "")
+	case "day": // of the counter, in both languages: see TestReadmeIsShort
+		return strings.Repeat("\n", strings.Count(b.text, "\n"))
 	}
 	return b.text
 }
