@@ -7,7 +7,9 @@
 //
 // An [Office] keeps programmes (ポイント付与事業) and their rosters (対象者名簿) in the
 // program's database. A roster comes as a file of ten columns or row by row.
-// What a device gets of it is MyKey IDs alone ([Office.IDs]).
+// What a device gets of it is MyKey IDs alone ([Office.IDs]). Who comes without
+// the card is found by the programme's items ([Office.Match]) and granted by hand
+// ([Office.Grant]).
 //
 // # At the venue
 //
@@ -23,5 +25,9 @@
 // each of them once, however often the chunk comes: the points are credited in
 // the transaction that stores the verdict. [Device.Answer] stores the verdicts.
 // A person is granted points once for each programme, or for each session of
-// it, whatever the device and also after a change of the MyKey ID.
+// it, whatever the device and also after a change of the MyKey ID. A [Chunk] and an
+// [Answer] can be sent as JSON.
+//
+// [Office.Gaps] lists the devices of which something is missing, [Office.Waiting]
+// the taps that staff have to look at, and [Office.Tally] what was granted.
 package grant

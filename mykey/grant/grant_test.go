@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -259,6 +260,19 @@ func TestLostAnswers(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, first, again)
 		}
+		// The same as JSON.
+		wire, err := json.Marshal(c)
+		require.NoError(t, err)
+		var sent grant.Chunk
+		require.NoError(t, json.Unmarshal(wire, &sent))
+		again, err := w.Receive(ctx, sent)
+		require.NoError(t, err)
+		wire, err = json.Marshal(again)
+		require.NoError(t, err)
+		var got grant.Answer
+		require.NoError(t, json.Unmarshal(wire, &got))
+		assert.Equal(t, first, got)
+
 		c, err = d.Chunk(ctx, 7)
 		require.NoError(t, err)
 		part, err := w.Receive(ctx, c)
