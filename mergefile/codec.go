@@ -27,8 +27,8 @@ type codec struct {
 	minLen   int       // the least and greatest length of a record with its end
 	maxLen   int
 
-	chars  [256]bool // of a holder
-	seqMin int       // digits of the sequence
+	chars  *[256]bool // of a holder
+	seqMin int        // digits of the sequence
 	seqMax int
 
 	hash     hashText

@@ -13,11 +13,19 @@ import (
 // before anything is believed.
 
 // holderChars are the choices of HolderForm.Chars.
-var holderChars = table[HolderChars, func(byte) bool]{
-	{CharsAlnum, isAlnum},
-	{CharsDigits, func(c byte) bool { return c-'0' <= 9 }},
-	{CharsUpper, func(c byte) bool { return c-'0' <= 9 || c-'A' <= 25 }},
-	{"alnum-hyphen", isHolder},
+var holderChars = table[HolderChars, *[256]bool]{
+	{CharsAlnum, charsOf(isAlnum)},
+	{CharsDigits, charsOf(func(c byte) bool { return c-'0' <= 9 })},
+	{CharsUpper, charsOf(func(c byte) bool { return c-'0' <= 9 || c-'A' <= 25 })},
+	{"alnum-hyphen", charsOf(isHolder)},
+}
+
+func charsOf(allowed func(byte) bool) *[256]bool {
+	var chars [256]bool
+	for i := range chars {
+		chars[i] = allowed(byte(i))
+	}
+	return &chars
 }
 
 func isHolder(c byte) bool { return isAlnum(c) || c == '-' }
@@ -26,10 +34,7 @@ func isAlnum(c byte) bool { return c-'0' <= 9 || c-'A' <= 25 || c-'a' <= 25 }
 
 // newGrammar makes a profile's grammar ready.
 func (c *codec) newGrammar() {
-	allowed := holderChars.row(c.p.Holder.Chars)
-	for i := range c.chars {
-		c.chars[i] = allowed(byte(i))
-	}
+	c.chars = holderChars.row(c.p.Holder.Chars)
 	c.seqMin, c.seqMax = c.p.Transaction.widths()
 }
 

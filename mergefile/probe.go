@@ -499,11 +499,28 @@ func (p *prober) numbers(body []byte, q Profile, k Key) {
 	loose := q
 	loose.Points = PointsForm{Digits: 18}
 	loose.Transaction = TransactionForm{Time: TimeISO, Zone: ZoneJST, Reset: ResetNever, Scope: ScopeCloud, Columns: q.Transaction.Columns}
+	// Where the first record ends and divides is the same for all texts of the
+	// hash, but for raw bytes, which may hold a line end. The longest stands for
+	// the others.
+	var firsts [2]struct {
+		f     fields
+		delim string
+		ends  bool
+	}
+	for i, text := range []HashText{"hex-dashes", HashRaw} {
+		loose.Hash.Text = text
+		if c, _, at := p.first(body, loose, &firsts[i].f); at == stepParse || at == stepHash || at == stepDone {
+			firsts[i].delim, firsts[i].ends = c.delim, true
+		}
+	}
 	for _, text := range hashTexts {
-		loose.Hash.Text, q.Hash.Text = text.name, text.name
-		var f fields
-		c, _, at := p.first(body, loose, &f)
-		if at != stepParse && at != stepDone || !text.row.spells(f.bare[fieldHash]) {
+		q.Hash.Text = text.name
+		first := firsts[0]
+		if text.row.raw {
+			first = firsts[1]
+		}
+		f := first.f
+		if !first.ends || !text.row.spells(f.bare[fieldHash]) {
 			continue
 		}
 		q.Holder.Chars = CharsAlnum
@@ -512,7 +529,7 @@ func (p *prober) numbers(body []byte, q Profile, k Key) {
 		}
 		n, whole := len(f.bare[fieldPoints]), false
 		for _, tx := range transactionForms(q.Transaction.Columns) {
-			form := tx.inColumns(c.delim)
+			form := tx.inColumns(first.delim)
 			if _, ok := form.parse(f.bare[fieldTransaction]); !ok || whole && tx.Time.short() {
 				continue
 			}
@@ -628,18 +645,24 @@ func (p *prober) fixed(body []byte, q Profile, k Key) {
 				line = len(bytes.TrimRight(body[:line], " "))
 				q.Fill = bytes.Index(body, []byte(end)) - line
 			}
+			// The lengths that a record can have are few: that of the line, or one
+			// that divides the text. No transaction is longer than 29 characters.
+			var lengths []int
+			for length := text.row.max + 2; length <= min(len(body), text.row.max+MaxHolderLen+18+29); length++ {
+				rest := (len(body) + len(end)) % (length + len(end))
+				if line == length || line < 0 && (rest == 0 || q.FinalEOL && rest == len(end)) {
+					lengths = append(lengths, length)
+				}
+			}
 			whole := false
 			for _, tx := range transactionForms(0) {
 				if tx.Digits == 0 || whole && tx.Time.short() {
 					continue
 				}
 				number := len(tx.Time) + len(tx.Join) + tx.Digits
-				for front := 2; front <= MaxHolderLen+18; front++ {
-					length := front + number + text.row.max
-					if len(body) < length || line >= 0 && line != length {
-						continue
-					}
-					if rest := (len(body) + len(end)) % (length + len(end)); line < 0 && rest != 0 && !(q.FinalEOL && rest == len(end)) {
+				for _, length := range lengths {
+					front := length - number - text.row.max
+					if front < 2 || front > MaxHolderLen+18 {
 						continue
 					}
 					if _, ok := tx.parse(body[front : front+number]); !ok {
