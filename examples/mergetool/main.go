@@ -19,7 +19,10 @@
 // holder,points,transaction_time,sequence, with RFC 3339 times.
 //
 // open writes nothing unless the whole file is valid, and seal nothing unless
-// every row is right. Open says the same of every
+// every row is right. In a list that a spreadsheet may have saved, with a byte
+// order mark or CRLF, seal refuses holders that are numbers of different lengths
+// if none begins with 0: a spreadsheet turns 000123 into 123, who may be somebody
+// else. Open says the same of every
 // invalid file; "inspect -diagnose" and "probe" say more, and belong on a
 // developer's desk.
 //

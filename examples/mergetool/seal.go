@@ -28,6 +28,7 @@ func columns() []string { return []string{"holder", "points", "transaction_time"
 func seal(f *flag.FlagSet, _ *console.Writer) func(context.Context, []string) error {
 	var s shared
 	s.add(f)
+	anyLength := f.Bool("any-length", false, "take holders of different numbers of digits as they are")
 	return func(ctx context.Context, args []string) error {
 		if len(args) != 2 {
 			return errUsage
@@ -59,7 +60,7 @@ func seal(f *flag.FlagSet, _ *console.Writer) func(context.Context, []string) er
 		if err != nil {
 			return err
 		}
-		if err := sealRows(ctx, w, countedReader{in, bar}, p.Holder.Kind); err != nil {
+		if err := sealRows(ctx, w, countedReader{in, bar}, p.Holder.Kind, *anyLength); err != nil {
 			return err
 		}
 		if err := errors.Join(w.Close(), buffered.Flush()); err != nil {
@@ -87,8 +88,11 @@ func writeWhole(ctx context.Context, name string, data []byte) error {
 	return out.commit()
 }
 
-func sealRows(ctx context.Context, w *mergefile.Writer, in io.Reader, kind mergefile.HolderKind) error {
-	rows := newRows(in)
+func sealRows(ctx context.Context, w *mergefile.Writer, in io.Reader, kind mergefile.HolderKind, anyLength bool) error {
+	var lengths digits
+	text := bufio.NewReader(in)
+	saved := bySpreadsheet(text)
+	rows := newRows(text)
 	rows.FieldsPerRecord = len(columns())
 	head, err := rows.Read()
 	if err == nil && !slices.Equal(head, columns()) || errors.Is(err, io.EOF) {
@@ -110,11 +114,51 @@ func sealRows(ctx context.Context, w *mergefile.Writer, in io.Reader, kind merge
 		if err != nil {
 			return fmt.Errorf("line %d: %w", line, err)
 		}
+		lengths.add(row[0], line)
 	}
-	if errors.Is(err, io.EOF) {
+	if !errors.Is(err, io.EOF) {
+		return err
+	}
+	if anyLength || !saved {
 		return nil
 	}
-	return err
+	return lengths.check()
+}
+
+// bySpreadsheet reports whether a list looks as a spreadsheet saves one: with a
+// byte order mark, or with CRLF at the end of its first line.
+func bySpreadsheet(text *bufio.Reader) bool {
+	head, _ := text.Peek(256) // the header is shorter
+	first, _, _ := bytes.Cut(head, []byte("\n"))
+	return bytes.HasPrefix(head, []byte("\uFEFF")) || bytes.HasSuffix(first, []byte("\r"))
+}
+
+// digits are the lengths of the holders that are a number. A spreadsheet takes
+// the zeros from the front of such a one, and what is left may be somebody else.
+type digits struct {
+	least, most, line int // line is that of the first of the least length
+	zero              bool
+}
+
+func (d *digits) add(holder string, line int) {
+	if strings.Trim(holder, "0123456789") != "" {
+		return
+	}
+	d.zero = d.zero || holder[0] == '0'
+	d.most = max(d.most, len(holder))
+	if d.least == 0 || len(holder) < d.least {
+		d.least, d.line = len(holder), line
+	}
+}
+
+// check refuses numbers of different lengths of which none begins with a zero.
+// Where one does, no spreadsheet was there.
+func (d *digits) check() error {
+	if d.zero || d.least == d.most {
+		return nil
+	}
+	return fmt.Errorf("line %d: holders of %d to %d digits, and none begins with 0: a spreadsheet may have dropped the zeros, and the points would be somebody else's; make the list again, or say -any-length",
+		d.line, d.least, d.most)
 }
 
 // parseRow reads a row. Its errors do not show what is in it.

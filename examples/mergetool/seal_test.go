@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"strings"
 	"testing"
 
@@ -50,5 +51,42 @@ func TestByteOrderMark(t *testing.T) {
 		}
 		require.Len(t, got, 1)
 		assert.Equal(t, ok, last == nil, "%q", text)
+	}
+}
+
+// A holder whose zeros a spreadsheet has dropped is not sealed for somebody else.
+func TestDroppedZeros(t *testing.T) {
+	for list, ok := range map[string]bool{
+		"520625":             true,
+		"000123 520625":      true,
+		"123 520625":         false,
+		"520625 123":         false,
+		"123 000456 520625":  true, // a spreadsheet leaves none
+		"A-1 B-22 123":       true,
+		"123 A-1 1":          false,
+		"123456 7":           false,
+		"00 1":               true,
+		"1 22 333":           false,
+		"A B C D E F G":      true,
+		"123 456 789":        true,
+		"12345678 1234567":   false,
+		"12345678 A1234567":  true,
+		"0123 456 01 123456": true,
+	} {
+		var d digits
+		for i, h := range strings.Fields(list) {
+			d.add(h, i+2)
+		}
+		assert.Equal(t, ok, d.check() == nil, list)
+		if !ok {
+			assert.NotContains(t, d.check().Error(), "520625")
+		}
+	}
+}
+
+func TestBySpreadsheet(t *testing.T) {
+	const head = "holder,points,transaction_time,sequence"
+	for text, ok := range map[string]bool{head + "\n1,2\r\n": false, head + "\r\n": true, "\uFEFF" + head + "\n": true, head: false, "": false} {
+		assert.Equal(t, ok, bySpreadsheet(bufio.NewReader(strings.NewReader(text))), "%q", text)
 	}
 }

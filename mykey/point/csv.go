@@ -255,11 +255,28 @@ func writeRows[T any](w io.Writer, enc Encoding, header []string, values iter.Se
 // encoding gives them back. It finds what was changed by mistake: anybody can make
 // one.
 func checkValue(header, fields []string) string {
-	h := sha256.New()
-	for _, s := range append([]string{header[len(header)-1]}, fields...) {
-		_, _ = fmt.Fprintf(h, "%d:%s", len(cp932.Same(s)), cp932.Same(s)) // cannot fail
+	text := make([]byte, 0, 256)
+	add := func(s string) {
+		if !ascii(s) {
+			s = cp932.Same(s)
+		}
+		text = append(append(strconv.AppendInt(text, int64(len(s)), 10), ':'), s...)
 	}
-	return "k" + hex.EncodeToString(h.Sum(nil)[:6])
+	add(header[len(header)-1])
+	for _, s := range fields {
+		add(s)
+	}
+	sum := sha256.Sum256(text)
+	return "k" + hex.EncodeToString(sum[:6])
+}
+
+func ascii(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 // readRows yields the values of a table's rows.
