@@ -57,5 +57,5 @@ func Check(ctx context.Context, db *sql.DB, cfg Config) error {
 
 func (cfg Config) database() sqldb.Config {
 	return sqldb.Config{Prefix: cfg.Prefix, RetryFor: cfg.RetryFor, Clock: cfg.Clock, Unresolved: cfg.Unresolved,
-		Prepare: []string{lookupByClock + lookupLimit}}
+		Prepare: []string{lookupByClock + lookupLimit, lookupByClock + lookupIssued + lookupLimit}}
 }
