@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/ticket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -142,7 +143,7 @@ func TestIssueRefusesBadOrders(t *testing.T) {
 	eachStore(t, func(t *testing.T, s tables) {
 		ctx := t.Context()
 		d := newDesk(t, s, ticket.Config{Policy: ticket.Policy{MaxPoints: 50_000}})
-		today := ticket.DateOf(d.clock.now)
+		today := mykey.DateOf(d.clock.now)
 		for _, tc := range []struct {
 			name  string
 			at    ticket.Terminal
@@ -377,7 +378,7 @@ func TestUnredeemed(t *testing.T) {
 	eachStore(t, func(t *testing.T, s tables) {
 		ctx := t.Context()
 		d := newDesk(t, s, ticket.Config{Policy: ticket.Policy{GraceDays: 2}})
-		today := ticket.DateOf(d.clock.now)
+		today := mykey.DateOf(d.clock.now)
 		// More than one page, several on each day.
 		orders := make([]ticket.Order, 1200)
 		for i := range orders {
@@ -570,33 +571,6 @@ func TestTicketJSON(t *testing.T) {
 	_, err = json.Marshal(ticket.State(9))
 	assert.ErrorIs(t, err, ticket.ErrState)
 	assert.Equal(t, "in no known state", ticket.State(9).String())
-}
-
-func TestDate(t *testing.T) {
-	for in, ok := range map[string]bool{"2026-11-21": true, "2028-02-29": true, "2026-02-29": false, "0000-01-01": false,
-		"2026-1-1": false, "2026/11/21": false, "": false, "2026-11-211": false, "-026-11-21": false} {
-		d, err := ticket.ParseDate(in)
-		if ok {
-			require.NoError(t, err)
-			assert.Equal(t, in, d.String())
-			assert.True(t, d.Valid())
-		} else {
-			assert.ErrorIs(t, err, ticket.ErrDate, in)
-			assert.True(t, d.IsZero())
-		}
-	}
-	assert.Equal(t, day(t, "2027-01-01"), ticket.DateOf(at(t, "2027-01-01 00:00:00")))
-	assert.Equal(t, day(t, "2026-12-31"), ticket.DateOf(at(t, "2027-01-01 00:00:00").Add(-1)))
-	assert.Equal(t, "2027年1月1日", day(t, "2027-01-01").Japanese())
-	assert.Equal(t, day(t, "2024-03-01"), day(t, "2024-02-29").AddDays(1))
-	assert.Equal(t, 24*time.Hour, day(t, "2024-02-29").End().Sub(day(t, "2024-02-29").Start()))
-	assert.False(t, ticket.Date{}.Valid())
-	assert.False(t, ticket.Date{Year: 10000, Month: 1, Day: 1}.Valid())
-	assert.Equal(t, "", ticket.Date{}.String()+ticket.Date{}.Japanese())
-	var d ticket.Date
-	require.NoError(t, json.Unmarshal([]byte(`""`), &d))
-	_, err := json.Marshal(ticket.Date{Year: 2026, Month: 2, Day: 30})
-	assert.ErrorIs(t, err, ticket.ErrDate)
 }
 
 // The errors say what they must and keep quiet about the rest.

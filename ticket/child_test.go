@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/mynakit/mynakit/internal/dbtest"
+	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/ticket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -153,7 +154,7 @@ func TestOneWinner(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, won[0], now.EndedBy)
 			}
-			got, err := b.Settle(t.Context(), shop.Scope, ticket.Period{From: ticket.DateOf(began), To: ticket.DateOf(time.Now())})
+			got, err := b.Settle(t.Context(), shop.Scope, ticket.Period{From: mykey.DateOf(began), To: mykey.DateOf(time.Now())})
 			require.NoError(t, err)
 			assert.Equal(t, ticket.Total{Tickets: int64(rounds), Points: points}, got.Redeemed)
 			t.Logf("%d rounds of 2 x %d in %v, %d won by the other program", rounds, racers, time.Since(began).Round(time.Millisecond), childWins)
@@ -265,10 +266,10 @@ func TestKill(t *testing.T) {
 				b, err := ticket.Open(ctx, db, ticket.Config{Keys: ticket.Keys{key(t, "K1")}})
 				require.NoError(t, err)
 				for k := range issuing {
-					before := len(full(t, b.Unredeemed(ctx, shop.Scope, ticket.Period{From: ticket.DateOf(began), To: ticket.DateOf(began).AddDays(40)})))
+					before := len(full(t, b.Unredeemed(ctx, shop.Scope, ticket.Period{From: mykey.DateOf(began), To: mykey.DateOf(began).AddDays(40)})))
 					tk, err := b.Issue(ctx, shop, ticket.Order{Points: points[k], Key: k})
 					require.NoError(t, err)
-					after := len(full(t, b.Unredeemed(ctx, shop.Scope, ticket.Period{From: ticket.DateOf(began), To: ticket.DateOf(began).AddDays(40)})))
+					after := len(full(t, b.Unredeemed(ctx, shop.Scope, ticket.Period{From: mykey.DateOf(began), To: mykey.DateOf(began).AddDays(40)})))
 					resent++
 					already += 1 - (after - before)
 					codes[k], err = b.QR(tk)
@@ -292,7 +293,7 @@ func TestKill(t *testing.T) {
 					require.NoError(t, err)
 					numbers[n.Digits()] = points[k]
 				}
-				p := ticket.Period{From: ticket.DateOf(began), To: ticket.DateOf(time.Now())}
+				p := ticket.Period{From: mykey.DateOf(began), To: mykey.DateOf(time.Now())}
 				got, err := b.Settle(ctx, shop.Scope, p)
 				require.NoError(t, err)
 				require.Equal(t, want, got.Redeemed, "round %d", round)

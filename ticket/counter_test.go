@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mynakit/mynakit/internal/dbtest"
+	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/ticket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -23,7 +24,7 @@ func TestOneRefusal(t *testing.T) {
 		ctx := t.Context()
 		d := newDesk(t, s, ticket.Config{Policy: ticket.Policy{Throttle: ticket.Throttle{PerTerminal: -1, PerScope: -1, Global: -1}}})
 		live := d.issue(t, 100)
-		lapsed, err := d.Issue(ctx, shop, ticket.Order{Points: 100, Until: ticket.DateOf(d.clock.now)})
+		lapsed, err := d.Issue(ctx, shop, ticket.Order{Points: 100, Until: mykey.DateOf(d.clock.now)})
 		require.NoError(t, err)
 		used := d.issue(t, 100)
 		_, err = d.Redeem(ctx, ticket.Presentation{Terminal: shop2, Code: code(used.Number)})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mynakit/mynakit/internal/table"
+	"github.com/mynakit/mynakit/mykey"
 )
 
 // An Encoding is the character encoding of a CSV file. Excel opens both by a
@@ -206,5 +207,5 @@ func parseSlashed(s string) (Date, error) {
 	if err != nil || t.Year() < 1 {
 		return Date{}, ErrDate
 	}
-	return DateOf(t), nil
+	return mykey.DateOf(t), nil
 }

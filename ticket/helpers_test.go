@@ -14,6 +14,7 @@ import (
 
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/internal/pgtest"
+	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/ticket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -150,7 +151,7 @@ func at(t testing.TB, s string) time.Time {
 }
 
 func day(t testing.TB, s string) ticket.Date {
-	d, err := ticket.ParseDate(s)
+	d, err := mykey.ParseDate(s)
 	require.NoError(t, err)
 	return d
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mynakit/mynakit/internal/sqldb"
+	"github.com/mynakit/mynakit/mykey"
 )
 
 // An Order is for one ticket.
@@ -158,7 +159,7 @@ func (b *Book) issue(ctx context.Context, tx *sqldb.Tx, at Terminal, orders []Or
 		return Batch{}, err
 	}
 	now := m.date()
-	today := DateOf(now)
+	today := mykey.DateOf(now)
 	latest := today.AddDays(b.policy.MaxDays)
 	out := Batch{Tickets: make([]Ticket, len(orders))}
 	for i, o := range orders {
@@ -201,7 +202,7 @@ func (b *Book) issue(ctx context.Context, tx *sqldb.Tx, at Terminal, orders []Or
 		}
 		for i := range out.Tickets {
 			t := &out.Tickets[i]
-			if t.IssuedAt = m.date(); t.Until.Compare(DateOf(t.IssuedAt)) < 0 {
+			if t.IssuedAt = m.date(); t.Until.Compare(mykey.DateOf(t.IssuedAt)) < 0 {
 				return Batch{}, answer{&OrderError{Index: i, Err: ErrValidity}}
 			}
 		}

@@ -3,6 +3,8 @@ package ticket
 import (
 	"log/slog"
 	"time"
+
+	"github.com/mynakit/mynakit/mykey"
 )
 
 // A State is the state of a ticket.
@@ -233,8 +235,8 @@ func (t Ticket) usable(accepted Date, m moment, graceDays int) (time.Time, Reaso
 	if t.StateAt(now, graceDays) == Lapsed {
 		return now, ReasonLapsed
 	}
-	if !accepted.Valid() || accepted.Compare(DateOf(t.IssuedAt)) < 0 ||
-		accepted.Compare(t.Until) > 0 || accepted.Compare(DateOf(now)) > 0 {
+	if !accepted.Valid() || accepted.Compare(mykey.DateOf(t.IssuedAt)) < 0 ||
+		accepted.Compare(t.Until) > 0 || accepted.Compare(mykey.DateOf(now)) > 0 {
 		return now, ReasonAccepted
 	}
 	return now, ""

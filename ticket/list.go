@@ -16,7 +16,7 @@ import (
 // sequence.
 func (b *Book) Unredeemed(ctx context.Context, scope Scope, until Period) iter.Seq2[Ticket, error] {
 	return func(yield func(Ticket, error) bool) {
-		if err := errors.Join(scope.Check(), until.Check()); err != nil {
+		if err := errors.Join(scope.Check(), checkPeriod(until)); err != nil {
 			yield(Ticket{}, err)
 			return
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mynakit/mynakit/internal/dbtest"
+	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/ticket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -168,7 +169,7 @@ func (w *world) run() {
 		"issue": func(t *rapid.T) {
 			i, orders_ := w.book(), orders
 			orders++
-			today := ticket.DateOf(w.date(i))
+			today := mykey.DateOf(w.date(i))
 			o := ticket.Order{Points: rapid.Int64Range(1, ticket.MaxPoints).Draw(t, "points"),
 				Until: today.AddDays(rapid.IntRange(-1, 8).Draw(t, "days")), Key: fmt.Sprint("order ", orders_)}
 			var tk ticket.Ticket
@@ -205,9 +206,9 @@ func (w *world) run() {
 			claim := rapid.IntRange(-3, 1).Draw(t, "claim")
 			ok, date := w.live(i, want, 0)
 			if claim > -3 {
-				p.Accepted = ticket.DateOf(date).AddDays(claim)
+				p.Accepted = mykey.DateOf(date).AddDays(claim)
 				ok, date = w.live(i, want, modelGrace)
-				ok = ok && claim <= 0 && p.Accepted.Compare(want.until) <= 0 && p.Accepted.Compare(ticket.DateOf(want.issued)) >= 0
+				ok = ok && claim <= 0 && p.Accepted.Compare(want.until) <= 0 && p.Accepted.Compare(mykey.DateOf(want.issued)) >= 0
 			}
 			did := func() { want.gone, want.terminal, want.attempt, want.at = "redeemed", at.ID, attempt, date }
 			mine := func() bool {
@@ -299,7 +300,7 @@ func (w *world) run() {
 			if rapid.Bool().Draw(t, "ahead") {
 				w.clocks[i].set(w.clocks[i].Now().Add(48 * time.Hour))
 			}
-			today := ticket.DateOf(w.clocks[i].Now())
+			today := mykey.DateOf(w.clocks[i].Now())
 			p := ticket.Period{From: today.AddDays(-60), To: today.AddDays(-rapid.IntRange(0, 3).Draw(t, "days ago"))}
 			s, err := w.books[i].Settle(ctx, w.scope, p)
 			require.NoError(t, err)

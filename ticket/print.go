@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/mynakit/mynakit/internal/sqldb"
+	"github.com/mynakit/mynakit/mykey"
 )
 
 // Printed records that a ticket is on paper, after which [Book.Unprinted] no
@@ -41,7 +42,7 @@ func (b *Book) Unprinted(ctx context.Context, at Terminal) ([]Ticket, error) {
 			return err
 		}
 		rows, err := tx.Query(ctx, "SELECT "+columns+` FROM {ticket} WHERE scope = ? AND issued_by = ? AND unprinted IS NOT NULL
-			AND state = 1 AND until >= ? ORDER BY issued_at, number LIMIT ?`, string(at.Scope), at.ID, dayNumber(DateOf(m.date())), MaxUnprinted)
+			AND state = 1 AND until >= ? ORDER BY issued_at, number LIMIT ?`, string(at.Scope), at.ID, dayNumber(mykey.DateOf(m.date())), MaxUnprinted)
 		if err != nil {
 			return err
 		}
@@ -64,7 +65,7 @@ func (b *Book) Unprinted(ctx context.Context, at Terminal) ([]Ticket, error) {
 // count. Paid reads all tickets of the scope. It returns [ErrScope] or [ErrPeriod]
 // for malformed input.
 func (b *Book) Paid(ctx context.Context, scope Scope, period Period) (t Total, err error) {
-	if err := errors.Join(scope.Check(), period.Check()); err != nil {
+	if err := errors.Join(scope.Check(), checkPeriod(period)); err != nil {
 		return Total{}, err
 	}
 	err = b.db.Read(ctx, "add up payments", func(ctx context.Context, tx *sqldb.Tx) error {

@@ -133,7 +133,7 @@ func find(ctx context.Context, q sqldb.Queries, query string, scope Scope, by an
 func dayNumber(d Date) int64 { return int64(d.Year)*10000 + int64(d.Month)*100 + int64(d.Day) }
 
 func dayOf(n int64) Date {
-	return Date{int(n / 10000), time.Month(n / 100 % 100), int(n % 100)}
+	return Date{Year: int(n / 10000), Month: time.Month(n / 100 % 100), Day: int(n % 100)}
 }
 
 func instantOf(us int64) time.Time { return time.UnixMicro(us).In(jst) }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mynakit/mynakit/internal/sqldb"
+	"github.com/mynakit/mynakit/mykey"
 )
 
 // A Detail is one redeemed ticket as the settlement lists it (明細).
@@ -156,7 +157,7 @@ func (s Settlement) by(key func(Line) string) iter.Seq2[string, Total] {
 //
 // Settle returns [ErrScope] or [ErrPeriod] for malformed input.
 func (b *Book) Settle(ctx context.Context, scope Scope, period Period) (Settlement, error) {
-	if err := errors.Join(scope.Check(), period.Check()); err != nil {
+	if err := errors.Join(scope.Check(), checkPeriod(period)); err != nil {
 		return Settlement{}, err
 	}
 	final, err := b.final(ctx, scope, period.To.End())
@@ -285,7 +286,7 @@ func (b *Book) lapsed(ctx context.Context, q sqldb.Queries, scope Scope, period 
 		return Total{}, err
 	}
 	last := period.To
-	if yesterday := DateOf(m.date()).AddDays(-1); yesterday.Compare(last) < 0 {
+	if yesterday := mykey.DateOf(m.date()).AddDays(-1); yesterday.Compare(last) < 0 {
 		last = yesterday
 	}
 	grace := -b.policy.GraceDays
@@ -303,7 +304,7 @@ func (b *Book) lapsed(ctx context.Context, q sqldb.Queries, scope Scope, period 
 // sequence.
 func (b *Book) Details(ctx context.Context, scope Scope, period Period) iter.Seq2[Detail, error] {
 	return func(yield func(Detail, error) bool) {
-		if err := errors.Join(scope.Check(), period.Check()); err != nil {
+		if err := errors.Join(scope.Check(), checkPeriod(period)); err != nil {
 			yield(Detail{}, err)
 			return
 		}
@@ -333,7 +334,7 @@ var ErrTwice = errors.New("ticket: a ticket is listed twice")
 // [ErrTerminal], [ErrAccount], [ErrNumber] or [ErrTwice], or the sequence's
 // error.
 func Tally(scope Scope, period Period, details iter.Seq2[Detail, error]) (Settlement, error) {
-	if err := errors.Join(scope.Check(), period.Check()); err != nil {
+	if err := errors.Join(scope.Check(), checkPeriod(period)); err != nil {
 		return Settlement{}, err
 	}
 	s := Settlement{Scope: scope, Period: period}
@@ -342,7 +343,7 @@ func Tally(scope Scope, period Period, details iter.Seq2[Detail, error]) (Settle
 	for d, err := range details {
 		switch {
 		case err != nil:
-		case !period.contains(d.RedeemedAt):
+		case !period.Contains(d.RedeemedAt):
 			err = fmt.Errorf("%w: a redemption outside it", ErrPeriod)
 		case d.Points < 1 || d.Points > MaxPoints:
 			err = ErrPoints

@@ -5,7 +5,6 @@ import (
 	"iter"
 	"time"
 
-	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/ticket"
 )
@@ -36,8 +35,7 @@ func (s *Shop) Settle(ctx context.Context, period ticket.Period) (Closing, error
 	if c.Issued, err = s.book.Paid(ctx, s.cfg.Scope, period); err != nil {
 		return Closing{}, err
 	}
-	days := mykey.Period{From: mykey.Date(period.From), To: mykey.Date(period.To)}
-	if c.Points, err = s.city.Settle(ctx, days); err != nil {
+	if c.Points, err = s.city.Settle(ctx, period); err != nil {
 		return Closing{}, err
 	}
 	var lines []point.Line
@@ -48,10 +46,10 @@ func (s *Shop) Settle(ctx context.Context, period ticket.Period) (Closing, error
 	if c.Points, err = c.Points.With(lines, c.Tickets.Final); err != nil {
 		return Closing{}, err
 	}
-	if c.Mall, err = s.mall.Settle(ctx, days); err != nil {
+	if c.Mall, err = s.mall.Settle(ctx, period); err != nil {
 		return Closing{}, err
 	}
-	merged, err := s.mall.SettlePartners(ctx, days)
+	merged, err := s.mall.SettlePartners(ctx, period)
 	for _, l := range merged.Lines {
 		c.Merged.Records += l.Moved.Count
 		c.Merged.Points += l.Moved.Points

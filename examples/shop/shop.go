@@ -255,7 +255,7 @@ func (s *Shop) Terminal(id string) ticket.Terminal {
 }
 
 // Today returns the day in Japan.
-func (s *Shop) Today() ticket.Date { return ticket.DateOf(s.now()) }
+func (s *Shop) Today() ticket.Date { return mykey.DateOf(s.now()) }
 
 func (s *Shop) now() time.Time {
 	if s.cfg.Clock == nil {

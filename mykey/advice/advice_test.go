@@ -56,6 +56,7 @@ func TestKinds(t *testing.T) {
 		{&ticket.OrderError{Err: ticket.ErrPoints}, "points_range", advice.Change, ""},
 		{fmt.Errorf("%w: %w", ticket.ErrRefused, ticket.ErrNotFound), "ticket_refused", advice.Never, ""},
 		{fmt.Errorf("%w: %w", inbox.ErrRefused, &ledger.TooOldError{}), "merge_too_old", advice.Never, ""},
+		{&mykey.FormError{Field: "date", Rule: mykey.RuleCharacter, Pos: -1}, "date", advice.Change, ""},
 		{registry.ErrBusy, "database_busy", advice.Same, ""},
 		{lite(5), "database_busy", advice.Same, ""}, {lite(6 | 1<<8), "database_busy", advice.Same, ""},
 		{lite(13), "disk_full", advice.Later, ""}, {lite(14), "database_file", advice.Later, ""},

@@ -1,6 +1,8 @@
 package advice
 
 import (
+	"errors"
+
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/registry"
 )
@@ -124,6 +126,8 @@ func holder() []Entry {
 			"この受付番号は、別の端末の発行に使われています。", "新しい受付番号で発行してください。",
 			"The key was used before to issue other terminals.", "Issue these under another key."),
 			registry.ErrIssueReused),
+		{isForm("date"), badDate()},
+		{isForm("period"), badPeriod()},
 		For(badForm(), mykey.ErrForm),
 		For(say("other_key", Never,
 			"このデータベースは、別の鍵ファイルで作成されています。", "元の鍵ファイルを、同じフォルダーに戻してください。別の鍵ファイルでは、登録済みの利用者を照会できません。",
@@ -149,8 +153,23 @@ func badForm() Advice {
 		"This is not of the required form.", "Check the number of characters; letters and digits are half width.")
 }
 
+// isForm returns a function that reports whether an error is about the form of a
+// field.
+func isForm(field string) func(error) bool {
+	return func(err error) bool {
+		fe, ok := errors.AsType[*mykey.FormError](err)
+		return ok && fe.Field == field
+	}
+}
+
 func badDate() Advice {
 	return say("date", Change,
 		"日付が正しくありません。", "年月日を確認して入力してください。",
 		"This is not a date.", "Check the date and enter it again.")
+}
+
+func badPeriod() Advice {
+	return say("period", Change,
+		"集計する期間が正しくありません。", "開始日が終了日以前になるように入力してください。",
+		"The period is not one.", "Check its first and its last day; the last is not before the first.")
 }

@@ -73,7 +73,7 @@ func (p *Page) issueCheck(ctx context.Context, s *session, form url.Values) (*no
 	if err != nil {
 		return nil, err
 	}
-	until, err := ticket.ParseDate(form.Get("until"))
+	until, err := mykey.ParseDate(form.Get("until"))
 	if today := p.cfg.Shop.Today(); err != nil || until.Compare(today) < 0 || until.Compare(today.AddDays(ticket.MaxDays)) > 0 {
 		return nil, inField("until", ticket.ErrValidity)
 	}

@@ -266,7 +266,7 @@ func TestWrongPIN(t *testing.T) {
 	assert.Equal(t, 1, card.Tries(simcard.AuthPIN))
 
 	blocked := sample(2, simcard.WithTries(simcard.AuthPIN, 0))
-	p.put(blocked, "new").get("/enrol").sees("暗証番号がロックされています", unlock.Ways(jpki.AuthPIN, parse(t, ticket.ParseDate, "2026-11-21").Start())[0].Text(jpki.Japanese))
+	p.put(blocked, "new").get("/enrol").sees("暗証番号がロックされています", unlock.Ways(jpki.AuthPIN, parse(t, mykey.ParseDate, "2026-11-21").Start())[0].Text(jpki.Japanese))
 	p.send("/lang", "to", "en", "back", "enrol").sees("The PIN is blocked", "municipality")
 	p.force("/enrol/pin", "pin", simcard.DefaultAuthPIN).sees("The PIN is blocked", "counter of the municipality")
 }

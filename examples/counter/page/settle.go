@@ -9,6 +9,7 @@ import (
 	"net/url"
 
 	"github.com/mynakit/mynakit/examples/shop"
+	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/mykey/registry"
 	"github.com/mynakit/mynakit/ticket"
@@ -36,7 +37,7 @@ func (p *Page) period(query url.Values) (ticket.Period, error) {
 		at   *ticket.Date
 	}{{"from", &period.From}, {"to", &period.To}} {
 		if text := query.Get(day.name); text != "" {
-			d, err := ticket.ParseDate(text)
+			d, err := mykey.ParseDate(text)
 			if err != nil {
 				return period, inField(day.name, err)
 			}
