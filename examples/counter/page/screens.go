@@ -104,7 +104,7 @@ func (p *Page) words(lang Lang) template.FuncMap {
 		"operator": func(id mykey.OperatorID) string { return p.cfg.Shop.OperatorName(id) },
 		"account":  func(a point.Account) string { return p.accountName(lang, a) },
 		"day": func(of interface{ Start() time.Time }) string {
-			d := ticket.DateOf(of.Start())
+			d := mykey.DateOf(of.Start())
 			if lang == English {
 				return d.Start().Format("2 January 2006")
 			}

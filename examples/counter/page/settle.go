@@ -68,7 +68,7 @@ func (p *Page) transfers(ctx context.Context, w io.Writer, period ticket.Period,
 	if p.cfg.Payee == nil {
 		return registry.ErrSessionOver
 	}
-	on, err := ticket.ParseDate(day)
+	on, err := mykey.ParseDate(day)
 	if err != nil {
 		return inField("day", err)
 	}
