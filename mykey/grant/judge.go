@@ -32,8 +32,8 @@ func checkClerk(by string) error {
 // after the person has been enrolled or listed, a doubtful time has been looked
 // into, or the programme has been set right. The time of the tap is at, as staff
 // have found it; if at is zero, the time that [Waiting] has is taken as good. by
-// says who judges, and is kept. The errors are [ErrNoReceipt] and those of
-// [Office.Receive].
+// says who judges, and is kept. The errors are a [*mykey.FormError] if by is
+// missing or malformed, [ErrNoReceipt], and those of [Office.Receive].
 func (o *Office) Judge(ctx context.Context, epoch string, seq int64, at time.Time, by string) (Verdict, error) {
 	if err := checkClerk(by); err != nil {
 		return "", err
@@ -78,7 +78,9 @@ func (o *Office) Judge(ctx context.Context, epoch string, seq int64, at time.Tim
 // whose items were compared with the roster (システム設計書 V(7)); see
 // [Office.Match]. It comes once for a person, with taps together. by says who
 // granted, and is kept. The verdict is [Granted], [Already],
-// [NotListed], [Unknown], [Stopped], [Closed] or [NoProgram].
+// [NotListed], [Unknown], [Stopped], [Closed] or [NoProgram]. The errors are a
+// [*mykey.FormError] for a malformed session or by, a [*LostError], and those of the
+// ledger of points and the database.
 func (o *Office) Grant(ctx context.Context, programme, session string, id mykey.ID, by string) (Verdict, error) {
 	if err := errors.Join(checkText("session", session), checkClerk(by)); err != nil {
 		return "", err
