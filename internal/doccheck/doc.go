@@ -6,9 +6,9 @@
 //     a line of … stands for any number of lines.
 //   - Commands name programs, tasks, flags, packages and tests that exist.
 //   - Links between files lead somewhere, to a heading where they name one.
-//   - README.md and README.ja.md have the same code, commands and tables.
-//   - Each guide in docs/ja has the headings, code, tables and links of its
-//     original, and somebody has looked at it since the original changed.
+//   - README.ja.md and each guide in docs/ja have the headings, code, tables and
+//     links of their original, and somebody has looked at them since it changed.
+//   - The READMEs are short, and quote what the counter prints.
 //   - The table of dependencies is that of go.mod.
 //   - Packages import what their room may: see the table in imports_test.go.
 //   - Workflows pin what they use, and ask for no rights that they do not need.
