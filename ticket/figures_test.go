@@ -236,3 +236,33 @@ func BenchmarkSettleYear(b *testing.B) {
 		})
 	}
 }
+
+// What the menu and the issue screen of a counter ask for, beside a million
+// tickets: those of a terminal that wait for paper.
+func BenchmarkUnprinted(b *testing.B) {
+	for _, e := range engines {
+		b.Run(e.name, func(b *testing.B) {
+			s := openSQL(b, e.driver, e.dsn(b))
+			d := newDesk(b, s, ticket.Config{})
+			fill := `INSERT INTO ticket_ticket (scope, number, state, points, until, issued_at, issued_by, prints, account)
+				SELECT '141305-01', %s, 1, 500, 20261221, n, '000002', 1, 'aoba' FROM %s`
+			if e.driver == "pgx" {
+				fill = fmt.Sprintf(fill, "lpad(n::text, 8, '0')", "generate_series(0::bigint, 999999) n")
+			} else {
+				fill = "WITH RECURSIVE c (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c WHERE n < 999999) " + fmt.Sprintf(fill, "printf('%08d', n)", "c")
+			}
+			_, err := s.db.Exec(fill)
+			require.NoError(b, err)
+			_, err = s.db.Exec(map[string]string{"pgx": "VACUUM ANALYZE ticket_ticket", "sqlite": "ANALYZE"}[e.driver])
+			require.NoError(b, err)
+			_, err = s.db.Exec("UPDATE ticket_ticket SET unprinted = 1 WHERE number IN ('00000007', '00500000', '00999999')")
+			require.NoError(b, err)
+			at := ticket.Terminal{ID: "000002", Scope: "141305-01"}
+			for b.Loop() {
+				got, err := d.Unprinted(b.Context(), at)
+				require.NoError(b, err)
+				require.Len(b, got, 3)
+			}
+		})
+	}
+}
