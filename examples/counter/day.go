@@ -10,6 +10,7 @@ import (
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/simcard"
 	"github.com/mynakit/mynakit/ticket"
+	"github.com/mynakit/mynakit/ticket/paper"
 )
 
 // day is a day at the counter, told step by step.
@@ -18,7 +19,8 @@ type day struct {
 	place        *place
 	cards        reader
 	wait         time.Duration
-	sim          bool            // the holder is a program too
+	sim          bool // the holder is a program too
+	roll         paper.Roll
 	office, till ticket.Terminal // where tickets are issued, and where they are taken
 	pin          func(ctx context.Context, left int) (jpki.PIN, error)
 }
@@ -77,7 +79,7 @@ func (d *day) begin(ctx context.Context) error {
 		return err
 	}
 	for _, t := range left {
-		p, err := printTicket(ctx, d.place.shop, d.place.tickets(), t)
+		p, err := printTicket(ctx, d.place.shop, d.place.tickets(), d.roll, t)
 		if err != nil {
 			return err
 		}

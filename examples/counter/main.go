@@ -14,6 +14,7 @@
 //	-roots FILE         the root certificates of J-LIS, for real cards
 //	-db postgres://…    a database that several terminals share
 //	-serve ADDR         the counter as a web page, such as 127.0.0.1:8080
+//	-printer DEVICE     the page's receipt printer, and -roll the width of its paper
 //	-data DIR           another folder
 //	-training           practice, in tables of its own
 //
@@ -25,6 +26,7 @@
 //	open.go   the folder, the database, the keys
 //	reader.go, phone.go, pin.go   where cards and PINs come from
 //	paper.go  what is printed
+//	usage.go, printer.go   the flags in two languages; where receipts go
 //	serve.go  the web page, which is package page
 //
 // No PIN, serial number or key is ever printed. The folder holds keys, a database
@@ -48,6 +50,7 @@ import (
 	"github.com/mynakit/mynakit/examples/internal/private"
 	"github.com/mynakit/mynakit/examples/internal/version"
 	"github.com/mynakit/mynakit/examples/shop"
+	"github.com/mynakit/mynakit/mykey"
 )
 
 func main() {
@@ -82,22 +85,12 @@ type options struct {
 	serve       string
 	samplesAddr string
 	terminal    string
+	place       string
+	printer     string
+	roll        int
+	version     bool
 	training    bool
 	wait        time.Duration
-}
-
-func (o *options) flags(f *flag.FlagSet) {
-	f.StringVar(&o.lang, "lang", "", "`language`: ja or en; without it as the environment says")
-	f.StringVar(&o.data, "data", "", "`folder` for database, keys, tickets and inbox; without it one of the user's own")
-	f.StringVar(&o.db, "db", "", "a PostgreSQL `URL`, or host=… dbname=…, or another SQLite file instead of the one in the folder; a password is better in PGPASSWORD or .pgpass")
-	f.StringVar(&o.reader, "reader", "sim", "`where` the card is: sim, auto, phone, or a PC/SC reader's name or a part of it")
-	f.StringVar(&o.roots, "roots", "", "`file` with the root certificates that real cards are verified with")
-	f.StringVar(&o.listen, "listen", "127.0.0.1:35963", "`address` where -reader phone waits; any but loopback sends the PIN in the clear over that network")
-	f.StringVar(&o.serve, "serve", "", "`address` of the web page, such as 127.0.0.1:8080")
-	f.StringVar(&o.samplesAddr, "samples", "", "with -serve, a second page that steers the sample cards, at this loopback `address`, such as 127.0.0.1:8081")
-	f.StringVar(&o.terminal, "terminal", "OFFICE-1", "`name` of this terminal: letters, digits, full stops, hyphens")
-	f.BoolVar(&o.training, "training", false, "practise: everything is in tables of its own and marked, and live shops refuse its tickets and files")
-	f.DurationVar(&o.wait, "wait", time.Minute, "how `long` to wait for a card and each of its answers")
 }
 
 const (
@@ -111,29 +104,39 @@ const (
 func (w *world) run(ctx context.Context, args []string) int {
 	out := console.To(w.stdout)
 	o := options{world: &world{w.getenv, out, w.stderr, w.now}}
+	o.lang = languageOf(args, w.getenv)
+	lang := o.lang
 	f := flag.NewFlagSet("counter", flag.ContinueOnError)
-	f.SetOutput(w.stderr)
-	o.flags(f)
-	about := f.Bool("version", false, "print the version and end")
-	switch err := f.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
+	f.SetOutput(io.Discard) // which says it in English
+	o.flags(f, lang)
+	err := f.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		usage(w.stderr, f, lang)
 		return exitOK
+	}
+	var bad *usageError
+	switch given := o.lang; {
 	case err != nil:
-		return exitUsage
+		bad = badFlag(err)
 	case f.NArg() > 0:
-		fmt.Fprintf(w.stderr, "counter: %q is no flag\n", f.Arg(0))
-		return exitUsage
+		bad = wrong(fmt.Sprintf("%q はフラグではありません。使い方は -help で確認してください。", f.Arg(0)), fmt.Sprintf("%q is no flag", f.Arg(0)))
 	case o.samplesAddr != "" && (o.serve == "" || o.reader != "sim"):
-		fmt.Fprintln(w.stderr, "counter: -samples goes with -serve and -reader sim")
-		return exitUsage
-	case o.lang == "":
-		o.lang = console.Language(w.getenv)
-	case o.lang != "ja" && o.lang != "en":
-		fmt.Fprintln(w.stderr, "counter: -lang is ja or en")
+		bad = wrong("-samples は、-serve および -reader sim と一緒に使います。", "-samples goes with -serve and -reader sim")
+	case o.printer != "" && o.serve == "":
+		bad = wrong("-printer は、-serve と一緒に使います。", "-printer goes with -serve")
+	case given != "" && given != "ja" && given != "en":
+		bad = wrong("-lang には ja または en を指定してください。", "-lang is ja or en")
+	default:
+		if _, err := o.paperRoll(); err != nil {
+			errors.As(err, &bad)
+		}
+	}
+	o.lang = lang
+	if bad != nil {
+		o.tell(bad)
 		return exitUsage
 	}
-	var err error
-	if *about {
+	if o.version {
 		fmt.Fprintln(out, version.Line("counter"))
 	} else {
 		err = o.work(ctx)
@@ -163,26 +166,26 @@ func (o *options) work(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, cards.Close()) }()
+	roll, err := o.paperRoll()
+	if err != nil {
+		return err
+	}
 	d := &day{
+		roll:    roll,
 		speaker: say,
 		place:   place,
 		cards:   cards,
 		wait:    o.wait,
 		sim:     o.reader == "sim",
 		pin:     promptPIN(say.lines, o.lang),
-		office:  place.shop.Terminal(o.terminal),
+		office:  o.at(place),
 		till:    place.shop.Terminal("TILL-2"),
 	}
 	if err := d.office.Check(); err != nil {
-		return &usageError{"-terminal wants letters, digits, full stops and hyphens"}
+		return errTerminal()
 	}
 	return d.run(ctx)
 }
-
-// usageError is a flag that cannot be. Its text is for whoever typed it.
-type usageError struct{ text string }
-
-func (e *usageError) Error() string { return e.text }
 
 // tell says what happened and what to do, in the language of the run.
 func (o *options) tell(err error) {
@@ -191,7 +194,7 @@ func (o *options) tell(err error) {
 	var open *private.Error
 	switch {
 	case errors.As(err, &usage):
-		fmt.Fprintln(o.stderr, "counter:", usage.text)
+		fmt.Fprintln(o.stderr, "counter:", in(o.lang, usage.text))
 		return
 	case errors.Is(err, errNoHome):
 		fmt.Fprintln(o.stderr, "counter:", linesIn(o.lang).NoHome)
@@ -203,13 +206,13 @@ func (o *options) tell(err error) {
 		fmt.Fprintln(o.stderr, "counter:", fmt.Sprintf(string(linesIn(o.lang).NotAlone), open.Path, open.Mode))
 		return
 	case errors.As(err, &address):
-		fmt.Fprintln(o.stderr, "counter:", fmt.Sprintf(string(linesIn(o.lang).AddressTaken), address.address, address.err))
+		fmt.Fprintf(o.stderr, "counter: %s\n         (%v)\n", fmt.Sprintf(string(linesIn(o.lang).AddressTaken), address.address), address.err)
 		return
 	}
 	a := shop.Explain(err)
 	what, do := in(o.lang, a.What), in(o.lang, a.Do)
 	if a.Code != "" {
-		what += " [" + string(a.Code) + "]"
+		what += in(o.lang, mykey.Text{JA: "（", EN: " ("}) + string(a.Code) + in(o.lang, mykey.Text{JA: "）", EN: ")"})
 	}
 	// The error itself, for the system's administrator: it holds no secret.
 	fmt.Fprintf(o.stderr, "counter: %s\n         %s\n         (%v)\n", what, do, err)

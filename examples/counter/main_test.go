@@ -134,7 +134,7 @@ func TestManyDays(t *testing.T) {
 		mustCounter(t, "-data", dir)
 	}
 	out := mustCounter(t, "-data", dir)
-	assert.Contains(t, out, "Books: 6000 points granted = 1000 used + 2500 on tickets + 1500 to the mall + 1000 with holders.")
+	assert.Contains(t, out, "Books: 6,000 points granted = 1,000 used + 2,500 on tickets + 1,500 to the mall + 1,000 with holders.")
 	assert.Contains(t, out, "Books: 1500 points merged = 1500 with the mall's members. Both are exact.")
 }
 
@@ -201,9 +201,9 @@ func TestTerminalsShareADatabase(t *testing.T) {
 	}
 	wg.Wait()
 	out := mustCounter(t, "-data", first, "-db", dsn)
-	assert.Contains(t, out, "3000 on tickets + 1800 to the mall")
-	assert.Contains(t, out, "1800 points merged = 1800 with")
-	assert.Contains(t, out, "6 redeemed     3000 points")
+	assert.Contains(t, out, "3,000 on tickets + 1,800 to the mall")
+	assert.Contains(t, out, "1,800 points merged = 1,800 with")
+	assert.Contains(t, out, "6 redeemed    3,000 points")
 }
 
 func BenchmarkDay(b *testing.B) {

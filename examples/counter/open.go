@@ -149,7 +149,8 @@ func openDatabase(ctx context.Context, at, dir string) (*sql.DB, error) {
 	}
 	address, err := database.Parse(at)
 	if err != nil {
-		return nil, &usageError{"-db wants postgres://user@host/database, host=… dbname=…, or the name of a file: " + err.Error()}
+		return nil, wrong("-db には postgres://ユーザー名@ホスト/データベース名、host=… dbname=…、またはファイル名を指定してください。",
+			"-db wants postgres://user@host/database, host=… dbname=…, or the name of a file: "+err.Error())
 	}
 	if !address.PostgreSQL() {
 		if err := private.File(address.File); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -19,10 +19,10 @@ type printed struct {
 	qr            ticket.Code
 }
 
-// printTicket writes a ticket's page for A4 and its receipt for an 80 mm
+// printTicket writes a ticket's page for A4 and its receipt for a receipt
 // printer, and says so to the shop. The files are named by the time of issue,
 // so that none is written over that is still good.
-func printTicket(ctx context.Context, s *shop.Shop, dir string, t ticket.Ticket) (printed, error) {
+func printTicket(ctx context.Context, s *shop.Shop, dir string, roll paper.Roll, t ticket.Ticket) (printed, error) {
 	slip, err := s.Slip(t)
 	if err != nil {
 		return printed{}, err
@@ -31,7 +31,7 @@ func printTicket(ctx context.Context, s *shop.Shop, dir string, t ticket.Ticket)
 	if err := paper.WriteHTML(&page, slip); err != nil {
 		return printed{}, err
 	}
-	receipt, err := slip.ESCPOS(paper.Roll80mm)
+	receipt, err := slip.ESCPOS(roll)
 	if err != nil {
 		return printed{}, err
 	}
@@ -46,9 +46,9 @@ func printTicket(ctx context.Context, s *shop.Shop, dir string, t ticket.Ticket)
 	return p, s.Printed(ctx, t)
 }
 
-// printReceipt writes a receipt for an 80 mm printer and returns the file's name.
-func printReceipt(dir string, r paper.Receipt, operation string) (string, error) {
-	bytes, err := r.ESCPOS(paper.Roll80mm)
+// printReceipt writes a receipt for a receipt printer and returns the file's name.
+func printReceipt(dir string, roll paper.Roll, r paper.Receipt, operation string) (string, error) {
+	bytes, err := r.ESCPOS(roll)
 	if err != nil {
 		return "", err
 	}

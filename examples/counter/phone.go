@@ -13,6 +13,7 @@ import (
 
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/apdu/vpcd"
+	"github.com/mynakit/mynakit/mykey"
 )
 
 // phoneReader is a phone with the app Remote Smart Card Reader: it scans a QR
@@ -22,25 +23,27 @@ type phoneReader struct {
 	listener *vpcd.Listener
 	wait     time.Duration
 	screen   io.Writer
+	lang     string
 
 	turn chan struct{} // holds one token: whoever has it has the card
 	card *vpcd.Remote  // belongs to whose turn it is
 }
 
-func newPhoneReader(address string, wait time.Duration, screen io.Writer) (*phoneReader, error) {
+func newPhoneReader(address string, wait time.Duration, screen io.Writer, lang string) (*phoneReader, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return nil, &usageError{"-listen wants host:port"}
+		return nil, wrong("-listen には、ホストとポートを指定してください（例：192.0.2.5:35963）。", "-listen wants host:port")
 	}
 	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
-		return nil, &usageError{"-listen wants the IP address of this machine that the phone can reach: the QR code has to name it"}
+		return nil, wrong("-listen には、スマートフォンから接続できるこの機器のIPアドレスを指定してください。QRコードに入れるためです。",
+			"-listen wants the IP address of this machine that the phone can reach: the QR code has to name it")
 	}
 	// To name another address than loopback is to ask for it.
 	l, err := vpcd.Listen(address, vpcd.AllowNetwork())
 	if err != nil {
 		return nil, &addressError{address, err}
 	}
-	r := &phoneReader{listener: l, wait: wait, screen: screen, turn: make(chan struct{}, 1)}
+	r := &phoneReader{listener: l, wait: wait, screen: screen, lang: lang, turn: make(chan struct{}, 1)}
 	r.turn <- struct{}{}
 	return r, nil
 }
@@ -83,9 +86,13 @@ func (r *phoneReader) connect(ctx context.Context) error {
 		r.lose() // another may come
 	}
 	if a, ok := r.listener.Addr().(*net.TCPAddr); ok && a.IP.IsLoopback() {
-		fmt.Fprintf(r.screen, "Only this machine can reach this address, and no phone: say -listen ADDRESS:%d,\nwith the address of this machine in the phone's network.\n", a.Port)
+		fmt.Fprintf(r.screen, in(r.lang, mykey.Text{
+			JA: "このアドレスにはスマートフォンから接続できません。-listen ADDRESS:%d のように、この機器のアドレス\n（スマートフォンと同じネットワーク）を指定してください。\n",
+			EN: "Only this machine can reach this address, and no phone: say -listen ADDRESS:%d,\nwith the address of this machine in the phone's network.\n"}), a.Port)
 	}
-	fmt.Fprintln(r.screen, "The link is plain, and the PIN travels on it: use a network of your own.")
+	fmt.Fprintln(r.screen, in(r.lang, mykey.Text{
+		JA: "この通信は暗号化されません。暗証番号も流れるため、お店専用のネットワークでお使いください。",
+		EN: "The link is plain, and the PIN travels on it: use a network of your own."}))
 	fmt.Fprintln(r.screen, r.listener.URL())
 	qrterminal.GenerateHalfBlock(r.listener.URL(), qrterminal.L, r.screen)
 	card, err := r.listener.Accept(ctx)

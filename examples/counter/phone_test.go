@@ -98,7 +98,7 @@ func TestPhoneLeaves(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	r, err := newPhoneReader("127.0.0.1:0", time.Minute, io.Discard)
+	r, err := newPhoneReader("127.0.0.1:0", time.Minute, io.Discard, "en")
 	require.NoError(t, err)
 	address := strings.TrimPrefix(r.listener.URL(), "vpcd://")
 	connect := func() <-chan *vpcd.Slot {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -26,14 +25,14 @@ func promptPIN(say lines, lang string) func(context.Context, int) (jpki.PIN, err
 		}
 		tty, err := os.OpenFile(name, os.O_RDWR, 0)
 		if err != nil {
-			return jpki.PIN{}, &usageError{"there is no terminal to ask for the PIN on"}
+			return jpki.PIN{}, wrong("暗証番号を入力する端末画面がありません。", "there is no terminal to ask for the PIN on")
 		}
 		defer tty.Close()
 		fmt.Fprintf(tty, "   %s", fmt.Sprintf(string(say.AskPIN), label, left))
 		typed, err := term.ReadPassword(int(tty.Fd()))
 		fmt.Fprintln(tty)
 		if err != nil {
-			return jpki.PIN{}, errors.New("no PIN was typed")
+			return jpki.PIN{}, wrong("暗証番号が入力されませんでした。", "no PIN was typed")
 		}
 		defer clear(typed)
 		return jpki.NewPIN(jpki.AuthPIN, typed)

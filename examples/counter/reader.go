@@ -33,7 +33,7 @@ func (o *options) openReader() (reader, error) {
 	case "sim":
 		return &simReader{card: simcard.New()}, nil
 	case "phone":
-		return newPhoneReader(o.listen, o.wait, o.stderr)
+		return newPhoneReader(o.listen, o.wait, o.stderr, o.lang)
 	}
 	return newPCSCReader(o.reader, o.wait), nil
 }

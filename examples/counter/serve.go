@@ -10,6 +10,7 @@ import (
 	"github.com/mynakit/mynakit/examples/counter/page"
 	"github.com/mynakit/mynakit/simcard"
 	"github.com/mynakit/mynakit/simcard/control"
+	"github.com/mynakit/mynakit/ticket"
 )
 
 // addressError says that the program cannot wait at an address.
@@ -27,19 +28,30 @@ func (e *addressError) Unwrap() error { return e.err }
 func serve(ctx context.Context, o *options, p *place, say speaker) (err error) {
 	host, _, err := net.SplitHostPort(o.serve)
 	if err != nil {
-		return &usageError{"-serve wants host:port, such as 127.0.0.1:8080"}
+		return wrong("-serve には、ホストとポートを指定してください（例：127.0.0.1:8080）。", "-serve wants host:port, such as 127.0.0.1:8080")
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return &usageError{"-serve wants an address of this machine alone, such as 127.0.0.1:8080: PINs are typed on the page"}
+		return wrong("-serve には、この端末だけで使えるアドレス（例：127.0.0.1:8080）を指定してください。画面で暗証番号を入力するためです。",
+			"-serve wants an address of this machine alone, such as 127.0.0.1:8080: PINs are typed on the page")
+	}
+	roll, err := o.paperRoll()
+	if err != nil {
+		return err
 	}
 	cfg := page.Config{
 		Shop:     p.shop,
+		Roll:     roll,
+		Place:    o.place,
+		Grants:   []page.Grant{{Key: "walk-2026", Name: string(say.Walk), Points: 100}},
 		Terminal: o.terminal,
 		Name:     string(say.Mall),
 		Lang:     page.Lang(o.lang),
 		Inbox:    p.inbox(),
 		Welcome:  grantPoints,
 		Log:      slog.New(slog.NewTextHandler(o.stderr, nil)),
+	}
+	if o.printer != "" {
+		cfg.Printer = sendTo(o.printer)
 	}
 	if o.reader == "sim" {
 		cfg.Reader = new(page.Slot)
@@ -58,7 +70,7 @@ func serve(ctx context.Context, o *options, p *place, say speaker) (err error) {
 	}
 	counter, err := page.New(cfg)
 	if err != nil {
-		return &usageError{"-terminal wants letters, digits, full stops and hyphens"}
+		return errTerminal()
 	}
 	l, err := net.Listen("tcp", o.serve)
 	if err != nil {
@@ -108,8 +120,20 @@ func (o *options) samples(say speaker) (cards []page.Sample, stop func() error, 
 	}
 	server, err := control.Serve(o.samplesAddr, slots...)
 	if err != nil {
-		return nil, nil, &usageError{"-samples wants an address of this machine alone, such as 127.0.0.1:8081: " + err.Error()}
+		return nil, nil, wrong("-samples には、この端末だけで使えるアドレス（例：127.0.0.1:8081）を指定してください。",
+			"-samples wants an address of this machine alone, such as 127.0.0.1:8081: "+err.Error())
 	}
 	say.plain(say.SamplesURL, server.Addr)
 	return cards, server.Close, nil
+}
+
+// at is the terminal that the flags name.
+func (o *options) at(p *place) ticket.Terminal {
+	at := p.shop.Terminal(o.terminal)
+	at.Place = o.place
+	return at
+}
+
+func errTerminal() error {
+	return wrong("-terminal には英数字、ピリオド、ハイフンを、-place には96バイト以内の名前を指定してください。", "-terminal wants letters, digits, full stops and hyphens, -place a name of at most 96 bytes")
 }

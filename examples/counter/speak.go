@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"io"
 
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/ticket"
 )
@@ -20,7 +23,7 @@ type lines struct {
 	NewKeys      phrase // key file
 	GoesOn       phrase
 	Finish       phrase // points, file
-	AddressTaken phrase // address, error
+	AddressTaken phrase // address
 	NoHome       phrase
 	Foreign      phrase // file or folder
 	NotAlone     phrase // file or folder, mode
@@ -28,6 +31,7 @@ type lines struct {
 	// The names of this make-believe city.
 	Library, Mall, Points phrase
 	Phone                 phrase // a sample card's
+	Walk                  phrase // a grant's
 
 	// The steps.
 	Tap      phrase
@@ -100,9 +104,9 @@ func english() lines {
 		NoHome:       "There is no home folder: HOME is not set. Name the folder to use with -data.",
 		Foreign:      "%s belongs to another user. Name a folder of your own with -data.",
 		NotAlone:     "Other users can read or change %s. Give it to its owner alone (chmod %o), and tell the administrator if it may have been read or changed.",
-		AddressTaken: "Cannot wait at %s: %v.\n         If another program has the port, name another one, such as -serve 127.0.0.1:8081.",
+		AddressTaken: "Cannot wait at %s.\n         If another program has the port, name another one, such as -serve 127.0.0.1:8081.",
 
-		Library: "Aoba Library", Mall: "Aoba Mall", Points: "Aoba city points", Phone: "A phone",
+		Library: "Aoba Library", Mall: "Aoba Mall", Points: "Aoba city points", Phone: "A phone", Walk: "Walking class",
 
 		Tap:      "A card is tapped",
 		Cost:     "%d exchanges, %d bytes, %.1f ms on the air at 106 kbit/s",
@@ -136,7 +140,7 @@ func english() lines {
 		Issue:   "A point ticket is issued at %s",
 		Issued:  "%d points, good until %s.",
 		Paper:   "On A4 with its QR code: %s",
-		Receipt: "For the 80 mm receipt printer: %s",
+		Receipt: "For the receipt printer: %s",
 
 		Redeem:   "The ticket is redeemed at %s",
 		Shown:    "The QR code is read: %d points, good until %s.",
@@ -173,10 +177,10 @@ func japanese() lines {
 		Finish:       "前回の終了時に印刷していなかった%dポイントのポイント券があります。印刷用ファイル %s を作成しました。",
 		NoHome:       "ホームフォルダーがありません（HOME が設定されていません）。使うフォルダーを -data で指定してください。",
 		Foreign:      "%s は別のユーザーのものです。自分のフォルダーを -data で指定してください。",
-		NotAlone:     "ほかのユーザーが %s を読み書きできます。所有者だけが使えるように変更してください（chmod %o）。読み取りや変更の恐れがあるときは、システム担当者に知らせてください。",
-		AddressTaken: "%s で待ち受けられません: %v\n         ほかのプログラムが使っているときは、-serve 127.0.0.1:8081 のように別のポート番号を指定してください。",
+		NotAlone:     "ほかのユーザーが %s を読み書きできます。所有者だけが使えるように変更してください（chmod %o）。読み書きされた可能性があるときは、システム担当者に連絡してください。",
+		AddressTaken: "%s で待ち受けられません。\n         ほかのプログラムが使用中のときは、-serve 127.0.0.1:8081 のように、別のポート番号を指定してください。",
 
-		Library: "あおば図書館", Mall: "あおば商店街", Points: "あおば市ポイント", Phone: "スマートフォン",
+		Library: "あおば図書館", Mall: "あおば商店街", Points: "あおば市ポイント", Phone: "スマートフォン", Walk: "ウォーキング教室",
 
 		Tap:      "カードを読み取ります",
 		Cost:     "送受信%d回、%dバイト、%.1fミリ秒（106 kbit/s）",
@@ -187,8 +191,8 @@ func japanese() lines {
 
 		Enrol:     "マイキーIDを作成します",
 		Proved:    "暗証番号を照合し、電子証明書とカードの署名を検証しました。",
-		Candidate: "候補%d：%s　別の候補を自動生成します。",
-		Accepted:  "候補%d：%s　3回目の候補のため、そのまま登録しました。",
+		Candidate: "マイキーID候補%d：%s　別の候補を自動生成します。",
+		Accepted:  "マイキーID候補%d：%s　3回目の候補のため、そのまま登録しました。",
 		Pseudonym: "電子証明書の発行番号そのものは保存せず、鍵付きハッシュ値だけを保存します。",
 		Granted:   "自治体から%dポイントを付与しました。",
 
@@ -210,7 +214,7 @@ func japanese() lines {
 		Issue:   "ポイント券を発行します（端末 %s）",
 		Issued:  "%dポイント、有効期限 %s",
 		Paper:   "A4（QRコード付き）：%s",
-		Receipt: "80 mmレシートプリンター用：%s",
+		Receipt: "レシートプリンター用：%s",
 
 		Redeem:   "ポイント券を消し込みます（端末 %s）",
 		Shown:    "QRコードを読み取りました：%dポイント、有効期限 %s",
@@ -220,7 +224,7 @@ func japanese() lines {
 
 		Merge:      "合算ポイントファイルで、商店街ポイントに合算します",
 		Left:       "自治体ポイントを%dポイント減算し、自治体ポイント管理クラウドが合算ポイントファイルを送付します。",
-		Merged:     "%s：確認済み。新しい取引%d件、%dポイントを合算しました。",
+		Merged:     "%s：検証済み。新しい取引%d件、%dポイントを合算しました。",
 		Duplicate:  "%s の再送：%d件は合算済みのため、合算しませんでした。",
 		Quarantine: "%s（改ざん）：検証できないため、合算せずに隔離しました。",
 
@@ -270,18 +274,27 @@ func (s *speaker) date(d ticket.Date) string {
 	return d.String()
 }
 
+// say fills a phrase in; figures have commas.
+func (s *speaker) say(p phrase, args ...any) string {
+	tag := language.English
+	if s.lang == "ja" {
+		tag = language.Japanese
+	}
+	return message.NewPrinter(tag).Sprintf(string(p), args...)
+}
+
 // title begins a numbered step.
 func (s *speaker) title(p phrase, args ...any) {
 	s.step++
-	fmt.Fprintf(s.out, "\n%d. %s\n", s.step, fmt.Sprintf(string(p), args...))
+	fmt.Fprintf(s.out, "\n%d. %s\n", s.step, s.say(p, args...))
 }
 
 // line says something within a step.
 func (s *speaker) line(p phrase, args ...any) {
-	fmt.Fprintf(s.out, "   %s\n", fmt.Sprintf(string(p), args...))
+	fmt.Fprintf(s.out, "   %s\n", s.say(p, args...))
 }
 
 // plain says something outside the steps.
 func (s *speaker) plain(p phrase, args ...any) {
-	fmt.Fprintf(s.out, "%s\n", fmt.Sprintf(string(p), args...))
+	fmt.Fprintf(s.out, "%s\n", s.say(p, args...))
 }

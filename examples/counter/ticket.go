@@ -33,7 +33,7 @@ func (d *day) issue(ctx context.Context) (printed, error) {
 		return printed{}, err
 	}
 	d.line(d.Issued, paid.Points, d.date(paid.Until))
-	p, err := printTicket(ctx, d.place.shop, d.place.tickets(), paid)
+	p, err := printTicket(ctx, d.place.shop, d.place.tickets(), d.roll, paid)
 	if err != nil {
 		return printed{}, err
 	}

@@ -42,7 +42,7 @@ func (d *day) use(ctx context.Context, who shop.Customer) error {
 		return err
 	}
 	d.line(d.Used, used.Points, used.Balance)
-	file, err := printReceipt(d.place.tickets(), d.place.shop.Receipt(used, false), used.Operation)
+	file, err := printReceipt(d.place.tickets(), d.roll, d.place.shop.Receipt(used, false), used.Operation)
 	if err != nil {
 		return err
 	}

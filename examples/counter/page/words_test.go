@@ -52,7 +52,7 @@ func texts(t *testing.T, f func(where, line string)) {
 	const root = "../../.."
 	literal := regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`")
 	n := 0
-	for _, dir := range []string{"examples/counter/page", "examples/counter/page/templates", "examples/shop", "mykey/advice", "mykey", "jpki/unlock", "ticket/paper"} {
+	for _, dir := range []string{"examples/counter", "examples/counter/page", "examples/counter/page/templates", "examples/shop", "mykey/advice", "mykey", "jpki/unlock", "ticket/paper"} {
 		files, err := os.ReadDir(filepath.Join(root, dir))
 		require.NoError(t, err)
 		for _, file := range files {

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/mynakit/mynakit/examples/internal/console"
+	"github.com/mynakit/mynakit/mykey"
+)
+
+// flags are the program's, explained in a language.
+func (o *options) flags(f *flag.FlagSet, lang string) {
+	say := func(ja, en string) string { return in(lang, mykey.Text{JA: ja, EN: en}) }
+	f.StringVar(&o.lang, "lang", "", say("`言語`：ja または en。省略すると環境変数に従います", "`language`: ja or en; without it as the environment says"))
+	f.StringVar(&o.data, "data", "", say("データベース・鍵・ポイント券・受取用ファイルを置く`フォルダー`。省略するとユーザーのフォルダーを使います", "`folder` for database, keys, tickets and inbox; without it one of the user's own"))
+	f.StringVar(&o.db, "db", "", say("PostgreSQLの`URL`（または host=… dbname=…）、またはフォルダーの外のSQLiteファイル。パスワードは PGPASSWORD か .pgpass で指定してください", "a PostgreSQL `URL`, or host=… dbname=…, or another SQLite file instead of the one in the folder; a password is better in PGPASSWORD or .pgpass"))
+	f.StringVar(&o.reader, "reader", "sim", say("カードの`場所`：sim（見本）、auto、phone、またはPC/SCのカードリーダーの名前かその一部", "`where` the card is: sim, auto, phone, or a PC/SC reader's name or a part of it"))
+	f.StringVar(&o.roots, "roots", "", say("実物のカードを検証するルート証明書の`ファイル`", "`file` with the root certificates that real cards are verified with"))
+	f.StringVar(&o.listen, "listen", "127.0.0.1:35963", say("-reader phone が待ち受ける`アドレス`。この端末の外に開くと、暗証番号が暗号化されずにネットワークを流れます", "`address` where -reader phone waits; any but loopback sends the PIN in the clear over that network"))
+	f.StringVar(&o.serve, "serve", "", say("窓口の画面の`アドレス`（例：127.0.0.1:8080）", "`address` of the web page, such as 127.0.0.1:8080"))
+	f.StringVar(&o.samplesAddr, "samples", "", say("-serve と使います。見本のカードを操作する画面の、この端末だけの`アドレス`（例：127.0.0.1:8081）", "with -serve, a second page that steers the sample cards, at this loopback `address`, such as 127.0.0.1:8081"))
+	f.StringVar(&o.terminal, "terminal", "OFFICE-1", say("端末の`名前`（端末ID）：英数字、ピリオド、ハイフン", "`name` of this terminal: letters, digits, full stops, hyphens"))
+	f.StringVar(&o.place, "place", "", say("端末設置`場所`。集計はこの単位です", "the `place` where the terminal stands, by which a settlement adds up"))
+	f.IntVar(&o.roll, "roll", 48, say("レシートプリンターの用紙の`桁数`：32（58 mm）、42（80 mm、512ドット）、48（80 mm、576ドット）", "`columns` of the receipt printer's paper: 32 (58 mm), 42 (80 mm, 512 dots), 48 (80 mm, 576 dots)"))
+	f.StringVar(&o.printer, "printer", "", say("-serve と使います。レシートプリンターの`デバイス`（例：/dev/usb/lp0）、またはアドレス（例：192.0.2.7:9100）", "with -serve, the receipt printer: its `device`, such as /dev/usb/lp0, or its address, such as 192.0.2.7:9100"))
+	f.BoolVar(&o.training, "training", false, say("練習モード：データは別の表に置き、印を付けます。本番ではこのポイント券とファイルを受け付けません", "practise: everything is in tables of its own and marked, and live shops refuse its tickets and files"))
+	f.BoolVar(&o.version, "version", false, say("バージョンを表示して終了します", "print the version and end"))
+	f.DurationVar(&o.wait, "wait", time.Minute, say("カードとその応答を待つ`時間`", "how `long` to wait for a card and each of its answers"))
+	f.Usage = func() { usage(f.Output(), f, lang) }
+}
+
+// usage lists the flags in a language, as package flag does in English.
+func usage(w io.Writer, f *flag.FlagSet, lang string) {
+	fmt.Fprintln(w, in(lang, mykey.Text{JA: "counter の使い方：", EN: "Usage of counter:"}))
+	f.VisitAll(func(v *flag.Flag) {
+		name, text := flag.UnquoteUsage(v)
+		fmt.Fprintf(w, "  -%s", v.Name)
+		if name != "" {
+			fmt.Fprintf(w, " %s", name)
+		}
+		fmt.Fprintf(w, "\n    \t%s", text)
+		if v.DefValue != "" && v.DefValue != "false" {
+			fmt.Fprintf(w, in(lang, mykey.Text{JA: "（初期値：%s）", EN: " (default %s)"}), v.DefValue)
+		}
+		fmt.Fprintln(w)
+	})
+}
+
+// languageOf is the language of a run before its flags have been read: what -lang
+// says, or else the environment.
+func languageOf(args []string, getenv func(string) string) string {
+	for i, a := range args {
+		name, value, given := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(a, "-"), "-"), "=")
+		if name != "lang" || !strings.HasPrefix(a, "-") {
+			continue
+		}
+		if !given && i+1 < len(args) {
+			value = args[i+1]
+		}
+		if value == "ja" || value == "en" {
+			return value
+		}
+	}
+	return console.Language(getenv)
+}
+
+var flagName = regexp.MustCompile(`(?:flag |: )(-[-\w]+)`)
+
+// badFlag is what package flag says of the arguments, for a language.
+func badFlag(err error) *usageError {
+	name := "-help"
+	if m := flagName.FindStringSubmatch(err.Error()); m != nil {
+		name = m[1]
+	}
+	return wrong("フラグ "+name+" の指定が正しくありません。使い方は -help で確認してください。", err.Error()+"; see -help")
+}
+
+// usageError is a flag that cannot be. Its text is for whoever typed it.
+type usageError struct{ text mykey.Text }
+
+func (e *usageError) Error() string { return e.text.EN }
+
+func wrong(ja, en string) *usageError { return &usageError{mykey.Text{JA: ja, EN: en}} }
