@@ -135,7 +135,7 @@ func TestManyDays(t *testing.T) {
 	}
 	out := mustCounter(t, "-data", dir)
 	assert.Contains(t, out, "Books: 6,000 points granted = 1,000 used + 2,500 on tickets + 1,500 to the mall + 1,000 with holders.")
-	assert.Contains(t, out, "Books: 1500 points merged = 1500 with the mall's members. Both are exact.")
+	assert.Contains(t, out, "Books: 1,500 points merged = 1,500 with the mall's members. Both are exact.")
 }
 
 func TestNothingSecretIsPrinted(t *testing.T) {
