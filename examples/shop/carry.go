@@ -29,9 +29,6 @@ var ErrCarry = errors.New("shop: the accounts of an earlier version do not add u
 // pays for it again, so that a ticket can be taken back with its points and a
 // terminal that asks again gets its answer.
 func (s *Shop) carry(ctx context.Context) error {
-	var version string
-	// An engine that knows this function is SQLite.
-	s.postgres = s.db.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&version) != nil
 	if s.cfg.Training {
 		return nil // an earlier version had no training
 	}

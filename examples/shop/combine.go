@@ -54,6 +54,7 @@ func (v *Visit) Combine(ctx context.Context, card *jpki.Card, at ticket.Terminal
 		return Combined{}, err
 	}
 	u.Proved = p.Proved
+	defer v.shop.flight.enter(u.Request)()
 	var c Combined
 	err = v.shop.write(ctx, "combine points", func(ctx context.Context, tx *sql.Tx) error {
 		holder, err := confirm(ctx, v.session.In(tx), p)
@@ -75,6 +76,7 @@ func (s *Shop) CombineByNumber(ctx context.Context, at ticket.Terminal, number m
 	if err != nil {
 		return Combined{}, err
 	}
+	defer s.flight.enter(u.Request)()
 	var c Combined
 	err = s.write(ctx, "combine points", func(ctx context.Context, tx *sql.Tx) error {
 		holder, err := s.registry.In(tx).Find(ctx, mykey.ServiceID{Operator: s.cfg.Mall, Customer: number})

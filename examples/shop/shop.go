@@ -110,6 +110,7 @@ type Shop struct {
 	book     *ticket.Book
 	receiver *ledger.Receiver
 	box      *outbox.Outbox // nil without Config.Outbox
+	flight   *flight
 }
 
 // Open creates or upgrades the shop's tables in db and returns the shop. db is
@@ -124,7 +125,7 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Shop, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	s := &Shop{cfg: cfg, db: db}
+	s := &Shop{cfg: cfg, db: db, flight: &flight{now: map[point.Request]int{}}}
 	key, err := ticket.NewKey(ticketKeyID, cfg.Keys.open().ticket)
 	if err != nil {
 		return nil, err
@@ -193,6 +194,9 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Shop, error) {
 	if err := s.openOutbox(ctx); err != nil {
 		return nil, err
 	}
+	// SQLite has no function of this name.
+	var version string
+	s.postgres = db.QueryRowContext(ctx, "SELECT version()").Scan(&version) == nil
 	if err := s.carry(ctx); err != nil {
 		return nil, err
 	}

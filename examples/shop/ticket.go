@@ -44,6 +44,7 @@ func (v *Visit) IssueTicket(ctx context.Context, card *jpki.Card, at ticket.Term
 		return ticket.Ticket{}, err
 	}
 	u.Proved = p.Proved
+	defer v.shop.flight.enter(u.Request)()
 	pay := func(ctx context.Context, tx *sql.Tx, before bool) error {
 		holder, err := confirm(ctx, v.session.In(tx), p)
 		if err != nil {

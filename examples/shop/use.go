@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"sync"
 
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
@@ -50,6 +51,7 @@ func (v *Visit) Use(ctx context.Context, card *jpki.Card, at ticket.Terminal, o 
 		return point.Receipt{}, err
 	}
 	u.Proved = p.Proved
+	defer v.shop.flight.enter(u.Request)()
 	var r point.Receipt
 	err = v.shop.write(ctx, "use points", func(ctx context.Context, tx *sql.Tx) error {
 		holder, err := confirm(ctx, v.session.In(tx), p)
@@ -68,6 +70,31 @@ func (v *Visit) Use(ctx context.Context, card *jpki.Card, at ticket.Terminal, o 
 func (v *Visit) Balances(ctx context.Context) ([]point.Balance, error) {
 	c, err := v.Customer(ctx)
 	return c.Balances, err
+}
+
+// History returns at most limit movements of the visit's holder, newest first,
+// that come after the operation after: the last one of the page before, or "" for
+// the first page (利用履歴, システム設計書 IV(4)). For [MallAccount] they are those of
+// the mall's points, and else of the city's. A holder without points has none. The
+// errors are those of [registry.Session.Person] and [point.Ledger.History], and
+// ErrNoMember.
+func (v *Visit) History(ctx context.Context, account point.Account, after string, limit int) ([]point.Movement, error) {
+	p, err := v.session.Person(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ledger, id := v.shop.city, mykey.Identifier(p.ID)
+	if account == MallAccount {
+		ledger = v.shop.mall
+		if id, err = v.shop.member(p); err != nil {
+			return nil, err
+		}
+	}
+	list, err := ledger.History(ctx, id, after, limit)
+	if errors.Is(err, point.ErrNoHolder) {
+		err = nil
+	}
+	return list, err
 }
 
 // present has the card in the reader prove itself. A card that wants its PIN
@@ -137,13 +164,16 @@ func (s *Shop) use(ctx context.Context, tx *sql.Tx, holder registry.Person, u po
 // Status returns what became of a key, without the card: the receipt of a use, a
 // ticket or a merge, also for a till that lost the answer.
 //
-// The errors are ErrOrderKey, [point.ErrInFlight], [point.ErrRequestVoid] for a
-// key that was cancelled before it came, and [point.ErrNoRequest], which promises
+// The errors are ErrOrderKey, [point.ErrInFlight] while this program is carrying
+// it out, [point.ErrRequestVoid] for a key that was cancelled before it came, and [point.ErrNoRequest], which promises
 // nothing: what was asked for may still arrive. Cancel is final.
 func (s *Shop) Status(ctx context.Context, at ticket.Terminal, key string) (point.Receipt, error) {
 	q, err := request(at, key)
 	if err != nil {
 		return point.Receipt{}, err
+	}
+	if s.flight.has(q) {
+		return point.Receipt{}, point.ErrInFlight
 	}
 	r, err := s.city.Status(ctx, q)
 	if errors.Is(err, point.ErrNoRequest) || errors.Is(err, point.ErrRequestVoid) {
@@ -153,6 +183,32 @@ func (s *Shop) Status(ctx context.Context, at ticket.Terminal, key string) (poin
 		}
 	}
 	return r, err
+}
+
+// flight is the set of requests that this program carries out now, from before
+// the transaction begins until it has been committed.
+type flight struct {
+	mu  sync.Mutex
+	now map[point.Request]int
+}
+
+func (f *flight) enter(r point.Request) (leave func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.now[r]++
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.now[r]--; f.now[r] == 0 {
+			delete(f.now, r)
+		}
+	}
+}
+
+func (f *flight) has(r point.Request) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.now[r] > 0
 }
 
 // Cancel undoes what has a key, without the card, for a wrong amount or a lost

@@ -436,3 +436,59 @@ func TestUseWhileBusy(t *testing.T) {
 	require.NoError(t, hold.Rollback())
 	assert.EqualValues(t, 2000, mustFind(t, s, id).CityPoints)
 }
+
+// What is being carried out is told as such, and what was done is in the holder's
+// history.
+func TestInFlight(t *testing.T) {
+	eachEngine(t, func(t *testing.T, db *sql.DB) {
+		ctx := t.Context()
+		cfg := config(t)
+		var s *shop.Shop
+		var told []error
+		watch := "" // the key that is being carried out
+		cfg.Clock = func() time.Time {
+			if watch != "" {
+				_, err := s.Status(ctx, s.Terminal("T1"), watch)
+				told = append(told, err)
+			}
+			return time.Now()
+		}
+		s = open(t, db, cfg)
+		card, _ := enrolled(t, s, 0)
+		v := withMall(t, s, card, "520625")
+		at := s.Terminal("T1")
+		for key, do := range map[string]func(key string) error{
+			"use":     func(key string) error { _, err := v.Use(ctx, card, at, shop.Order{Key: key, Points: 10}); return err },
+			"combine": func(key string) error { _, err := v.Combine(ctx, card, at, shop.Order{Key: key, Points: 20}); return err },
+			"ticket": func(key string) error {
+				_, err := v.IssueTicket(ctx, card, at, ticket.Order{Key: key, Points: 30})
+				return err
+			},
+		} {
+			watch, told = key, nil
+			require.NoError(t, do(key))
+			watch = ""
+			require.NotEmpty(t, told, key)
+			assert.ErrorIs(t, told[len(told)-1], point.ErrInFlight, key)
+			_, err := s.Status(ctx, at, key)
+			assert.NoError(t, err)
+		}
+		var kinds []point.Op
+		after := ""
+		for {
+			page, err := v.History(ctx, "", after, 2)
+			require.NoError(t, err)
+			if len(page) == 0 {
+				break
+			}
+			for _, m := range page {
+				kinds = append(kinds, m.Kind)
+				after = m.Operation
+			}
+		}
+		assert.ElementsMatch(t, []point.Op{point.OpGrant, point.OpUse, point.OpMerge, point.OpTicket}, kinds)
+		mall, err := v.History(ctx, shop.MallAccount, "", 10)
+		require.NoError(t, err)
+		assert.Empty(t, mall)
+	})
+}
