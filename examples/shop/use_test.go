@@ -458,8 +458,11 @@ func TestInFlight(t *testing.T) {
 		v := withMall(t, s, card, "520625")
 		at := s.Terminal("T1")
 		for key, do := range map[string]func(key string) error{
-			"use":     func(key string) error { _, err := v.Use(ctx, card, at, shop.Order{Key: key, Points: 10}); return err },
-			"combine": func(key string) error { _, err := v.Combine(ctx, card, at, shop.Order{Key: key, Points: 20}); return err },
+			"use": func(key string) error { _, err := v.Use(ctx, card, at, shop.Order{Key: key, Points: 10}); return err },
+			"combine": func(key string) error {
+				_, err := v.Combine(ctx, card, at, shop.Order{Key: key, Points: 20})
+				return err
+			},
 			"ticket": func(key string) error {
 				_, err := v.IssueTicket(ctx, card, at, ticket.Order{Key: key, Points: 30})
 				return err
