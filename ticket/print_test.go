@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/ticket"
 )
@@ -34,7 +35,7 @@ func TestUnprinted(t *testing.T) {
 		again, err := b.Issue(ctx, shop, ticket.Order{Points: 3, ToPrint: true, Key: "k"})
 		require.NoError(t, err)
 		assert.Equal(t, first, again)
-		today := issue(shop, ticket.Order{Points: 4, ToPrint: true, Until: ticket.DateOf(c.Now())})
+		today := issue(shop, ticket.Order{Points: 4, ToPrint: true, Until: mykey.DateOf(c.Now())})
 		gone := issue(shop, ticket.Order{Points: 5, ToPrint: true})
 		_, err = b.Cancel(ctx, shop, gone.Number, "press")
 		require.NoError(t, err)
