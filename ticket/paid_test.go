@@ -23,9 +23,11 @@ import (
 // database.
 type purse struct {
 	*desk
-	ledger *point.Ledger
-	holder mykey.ID
-	refund error // what the refund fails with
+	ledger  *point.Ledger
+	holder  mykey.ID
+	refund  error                  // what the refund fails with
+	during  func(tx *sql.Tx) error // is called by the refund, if not nil
+	refunds int
 
 	db       *sql.DB
 	postgres bool
@@ -44,6 +46,12 @@ func openPurse(t testing.TB, db *sql.DB, points int64) *purse {
 	require.NoError(t, err)
 	p.desk = newDesk(t, tables{db: db}, ticket.Config{RetryFor: time.Minute,
 		Refund: func(ctx context.Context, tx *sql.Tx, tk ticket.Ticket, at ticket.Terminal) error {
+			p.refunds++
+			if p.during != nil {
+				if err := p.during(tx); err != nil {
+					return err
+				}
+			}
 			_, err := p.ledger.In(tx).Cancel(ctx, point.Request{Scope: string(tk.Scope), Name: tk.Payment}, point.At{Terminal: at.ID})
 			return errors.Join(err, p.refund)
 		}})
@@ -146,13 +154,14 @@ func TestPaidTicket(t *testing.T) {
 		_, err = p.Cancel(ctx, shop, r.Ticket.Number, "c")
 		assert.ErrorIs(t, err, p.refund)
 		assert.EqualValues(t, 600, p.whole(t, 1000))
-		p.refund = nil
+		p.refund, p.refunds = nil, 0
 		for range 2 {
 			r, err = p.Cancel(ctx, shop, r.Ticket.Number, "c")
 			require.NoError(t, err)
 			assert.EqualValues(t, 1000, p.whole(t, 1000))
 		}
 		assert.True(t, r.Repeated)
+		assert.Equal(t, 1, p.refunds, "a ticket that is not live is not refunded")
 		tk, err = p.Issue(ctx, shop, p.order("seven", 1))
 		require.NoError(t, err)
 		_, err = newDesk(t, tables{db: db}, ticket.Config{}).Cancel(ctx, shop, tk.Number, "")
@@ -169,6 +178,9 @@ func TestPaidTicket(t *testing.T) {
 			_, err = p.ledger.Cancel(ctx, point.Request{Scope: string(shop.Scope), Name: "five"}, point.At{})
 			require.NoError(t, err)
 			assert.EqualValues(t, 1000, p.whole(t, 1000))
+			last := p.events[len(p.events)-1]
+			digits := r.Ticket.Number.Digits()
+			assert.Equal(t, []string{string(ticket.OpCancel), digits[len(digits)-2:]}, []string{string(last.Op), last.Tail}, "the audit knows which ticket it was")
 		}
 		found, err := p.Find(ctx, shop.Scope, r.Ticket.Number)
 		require.NoError(t, err)
@@ -180,14 +192,43 @@ func TestPaidTicket(t *testing.T) {
 		redeemed, err := p.Redeem(ctx, ticket.Presentation{Terminal: shop2, Code: code(tk.Number)})
 		require.NoError(t, err)
 		assert.Equal(t, "aoba", redeemed.Ticket.Account)
+		p.refunds = 0
 		_, err = p.Cancel(ctx, shop, tk.Number, "c")
 		assert.ErrorIs(t, err, ticket.ErrState)
+		assert.Zero(t, p.refunds)
 		_, err = p.ledger.Cancel(ctx, point.Request{Scope: string(shop.Scope), Name: "six"}, point.At{})
 		assert.ErrorIs(t, err, ticket.ErrState)
 		assert.EqualValues(t, 900, p.whole(t, 900))
 		_, err = p.CancelPaid(ctx, shop, "never", "c")
 		assert.ErrorIs(t, err, ticket.ErrNotFound)
 	})
+}
+
+// While the points of a cancelled ticket are given back, another call of the same
+// attempt comes through. The answer is a repeated one, and of the second refund
+// nothing stands.
+func TestCancelledMeanwhile(t *testing.T) {
+	ctx := t.Context()
+	p := openPurse(t, dbtest.Open(t, "pgx", pg.DSN(t)), 1000)
+	_, err := p.db.Exec("CREATE TABLE refunded (id INTEGER)")
+	require.NoError(t, err)
+	tk, err := p.Issue(ctx, shop, p.order("one", 400))
+	require.NoError(t, err)
+	note := func(tx *sql.Tx) error { _, err := tx.Exec("INSERT INTO refunded VALUES (1)"); return err }
+	p.during = func(tx *sql.Tx) error {
+		p.during = note
+		first, err := p.Cancel(ctx, shop, tk.Number, "c")
+		assert.False(t, first.Repeated)
+		return errors.Join(err, note(tx))
+	}
+	r, err := p.Cancel(ctx, shop, tk.Number, "c")
+	require.NoError(t, err)
+	assert.True(t, r.Repeated)
+	assert.Equal(t, ticket.Cancelled, r.Ticket.State)
+	assert.EqualValues(t, 1000, p.whole(t, 1000))
+	var refunded int
+	require.NoError(t, p.db.QueryRow("SELECT count(*) FROM refunded").Scan(&refunded))
+	assert.Equal(t, 1, refunded)
 }
 
 // Sixteen orders at once against too few points: what is paid is there, and
