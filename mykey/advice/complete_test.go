@@ -34,8 +34,8 @@ import (
 	"github.com/mynakit/mynakit/ticket/paper"
 )
 
-// cause is an error that the catalogue does not know, inside of one that it does.
-var cause = errors.New("a fault that nobody has thought of")
+// errCause is an error that the catalogue does not know, inside of one that it does.
+var errCause = errors.New("a fault that nobody has thought of")
 
 // known returns every exported error of the packages that the catalogue is for.
 // TestComplete compares it with docs/api, the list of all that is exported.
@@ -67,7 +67,7 @@ func known() map[string]error {
 		"jpki.PINError":             &jpki.PINError{},
 		"jpki.PINRequiredError":     &jpki.PINRequiredError{},
 		"jpki.RevokedError":         &jpki.RevokedError{},
-		"jpki.StepError":            &jpki.StepError{Err: cause},
+		"jpki.StepError":            &jpki.StepError{Err: errCause},
 		"jpki.UnsupportedError":     &jpki.UnsupportedError{},
 		"jpki.ErrAlgorithm":         jpki.ErrAlgorithm,
 		"jpki.ErrCA":                jpki.ErrCA,
@@ -144,7 +144,7 @@ func known() map[string]error {
 		"mergefile/inbox.ErrUnverified": inbox.ErrUnverified,
 
 		// mergefile/ledger
-		"mergefile/ledger.ApplyError":        &ledger.ApplyError{Err: cause},
+		"mergefile/ledger.ApplyError":        &ledger.ApplyError{Err: errCause},
 		"mergefile/ledger.ConflictError":     &ledger.ConflictError{},
 		"mergefile/ledger.LostError":         &ledger.LostError{},
 		"mergefile/ledger.RestoredError":     &ledger.RestoredError{},
@@ -197,7 +197,7 @@ func known() map[string]error {
 		// mykey/grant
 		"mykey/grant.ImportError":       &grant.ImportError{},
 		"mykey/grant.LostError":         &grant.LostError{},
-		"mykey/grant.RowError":          &grant.RowError{Err: cause},
+		"mykey/grant.RowError":          &grant.RowError{Err: errCause},
 		"mykey/grant.SchemaError":       &grant.SchemaError{},
 		"mykey/grant.UnresolvedError":   &grant.UnresolvedError{},
 		"mykey/grant.ErrBusy":           grant.ErrBusy,
@@ -267,7 +267,7 @@ func known() map[string]error {
 
 		// mykey/registry
 		"mykey/registry.DuplicateError":      &registry.DuplicateError{},
-		"mykey/registry.ImportError":         &registry.ImportError{Err: cause},
+		"mykey/registry.ImportError":         &registry.ImportError{Err: errCause},
 		"mykey/registry.LostError":           &registry.LostError{},
 		"mykey/registry.SchemaError":         &registry.SchemaError{},
 		"mykey/registry.UnresolvedError":     &registry.UnresolvedError{},
@@ -319,7 +319,7 @@ func known() map[string]error {
 		"ticket.CSVError":          &ticket.CSVError{},
 		"ticket.FullError":         &ticket.FullError{},
 		"ticket.LostError":         &ticket.LostError{},
-		"ticket.OrderError":        &ticket.OrderError{Err: cause},
+		"ticket.OrderError":        &ticket.OrderError{Err: errCause},
 		"ticket.SchemaError":       &ticket.SchemaError{},
 		"ticket.StateError":        &ticket.StateError{},
 		"ticket.UnresolvedError":   &ticket.UnresolvedError{},
@@ -360,7 +360,7 @@ func known() map[string]error {
 		"ticket.ErrValidity":       ticket.ErrValidity,
 
 		// ticket/paper
-		"ticket/paper.TextError":    &paper.TextError{Err: cause},
+		"ticket/paper.TextError":    &paper.TextError{Err: errCause},
 		"ticket/paper.ErrCharacter": paper.ErrCharacter,
 		"ticket/paper.ErrQR":        paper.ErrQR,
 		"ticket/paper.ErrReceipt":   paper.ErrReceipt,
@@ -412,7 +412,7 @@ func TestComplete(t *testing.T) {
 		assert.NotEqual(t, "unexpected", a.Kind, name)
 		checkTexts(t, name, a)
 	}
-	unexpected := advice.Explain(cause)
+	unexpected := advice.Explain(errCause)
 	assert.Equal(t, "unexpected", unexpected.Kind)
 	checkTexts(t, "unexpected", unexpected)
 	assert.Zero(t, advice.Explain(nil))
