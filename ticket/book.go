@@ -161,6 +161,21 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Book, error) {
 	return &Book{db: d, cfg: cfg, policy: policy, guesses: new(guesses), draw: drawing(cfg.Training)}, nil
 }
 
+// FindOrder returns the ticket of the order with a key, as Find does, for the
+// terminal that ordered it. It returns [ErrKey] for an empty or malformed key,
+// and [ErrNotFound] if the scope has no ticket of such an order.
+func (b *Book) FindOrder(ctx context.Context, scope Scope, key string) (Ticket, error) {
+	if key == "" || !validKey(key) {
+		return Ticket{}, ErrKey
+	}
+	t, m, err := b.lookBy(ctx, byOrder, scope, key)
+	if err != nil {
+		return Ticket{}, domain.Told("find an order", err)
+	}
+	t.State = t.StateAt(m.date(), b.policy.GraceDays)
+	return t, nil
+}
+
 // QR returns the text of the ticket's QR code; see [Keys.Seal].
 func (b *Book) QR(t Ticket) (string, error) { return b.cfg.Keys.Seal(t.Scope, t.Number) }
 

@@ -93,11 +93,15 @@ func (b *Book) final(ctx context.Context, scope Scope, end time.Time) (bool, err
 
 // look returns a ticket as it is stored, and the moment.
 func (b *Book) look(ctx context.Context, scope Scope, n Number) (Ticket, moment, error) {
+	return b.lookBy(ctx, byNumber, scope, n)
+}
+
+func (b *Book) lookBy(ctx context.Context, query string, scope Scope, by any) (Ticket, moment, error) {
 	q, err := b.db.Queries(ctx)
 	if err != nil {
 		return Ticket{}, moment{}, err
 	}
-	t, err := find(ctx, q, byNumber, scope, n)
+	t, err := find(ctx, q, query, scope, by)
 	if err != nil {
 		return Ticket{}, moment{}, err
 	}

@@ -1,6 +1,8 @@
 package shop
 
 import (
+	"slices"
+
 	"github.com/mynakit/mynakit/apdu/pcsc"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/advice"
@@ -8,8 +10,9 @@ import (
 
 // Explain puts an error into words for a clerk, in both languages: that of
 // package advice, with the errors of this package, of readers and of [LoadKeys].
-func Explain(err error) advice.Advice {
-	return advice.Explain(err, append(readers(), own()...)...)
+// A program adds its own by more, which comes first.
+func Explain(err error, more ...advice.Entry) advice.Advice {
+	return advice.Explain(err, slices.Concat(more, readers(), own())...)
 }
 
 func say(kind string, retry advice.Retry, whatJA, doJA, whatEN, doEN string) advice.Advice {

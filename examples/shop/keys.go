@@ -1,7 +1,9 @@
 package shop
 
 import (
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
@@ -152,6 +154,13 @@ func fill(f *os.File, text []byte) error {
 // demonstration.
 func (k Keys) Merge() (mergefile.Key, error) {
 	return mergefile.NewKey(mergeKeyID, k.open().merge, k.open().mergeSecret)
+}
+
+// Derive returns 32 bytes for a purpose of the program's own, such as pseudonyms
+// that it gives to others: the same for the same keys and purpose, and nothing
+// that leads back to them.
+func (k Keys) Derive(purpose string) ([]byte, error) {
+	return hkdf.Key(sha256.New, k.open().pseudonym, nil, "mynakit shop: "+purpose, 32)
 }
 
 // IsZero reports whether there are no keys.

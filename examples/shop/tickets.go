@@ -45,3 +45,13 @@ func (s *Shop) Replace(ctx context.Context, at ticket.Terminal, n ticket.Number,
 func (s *Shop) Uses(ctx context.Context, period ticket.Period) iter.Seq2[point.Detail, error] {
 	return s.city.Details(ctx, mykey.Period{From: mykey.Date(period.From), To: mykey.Date(period.To)})
 }
+
+// Ticket returns the ticket of an order's key, without the card: for a terminal
+// that prints it later. The errors are ErrOrderKey and those of
+// [ticket.Book.FindOrder].
+func (s *Shop) Ticket(ctx context.Context, at ticket.Terminal, key string) (ticket.Ticket, error) {
+	if !validKey(key) {
+		return ticket.Ticket{}, ErrOrderKey
+	}
+	return s.book.FindOrder(ctx, at.Scope, key)
+}

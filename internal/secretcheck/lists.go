@@ -4,7 +4,7 @@ package secretcheck
 // Fields of another exported type still have to hide what they hold.
 var shows = because(map[string][]string{
 	"a program's settings, and what they are made of": {
-		"apdu/vpcd.Slot", "examples/counter/page.Config", "examples/counter/page.Grant", "examples/counter/page.Lang", "examples/counter/page.Sample",
+		"apdu/vpcd.Slot", "examples/agent/api.Config", "examples/agent/readers.PCSC", "examples/counter/page.Config", "examples/counter/page.Grant", "examples/counter/page.Lang", "examples/counter/page.Sample",
 		"examples/shop.Config", "examples/shop.Operator", "jpki/revoke.OCSP", "mergefile.ProbeOptions", "mergefile.ReaderOptions",
 		"mergefile.WriterOptions", "mergefile/inbox.Config", "mergefile/outbox.Config", "mergefile/ledger.Config", "mergefile/ledger.ReceiverConfig", "mergefile/ledger.File",
 		"mykey/grant.Config", "mykey/grant.DeviceConfig", "mykey/grant.Programme", "mykey/point.Config", "mykey/point.Programme", "mykey/point.Partner", "mykey/point.Profile", "mykey/registry.Config",
@@ -27,7 +27,7 @@ var shows = because(map[string][]string{
 		"mykey/grant.Judged", "mykey/grant.Answer", "mykey/grant.Waiting", "mykey/grant.Tally",
 		"mergefile/ledger.ImportReport", "mergefile/ledger.ScopeInfo", "mergefile/ledger.Report", "mergefile/ledger.ConflictError",
 		"mergefile/ledger.TooOldError", "mergefile/ledger.RestoredError", "mergefile/ledger.Closing", "mergefile/ledger.Difference", "mykey.FormError", "mykey.ErrorCode", "mykey.ErrorCodes", "mykey.Text",
-		"mykey.Explanation", "mykey/advice.Advice", "mykey/advice.Entry", "examples/shop.Arrival", "examples/shop.Closing", "mykey/point.ShortError",
+		"mykey.Explanation", "examples/agent/api.Error", "examples/agent/api.Text", "mykey/advice.Advice", "mykey/advice.Entry", "examples/shop.Arrival", "examples/shop.Closing", "mykey/point.ShortError",
 		"mykey/point.UndoError", "mykey/registry.DuplicateError", "mykey/registry.ImportError", "mykey/registry.TerminalRefusal", "mykey/registry.TerminalCount", "ticket.OrderError", "ticket.CSVError",
 		"ticket.StateError", "ticket.FullError", "ticket.Reason", "ticket.Op", "ticket.Event", "ticket.Difference", "ticket/paper.TextError",
 		"simcard/tape.MismatchError",
@@ -40,7 +40,7 @@ var shows = because(map[string][]string{
 		"jpki.Verifier", "jpki/revoke.CRL", "mergefile.Reader", "mergefile.ProvisionalReader", "mergefile.Writer",
 		"mergefile/ledger.Tx", "mergefile/inbox.Inbox", "mergefile/inbox.Delivery", "mergefile/ledger.File", "mergefile/ledger.Ledger", "mergefile/ledger.Receiver",
 		"mykey/point.Ledger", "mykey/point.Books", "mykey/registry.Registry", "mykey/registry.Terminals", "mykey/registry.Session", "mykey/registry.Enrolment",
-		"examples/shop.Books", "examples/shop.Shop", "examples/shop.Visit", "examples/counter/page.Page", "ticket.Book",
+		"examples/agent/api.Server", "examples/shop.Books", "examples/shop.Shop", "examples/shop.Visit", "examples/counter/page.Page", "ticket.Book",
 		"simcard/fault.Card", "simcard/link.Card", "simcard/link.Contact", "simcard/link.Contactless",
 		"simcard/tape.Player", "simcard/tape.Recorder",
 	},
@@ -57,6 +57,9 @@ var shows = because(map[string][]string{
 		"mykey.Date", "mykey.Period", "mykey/point.BankAccount", "mergefile/testkit.Vector",
 	},
 	"an identifier that is no secret and has to be stored, sent and shown": {
+		"examples/agent/api.Act", "examples/agent/api.Balance", "examples/agent/api.Card", "examples/agent/api.Day", "examples/agent/api.Event",
+		"examples/agent/api.Present", "examples/agent/api.Proof", "examples/agent/api.Question", "examples/agent/api.Redemption",
+		"examples/agent/api.Refund", "examples/agent/api.Service", "examples/agent/api.Sum", "examples/agent/api.Ticket", "examples/agent/api.Use",
 		"mykey.ID", "mykey.Change", "mykey.PPID", "mykey.CustomerID", "mykey.ServiceID", "mykey.Fingerprint", "mykey.TerminalValues",
 		"mergefile.Transaction", "mykey/point.Account", "mykey/point.Request", "mykey/registry.Person", "mykey/registry.Binding",
 		"mykey/registry.Notice", "mykey/registry.PaymentLink", "mykey/registry.ImportRow", "mykey/registry.Progress",
@@ -125,6 +128,6 @@ var harmless = because(map[string][]string{
 		"mykey/point.BankAccount.Holder", "mykey/point.BankAccount.Number",
 	},
 	"an invented person's": {"simcard.Holder.Address", "simcard.Holder.SecurityCode"},
-	"an error code":        {"simcard/control.Error.Code"},
+	"an error code":        {"examples/agent/api.Error.Code", "simcard/control.Error.Code"},
 	"the caller's name for a call that may be repeated": {"examples/counter/page.Grant.Key", "examples/shop.Order.Key", "examples/shop.Refund.Key", "ticket.Order.Key", "ticket.Ticket.OrderKey"},
 })

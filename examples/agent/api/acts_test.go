@@ -1,0 +1,286 @@
+package api_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mynakit/mynakit/examples/agent/api"
+	"github.com/mynakit/mynakit/simcard"
+)
+
+// spend asks for a use under a key.
+func (p *pos) spend(key, card string, points int, proof string) answer {
+	p.t.Helper()
+	body := map[string]any{"card": card, "account": account, "points": points}
+	if proof != "" {
+		body["proof"] = proof
+	}
+	return p.call("POST", "/v1/uses", body, "Idempotency-Key", key)
+}
+
+// A day at a till: prove, use, lose the answer, ask again, give back in parts,
+// cancel.
+func TestUse(t *testing.T) {
+	a := start(t)
+	a.enrol(2000)
+	till := a.client("あおばPOS")
+	card := till.tap()
+	assert.Equal(t, "proof_needed", till.spend("k0", card, 500, "").code(), "a card alone spends nothing")
+	assert.Equal(t, "request_unknown", till.call("GET", "/v1/requests/k0", nil).code())
+	assert.Equal(t, "key_missing", till.call("POST", "/v1/uses", map[string]any{"card": card, "account": account, "points": 5}).code())
+	assert.Equal(t, "key_missing", till.spend("a key", card, 5, "").code())
+
+	proof := till.proof(card, "use", 500, simcard.DefaultAuthPIN)
+	require.Equal(t, "proved", till.state(proof))
+	_, last := till.now()
+	for _, c := range []answer{
+		till.spend("k1", card, 501, proof),
+		till.call("POST", "/v1/tickets", map[string]any{"card": card, "account": account, "points": 500, "proof": proof}, "Idempotency-Key", "k2"),
+	} {
+		assert.Equal(t, "proof_expired", c.code(), "a proof is for an act and a greatest sum")
+	}
+	assert.Equal(t, "not_found", a.client("別のPOS").spend("k1", card, 500, proof).code(), "and for its client")
+
+	r := till.spend("use-1", card, 500, proof)
+	require.Equal(t, http.StatusCreated, r.status, r.raw)
+	assert.Equal(t, false, r.get("repeated"))
+	assert.EqualValues(t, 1500, r.get("use.balance"))
+	use := r.text("use.id")
+	assert.Equal(t, "used", till.state(proof))
+	e, _ := till.await(last, "card.changed")
+	assert.EqualValues(t, 1500, e["card"].(map[string]any)["balances"].([]any)[0].(map[string]any)["points"])
+	assert.Equal(t, "proof_expired", till.spend("use-2", card, 1, proof).code(), "a proof is used up once")
+
+	again := till.spend("use-1", card, 500, proof)
+	assert.Equal(t, http.StatusCreated, again.status)
+	assert.Equal(t, true, again.get("repeated"))
+	assert.Equal(t, use, again.text("use.id"))
+	assert.Equal(t, "key_reused", till.spend("use-1", card, 400, proof).code())
+	assert.Equal(t, "key_reused", till.call("POST", "/v1/redemptions", map[string]any{"code": "12345678"}, "Idempotency-Key", "use-1").code())
+
+	// Without the card, after a restart, by the key alone.
+	a.slot.Remove(t.Context())
+	a.stop()
+	a.run()
+	r = till.call("GET", "/v1/requests/use-1", nil)
+	assert.Equal(t, use, r.text("use.id"))
+
+	refund := func(key string, points int) answer {
+		return till.call("POST", "/v1/uses/"+use+"/refunds", map[string]any{"points": points}, "Idempotency-Key", key)
+	}
+	r = refund("back-1", 100)
+	require.Equal(t, http.StatusCreated, r.status, r.raw)
+	assert.EqualValues(t, 1600, r.get("refund.balance"))
+	assert.Equal(t, true, refund("back-1", 100).get("repeated"))
+	assert.Equal(t, "refund", refund("back-2", 401).code())
+	assert.EqualValues(t, 100, till.call("GET", "/v1/requests/use-1", nil).get("use.refunded"))
+
+	r = till.call("POST", "/v1/requests/use-1/cancel", nil)
+	require.Equal(t, http.StatusOK, r.status, r.raw)
+	assert.Equal(t, false, r.get("void"))
+	assert.EqualValues(t, 500, r.get("use.refunded"))
+	assert.Equal(t, http.StatusOK, till.call("POST", "/v1/requests/use-1/cancel", nil).status, "again")
+	r = till.call("POST", "/v1/requests/back-1/cancel", nil)
+	assert.Equal(t, "not_undoable", r.code())
+	assert.NotNil(t, r.body["answer"])
+	assert.True(t, a.exact().Exact())
+	assert.EqualValues(t, 2000, a.exact().City)
+}
+
+func (a *agent) exact() shopBooks {
+	a.t.Helper()
+	b, err := a.shop.Books(a.t.Context())
+	require.NoError(a.t, err)
+	return b
+}
+
+// A cancel is final in every order of arrival.
+func TestCancelComesFirst(t *testing.T) {
+	a := start(t)
+	a.enrol(2000)
+	till := a.client("あおばPOS")
+	card := till.tap()
+	r := till.call("POST", "/v1/requests/early/cancel", nil)
+	assert.Equal(t, true, r.get("void"))
+	assert.Equal(t, "request_void", till.call("GET", "/v1/requests/early", nil).code())
+	proof := till.proof(card, "use", 500, simcard.DefaultAuthPIN)
+	assert.Equal(t, "request_void", till.spend("early", card, 500, proof).code())
+	a.stop()
+	a.run()
+	assert.Equal(t, true, till.call("POST", "/v1/requests/early/cancel", nil).get("void"))
+
+	// One that came and was refused.
+	_, last := till.now()
+	a.slot.Remove(t.Context())
+	till.await(last, "card.removed")
+	card = till.tap()
+	assert.Equal(t, "proof_needed", till.spend("refused", card, 500, "").code())
+	assert.Equal(t, true, till.call("POST", "/v1/requests/refused/cancel", nil).get("void"))
+	proof = till.proof(card, "use", 500, simcard.DefaultAuthPIN)
+	assert.Equal(t, "request_void", till.spend("refused", card, 500, proof).code())
+	assert.EqualValues(t, 2000, a.exact().City)
+}
+
+// Two programs share one agent: neither sees the other's keys, and equal keys do
+// not collide.
+func TestTwoPrograms(t *testing.T) {
+	a := start(t)
+	a.enrol(2000)
+	one, two := a.client("レジ1"), a.client("レジ2")
+	card := one.tap()
+	for _, till := range []*pos{one, two} {
+		proof := till.proof(card, "use", 300, simcard.DefaultAuthPIN)
+		r := till.spend("1", card, 300, proof)
+		require.Equal(t, http.StatusCreated, r.status, r.raw)
+		assert.Equal(t, false, r.get("repeated"))
+	}
+	assert.EqualValues(t, 1400, a.exact().City)
+	proof := one.proof(card, "use", 100, simcard.DefaultAuthPIN)
+	use := one.spend("2", card, 100, proof).text("use.id")
+	assert.Equal(t, "request_unknown", two.call("GET", "/v1/requests/2", nil).code())
+	assert.Equal(t, "not_found", two.call("POST", "/v1/uses/"+use+"/refunds", map[string]any{"points": 1}, "Idempotency-Key", "r").code())
+	assert.Equal(t, "not_found", two.call("POST", "/v1/prints", map[string]any{"use": use}, "Idempotency-Key", "p").code())
+	assert.Equal(t, true, two.call("POST", "/v1/requests/2/cancel", nil).get("void"), "a key of two's own")
+	assert.EqualValues(t, 0, one.call("GET", "/v1/requests/2", nil).get("use.refunded"))
+
+	// A PIN that was typed for one spends nothing for the other.
+	one.proof(card, "use", 100, simcard.DefaultAuthPIN)
+	assert.Equal(t, "busy", two.spend("3", card, 100, "").code())
+	assert.EqualValues(t, 1300, a.exact().City)
+}
+
+// A ticket's number is in the bytes of its paper, and nowhere else.
+func TestTicket(t *testing.T) {
+	var paper [][]byte
+	var printer error
+	a := start(t, func(a *agent) {
+		a.cfg.Printer = func(_ ctx, escpos []byte) error {
+			if printer == nil {
+				paper = append(paper, escpos)
+			}
+			return printer
+		}
+	})
+	a.enrol(2000)
+	till, other := a.client("窓口"), a.client("別の窓口")
+	card := till.tap()
+	proof := till.proof(card, "ticket", 500, simcard.DefaultAuthPIN)
+	order := map[string]any{"card": card, "account": account, "points": 500, "proof": proof}
+	_, last := till.now()
+	r := till.call("POST", "/v1/tickets", order, "Idempotency-Key", "t1")
+	require.Equal(t, http.StatusCreated, r.status, r.raw)
+	id := r.text("ticket.id")
+	assert.Equal(t, false, r.get("ticket.printed"))
+	till.await(last, "ticket.unprinted")
+	assert.Len(t, till.call("GET", "/v1/tickets?printed=false", nil).body["tickets"], 1)
+	assert.Empty(t, other.call("GET", "/v1/tickets?printed=false", nil).body["tickets"], "another client's")
+
+	print := func(key string, more ...any) answer {
+		body := map[string]any{"ticket": id}
+		for i := 0; i < len(more); i += 2 {
+			body[more[i].(string)] = more[i+1]
+		}
+		return till.call("POST", "/v1/prints", body, "Idempotency-Key", key)
+	}
+	printer = api.ErrPaper
+	assert.Equal(t, "printer_paper", print("p1").code())
+	printer = nil
+	assert.Equal(t, http.StatusOK, print("p1").status, "with paper, by the same key")
+	assert.Equal(t, true, print("p1").get("repeated"))
+	assert.Len(t, paper, 1, "the same key never prints twice")
+	assert.Empty(t, till.call("GET", "/v1/tickets?printed=false", nil).body["tickets"])
+	assert.Equal(t, "printed_before", print("p2").code())
+	printer = fmt.Errorf("the cable was pulled in the middle")
+	assert.Equal(t, "outcome_unknown", print("p3", "again", true).code())
+	printer = nil
+	assert.Equal(t, "outcome_unknown", print("p3", "again", true).code(), "never twice")
+	assert.Equal(t, http.StatusOK, print("p4", "again", true).status)
+	assert.Len(t, paper, 2)
+	handed := print("p5", "again", true, "as", "escpos")
+	data, err := base64.StdEncoding.DecodeString(handed.text("print.data"))
+	require.NoError(t, err)
+	number := numberOn(t, data)
+
+	assert.Equal(t, "ticket_refused", till.call("POST", "/v1/tickets/inspect", map[string]any{"code": "00000000"}).code())
+	shown := till.call("POST", "/v1/tickets/inspect", map[string]any{"code": number})
+	assert.EqualValues(t, 500, shown.get("ticket.points"), shown.raw)
+	r = other.call("POST", "/v1/redemptions", map[string]any{"code": number}, "Idempotency-Key", "d1")
+	require.Equal(t, http.StatusCreated, r.status, r.raw)
+	assert.EqualValues(t, 500, r.get("redemption.points"))
+	assert.Equal(t, true, other.call("POST", "/v1/redemptions", map[string]any{"code": number}, "Idempotency-Key", "d1").get("repeated"))
+	assert.Equal(t, "ticket_refused", other.call("POST", "/v1/redemptions", map[string]any{"code": number}, "Idempotency-Key", "d2").code())
+	assert.Equal(t, "not_undoable", other.call("POST", "/v1/requests/d1/cancel", nil).code())
+	assert.Equal(t, "not_undoable", till.call("POST", "/v1/requests/t1/cancel", nil).code(), "it was redeemed")
+
+	rows, err := a.db.Query("SELECT name || ' ' || act || ' ' || body || ' ' || answer FROM agent_request")
+	require.NoError(t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var kept string
+		require.NoError(t, rows.Scan(&kept))
+		assert.NotContains(t, kept, number)
+		assert.NotContains(t, kept, number[:4]+"-"+number[4:])
+		assert.NotContains(t, kept, "data")
+	}
+	require.NoError(t, rows.Err())
+	assert.NotContains(t, a.log.String(), number)
+	assert.True(t, a.exact().Exact())
+}
+
+// numberOn reads the number from a paper's bytes, as a person does.
+func numberOn(t *testing.T, escpos []byte) string {
+	t.Helper()
+	for i := range len(escpos) - 9 {
+		s := string(escpos[i : i+9])
+		if s[4] == '-' && strings.IndexFunc(s[:4]+s[5:], func(r rune) bool { return r < '0' || r > '9' }) < 0 {
+			return s[:4] + s[5:]
+		}
+	}
+	require.Fail(t, "no number on the paper")
+	return ""
+}
+
+// A live ticket is taken back with its points.
+func TestTicketCancelled(t *testing.T) {
+	a := start(t)
+	a.enrol(2000)
+	till := a.client("窓口")
+	card := till.tap()
+	proof := till.proof(card, "ticket", 500, simcard.DefaultAuthPIN)
+	r := till.call("POST", "/v1/tickets", map[string]any{"card": card, "account": account, "points": 500, "proof": proof, "until": a.shop.Today().String()}, "Idempotency-Key", "t1")
+	require.Equal(t, http.StatusCreated, r.status, r.raw)
+	assert.EqualValues(t, 1500, a.exact().City)
+	r = till.call("POST", "/v1/requests/t1/cancel", nil)
+	require.Equal(t, http.StatusOK, r.status, r.raw)
+	assert.EqualValues(t, 2000, a.exact().City)
+}
+
+// The list of a terminal, from one closing to the next.
+func TestDay(t *testing.T) {
+	a := start(t)
+	a.enrol(2000)
+	till := a.client("レジ")
+	card := till.tap()
+	proof := till.proof(card, "use", 300, simcard.DefaultAuthPIN)
+	require.Equal(t, http.StatusCreated, till.spend("1", card, 300, proof).status)
+	r := till.call("GET", "/v1/day", nil)
+	require.Equal(t, http.StatusOK, r.status, r.raw)
+	assert.Nil(t, r.get("day.since"))
+	assert.Contains(t, r.get("day.sums"), map[string]any{"kind": "use", "count": 1.0, "points": 300.0})
+	require.Len(t, r.get("day.acts"), 1)
+	closed := till.call("POST", "/v1/day/close", map[string]any{"until": r.text("day.until")}, "Idempotency-Key", "close-1")
+	require.Equal(t, http.StatusCreated, closed.status, closed.raw)
+	assert.Contains(t, closed.get("day.sums"), map[string]any{"kind": "use", "count": 1.0, "points": 300.0}, "the list that was closed")
+	r = till.call("GET", "/v1/day", nil)
+	assert.Equal(t, closed.text("day.until"), r.text("day.since"))
+	assert.Empty(t, r.get("day.sums"))
+	later := time.Now().Add(time.Hour).Format(time.RFC3339)
+	assert.Equal(t, "bad_request", till.call("POST", "/v1/day/close", map[string]any{"until": later}, "Idempotency-Key", "close-2").code())
+}
