@@ -7,6 +7,7 @@ import (
 
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/ticket"
 )
 
@@ -38,7 +39,7 @@ func (s *Server) tickets(w http.ResponseWriter, r *http.Request, c *clientInfo) 
 	until := ticket.Date{}
 	if body.Until != "" {
 		var err error
-		if until, err = ticket.ParseDate(body.Until); err != nil {
+		if until, err = mykey.ParseDate(body.Until); err != nil {
 			s.fail(w, r, err)
 			return
 		}
