@@ -46,8 +46,9 @@ func TestEveryStepFails(t *testing.T) {
 	ctx := context.Background()
 	type world struct {
 		*desk
-		live, used, spare ticket.Ticket
+		live, used, spare, paid, old ticket.Ticket
 	}
+	pay := func(context.Context, *sql.Tx, ticket.Ticket) error { return nil }
 	order := func(key string, points int64) ticket.Order { return ticket.Order{Points: points, Key: key} }
 	wrong := ticket.Presentation{Terminal: shop, Code: ticket.NewCode("0000-0001")}
 	for name, call := range map[string]func(w *world) (any, error){
@@ -82,6 +83,22 @@ func TestEveryStepFails(t *testing.T) {
 			}
 			return nil, err
 		},
+		"issue paid": func(w *world) (any, error) {
+			return w.Issue(ctx, shop, ticket.Order{Points: 3, Key: "new", Pay: pay})
+		},
+		"cancel a paid one":     func(w *world) (any, error) { return w.Cancel(ctx, shop, w.paid.Number, "again") },
+		"cancel by the payment": func(w *world) (any, error) { return w.CancelPaid(ctx, shop, "paid", "again") },
+		"replace a second time": func(w *world) (any, error) { return w.Replace(ctx, shop, w.old.Number, "replaced") },
+		"list what is not redeemed": func(w *world) (any, error) {
+			n := 0
+			for _, err := range w.Unredeemed(ctx, shop.Scope, period(t, "2026-11-01", "2026-12-31")) {
+				if err != nil {
+					return nil, err
+				}
+				n++
+			}
+			return n, nil
+		},
 		"cancel":  func(w *world) (any, error) { return w.Cancel(ctx, shop, w.live.Number, "again") },
 		"reprint": func(w *world) (any, error) { return w.Reprint(ctx, shop, w.live.Number, "again") },
 		"replace": func(w *world) (any, error) { return w.Replace(ctx, shop, w.live.Number, "again") },
@@ -105,11 +122,16 @@ func TestEveryStepFails(t *testing.T) {
 			db := sql.OpenDB(f)
 			db.SetMaxOpenConns(1)
 			t.Cleanup(func() { assert.NoError(t, db.Close()) })
-			w := &world{desk: newDesk(t, tables{db: db}, ticket.Config{})}
+			w := &world{desk: newDesk(t, tables{db: db}, ticket.Config{
+				Refund: func(context.Context, *sql.Tx, ticket.Ticket, ticket.Terminal) error { return nil }})}
 			var err error
 			w.spare, err = w.Issue(ctx, shop, order("first", 10))
 			require.NoError(t, err)
-			w.live, w.used = w.issue(t, 500), w.issue(t, 7)
+			w.paid, err = w.Issue(ctx, shop, ticket.Order{Points: 20, Key: "paid", Pay: pay})
+			require.NoError(t, err)
+			w.live, w.used, w.old = w.issue(t, 500), w.issue(t, 7), w.issue(t, 8)
+			_, err = w.Replace(ctx, shop, w.old.Number, "replaced")
+			require.NoError(t, err)
 			_, err = w.Redeem(ctx, ticket.Presentation{Terminal: shop2, Code: code(w.used.Number)})
 			require.NoError(t, err)
 			for step := 1; ; step++ {
