@@ -165,7 +165,8 @@ func openDatabase(ctx context.Context, at, dir string) (*sql.DB, error) {
 // when it needs one.
 func (o *options) verifier() (*jpki.Verifier, error) {
 	if o.reader == "sim" {
-		return jpki.NewVerifier([]*x509.Certificate{simcard.TestAuthority().Auth().Certificate()})
+		authority := simcard.TestAuthority()
+		return jpki.NewVerifier([]*x509.Certificate{authority.Auth().Certificate(), authority.Sign().Certificate()})
 	}
 	if o.roots == "" {
 		return nil, nil

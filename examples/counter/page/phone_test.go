@@ -276,3 +276,21 @@ func TestPhoneIsNotHeldForEver(t *testing.T) {
 		assert.ErrorIs(t, func() error { _, err := jpki.Open(t.Context(), phone); return err }(), apdu.ErrCardRemoved, "it has no power")
 	})
 }
+
+// While a phone lies there that waits for its PIN, or whose PIN is locked, no
+// screen asks for a card or says that there is none.
+func TestPhoneIsNotContradicted(t *testing.T) {
+	s := newShop(t)
+	p := serve(t, s).open(t)
+	for left, first := range map[int]string{3: "先に、上の欄にスマートフォンの暗証番号を入力してください", 0: "スマートフォンの暗証番号がロックされています"} {
+		p.put(sample(uint(20+left), simcard.WithKind(simcard.Android), simcard.WithTries(simcard.AuthPIN, left)), "phone")
+		for _, screen := range []string{"/lookup", "/issue", "/service", "/use", "/combine", "/enrol", "/account", "/notice", "/recover"} {
+			p.get(screen).sees(first)
+			for _, wrong := range []string{"カードリーダーにセットしてください", "カードをセットしてください", "カードがセットされていません", "カードをセットすると"} {
+				assert.NotContains(t, p.body, wrong, "%s, %d tries", screen, left)
+			}
+		}
+		p.get("/issue").send("/issue/check", "points", "100", "until", s.Today().String()).sees("スマートフォンの暗証番号", `value="100"`)
+		assert.NotContains(t, p.body, "カードがセットされていません")
+	}
+}
