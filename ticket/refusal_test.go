@@ -187,3 +187,26 @@ func TestMistakesOfTheDesk(t *testing.T) {
 	assert.Empty(t, d.events)
 	assert.Equal(t, "[redacted]", ticket.NewCode("1234-5678").String())
 }
+
+// An event names a ticket if it is of one, and nothing is told of no orders. A
+// replacement without an attempt is nobody's to repeat.
+func TestOneTicketOrSeveral(t *testing.T) {
+	d, ctx := newDesk(t, tables{db: dbtest.Open(t, "sqlite", dbtest.FastSQLite(t.TempDir()))}, ticket.Config{}), t.Context()
+	none, err := d.IssueBatch(ctx, shop, nil)
+	require.NoError(t, err)
+	assert.Zero(t, none)
+	assert.Empty(t, d.events)
+	both, err := d.IssueBatch(ctx, shop, []ticket.Order{{Points: 5}, {Points: 6}})
+	require.NoError(t, err)
+	require.Len(t, d.events, 1)
+	e := d.events[0]
+	assert.Equal(t, 2, e.Count)
+	assert.Zero(t, e.Points)
+	assert.Empty(t, e.Tail)
+
+	n := both.Tickets[0].Number
+	_, err = d.Replace(ctx, shop, n, "")
+	require.NoError(t, err)
+	_, err = d.Replace(ctx, shop, n, "")
+	assert.ErrorIs(t, err, ticket.ErrState)
+}
