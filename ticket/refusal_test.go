@@ -203,6 +203,18 @@ func TestOneTicketOrSeveral(t *testing.T) {
 	assert.Equal(t, 2, e.Count)
 	assert.Zero(t, e.Points)
 	assert.Empty(t, e.Tail)
+	one, err := d.Issue(ctx, shop, ticket.Order{Points: 9})
+	require.NoError(t, err)
+	e = d.events[1]
+	digits := one.Number.Digits()
+	assert.EqualValues(t, 9, e.Points)
+	assert.Equal(t, digits[len(digits)-2:], e.Tail)
+
+	// As many as there may be, of which the first is refused for itself.
+	_, err = d.IssueBatch(ctx, shop, make([]ticket.Order, ticket.MaxBatch))
+	assert.ErrorIs(t, err, ticket.ErrPoints)
+	_, err = d.IssueBatch(ctx, shop, make([]ticket.Order, ticket.MaxBatch+1))
+	assert.ErrorIs(t, err, ticket.ErrBatch)
 
 	n := both.Tickets[0].Number
 	_, err = d.Replace(ctx, shop, n, "")
