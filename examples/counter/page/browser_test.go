@@ -189,6 +189,8 @@ func (b *tab) check(name string) *tab {
 	violations, err := b.axe.Violations(b.ctx)
 	require.NoError(b.t, err)
 	assert.Empty(b.t, violations, "%s: what axe finds", name)
+	b.until(`!document.getElementById("notice") || document.getElementById("say").textContent.includes(document.querySelector("#notice .what").textContent)`,
+		"what the last step came to, for who listens")
 	b.picture(name)
 	return b
 }
