@@ -6,8 +6,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -19,15 +21,48 @@ import (
 func TestInteropHabitsOfNode(t *testing.T) {
 	slowPeer(t)
 	tool(t, "node")
-	script, err := filepath.Abs(filepath.Join("testdata", "interop", "habits.js"))
+	requireHabits(t, 26, nil, "node", "habits.js")
+}
+
+// The habits of Java programs, made by javax.crypto.
+func TestInteropHabitsOfJava(t *testing.T) {
+	slowPeer(t)
+	tool(t, "javac", "java")
+	requireHabits(t, 13, map[string]string{"gcm": "AES-128-GCM"}, "java", "-XX:TieredStopAtLevel=1", "Habits.java")
+}
+
+// The habits of Python programs, made by its standard library and openssl.
+func TestInteropHabitsOfPython(t *testing.T) {
+	slowPeer(t)
+	tool(t, "python3", "openssl")
+	requireHabits(t, 13, map[string]string{"zip": "a ZIP archive", "gzip": "decrypts to gzip", "xml": "this is XML", "json": "base64 of JSON",
+		"sha256": "a SHA-256, not the MD5", "aes256": "this is AES-256"}, "python3", "habits.py")
+}
+
+// requireHabits runs a program of another tool that writes the files of its
+// habits: count of them are found and read right, and the rest have their kind
+// named.
+func requireHabits(t *testing.T, count int, named map[string]string, command ...string) {
+	t.Helper()
+	script, err := filepath.Abs(filepath.Join("testdata", "interop", command[len(command)-1]))
 	require.NoError(t, err)
 	dir := t.TempDir()
-	peer(t, dir, "node", script, dir, string(testMaterial), string(testSecret))
+	peer(t, dir, command[0], slices.Concat(command[1:len(command)-1], []string{script, dir, string(testMaterial), string(testSecret)})...)
 	files, err := filepath.Glob(filepath.Join(dir, "*.habit"))
 	require.NoError(t, err)
-	require.Greater(t, len(files), 20)
+	require.Len(t, files, count)
 	for _, name := range files {
-		requireHabit(t, name, testMaterial)
+		key, err := os.ReadFile(strings.TrimSuffix(name, "habit") + "key")
+		if err != nil {
+			key = testMaterial
+		}
+		requireHabit(t, name, key)
+	}
+	for name, kind := range named {
+		file, err := os.ReadFile(filepath.Join(dir, name+".named"))
+		require.NoError(t, err)
+		_, err = mergefile.ProbeForDeveloper(t.Context(), file, testMaterial, testSecret, nil)
+		assert.ErrorContains(t, err, kind, name)
 	}
 }
 
@@ -72,11 +107,23 @@ func requireHabit(t *testing.T, name string, key []byte) {
 	t.Helper()
 	file, err := os.ReadFile(name)
 	require.NoError(t, err)
-	found, err := mergefile.ProbeForDeveloper(t.Context(), file, key, testSecret, &mergefile.ProbeOptions{Salt: hex.EncodeToString([]byte("pepper"))})
-	if !assert.NoError(t, err, filepath.Base(name)) {
+	secret, err := os.ReadFile(strings.TrimSuffix(name, "habit") + "secret")
+	if err != nil {
+		secret = testSecret
+	}
+	name = filepath.Base(name)
+	found, err := mergefile.ProbeForDeveloper(t.Context(), file, key, secret, &mergefile.ProbeOptions{Name: name, Salt: hex.EncodeToString([]byte("pepper"))})
+	if !assert.NoError(t, err, name) {
 		return
 	}
-	got, err := drain(mergefile.NewReader(t.Context(), bytes.NewReader(file), found[0].Profile, found[0].Key, nil))
-	require.NoError(t, err, filepath.Base(name))
-	assert.Equal(t, habitRows(t), got, filepath.Base(name))
+	got, err := drain(mergefile.NewReader(t.Context(), bytes.NewReader(file), found[0].Profile, found[0].Key, &mergefile.ReaderOptions{Name: name}))
+	require.NoError(t, err, name)
+	want := habitRows(t)
+	if name == "minutes.habit" {
+		for i, r := range want {
+			want[i].Transaction, err = mergefile.NewTransaction(r.Transaction.Time().Truncate(time.Minute), r.Transaction.Sequence())
+			require.NoError(t, err)
+		}
+	}
+	assert.Equal(t, want, got, name)
 }

@@ -757,7 +757,7 @@ func (p *prober) hash(body []byte, q Profile, k Key) {
 	if p.parsed == "" {
 		p.parsed = string(q.Layout)
 	}
-	id := fmt.Sprintf("%q %q %q %s %q", f.bare, f.written, c.behind, q.Hash.Text, c.delim)
+	id := fmt.Sprintf("%q %q %q %s %q %s", f.bare, f.written, c.behind, q.Hash.Text, c.delim, q.Points.Text)
 	ways, known := p.hashed[id]
 	if !known {
 		ways = p.hashForms(c, &f)
@@ -784,7 +784,8 @@ func (p *prober) hashForms(c *codec, f *fields) (out []probeHash) {
 	if fmt.Sprintf("%q", f.bare[:fieldHash]) != fmt.Sprintf("%q", f.written[:fieldHash]) {
 		kinds = append(kinds, HashWritten)
 	}
-	if string(pointsDigits(f.bare[fieldPoints])) != string(f.bare[fieldPoints]) {
+	// The first record may have too few points for a comma.
+	if c.p.Points.Text == "commas" || string(pointsDigits(f.bare[fieldPoints])) != string(f.bare[fieldPoints]) {
 		kinds = append(kinds, hashPlain)
 	}
 	encodings, ends := hashEncodings.names(), []EOL{EOLNone, EOLLF, EOLCRLF}

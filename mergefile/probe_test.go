@@ -247,3 +247,18 @@ func TestProbeShowsNoWrongRecord(t *testing.T) {
 		require.ErrorAs(t, err, &pe)
 	}
 }
+
+// Points are written with commas and hashed without them, which the first record
+// does not show.
+func TestProbeCommasInALaterRecord(t *testing.T) {
+	p := mergefile.Published()
+	p.Layout, p.Points.Text, p.Hash.Fields = mergefile.LayoutCSVQuoted, "commas", "plain"
+	rs := records(t, p, 2)
+	rs[0].Points, rs[1].Points = 100, 5100
+	file, _ := write(t, p, testKey(t), rs)
+	found, err := mergefile.ProbeForDeveloper(t.Context(), file, testMaterial, testSecret, nil)
+	require.NoError(t, err)
+	got, err := drain(mergefile.NewReader(t.Context(), bytes.NewReader(file), found[0].Profile, found[0].Key, nil))
+	require.NoError(t, err)
+	require.Equal(t, rs, got)
+}
