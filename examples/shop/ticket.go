@@ -142,7 +142,8 @@ type Deposit struct {
 //
 // The errors are ErrOrderKey, [registry.ErrNotFound] for a number that nobody has
 // if the mall knows MyKey IDs, and those of [ticket.Book.Redeem] and
-// [point.Ledger.Credit].
+// [point.Ledger.Credit], among them [point.ErrRequestReused] for an attempt that
+// was for something else.
 func (s *Shop) RedeemToPoints(ctx context.Context, at ticket.Terminal, code ticket.Code, attempt string, number mykey.CustomerID) (Deposit, error) {
 	q, err := request(at, attempt)
 	if err != nil {
@@ -180,9 +181,14 @@ func (s *Shop) RedeemToPoints(ctx context.Context, at ticket.Terminal, code tick
 		if err != nil {
 			return err
 		}
+		if err := s.only(ctx, tx, s.mall, q); err != nil {
+			return err
+		}
 		d = Deposit{Ticket: redeemed.Ticket}
 		d.Receipt, err = s.credit(ctx, tx, to, point.Credit{Request: q, Points: redeemed.Ticket.Points, Kind: point.OpGrant, Terminal: at.ID, Place: at.Place})
-		d.Repeated = d.Receipt.Repeated
+		if d.Repeated = d.Receipt.Repeated; err == nil && d.Repeated != redeemed.Repeated {
+			err = point.ErrRequestReused // the points of another ticket, or a ticket that was paid for otherwise
+		}
 		return err
 	})
 	if err != nil {

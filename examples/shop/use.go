@@ -154,11 +154,31 @@ func (s *Shop) use(ctx context.Context, tx *sql.Tx, holder registry.Person, u po
 			return point.Receipt{}, err
 		}
 	}
+	if err := s.only(ctx, tx, ledger, u.Request); err != nil {
+		return point.Receipt{}, err
+	}
 	r, err = ledger.In(tx).Use(ctx, u)
 	if errors.Is(err, point.ErrNoHolder) {
 		err = &point.ShortError{} // nobody has ever given any
 	}
 	return r, err
+}
+
+// only returns [point.ErrRequestReused] for a key that the other ledger than here
+// has an operation of: it would name two, and Cancel undo both or neither.
+func (s *Shop) only(ctx context.Context, tx *sql.Tx, here *point.Ledger, q point.Request) error {
+	other := s.city
+	if here == s.city {
+		other = s.mall
+	}
+	_, err := other.In(tx).Status(ctx, q)
+	switch {
+	case err == nil:
+		return point.ErrRequestReused
+	case errors.Is(err, point.ErrNoRequest), errors.Is(err, point.ErrRequestVoid):
+		return nil // Cancel makes it void in both
+	}
+	return err
 }
 
 // Status returns what became of a key, without the card: the receipt of a use, a
@@ -281,11 +301,23 @@ func (s *Shop) Refund(ctx context.Context, at ticket.Terminal, f Refund) (point.
 		return point.Receipt{}, ticket.ErrKind
 	}
 	back := point.Refund{Request: q, Of: of, Points: f.Points, Terminal: at.ID, Place: at.Place}
-	r, err := s.city.Refund(ctx, back)
-	if errors.Is(err, point.ErrNoRequest) {
-		return s.mall.Refund(ctx, back)
+	defer s.flight.enter(q)()
+	var r point.Receipt
+	err = s.write(ctx, "give points back", func(ctx context.Context, tx *sql.Tx) (err error) {
+		for _, ledger := range []*point.Ledger{s.city, s.mall} {
+			if r, err = ledger.In(tx).Refund(ctx, back); err == nil {
+				err = s.only(ctx, tx, ledger, q)
+			}
+			if !errors.Is(err, point.ErrNoRequest) {
+				break
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return point.Receipt{}, err
 	}
-	return r, err
+	return r, nil
 }
 
 // Receipt returns the paper for a use or what was given back of one (控え):

@@ -341,6 +341,63 @@ func TestMallPoints(t *testing.T) {
 	}
 }
 
+// A key is of one act, whichever ledger and whichever ticket it was for.
+func TestKeyOfOneAct(t *testing.T) {
+	eachEngine(t, func(t *testing.T, db *sql.DB) {
+		ctx := t.Context()
+		s := open(t, db, config(t))
+		card, _ := enrolled(t, s, 0)
+		v := withMall(t, s, card, "520625")
+		at, number := s.Terminal("MALL-1"), parse(t, mykey.ParseCustomerID, "520625")
+		paper := func(key string) ticket.Code {
+			tk, err := v.IssueTicket(ctx, card, at, ticket.Order{Key: key, Points: 250})
+			require.NoError(t, err)
+			return ticket.NewCode(tk.Number.Digits())
+		}
+		_, err := s.RedeemToPoints(ctx, at, paper("paper-1"), "press-1", number)
+		require.NoError(t, err)
+
+		// A second ticket of as many points, by the same press.
+		second := paper("paper-2")
+		_, err = s.RedeemToPoints(ctx, at, second, "press-1", number)
+		assert.ErrorIs(t, err, point.ErrRequestReused)
+		_, err = s.Inspect(ctx, at, second)
+		require.NoError(t, err, "it is live")
+
+		// A use of the city's points, and then of the mall's; and the other way round.
+		mall := func(key string, points int64) shop.Order {
+			return shop.Order{Key: key, Points: points, Account: shop.MallAccount}
+		}
+		_, err = v.Use(ctx, card, at, shop.Order{Key: "sale-1", Points: 10})
+		require.NoError(t, err)
+		_, err = v.Use(ctx, card, at, mall("sale-1", 10))
+		assert.ErrorIs(t, err, point.ErrRequestReused)
+		_, err = s.RedeemToPoints(ctx, at, second, "sale-1", number)
+		assert.ErrorIs(t, err, point.ErrRequestReused)
+		_, err = v.Use(ctx, card, at, mall("sale-2", 100))
+		require.NoError(t, err)
+		_, err = v.Use(ctx, card, at, shop.Order{Key: "sale-2", Points: 100})
+		assert.ErrorIs(t, err, point.ErrRequestReused)
+		_, err = v.IssueTicket(ctx, card, at, ticket.Order{Key: "press-1", Points: 10})
+		assert.ErrorIs(t, err, point.ErrRequestReused)
+
+		// Refunds.
+		_, err = s.Refund(ctx, at, shop.Refund{Key: "sale-1", Of: "sale-2", Points: 1})
+		assert.ErrorIs(t, err, point.ErrRequestReused)
+		_, err = s.Refund(ctx, at, shop.Refund{Key: "back-1", Of: "sale-2", Points: 1})
+		require.NoError(t, err)
+		_, err = s.Refund(ctx, at, shop.Refund{Key: "back-1", Of: "sale-1", Points: 1})
+		assert.ErrorIs(t, err, point.ErrRequestReused)
+
+		// So each is undone by its key.
+		for _, key := range []string{"sale-1", "sale-2"} {
+			_, err = s.Cancel(ctx, at, key)
+			require.NoError(t, err)
+		}
+		assert.Equal(t, shop.Books{Granted: 2000, Ticketed: 500, City: 1500, Papers: 250, Mall: 250}, exact(t, s))
+	})
+}
+
 // A shop in training keeps its tables apart, marks its papers, and what it makes is
 // refused live.
 func TestTraining(t *testing.T) {
