@@ -49,6 +49,7 @@ type proof struct {
 	window  string    // the window's secret, once it is open; the lock is Server.mu
 	seen    time.Time // when the window was heard of last; likewise
 	key     string    // the request that it was used for; likewise
+	asked   int       // how often a PIN was typed; likewise
 
 	mu    sync.Mutex    // held while a PIN is checked
 	moved chan struct{} // gets a value when something was typed
@@ -122,6 +123,13 @@ func (s *Server) proofView(p *proof) Proof {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return p.view
+}
+
+// question is proofView, and how often a PIN was typed.
+func (s *Server) question(p *proof) (Proof, int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return p.view, p.asked
 }
 
 // startProof makes p the one proof of this agent, and asks the holder.
@@ -239,11 +247,21 @@ func (s *Server) setProof(p *proof, f func(v *Proof)) bool {
 	return true
 }
 
-// typed is a PIN that the holder typed. It goes to the card once. What is wrong
-// with it is in the proof.
-func (s *Server) typed(ctx context.Context, p *proof, typed []byte) {
+// typed is a PIN that the holder typed when they were asked for the time after
+// asked. It goes to the card once: a button that is pressed twice sends it twice.
+// What is wrong with it is in the proof.
+func (s *Server) typed(ctx context.Context, p *proof, asked int, typed []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	s.mu.Lock()
+	answered := p.view.State != "waiting_pin" || p.asked != asked
+	if !answered {
+		p.asked++
+	}
+	s.mu.Unlock()
+	if answered {
+		return
+	}
 	select {
 	case p.moved <- struct{}{}:
 	default:
@@ -321,7 +339,7 @@ func (s *Server) askPIN(p *proof) {
 		cancel()
 	}()
 	for {
-		view := s.proofView(p)
+		view, asked := s.question(p)
 		if view.State != "waiting_pin" {
 			return
 		}
@@ -333,7 +351,7 @@ func (s *Server) askPIN(p *proof) {
 			}
 			return
 		}
-		s.typed(ctx, p, pin)
+		s.typed(ctx, p, asked, pin)
 		clear(pin)
 	}
 }

@@ -110,6 +110,35 @@ func mustRequest(t *testing.T, method, url, origin string) *http.Request {
 	return r
 }
 
+// A button that is pressed twice sends its form twice, and the card gets the PIN
+// once.
+func TestPINOnce(t *testing.T) {
+	a := start(t)
+	a.enrol(2000)
+	till := a.client("あおばPOS")
+	card := till.tap()
+	r := till.call("POST", "/v1/proofs", map[string]any{"card": card, "act": "use", "account": account, "points": 500})
+	require.Equal(t, http.StatusAccepted, r.status, r.raw)
+	w := a.window()
+	first := *w
+	w.send(0, "pin=9999")
+	assert.Equal(t, 1, a.presented())
+	again := first
+	again.send(0, "pin=9999")
+	assert.Equal(t, 1, a.presented(), "it was answered")
+	assert.Contains(t, again.html, "残り2回", "the page as it is now")
+
+	second := *w
+	w.send(0, "pin="+simcard.DefaultAuthPIN)
+	require.Equal(t, "proved", till.state(r.text("proof.id")))
+	for _, page := range []page{first, second} {
+		page.send(0, "pin=9999")
+		assert.Contains(t, page.html, "本人確認が終わりました")
+	}
+	assert.Equal(t, 2, a.presented())
+	assert.Equal(t, http.StatusCreated, till.spend("1", card, 500, r.text("proof.id")).status)
+}
+
 // How a proof ends: who gave up is told from what broke.
 func TestProofEnds(t *testing.T) {
 	a := start(t)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -97,6 +98,7 @@ func (s *Server) windowForUser(w http.ResponseWriter, r *http.Request) {
 
 type windowPage struct {
 	Secret   string
+	Asked    int // how often a PIN was typed
 	Question *Question
 	Proof    Proof
 	Over     bool
@@ -179,12 +181,12 @@ func (s *Server) windowLost(p *proof) bool {
 
 // pinPage shows what the holder is asked, in the agent's own words.
 func (s *Server) pinPage(w http.ResponseWriter, p *proof, secret string) {
-	v := s.proofView(p)
+	v, asked := s.question(p)
 	tries := 0
 	if v.TriesLeft != nil {
 		tries = *v.TriesLeft
 	}
-	s.page(w, http.StatusOK, windowPage{Secret: secret, Proof: v, Over: v.State != "waiting_pin",
+	s.page(w, http.StatusOK, windowPage{Secret: secret, Asked: asked, Proof: v, Over: v.State != "waiting_pin",
 		Question: &Question{Client: p.client.name, Act: v.Act, Account: p.account, Points: v.Points, Reader: p.card.reader, Tries: tries, Wrong: v.Error}})
 }
 
@@ -228,7 +230,10 @@ func (s *Server) windowPIN(w http.ResponseWriter, r *http.Request) {
 		s.page(w, http.StatusBadRequest, windowPage{Gone: true})
 		return
 	}
-	s.typed(context.WithoutCancel(r.Context()), p, buf[len("pin="):n])
+	// One that is answered, or that the page does not say of, is passed over.
+	if asked, err := strconv.Atoi(r.URL.Query().Get("asked")); err == nil {
+		s.typed(context.WithoutCancel(r.Context()), p, asked, buf[len("pin="):n])
+	}
 	s.heard(p)
 	s.pinPage(w, p, secret)
 }
