@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mynakit/mynakit/examples/agent/api"
+	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/simcard"
 )
 
@@ -283,4 +285,85 @@ func TestDay(t *testing.T) {
 	assert.Empty(t, r.get("day.sums"))
 	later := time.Now().Add(time.Hour).Format(time.RFC3339)
 	assert.Equal(t, "bad_request", till.call("POST", "/v1/day/close", map[string]any{"until": later}, "Idempotency-Key", "close-2").code())
+}
+
+// What is closed is in one list: of two programs that close one, and if the agent
+// dies before it has answered.
+func TestDayIsClosedOnce(t *testing.T) {
+	a := start(t)
+	a.enrol(2000)
+	till := a.client("レジ")
+	card := till.tap()
+	proof := till.proof(card, "use", 300, simcard.DefaultAuthPIN)
+	require.Equal(t, http.StatusCreated, till.spend("1", card, 300, proof).status)
+	until := till.call("GET", "/v1/day", nil).text("day.until")
+	others := []*pos{till, a.client("レジ2"), a.client("レジ3"), a.client("レジ4")}
+	answers := make([]answer, len(others))
+	var wg sync.WaitGroup
+	for i, p := range others {
+		wg.Go(func() {
+			answers[i] = p.call("POST", "/v1/day/close", map[string]any{"until": until}, "Idempotency-Key", "close")
+		})
+	}
+	wg.Wait()
+	listed := 0
+	for _, r := range answers {
+		if sums, _ := r.get("day.sums").([]any); len(sums) > 0 {
+			listed++
+		}
+	}
+	assert.Equal(t, 1, listed, "%v", answers)
+
+	// The answer is kept with the closing.
+	_, err := a.db.Exec("CREATE TRIGGER die BEFORE UPDATE ON agent_request BEGIN SELECT RAISE(ABORT, 'gone'); END")
+	require.NoError(t, err)
+	proof = till.proof(card, "use", 200, simcard.DefaultAuthPIN)
+	require.Equal(t, http.StatusCreated, till.spend("2", card, 200, proof).status)
+	body := map[string]any{"until": till.call("GET", "/v1/day", nil).text("day.until")}
+	lost := till.call("POST", "/v1/day/close", body, "Idempotency-Key", "close-2")
+	assert.Equal(t, http.StatusInternalServerError, lost.status, lost.raw)
+	_, err = a.db.Exec("DROP TRIGGER die")
+	require.NoError(t, err)
+	a.stop()
+	a.run()
+	r := till.call("POST", "/v1/day/close", body, "Idempotency-Key", "close-2")
+	assert.Contains(t, r.get("day.sums"), map[string]any{"kind": "use", "count": 1.0, "points": 200.0}, r.raw)
+}
+
+// An agent in training closes no live list, and its keys are not those of a live
+// one on the same database.
+func TestTraining(t *testing.T) {
+	a := start(t)
+	a.enrol(2000)
+	till := a.client("レジ")
+	card := till.tap()
+	proof := till.proof(card, "use", 300, simcard.DefaultAuthPIN)
+	use := till.spend("1", card, 300, proof).text("use.id")
+	require.NotEmpty(t, use)
+	live := a.cfg
+	a.stop()
+	a.slot.Remove(t.Context())
+
+	cfg := shopConfig(t)
+	cfg.Keys, cfg.Training = live.Keys, true
+	var err error
+	a.cfg.Shop, err = shop.Open(t.Context(), a.db, cfg)
+	require.NoError(t, err)
+	a.cfg.Training = true
+	a.run()
+	assert.Equal(t, "request_unknown", till.call("GET", "/v1/requests/1", nil).code())
+	assert.Equal(t, "not_found", till.call("POST", "/v1/uses/"+use+"/refunds", map[string]any{"points": 1}, "Idempotency-Key", "r").code())
+	assert.Equal(t, true, till.call("POST", "/v1/requests/2/cancel", nil).get("void"))
+	until := till.call("GET", "/v1/day", nil)
+	assert.Empty(t, until.get("day.sums"))
+	r := till.call("POST", "/v1/day/close", map[string]any{"until": until.text("day.until")}, "Idempotency-Key", "close")
+	require.Equal(t, http.StatusCreated, r.status, r.raw)
+	a.stop()
+
+	a.cfg = live
+	a.run()
+	assert.Equal(t, "request_unknown", till.call("GET", "/v1/requests/2", nil).code())
+	r = till.call("GET", "/v1/day", nil)
+	assert.Nil(t, r.get("day.since"))
+	assert.Contains(t, r.get("day.sums"), map[string]any{"kind": "use", "count": 1.0, "points": 300.0})
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -35,23 +36,24 @@ type Act struct {
 	At      time.Time `json:"at"`
 }
 
-// dayUntil adds up from the last closing to an instant.
-func (s *Server) dayUntil(ctx context.Context, until time.Time) (Day, error) {
+// dayUntil adds up from the last closing to an instant. final reports whether
+// nothing can come any more that would be dated before it.
+func (s *Server) dayUntil(ctx context.Context, until time.Time) (d Day, final bool, err error) {
 	since, err := s.store.closed(ctx)
 	if err != nil {
-		return Day{}, err
+		return Day{}, false, err
 	}
-	d := Day{Until: until, Sums: []Sum{}, Acts: []Act{}}
+	d = Day{Until: until, Sums: []Sum{}, Acts: []Act{}}
 	from := time.Unix(0, 0)
 	if !since.IsZero() {
 		d.Since, from = &since, since
 	}
 	if !until.After(from) {
-		return d, nil // nothing was done yet
+		return d, true, nil // nothing was done yet
 	}
 	sums, err := s.cfg.Shop.CloseTill(ctx, s.at, from, until)
 	if err != nil {
-		return Day{}, err
+		return Day{}, false, err
 	}
 	for _, of := range []struct {
 		prefix string
@@ -66,7 +68,7 @@ func (s *Server) dayUntil(ctx context.Context, until time.Time) (Day, error) {
 	}
 	for act, err := range s.cfg.Shop.Acts(ctx, s.at, from, until) {
 		if err != nil {
-			return Day{}, err
+			return Day{}, false, err
 		}
 		if len(d.Acts) == maxActs {
 			d.More = true
@@ -74,12 +76,12 @@ func (s *Server) dayUntil(ctx context.Context, until time.Time) (Day, error) {
 		}
 		d.Acts = append(d.Acts, Act{string(act.Kind), string(act.Account), act.Points, act.At})
 	}
-	return d, nil
+	return d, sums.City.Final && sums.Mall.Final, nil
 }
 
 // day is GET /v1/day.
 func (s *Server) day(w http.ResponseWriter, r *http.Request, _ *clientInfo) {
-	d, err := s.dayUntil(r.Context(), time.Now().Truncate(time.Microsecond))
+	d, _, err := s.dayUntil(r.Context(), time.Now().Truncate(time.Microsecond))
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -100,11 +102,27 @@ func (s *Server) closeDay(w http.ResponseWriter, r *http.Request, c *clientInfo)
 		s.refuse(w, r, "bad_request")
 		return
 	}
-	s.once(w, r, c, actClose, "", body, http.StatusCreated, func(ctx context.Context, _ doing, _ bool) (map[string]any, error) {
-		d, err := s.dayUntil(ctx, body.Until)
-		if err == nil {
-			err = s.store.close(ctx, body.Until)
+	s.once(w, r, c, actClose, "", body, http.StatusCreated, func(ctx context.Context, o doing, _ bool) (map[string]any, error) {
+		// What is being redeemed may be dated before the instant.
+		s.redeeming.Lock()
+		defer s.redeeming.Unlock()
+		d, final, err := s.dayUntil(ctx, body.Until)
+		answer := map[string]any{"day": d}
+		if err != nil || d.Since != nil && !body.Until.After(*d.Since) {
+			return answer, err // it was closed later than that
 		}
-		return map[string]any{"day": d}, err
+		var since time.Time
+		if d.Since != nil {
+			since = *d.Since
+		}
+		text, err := json.Marshal(answer)
+		closed := false
+		if err == nil && final {
+			closed, err = s.store.close(ctx, since, body.Until, request{client: o.client.id, key: o.key, answer: text})
+		}
+		if err == nil && !closed {
+			err = refusal("in_progress") // of another closing, or of an act that began before the instant
+		}
+		return answer, err
 	})
 }

@@ -37,7 +37,8 @@ type Config struct {
 	// Accounts are the programmes whose points are taken here: see
 	// [shop.Config.Programmes].
 	Accounts []point.Programme
-	// Training is [shop.Config.Training].
+	// Training is [shop.Config.Training]. What keys were used for and when the
+	// terminal was closed is kept apart too; who the clients are is not.
 	Training bool
 	// Open opens an address of the agent in the user's browser. What is behind
 	// it works once.
@@ -92,6 +93,8 @@ type Server struct {
 		inUse map[[2]string]chan struct{}
 	}
 
+	redeeming sync.RWMutex // shared by redemptions; a closing waits for them
+
 	mu            sync.Mutex
 	base          string
 	windows       map[string]window
@@ -131,7 +134,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.instance = strings.ToLower(rand.Text()[:6])
 	s.log.instance = s.instance
 	s.keys.inUse = map[[2]string]chan struct{}{}
-	if s.store, err = openStore(ctx, cfg.DB, cfg.Terminal, digests); err != nil {
+	if s.store, err = openStore(ctx, cfg.DB, cfg.Terminal, digests, cfg.Training); err != nil {
 		return nil, err
 	}
 	s.clients.store = s.store

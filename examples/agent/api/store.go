@@ -12,10 +12,11 @@ import (
 	"time"
 )
 
-// schema are the agent's own tables, beside the shop's: who its clients are, and
-// what their keys were used for, and when a terminal was closed. The statements are those that SQLite and
-// PostgreSQL have in common.
-func schema() []string {
+// schema are the agent's own tables, beside the shop's: who its clients are, what
+// their keys were used for, and when a terminal was closed. In training the last
+// two are others, which begin with a prefix. The statements are those that SQLite
+// and PostgreSQL have in common.
+func schema(prefix string) []string {
 	return []string{
 		`CREATE TABLE IF NOT EXISTS agent_client (
 			terminal TEXT   NOT NULL,
@@ -26,7 +27,7 @@ func schema() []string {
 			at       BIGINT NOT NULL,
 			PRIMARY KEY (terminal, name)
 		)`,
-		`CREATE TABLE IF NOT EXISTS agent_request (
+		`CREATE TABLE IF NOT EXISTS ` + prefix + `agent_request (
 			client TEXT   NOT NULL,
 			name   TEXT   NOT NULL,
 			act    TEXT   NOT NULL,
@@ -37,27 +38,32 @@ func schema() []string {
 			PRIMARY KEY (client, name)
 		)`,
 		// Until when a terminal's acts have been counted, in microseconds.
-		`CREATE TABLE IF NOT EXISTS agent_day (
+		`CREATE TABLE IF NOT EXISTS ` + prefix + `agent_day (
 			terminal TEXT   NOT NULL PRIMARY KEY,
 			closed   BIGINT NOT NULL
 		)`,
 	}
 }
 
-// store is the two tables.
+// store is the tables.
 type store struct {
 	db       *sql.DB
 	terminal string
+	prefix   string              // of the tables that are others in training
 	digest   func([]byte) string // of a body, under a key: a ticket's number is guessed from a plain one
 }
 
-func openStore(ctx context.Context, db *sql.DB, terminal string, key []byte) (*store, error) {
-	s := &store{db: db, terminal: terminal, digest: func(body []byte) string {
+func openStore(ctx context.Context, db *sql.DB, terminal string, key []byte, training bool) (*store, error) {
+	prefix := ""
+	if training {
+		prefix = "training_"
+	}
+	s := &store{db: db, terminal: terminal, prefix: prefix, digest: func(body []byte) string {
 		mac := hmac.New(sha256.New, key)
 		mac.Write(body)
 		return hex.EncodeToString(mac.Sum(nil)[:16])
 	}}
-	for _, statement := range schema() {
+	for _, statement := range schema(prefix) {
 		// Of two programs that create one table at one moment, PostgreSQL refuses
 		// the later one; the same statement succeeds then.
 		_, err := db.ExecContext(ctx, statement)
@@ -99,7 +105,7 @@ type request struct {
 // begin writes down that a key is in use, before anything is done under it. If it
 // was in use before, begin returns what is kept, and false.
 func (s *store) begin(ctx context.Context, r request) (request, bool, error) {
-	result, err := s.db.ExecContext(ctx, `INSERT INTO agent_request (client, name, act, body, object, answer, at)
+	result, err := s.db.ExecContext(ctx, `INSERT INTO `+s.prefix+`agent_request (client, name, act, body, object, answer, at)
 		VALUES ($1, $2, $3, $4, $5, '', $6) ON CONFLICT (client, name) DO NOTHING`,
 		r.client, r.key, string(r.act), r.body, orNull(r.object), time.Now().UnixMilli())
 	if err != nil {
@@ -131,7 +137,7 @@ func (s *store) one(ctx context.Context, where string, args ...any) (request, er
 	var r request
 	var object sql.NullString
 	var answer string
-	err := s.db.QueryRowContext(ctx, "SELECT client, name, act, body, object, answer FROM agent_request WHERE "+where, args...).
+	err := s.db.QueryRowContext(ctx, "SELECT client, name, act, body, object, answer FROM "+s.prefix+"agent_request WHERE "+where, args...).
 		Scan(&r.client, &r.key, &r.act, &r.body, &object, &answer)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -145,7 +151,7 @@ func (s *store) one(ctx context.Context, where string, args ...any) (request, er
 
 // done writes down a request's answer, the first for good.
 func (s *store) done(ctx context.Context, r request) error {
-	_, err := s.db.ExecContext(ctx, `UPDATE agent_request SET answer = $1 WHERE client = $2 AND name = $3 AND answer = ''`,
+	_, err := s.db.ExecContext(ctx, `UPDATE `+s.prefix+`agent_request SET answer = $1 WHERE client = $2 AND name = $3 AND answer = ''`,
 		string(r.answer), r.client, r.key)
 	if err != nil {
 		return fmt.Errorf("agent: write down an answer: %w", err)
@@ -202,7 +208,7 @@ func (s *store) setToken(ctx context.Context, id, token, origin string) error {
 // closed returns until when the terminal has been closed, or the zero time.
 func (s *store) closed(ctx context.Context) (time.Time, error) {
 	var at int64
-	err := s.db.QueryRowContext(ctx, "SELECT closed FROM agent_day WHERE terminal = $1", s.terminal).Scan(&at)
+	err := s.db.QueryRowContext(ctx, "SELECT closed FROM "+s.prefix+"agent_day WHERE terminal = $1", s.terminal).Scan(&at)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return time.Time{}, nil
@@ -212,12 +218,33 @@ func (s *store) closed(ctx context.Context) (time.Time, error) {
 	return time.UnixMicro(at), nil
 }
 
-// close closes the terminal up to an instant. It never goes back.
-func (s *store) close(ctx context.Context, until time.Time) error {
-	_, err := s.db.ExecContext(ctx, `INSERT INTO agent_day (terminal, closed) VALUES ($1, $2)
-		ON CONFLICT (terminal) DO UPDATE SET closed = excluded.closed WHERE excluded.closed > agent_day.closed`, s.terminal, until.UnixMicro())
+// close closes the terminal from the instant of its last closing up to another, and
+// writes down the answer of the request that does so: both or neither. It reports
+// false if another closing came between, and has done nothing then.
+func (s *store) close(ctx context.Context, since, until time.Time, r request) (closed bool, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("agent: close a terminal: %w", err)
+		}
+	}()
+	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("agent: close a terminal: %w", err)
+		return false, err
 	}
-	return nil
+	defer func() { _ = tx.Rollback() }() // which does nothing after a commit
+	result, err := tx.ExecContext(ctx, `INSERT INTO `+s.prefix+`agent_day (terminal, closed) VALUES ($1, $2)
+		ON CONFLICT (terminal) DO UPDATE SET closed = excluded.closed WHERE `+s.prefix+`agent_day.closed = $3`,
+		s.terminal, until.UnixMicro(), since.UnixMicro())
+	if err != nil {
+		return false, err
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return false, err
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE `+s.prefix+`agent_request SET answer = $1 WHERE client = $2 AND name = $3 AND answer = ''`,
+		string(r.answer), r.client, r.key); err != nil {
+		return false, err
+	}
+	err = tx.Commit()
+	return err == nil, err
 }

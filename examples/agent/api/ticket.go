@@ -125,6 +125,8 @@ func (s *Server) redemptions(w http.ResponseWriter, r *http.Request, c *clientIn
 		return
 	}
 	s.once(w, r, c, actRedeem, "d-", body.Code, http.StatusCreated, func(ctx context.Context, d doing, _ bool) (map[string]any, error) {
+		s.redeeming.RLock()
+		defer s.redeeming.RUnlock()
 		receipt, err := s.cfg.Shop.Redeem(ctx, s.at, ticket.NewCode(body.Code), d.order)
 		t := receipt.Ticket
 		return map[string]any{"redemption": Redemption{d.object, t.Points, t.EndedAt, s.cfg.Training}}, err
