@@ -18,7 +18,9 @@
 // The server starts at the first call of [Server.DSN] and is reachable only
 // through a Unix socket in its directory. Where PostgreSQL is not installed
 // the test is skipped with the name of the package to install, or fails when
-// the environment variable MYNAKIT_REQUIRE contains the word postgres.
+// the environment variable MYNAKIT_REQUIRE contains the word postgres. The
+// environment variable MYNAKIT_POSTGRES names the directory of another server's
+// programs.
 package pgtest
 
 import (
@@ -48,7 +50,8 @@ type Server struct {
 
 	mu   sync.Mutex
 	dir  string
-	bin  string
+	bin  string // the directory of the server's programs
+	psql string
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the server's output has ended
 	next int
@@ -77,16 +80,33 @@ func (s *Server) DSN(t testing.TB) string {
 	if s.err != nil {
 		t.Fatalf("start PostgreSQL: %v", s.err)
 	}
-	s.next++
-	name := fmt.Sprintf("t%d", s.next)
 	// A schema of its own is as good as a database of its own and takes
 	// milliseconds instead of half a second.
-	psql := exec.Command(filepath.Join(s.bin, "psql"), "--no-psqlrc", "--quiet", "--host="+s.dir, "--username=postgres",
-		"--dbname=postgres", "--command=CREATE SCHEMA "+name)
+	return fmt.Sprintf("host=%s user=postgres dbname=postgres search_path=%s sslmode=disable", s.dir, s.create(t, "SCHEMA %s"))
+}
+
+// Encoded returns the connection string of a new database in an encoding such as
+// EUC_JP. It leaves the connection's encoding open.
+func (s *Server) Encoded(t testing.TB, encoding string) string {
+	t.Helper()
+	s.DSN(t) // starts the server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name := s.create(t, "DATABASE %s TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C' ENCODING "+encoding)
+	return fmt.Sprintf("host=%s user=postgres dbname=%s sslmode=disable", s.dir, name)
+}
+
+// create creates something and returns its name.
+func (s *Server) create(t testing.TB, what string) string {
+	t.Helper()
+	s.next++
+	name := fmt.Sprintf("t%d", s.next)
+	psql := exec.Command(s.psql, "--no-psqlrc", "--quiet", "--host="+s.dir, "--username=postgres",
+		"--dbname=postgres", "--command=CREATE "+fmt.Sprintf(what, name))
 	if out, err := psql.CombinedOutput(); err != nil {
-		t.Fatalf("create schema: %v: %s", err, out)
+		t.Fatalf("create %s: %v: %s", name, err, out)
 	}
-	return fmt.Sprintf("host=%s user=postgres dbname=postgres search_path=%s sslmode=disable", s.dir, name)
+	return name
 }
 
 // Crash ends the server as abruptly as a failing machine would. The data stay, and
@@ -140,7 +160,7 @@ func (s *Server) end(sig syscall.Signal) {
 
 // start makes the data directory and runs the server.
 func (s *Server) start() (err error) {
-	s.bin, err = find()
+	s.bin, s.psql, err = find()
 	if err != nil {
 		return err
 	}
@@ -210,9 +230,10 @@ func (s *Server) run() error {
 	return nil
 }
 
-// find returns the directory of the server's programs: the newest of Debian's,
-// or the one on the path.
-func find() (string, error) {
+// find returns the directory of the server's programs, and psql. The server is
+// that of the environment variable MYNAKIT_POSTGRES, the newest of Debian's, or
+// the one on the path. A package of a server may come without psql.
+func find() (bin, psql string, err error) {
 	var dirs []string
 	if runtime.GOOS != "windows" { // where that, if there at all, is another system's
 		dirs, _ = filepath.Glob("/usr/lib/postgresql/*/bin")
@@ -222,13 +243,27 @@ func find() (string, error) {
 	if p, err := exec.LookPath("initdb"); err == nil {
 		dirs = append(dirs, filepath.Dir(p))
 	}
-	for _, d := range dirs {
-		if _, err := os.Stat(filepath.Join(d, "initdb")); err != nil {
-			continue
-		}
-		if _, err := os.Stat(filepath.Join(d, "postgres")); err == nil {
-			return d, nil
-		}
+	has := func(dir, program string) bool {
+		_, err := os.Stat(filepath.Join(dir, program))
+		return err == nil
 	}
-	return "", errAbsent
+	chosen := os.Getenv("MYNAKIT_POSTGRES")
+	if chosen != "" {
+		dirs = slices.Insert(dirs, 0, chosen)
+	}
+	i := slices.IndexFunc(dirs, func(d string) bool { return has(d, "initdb") && has(d, "postgres") })
+	if i < 0 {
+		return "", "", errAbsent
+	}
+	bin = dirs[i]
+	if chosen != "" && bin != chosen {
+		return "", "", fmt.Errorf("MYNAKIT_POSTGRES names %s, which has no initdb and postgres", chosen)
+	}
+	if i := slices.IndexFunc(dirs, func(d string) bool { return has(d, "psql") }); i >= 0 {
+		return bin, filepath.Join(dirs[i], "psql"), nil
+	}
+	if psql, err := exec.LookPath("psql"); err == nil {
+		return bin, psql, nil
+	}
+	return "", "", errors.New("psql is not installed (Debian package: postgresql-client)")
 }

@@ -72,7 +72,7 @@ type DB struct {
 // New tables go beside those of this module that are there, or else into the
 // first schema of the path.
 //
-// Open returns [ErrPrefix], [ErrDialect], [ErrTwoSchemas], [ErrReadOnly] if
+// Open returns [ErrPrefix], [ErrDialect], [ErrEncoding], [ErrTwoSchemas], [ErrReadOnly] if
 // tables are missing or old and cannot be written, a [*SchemaError], an
 // [*UnresolvedError] unless cfg.Unresolved is set, [ErrBusy], or the driver's
 // error, wrapped.

@@ -17,6 +17,12 @@ var ErrTwoSchemas = errors.New("tables are in two schemas of the search path")
 // search path exists.
 var ErrNoSchema = errors.New("no schema of the search path exists")
 
+// ErrEncoding is returned by [Open] and [Check] for a connection of PostgreSQL
+// whose client_encoding is not UTF-8, as that of a database in EUC_JP or LATIN1
+// is by default. Text would be stored as other characters. Set it in the
+// connection string: client_encoding=UTF8.
+var ErrEncoding = errors.New("the connection's client_encoding is not UTF8 (add client_encoding=UTF8 to the connection string)")
+
 // versionTable is the end of the name of the table by which others of this
 // module are recognised, whatever their prefix.
 const versionTable = "schema_version"
@@ -27,11 +33,12 @@ const versionTable = "schema_version"
 func (d *DB) place(ctx context.Context) (string, error) {
 	fail := func(err error) (string, error) { return "", fmt.Errorf("sqldb: look for the tables: %w", err) }
 	var first sql.NullString
+	var encoding string
 	var found []string
 	own := false
 	err := d.retry(ctx, IsBusy, func() error {
 		found, own = nil, false
-		if err := d.run.QueryRowContext(ctx, "SELECT current_schema()").Scan(&first); err != nil {
+		if err := d.run.QueryRowContext(ctx, pgPlace).Scan(&first, &encoding); err != nil {
 			return err
 		}
 		rows, err := d.run.QueryContext(ctx, `SELECT n.nspname, c.relname
@@ -62,6 +69,8 @@ func (d *DB) place(ctx context.Context) (string, error) {
 	switch {
 	case err != nil:
 		return fail(err)
+	case encoding != "UTF8" && encoding != "SQL_ASCII":
+		return fail(fmt.Errorf("%w: it is %.40q", ErrEncoding, encoding))
 	case len(found) > 1:
 		return fail(fmt.Errorf("%w: %.80q and %.80q", ErrTwoSchemas, found[0], found[1]))
 	case len(found) == 1:
@@ -71,6 +80,11 @@ func (d *DB) place(ctx context.Context) (string, error) {
 	}
 	return first.String, nil
 }
+
+// pgPlace returns the first schema of the search path, and the encoding in which
+// text is taken. A client in SQL_ASCII leaves it to the database.
+const pgPlace = `SELECT current_schema(), upper(CASE current_setting('client_encoding') WHEN 'SQL_ASCII' THEN current_setting('server_encoding')
+	ELSE current_setting('client_encoding') END)`
 
 // quoteName returns a name of PostgreSQL's in double quotes.
 func quoteName(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }

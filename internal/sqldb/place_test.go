@@ -305,3 +305,30 @@ func TestOwnTablesInOneSchema(t *testing.T) {
 		assert.ErrorIs(t, err, sqldb.ErrTwoSchemas)
 	}
 }
+
+// Text goes to a database of any encoding as UTF-8, or not at all.
+func TestEncodings(t *testing.T) {
+	dsn := pg.Encoded(t, "EUC_JP")
+	for _, own := range []string{"", " client_encoding=SQL_ASCII"} {
+		db := open(t, "pgx", dsn+own)
+		_, err := sqldb.Open(t.Context(), db, counters, sqldb.Config{})
+		require.ErrorIs(t, err, sqldb.ErrEncoding)
+		assert.ErrorContains(t, err, `"EUC_JP"`)
+		assert.ErrorIs(t, sqldb.Check(t.Context(), db, counters, sqldb.Config{}), sqldb.ErrEncoding)
+		var tables int
+		require.NoError(t, db.QueryRow("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").Scan(&tables))
+		assert.Zero(t, tables)
+	}
+	d, err := sqldb.Open(t.Context(), open(t, "pgx", dsn+" client_encoding=UTF8"), counters, sqldb.Config{})
+	require.NoError(t, err)
+	_, err = d.Exec(t.Context(), insertCounter, "商店街", 7)
+	require.NoError(t, err)
+	var stored string
+	require.NoError(t, d.QueryRow(t.Context(), "SELECT encode(convert_to(name, 'EUC_JP'), 'hex') FROM {counter} WHERE name = ?", "商店街").Scan(&stored))
+	assert.Equal(t, "bea6c5b9b3b9", stored)
+	_, err = d.Exec(t.Context(), insertCounter, "🎫", 7)
+	assert.ErrorContains(t, err, "no equivalent")
+
+	_, err = sqldb.Open(t.Context(), open(t, "pgx", pg.Encoded(t, "SQL_ASCII")), counters, sqldb.Config{})
+	assert.NoError(t, err)
+}

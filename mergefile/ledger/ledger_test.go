@@ -357,3 +357,26 @@ func TestForgetBesideMerges(t *testing.T) {
 		})
 	}
 }
+
+// A scope's name in Japanese is one in databases of other encodings too, or an
+// error of the database with which nothing is merged.
+func TestDatabasesOfOtherEncodings(t *testing.T) {
+	for encoding, stored := range map[string]bool{"EUC_JP": true, "LATIN1": false} {
+		t.Run(encoding, func(t *testing.T) {
+			s := openShop(t, dbtest.Open(t, "pgx", pg.Encoded(t, encoding)+" client_encoding=UTF8"), ledger.Config{})
+			rs := records(t, s.profile, 2)
+			r := s.receiver(t, func(c *ledger.ReceiverConfig) { c.Scope = "商店街の合算" })
+			for i := range 2 {
+				rep, err := r.Receive(t.Context(), s.file(t, rs), "", nil)
+				if !stored {
+					require.ErrorContains(t, err, "no equivalent")
+					require.Empty(t, s.balances(t))
+					continue
+				}
+				require.NoError(t, err)
+				require.EqualValues(t, 2-2*i, rep.Merged)
+				require.Equal(t, sum(rs), s.balances(t))
+			}
+		})
+	}
+}

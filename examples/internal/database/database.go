@@ -132,6 +132,7 @@ func (a Address) Open(_ context.Context, create bool) (*sql.DB, error) {
 		if !strings.Contains(a.dsn, "default_query_exec_mode") {
 			cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
 		}
+		cfg.RuntimeParams["client_encoding"] = "UTF8" // whatever the database's own
 		return stdlib.OpenDB(*cfg), nil
 	}
 	info, err := os.Stat(a.File)

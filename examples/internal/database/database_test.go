@@ -2,15 +2,18 @@ package database_test
 
 import (
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mynakit/mynakit/examples/internal/database"
+	"github.com/mynakit/mynakit/internal/pgtest"
 )
 
 // Each form has one meaning or none.
@@ -98,4 +101,20 @@ func TestOpen(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	assert.Len(t, entries, 1)
+}
+
+// Text is exchanged as UTF-8, whatever the encoding of the database.
+func TestEncoding(t *testing.T) {
+	var pg pgtest.Server
+	defer pg.Stop()
+	fields := strings.Fields(pg.Encoded(t, "EUC_JP"))
+	host, name := strings.TrimPrefix(fields[0], "host="), strings.TrimPrefix(fields[2], "dbname=")
+	a, err := database.Parse("postgres://postgres@/" + name + "?sslmode=disable&host=" + url.QueryEscape(host))
+	require.NoError(t, err)
+	db, err := a.Open(t.Context(), false)
+	require.NoError(t, err)
+	defer db.Close()
+	var hex string
+	require.NoError(t, db.QueryRow("SELECT encode(convert_to($1, 'EUC_JP'), 'hex')", "商店街").Scan(&hex))
+	assert.Equal(t, "bea6c5b9b3b9", hex)
 }
