@@ -94,6 +94,9 @@ func childWork(ctx context.Context) error {
 		rng := rand.New(rand.NewPCG(uint64(n), 7))
 		rng.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 	}
+	if do == "group" {
+		return receiveGroup(ctx, r, names)
+	}
 	var merged, duplicates int64
 	for _, name := range names {
 		text, err := os.ReadFile(name)
@@ -116,6 +119,26 @@ func childWork(ctx context.Context) error {
 		}
 	}
 	fmt.Println("sum", merged, duplicates)
+	return nil
+}
+
+// receiveGroup receives all files together and tells the results.
+func receiveGroup(ctx context.Context, r *ledger.Receiver, names []string) error {
+	var files []ledger.File
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		files = append(files, ledger.File{Content: bytes.NewReader(text), Name: filepath.Base(name)})
+	}
+	fmt.Println("begin")
+	for i, res := range r.ReceiveAll(ctx, files) {
+		if res.Err != nil {
+			return res.Err
+		}
+		fmt.Println("done", files[i].Name)
+	}
 	return nil
 }
 
@@ -264,6 +287,7 @@ func TestKill(t *testing.T) {
 				if cmd.Wait() == nil { // it was quicker than the kill
 					require.Len(t, done, len(names))
 				}
+				s.settle(t, e)
 
 				for _, name := range names {
 					there := s.remembered(t, files[name])
@@ -307,6 +331,103 @@ func TestKill(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A program that receives files together is killed at a random moment of the
+// groups. Each file is then merged whole or not at all, and receiving all of them
+// again merges the rest once.
+func TestKillGroup(t *testing.T) {
+	rounds := 2
+	switch {
+	case long():
+		rounds = 100
+	case raceDetector:
+		rounds = 1
+	}
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) {
+			dsn := e.dsn(t)
+			s := openShop(t, dbtest.Open(t, e.driver, dsn), ledger.Config{})
+			rng := rand.New(rand.NewPCG(5, 6))
+			var sent []mergefile.Record
+			part, none, whole := 0, 0, 0
+			for round := range rounds {
+				dir := t.TempDir()
+				var files [][]mergefile.Record
+				for i := range 100 {
+					files = append(files, from(t, s.profile, len(sent), 1+i%2))
+					sent = append(sent, files[i]...)
+					s.put(t, dir, fmt.Sprintf("%04d.dat", i), files[i])
+				}
+				before := s.balances(t)
+				cmd, out := start(t, "group", 0, dir, e.driver, dsn)
+				require.True(t, out.Scan())
+				require.Equal(t, "begin", out.Text())
+				if e.driver == "sqlite" {
+					spin(rng.IntN(20_000_000))
+				} else {
+					spin(rng.IntN(60_000_000))
+				}
+				require.NoError(t, cmd.Process.Kill())
+				done := 0
+				for out.Scan() {
+					done++
+				}
+				_ = cmd.Wait() // it may have been quicker than the kill
+				s.settle(t, e)
+
+				var merged []mergefile.Record
+				var contents [][]byte
+				for i, rs := range files {
+					switch there := s.remembered(t, rs); there {
+					case len(rs):
+						merged = append(merged, rs...)
+					default:
+						require.Zero(t, there, "round %d, file %d", round, i)
+						require.Zero(t, done, "the results come after the last commit")
+					}
+					f, _ := write(t, s.profile, testKey(t), rs)
+					contents = append(contents, f)
+				}
+				want := sum(merged)
+				for holder, points := range before {
+					want[holder] += points
+				}
+				require.Equal(t, want, s.balances(t), "round %d", round)
+				switch len(merged) {
+				case 0:
+					none++
+				case 150:
+					whole++
+				default:
+					part++
+				}
+
+				var again int64
+				r := s.receiver(t, func(c *ledger.ReceiverConfig) { c.Apply, c.ApplyAll = nil, creditAll })
+				for _, res := range r.ReceiveAll(t.Context(), asFiles(contents)) {
+					require.NoError(t, res.Err)
+					again += res.Report.Merged
+				}
+				require.EqualValues(t, 150-len(merged), again)
+				require.Equal(t, sum(sent), s.balances(t), "round %d", round)
+			}
+			t.Logf("%d kills: %d before anything was merged, %d with a part of the files merged, %d after all", rounds, none, part, whole)
+		})
+	}
+}
+
+// settle waits until a server has ended the transactions of a program that was
+// killed: the last COMMIT may still be on its way.
+func (s *shop) settle(t testing.TB, e engine) {
+	if e.driver != "pgx" {
+		return
+	}
+	tx, err := s.db.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	_, err = tx.Exec("LOCK TABLE mergefile_number")
+	require.NoError(t, err)
+	require.NoError(t, tx.Rollback())
 }
 
 // spin passes a random while, finer than a sleep can be.
