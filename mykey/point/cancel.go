@@ -69,11 +69,18 @@ func (l *Ledger) cancel(ctx context.Context, tx *sqldb.Tx, r Request, at At) (Re
 		if l.cfg.Undo == nil {
 			return Receipt{}, &UndoError{Receipt: paid}
 		}
-		err := tx.Call(ctx, "undo", func(ctx context.Context, tx *sql.Tx) error { return l.cfg.Undo(ctx, tx, paid) })
-		if _, lost := errors.AsType[*LostError](err); lost {
-			return Receipt{}, err
-		}
-		if err != nil {
+		var why error
+		err := tx.Call(ctx, "undo", func(ctx context.Context, tx *sql.Tx) error {
+			why = l.cfg.Undo(ctx, tx, paid)
+			return why
+		})
+		_, lost := errors.AsType[*LostError](err)
+		_, failed := errors.AsType[*sqldb.StoreError](err)
+		switch {
+		case err == nil:
+		case why == nil || lost || failed || sqldb.IsBusy(err) || ctx.Err() != nil:
+			return Receipt{}, err // which says nothing of the thing: the same call may undo it yet
+		default:
 			return Receipt{}, &UndoError{Receipt: paid, Err: err}
 		}
 	}

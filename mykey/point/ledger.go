@@ -49,8 +49,9 @@ type Config struct {
 	// Undo, if not nil, is called by [Ledger.Cancel], in its transaction and
 	// with the holder locked, for an operation that paid for something: a
 	// ticket or a merge (合算). It takes the thing back, or returns an error
-	// if that is not possible any more. If Undo is nil, those operations
-	// cannot be cancelled.
+	// if that is not possible any more: Cancel returns it in an [*UndoError], and
+	// as it is if it is a keeper's for what the database could not do. If Undo is
+	// nil, those operations cannot be cancelled.
 	Undo func(ctx context.Context, tx *sql.Tx, paid Receipt) error
 }
 
