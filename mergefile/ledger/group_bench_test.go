@@ -18,7 +18,7 @@ import (
 // one, beside commits of the two statements that each needs. All commits are
 // durable.
 func BenchmarkWaitingFiles(b *testing.B) {
-	const n = 500
+	const n = 5000
 	var durable pgtest.Server
 	durable.Durable = true
 	defer durable.Stop()
