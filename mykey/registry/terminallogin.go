@@ -95,14 +95,15 @@ func (b *Terminals) Authenticate(ctx context.Context, l TerminalLogin) (Terminal
 const nobody = "$2a$10$1taqKPiNK1ZXgOFDMtftWOSfbUJuyuSBepLLvqSJLgNJe9fQapsQa"
 
 // login counts the login, compares the password, asks whether the terminal is to be
-// refused, and calls then with the terminal locked.
+// refused, and calls then with the terminal locked. If then returns an answer of
+// the package's, it has written nothing.
 func (b *Terminals) login(ctx context.Context, op string, l TerminalLogin, refuse func(TerminalEntry) TerminalRefusal,
 	then func(ctx context.Context, tx tx, e *TerminalEntry) error,
 ) (Terminal, error) {
 	if l.Fingerprint.IsZero() {
 		return Terminal{}, missing("terminal fingerprint")
 	}
-	refused := func(why TerminalRefusal) (Terminal, error) {
+	deny := func(why TerminalRefusal) (Terminal, error) {
 		if b.cfg.Refused != nil {
 			id := l.ID
 			if mykey.CheckTerminalID(id) != nil {
@@ -113,7 +114,7 @@ func (b *Terminals) login(ctx context.Context, op string, l TerminalLogin, refus
 		return Terminal{}, ErrTerminal
 	}
 	if mykey.CheckTerminalID(l.ID) != nil {
-		return refused(RefusedUnknown)
+		return deny(RefusedUnknown)
 	}
 	var t try
 	var e TerminalEntry
@@ -135,7 +136,7 @@ func (b *Terminals) login(ctx context.Context, op string, l TerminalLogin, refus
 	case err != nil:
 		return Terminal{}, err
 	case !t.counted:
-		return refused(RefusedTries)
+		return deny(RefusedTries)
 	}
 	password := l.Password.Reveal()
 	if len(password) > 72 || !utf8.ValidString(password) { // bcrypt reads 72 bytes
@@ -144,13 +145,14 @@ func (b *Terminals) login(ctx context.Context, op string, l TerminalLogin, refus
 	wrong := bcrypt.CompareHashAndPassword([]byte(hash), []byte(password))
 	switch {
 	case e.ID == "":
-		return refused(RefusedUnknown)
+		return deny(RefusedUnknown)
 	case errors.Is(wrong, bcrypt.ErrMismatchedHashAndPassword):
-		return refused(RefusedPassword)
+		return deny(RefusedPassword)
 	case wrong != nil:
 		return Terminal{}, terminals.Told(op, &damage{"password of a terminal", "form"})
 	}
 	var why TerminalRefusal
+	var told error // of a login that was good, and asked for what cannot be
 	err = b.update(ctx, op, func(ctx context.Context, tx tx) error {
 		now, current, err := tx.terminal(ctx, l.ID, " {:forupdate}")
 		if err != nil {
@@ -162,8 +164,8 @@ func (b *Terminals) login(ctx context.Context, op string, l TerminalLogin, refus
 		if why != "" {
 			return nil
 		}
-		if err := then(ctx, tx, &now); err != nil {
-			return err
+		if told = then(ctx, tx, &now); told != nil && refused(told) == nil {
+			return told
 		}
 		e = now
 		_, err = tx.exec(ctx, "UPDATE {try} SET n = n - 1 WHERE subject = ? AND since = ? AND n > 0", t.subject, t.since)
@@ -173,7 +175,9 @@ func (b *Terminals) login(ctx context.Context, op string, l TerminalLogin, refus
 	case err != nil:
 		return Terminal{}, err
 	case why != "":
-		return refused(why)
+		return deny(why)
+	case told != nil:
+		return Terminal{}, told
 	}
 	return e.Terminal, nil
 }

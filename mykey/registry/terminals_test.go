@@ -353,6 +353,33 @@ func TestTerminalsThrottle(t *testing.T) {
 	}, func(c *registry.TerminalConfig) { c.Tries, c.Window = 3, time.Hour })
 }
 
+// A manager who gives the right password and a wrong choice is not counted as a
+// guess.
+func TestTerminalsWrongChoice(t *testing.T) {
+	shelves(t, func(s *shelf) {
+		ctx := s.Context()
+		i := s.issue("form", till(s))[0]
+		l := login(s, i, "till")
+		for range 5 {
+			_, err := s.Register(ctx, l, manager, mykey.OperatorID{})
+			require.ErrorIs(s, err, mykey.ErrForm)
+		}
+		e, err := s.Find(ctx, i.ID)
+		require.NoError(s, err)
+		assert.Equal(s, registry.TerminalIssued, e.State)
+		_, err = s.Register(ctx, l, manager, operator(s, "000002"))
+		require.NoError(s, err)
+		other := manager
+		other.Person = "別の担当"
+		for range 5 {
+			_, err = s.Register(ctx, l, other, operator(s, "000002"))
+			require.ErrorIs(s, err, registry.ErrTerminalUsed)
+		}
+		_, err = s.Authenticate(ctx, l)
+		require.NoError(s, err)
+	}, func(c *registry.TerminalConfig) { c.Tries, c.Window = 3, time.Hour })
+}
+
 // Of many guesses at the same moment no more are looked at than the bound admits,
 // and of many devices one registers.
 func TestTerminalsRace(t *testing.T) {
