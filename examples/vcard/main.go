@@ -56,6 +56,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -95,6 +96,7 @@ type options struct {
 }
 
 func parse(args []string, stderr io.Writer) (*options, error) {
+	stderr = &inTurn{w: stderr}
 	o := &options{stderr: stderr}
 	f := flag.NewFlagSet("vcard", flag.ContinueOnError)
 	f.SetOutput(stderr)
@@ -205,6 +207,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 func pins() string {
 	return fmt.Sprintf("auth %s, sign %s, text %s, common %s, juki %s", simcard.DefaultAuthPIN, simcard.DefaultSignPIN,
 		simcard.DefaultTextPIN, simcard.DefaultCommonPIN, simcard.DefaultJukiPIN)
+}
+
+// inTurn writes for several slots, and for their traces, one after the other.
+type inTurn struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (w *inTurn) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.w.Write(p)
 }
 
 // open makes the i-th slot.
