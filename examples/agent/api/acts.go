@@ -339,8 +339,9 @@ func (s *Server) uses(w http.ResponseWriter, r *http.Request, c *clientInfo) {
 	same := []any{body.Account, body.Points}
 	s.once(w, r, c, actUse, "u-", same, http.StatusCreated, func(ctx context.Context, d doing, again bool) (map[string]any, error) {
 		if again {
-			if receipt, err := s.cfg.Shop.Status(ctx, s.at, d.order); err == nil {
-				return map[string]any{"use": useOf(d.object, receipt), "repeated": true}, nil
+			receipt, err := s.cfg.Shop.Status(ctx, s.at, d.order)
+			if !errors.Is(err, point.ErrNoRequest) { // else the proof, which is used up, would be what is wrong
+				return map[string]any{"use": useOf(d.object, receipt), "repeated": true}, err
 			}
 		}
 		var use Use

@@ -287,6 +287,34 @@ func TestDay(t *testing.T) {
 	assert.Equal(t, "bad_request", till.call("POST", "/v1/day/close", map[string]any{"until": later}, "Idempotency-Key", "close-2").code())
 }
 
+// What is asked for again while the database cannot say what became of it is not
+// told as something that was never done.
+func TestAgainWithoutDatabase(t *testing.T) {
+	a := start(t)
+	a.enrol(2000)
+	till := a.client("レジ")
+	card := till.tap()
+	proof := till.proof(card, "use", 300, simcard.DefaultAuthPIN)
+	require.Equal(t, http.StatusCreated, till.spend("1", card, 300, proof).status)
+	on := till.proof(card, "ticket", 500, simcard.DefaultAuthPIN)
+	issue := func() answer {
+		return till.call("POST", "/v1/tickets", map[string]any{"card": card, "account": account, "points": 500, "proof": on}, "Idempotency-Key", "2")
+	}
+	require.Equal(t, http.StatusCreated, issue().status)
+	for table, again := range map[string]func() answer{
+		"point_request": func() answer { return till.spend("1", card, 300, proof) },
+		"ticket_ticket": issue,
+	} {
+		_, err := a.db.Exec("ALTER TABLE " + table + " RENAME TO away")
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusInternalServerError, again().status, table)
+		_, err = a.db.Exec("ALTER TABLE away RENAME TO " + table)
+		require.NoError(t, err)
+		assert.Equal(t, true, again().get("repeated"), table)
+	}
+	assert.EqualValues(t, 1200, a.exact().City)
+}
+
 // What is closed is in one list: of two programs that close one, and if the agent
 // dies before it has answered.
 func TestDayIsClosedOnce(t *testing.T) {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -51,8 +52,9 @@ func (s *Server) tickets(w http.ResponseWriter, r *http.Request, c *clientInfo) 
 	same := []any{body.Account, body.Points, body.Until}
 	s.once(w, r, c, actTicket, "t-", same, http.StatusCreated, func(ctx context.Context, d doing, again bool) (map[string]any, error) {
 		if again {
-			if t, err := s.cfg.Shop.Ticket(ctx, s.at, d.order); err == nil {
-				return map[string]any{"ticket": s.ticketOf(t), "repeated": true}, nil
+			t, err := s.cfg.Shop.Ticket(ctx, s.at, d.order)
+			if !errors.Is(err, ticket.ErrNotFound) {
+				return map[string]any{"ticket": s.ticketOf(t), "repeated": true}, err
 			}
 		}
 		var issued ticket.Ticket
