@@ -44,6 +44,9 @@ func TestInteropHabitsOfPython(t *testing.T) {
 // named.
 func requireHabits(t *testing.T, count int, named map[string]string, command ...string) {
 	t.Helper()
+	if raceDetector {
+		t.Skip("the prober takes ten times as long with the race detector")
+	}
 	script, err := filepath.Abs(filepath.Join("testdata", "interop", command[len(command)-1]))
 	require.NoError(t, err)
 	dir := t.TempDir()
