@@ -172,14 +172,14 @@ func (o *options) openReaders(ctx context.Context, p *place) (api.Readers, func(
 	case "sim":
 		slot, err := control.New(control.Config{Panel: true})
 		if err != nil || o.samples == "" {
-			return readers.Sim{Slot: slot}, slot.Close, err
+			return readers.NewSim(slot), slot.Close, err
 		}
 		server, err := control.Serve(o.samples, slot)
 		if err != nil {
 			return nil, nil, &usageError{"-samples wants an address of this machine alone, such as 127.0.0.1:8081: " + err.Error()}
 		}
 		fmt.Fprintf(o.stdout, "http://%s\n", server.Addr)
-		return readers.Sim{Slot: slot}, func() error { return errors.Join(server.Close(), slot.Close()) }, nil
+		return readers.NewSim(slot), func() error { return errors.Join(server.Close(), slot.Close()) }, nil
 	case "phone":
 		phone, err := readers.NewPhone(o.phone, o.stderr)
 		if err != nil {

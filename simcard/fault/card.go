@@ -121,13 +121,14 @@ func (c *Card) Remove() {
 
 // Insert puts the card back.
 func (c *Card) Insert() {
-	if r, ok := c.next.(interface{ Insert() }); ok {
-		r.Insert()
-	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.removed {
 		c.removed, c.gone = false, make(chan struct{})
+	}
+	c.mu.Unlock()
+	// Last: the card underneath may tell somebody, who then finds it.
+	if r, ok := c.next.(interface{ Insert() }); ok {
+		r.Insert()
 	}
 }
 

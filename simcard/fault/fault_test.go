@@ -321,3 +321,28 @@ func TestConcurrentUse(t *testing.T) {
 	assert.Equal(t, 200, card.Exchanges())
 	assert.Equal(t, 100, card.Applied())
 }
+
+// teller is a card that tells when it is in.
+type teller struct {
+	*simcard.Card
+	in func()
+}
+
+func (c teller) Insert() {
+	c.Card.Insert()
+	c.in()
+}
+
+// Whoever is told that the card is in finds it.
+func TestInsertIsWhole(t *testing.T) {
+	var card *fault.Card
+	told := 0
+	card = fault.Wrap(teller{simcard.New(), func() {
+		told++
+		_, err := card.Transmit([]byte{0x00, 0xA4, 0x04, 0x00})
+		assert.NoError(t, err)
+	}})
+	card.Remove()
+	card.Insert()
+	assert.Equal(t, 1, told)
+}

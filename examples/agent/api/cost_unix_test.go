@@ -59,7 +59,7 @@ func TestUseCost(t *testing.T) {
 	at := a.shop.Terminal("TILL-1")
 	direct := func(n int) {
 		ctx := t.Context()
-		contact, err := readers.Sim{Slot: a.slot}.Open(ctx, readers.SimName)
+		contact, err := readers.NewSim(a.slot).Open(ctx, readers.SimName)
 		require.NoError(t, err)
 		card, err := jpki.Open(ctx, contact)
 		require.NoError(t, err)

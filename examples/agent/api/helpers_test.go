@@ -86,7 +86,7 @@ func start(t *testing.T, change ...func(*agent)) *agent {
 	t.Cleanup(func() { assert.NoError(t, a.slot.Close()) })
 	a.slot.Remove(t.Context())
 	a.cfg = api.Config{
-		Shop: a.shop, DB: a.db, Keys: cfg.Keys, Readers: readers.Sim{Slot: a.slot}, Terminal: "TILL-1",
+		Shop: a.shop, DB: a.db, Keys: cfg.Keys, Readers: readers.NewSim(a.slot), Terminal: "TILL-1",
 		Origins: []string{"https://pos.example.jp"}, Version: "test", Accounts: []point.Programme{programme(t)},
 		Open: func(url string) error { a.opened <- url; return nil },
 		Log:  slog.New(slog.NewJSONHandler(a.log, nil)),
