@@ -48,7 +48,9 @@
 // other are no concern there. Of more than 16 readers, the first 16 are seen.
 //
 // With the build tag libpcsclite, cgo, libpcsclite-dev and pkg-config, the
-// package uses the system's library through github.com/ebfe/scard instead.
+// package uses the system's library through github.com/ebfe/scard instead. That
+// library (1.9.9) can end the program when several goroutines open and close
+// cards at once: serve one card at a time with it.
 //
 // # On Windows and macOS
 //
