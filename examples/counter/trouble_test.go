@@ -184,7 +184,7 @@ func TestLockedDatabase(t *testing.T) {
 	assert.Contains(t, errs, "Another program holds the database")
 	_, err = conn.ExecContext(t.Context(), "ROLLBACK")
 	require.NoError(t, err)
-	assert.Contains(t, mustCounter(t, "-data", dir), "1000 on tickets + 600 to the mall")
+	assert.Contains(t, mustCounter(t, "-data", dir), "1,000 on tickets + 600 to the mall")
 }
 
 // faultyReader has a card that goes wrong in one exchange of the day.
