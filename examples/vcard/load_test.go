@@ -33,6 +33,11 @@ func TestLoad(t *testing.T) {
 	require.NoError(t, err)
 	defer reader.Close()
 
+	commands := []string{"\x00\xA4\x04\x0C\x0A\xD3\x92\xF0\x00\x26\x01\x00\x00\x00\x01", "\x00\xB0\x8A\x00\x24"}
+	dst := make([]byte, 0, 300)
+	_, err = reader.TransmitContext(ctx, dst, []byte(commands[0])) // from now on the card is in
+	require.NoError(t, err)
+
 	reading, done := context.WithCancel(ctx)
 	calls := 0
 	var wg sync.WaitGroup
@@ -54,8 +59,6 @@ func TestLoad(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return m.HeapAlloc
 	}
-	commands := []string{"\x00\xA4\x04\x0C\x0A\xD3\x92\xF0\x00\x26\x01\x00\x00\x00\x01", "\x00\xB0\x8A\x00\x24"}
-	dst := make([]byte, 0, 300)
 	var warm uint64
 	start := time.Now()
 	for i := range exchanges {

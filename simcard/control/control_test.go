@@ -327,7 +327,7 @@ func TestGuard(t *testing.T) {
 		status, text := b.do(r)
 		assert.Equal(t, c.want, status, "%s: %s", c.name, text)
 	}
-	away := httptest.NewRequest("GET", "/v1/card", nil) // from 192.0.2.1
+	away := httptest.NewRequest("GET", "http://127.0.0.1/v1/card", nil) // from 192.0.2.1
 	answer := httptest.NewRecorder()
 	b.slot.ServeHTTP(answer, away)
 	assert.Equal(t, 403, answer.Code)
@@ -781,6 +781,47 @@ func TestReader(t *testing.T) {
 		require.NoError(t, slot.Close())
 		<-link.Done()
 	})
+}
+
+// A reader that uses the card has it, whether or not Connect has returned; and
+// the log says so before it says what the reader did.
+func TestReaderIsQuick(t *testing.T) {
+	r := &reader{}
+	var slot *control.Slot
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { slot.ServeHTTP(w, r) }))
+	defer server.Close()
+	ask := func(path string) string {
+		answer, err := http.Get(server.URL + path)
+		require.NoError(t, err)
+		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		require.NoError(t, err)
+		return string(text)
+	}
+	made := make(chan struct{})
+	shown := make(chan struct{})
+	slot, err := control.New(control.Config{Connect: func(ctx context.Context, card control.Card) (control.Link, error) {
+		<-made
+		link, err := r.connect(ctx, card)
+		if _, err := card.Transmit([]byte(selectJPKI)); err != nil {
+			return nil, err
+		}
+		shown <- struct{}{} // the test's goroutine asks
+		<-shown
+		return link, err
+	}})
+	require.NoError(t, err)
+	close(made)
+	<-shown
+	assert.Contains(t, ask("/v1/card"), `"inserted":true`)
+	shown <- struct{}{}
+	require.NoError(t, slot.WaitInserted(t.Context()))
+	_, after, found := strings.Cut(ask("/v1/log"), `"event":"inserted"`)
+	require.True(t, found)
+	assert.Contains(t, after, `"event":"power_on"`)
+	assert.Contains(t, after, `"event":"exchange"`)
+	assert.NotContains(t, after, `"event":"inserted"`)
+	require.NoError(t, slot.Close())
 }
 
 // Commands, changes of the card and readers of the log at the same time.

@@ -218,7 +218,7 @@ func (s *Slot) look() any {
 	s.mu.Lock()
 	view := cardView{
 		Kind: s.setup.Kind, Holder: s.setup.Holder, Issued: s.setup.Issued, Revoked: s.revoked,
-		Inserted: s.in && (s.cfg.Connect == nil || s.linked != nil),
+		Inserted: s.in && (s.cfg.Connect == nil || s.arrived),
 	}
 	s.mu.Unlock()
 	view.Powered = view.Inserted && card.Powered()

@@ -91,6 +91,7 @@ type Slot struct {
 	changed  chan struct{} // closed when one of the fields below changes
 	in       bool          // the card is to be in the reader
 	linked   Link          // the card in the reader; nil while it is not
+	arrived  bool          // the reader has it: linked, or used before Connect returned
 	seen     bool          // the reader has given it power and asked its name
 	settling bool          // it has left, and clients are given time to see that
 	linkErr  error         // why it is not in, after an attempt
@@ -256,7 +257,7 @@ func (s *Slot) serve(ctx context.Context) {
 	for s.await(ctx, time.Duration(1<<62), func() bool { return s.in }) && ctx.Err() == nil {
 		trying, cancel := context.WithCancel(ctx)
 		s.change(func() {
-			s.cancel, s.seen = cancel, false
+			s.cancel, s.arrived, s.seen = cancel, false, false
 			if !s.in { // it was taken out just now, and had nothing to cancel
 				cancel()
 			}
@@ -264,7 +265,7 @@ func (s *Slot) serve(ctx context.Context) {
 		l, err := s.cfg.Connect(trying, readerCard{s})
 		if err != nil {
 			cancel()
-			s.change(func() { s.linkErr = err })
+			s.change(func() { s.linkErr, s.arrived, s.settling = err, false, false })
 			if s.isIn() && ctx.Err() == nil {
 				tell(err.Error())
 				s.log.event("waiting", err.Error())
@@ -276,7 +277,7 @@ func (s *Slot) serve(ctx context.Context) {
 			s.linkErr = nil
 			if s.settling = trying.Err() != nil; !s.settling { // not taken out meanwhile
 				s.linked = l
-				s.log.event("inserted", "")
+				s.arrive()
 			}
 		})
 		tell("the card is in the reader")
@@ -286,13 +287,22 @@ func (s *Slot) serve(ctx context.Context) {
 			l.Remove()
 		}
 		cancel()
-		s.change(func() { s.linked, s.seen, s.settling = nil, false, true })
+		s.change(func() { s.linked, s.arrived, s.seen, s.settling = nil, false, false, true })
 		if s.isIn() && ctx.Err() == nil {
 			tell("the reader went away; the card goes in again when it is back")
 			s.log.event("reader_gone", "")
 		}
 		s.sleep(ctx, s.cfg.Settle)
 		s.change(func() { s.settling = false })
+	}
+}
+
+// arrive notes under the lock that the reader has the card, and logs it before
+// what the reader does with it.
+func (s *Slot) arrive() {
+	if s.in && !s.arrived && !s.settling {
+		s.arrived = true
+		s.log.event("inserted", "")
 	}
 }
 
@@ -396,8 +406,8 @@ func (b *seat) Remove() {
 	was := false
 	s.change(func() {
 		was, s.in = s.in, false
-		if s.linked != nil {
-			s.linked, s.seen, s.settling = nil, false, true
+		if s.arrived || s.linked != nil {
+			s.linked, s.arrived, s.seen, s.settling = nil, false, false, true
 		}
 		if s.cancel != nil {
 			s.cancel()
@@ -491,9 +501,38 @@ func (s *Slot) Put(ctx context.Context, setup Setup) error {
 // readerCard is a slot's card in a reader.
 type readerCard struct{ *Slot }
 
+// arrive notes that the reader uses the card, which it may before Connect has
+// returned.
+func (r readerCard) arrive() {
+	r.mu.Lock()
+	here := r.arrived
+	r.mu.Unlock()
+	if !here {
+		r.change(r.Slot.arrive)
+	}
+}
+
+// PowerOn is [Slot.PowerOn] by the reader.
+func (r readerCard) PowerOn() {
+	r.arrive()
+	r.Slot.PowerOn()
+}
+
+// Reset is [Slot.Reset] by the reader.
+func (r readerCard) Reset() {
+	r.arrive()
+	r.Slot.Reset()
+}
+
+// Transmit is TransmitContext without a context.
+func (r readerCard) Transmit(command []byte) ([]byte, error) {
+	return r.TransmitContext(context.Background(), nil, command)
+}
+
 // TransmitContext answers a card without power as a reader has to: with a
 // reply. An error would take the card out of the reader.
 func (r readerCard) TransmitContext(ctx context.Context, dst, command []byte) ([]byte, error) {
+	r.arrive()
 	out, err := r.Slot.TransmitContext(ctx, dst, command)
 	if err != nil && r.isIn() && !r.card.Load().Powered() {
 		r.log.event("no_power", "")
@@ -505,6 +544,7 @@ func (r readerCard) TransmitContext(ctx context.Context, dst, command []byte) ([
 // ATR also notes that the reader has seen the card: pcscd asks for it once more
 // when it has given it power.
 func (r readerCard) ATR() []byte {
+	r.arrive()
 	if r.card.Load().Powered() {
 		r.mu.Lock()
 		seen := r.seen
