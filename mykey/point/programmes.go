@@ -74,12 +74,18 @@ func (l *Ledger) SetProgramme(ctx context.Context, p Programme) error {
 		from, to = dayNumber(p.Service.From), dayNumber(p.Service.To)
 	}
 	return l.db.Write(ctx, "set a programme", func(ctx context.Context, tx *sqldb.Tx) error {
+		// Without a target: the table has two keys, and of two programs that add the
+		// programme at once one may meet the other at either.
+		id := programmeID(p.Account)
 		n, err := tx.Exec(ctx, `INSERT INTO {programme} (id, code, kind, name, municipality, expiry, service_from, service_to, contact, bank, closed)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT (code) DO UPDATE SET
-			name = excluded.name, expiry = excluded.expiry, service_from = excluded.service_from, service_to = excluded.service_to,
-			contact = excluded.contact, bank = excluded.bank
-			WHERE {programme}.kind = excluded.kind AND coalesce({programme}.municipality, '') = coalesce(excluded.municipality, '')`,
-			programmeID(p.Account), string(p.Account), int64(p.Kind), p.Name, p.Municipality, p.Expiry.String(), from, to, string(contact), string(bank))
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT DO NOTHING`,
+			id, string(p.Account), int64(p.Kind), p.Name, p.Municipality, p.Expiry.String(), from, to, string(contact), string(bank))
+		if err != nil || n > 0 {
+			return err
+		}
+		n, err = tx.Exec(ctx, `UPDATE {programme} SET name = ?, expiry = ?, service_from = ?, service_to = ?, contact = ?, bank = ?
+			WHERE id = ? AND code = ? AND kind = ? AND coalesce(municipality, '') = coalesce(?, '')`,
+			p.Name, p.Expiry.String(), from, to, string(contact), string(bank), id, string(p.Account), int64(p.Kind), p.Municipality)
 		if err == nil && n == 0 {
 			err = ErrProgrammeChanged
 		}

@@ -3,6 +3,7 @@ package point_test
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"sync"
 	"testing"
@@ -38,6 +39,21 @@ func pooled(t *testing.T, f func(t *testing.T, db *sql.DB)) {
 		db.SetMaxOpenConns(16)
 		db.SetMaxIdleConns(16)
 		f(t, db)
+	})
+}
+
+// Sixty-four programs add one new programme at once: it is there once, and none
+// of them hears of the others.
+func TestSetProgrammeTogether(t *testing.T) {
+	pooled(t, func(t *testing.T, db *sql.DB) {
+		b, ctx := open(t, db, point.Config{}), t.Context()
+		for i := range 20 {
+			p := city(t)
+			p.Account = point.Account(fmt.Sprintf("new%d", i))
+			all(func(int) { assert.NoError(t, b.SetProgramme(ctx, p)) })
+			p.Kind, p.Service = point.Event, festival(t).Service
+			require.ErrorIs(t, b.SetProgramme(ctx, p), point.ErrProgrammeChanged)
+		}
 	})
 }
 
