@@ -177,6 +177,9 @@ func (s *Shop) RedeemToPoints(ctx context.Context, at ticket.Terminal, code tick
 		if err != nil {
 			return err
 		}
+		if err := s.lockKey(ctx, tx, q); err != nil {
+			return err
+		}
 		redeemed, err := s.book.In(tx).Redeem(ctx, ticket.Presentation{Terminal: at, Code: ticket.NewCode(qr), Attempt: attempt})
 		if err != nil {
 			return err

@@ -154,6 +154,9 @@ func (s *Shop) use(ctx context.Context, tx *sql.Tx, holder registry.Person, u po
 			return point.Receipt{}, err
 		}
 	}
+	if err := s.lockKey(ctx, tx, u.Request); err != nil {
+		return point.Receipt{}, err
+	}
 	if err := s.only(ctx, tx, ledger, u.Request); err != nil {
 		return point.Receipt{}, err
 	}
@@ -164,8 +167,22 @@ func (s *Shop) use(ctx context.Context, tx *sql.Tx, holder registry.Person, u po
 	return r, err
 }
 
+// lockKey has the acts of one key take turns until each has committed. On
+// PostgreSQL two that are for different ledgers would not see each other's rows
+// before that; on SQLite one transaction writes at a time. It comes before the
+// ledgers' own locks.
+func (s *Shop) lockKey(ctx context.Context, tx *sql.Tx, q point.Request) error {
+	if !s.postgres {
+		return nil
+	}
+	// Other keys with the same hash wait for nothing, and are right.
+	_, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", s.prefix("shop_")+q.Scope+" "+q.Name)
+	return err
+}
+
 // only returns [point.ErrRequestReused] for a key that the other ledger than here
-// has an operation of: it would name two, and Cancel undo both or neither.
+// has an operation of: it would name two, and Cancel undo both or neither. The key
+// is locked.
 func (s *Shop) only(ctx context.Context, tx *sql.Tx, here *point.Ledger, q point.Request) error {
 	other := s.city
 	if here == s.city {
@@ -304,6 +321,9 @@ func (s *Shop) Refund(ctx context.Context, at ticket.Terminal, f Refund) (point.
 	defer s.flight.enter(q)()
 	var r point.Receipt
 	err = s.write(ctx, "give points back", func(ctx context.Context, tx *sql.Tx) (err error) {
+		if err := s.lockKey(ctx, tx, q); err != nil {
+			return err
+		}
 		for _, ledger := range []*point.Ledger{s.city, s.mall} {
 			if r, err = ledger.In(tx).Refund(ctx, back); err == nil {
 				err = s.only(ctx, tx, ledger, q)

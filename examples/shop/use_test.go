@@ -398,6 +398,70 @@ func TestKeyOfOneAct(t *testing.T) {
 	})
 }
 
+// Sixty-four acts of four kinds, in two ledgers and from two programs, want one key
+// at once: those of one kind have it, as one act.
+func TestKeyOfOneActAtOnce(t *testing.T) {
+	eachEngine(t, func(t *testing.T, db *sql.DB) {
+		ctx := t.Context()
+		db.SetMaxOpenConns(16)
+		db.SetMaxIdleConns(16)
+		cfg := config(t)
+		cfg.RetryFor = time.Minute
+		s := open(t, db, cfg)
+		card, _ := enrolled(t, s, 0)
+		v := withMall(t, s, card, "520625")
+		at := s.Terminal("MALL-1")
+		_, err := v.Combine(ctx, card, at, shop.Order{Key: "merge", Points: 500})
+		require.NoError(t, err)
+		deliverAll(t, s, cfg)
+		for of, account := range map[string]point.Account{"city": "", "mall": shop.MallAccount} {
+			_, err := v.Use(ctx, card, at, shop.Order{Key: of, Points: 100, Account: account})
+			require.NoError(t, err)
+		}
+		// What another program is doing is not known to be under way.
+		other := open(t, db, cfg)
+		elsewhere, err := other.Begin(ctx, card)
+		require.NoError(t, err)
+		for round := range 4 {
+			key := fmt.Sprint("press-", round)
+			acts := []func() (point.Receipt, error){
+				func() (point.Receipt, error) { return v.Use(ctx, card, at, shop.Order{Key: key, Points: 2}) },
+				func() (point.Receipt, error) {
+					return elsewhere.Use(ctx, card, at, shop.Order{Key: key, Points: 3, Account: shop.MallAccount})
+				},
+				func() (point.Receipt, error) {
+					return s.Refund(ctx, at, shop.Refund{Key: key, Of: "city", Points: 4})
+				},
+				func() (point.Receipt, error) {
+					return other.Refund(ctx, at, shop.Refund{Key: key, Of: "mall", Points: 5})
+				},
+			}
+			first := make([]atomic.Int64, len(acts))
+			var start, wg sync.WaitGroup
+			start.Add(1)
+			for n := range 64 {
+				wg.Go(func() {
+					start.Wait()
+					r, err := acts[n%len(acts)]()
+					if err != nil {
+						assert.ErrorIs(t, err, point.ErrRequestReused)
+					} else if !r.Repeated {
+						first[n%len(acts)].Add(1)
+					}
+				})
+			}
+			start.Done()
+			wg.Wait()
+			var won []int64
+			for i := range first {
+				won = append(won, first[i].Load())
+			}
+			assert.ElementsMatch(t, []int64{1, 0, 0, 0}, won, "round %d", round)
+		}
+		exact(t, s)
+	})
+}
+
 // A shop in training keeps its tables apart, marks its papers, and what it makes is
 // refused live.
 func TestTraining(t *testing.T) {
