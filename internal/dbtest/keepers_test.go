@@ -18,6 +18,8 @@ import (
 	"github.com/mynakit/mynakit/mergefile"
 	"github.com/mynakit/mynakit/mergefile/ledger"
 	"github.com/mynakit/mynakit/mergefile/outbox"
+	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/grant"
 	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/mykey/registry"
 	"github.com/mynakit/mynakit/ticket"
@@ -56,6 +58,8 @@ func keepers(t *testing.T) []way {
 	require.NoError(t, err)
 	fileKey, err := mergefile.NewKey("k1", secret[:16], secret)
 	require.NoError(t, err)
+	grantKey, err := grant.NewKey(secret)
+	require.NoError(t, err)
 	out := outbox.Config{Profile: mergefile.Standard(), Keys: fileKey, Dir: t.TempDir(),
 		Holder: func(context.Context, *sql.Tx, outbox.Item) (mergefile.Holder, error) { return mergefile.Holder{}, nil }}
 	return []way{
@@ -76,6 +80,14 @@ func keepers(t *testing.T) []way {
 			out.Prefix, out.RetryFor, out.Unresolved = prefix, retryFor, unresolved
 			return outbox.Open(ctx, db, out)
 		}, func(db *sql.DB) error { return outbox.Check(ctx, db, outbox.Config{}) }},
+		{"grant", "grant_", grant.ErrNoLoss, func(db *sql.DB, prefix string, retryFor time.Duration, unresolved bool) (keeper, error) {
+			points, err := point.Open(ctx, db, point.Config{})
+			if err != nil {
+				return nil, err
+			}
+			return grant.Open(ctx, db, grant.Config{Points: points, Key: grantKey, Prefix: prefix, RetryFor: retryFor, Unresolved: unresolved,
+				Resolve: func(context.Context, *sql.Tx, grant.Card) (mykey.ID, error) { return mykey.ID{}, nil }})
+		}, func(db *sql.DB) error { return grant.Check(ctx, db, grant.Config{}) }},
 	}
 }
 
