@@ -52,10 +52,13 @@ type Server struct {
 	dir  string
 	bin  string // the directory of the server's programs
 	psql string
+	args []string // the server's further settings
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the server's output has ended
 	next int
 	err  error // why the server cannot start; sticky
+
+	standby *Server // see Pair
 }
 
 var errAbsent = errors.New("PostgreSQL is not installed (Debian package: postgresql)")
@@ -101,12 +104,18 @@ func (s *Server) create(t testing.TB, what string) string {
 	t.Helper()
 	s.next++
 	name := fmt.Sprintf("t%d", s.next)
-	psql := exec.Command(s.psql, "--no-psqlrc", "--quiet", "--host="+s.dir, "--username=postgres",
-		"--dbname=postgres", "--command=CREATE "+fmt.Sprintf(what, name))
-	if out, err := psql.CombinedOutput(); err != nil {
-		t.Fatalf("create %s: %v: %s", name, err, out)
-	}
+	s.command(t, "CREATE "+fmt.Sprintf(what, name))
 	return name
+}
+
+// command runs a statement.
+func (s *Server) command(t testing.TB, text string) {
+	t.Helper()
+	psql := exec.Command(s.psql, "--no-psqlrc", "--quiet", "--host="+s.dir, "--username=postgres",
+		"--dbname=postgres", "--output=/dev/null", "--command="+text)
+	if out, err := psql.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", text, err, out)
+	}
 }
 
 // Crash ends the server as abruptly as a failing machine would. The data stay, and
@@ -139,7 +148,10 @@ func (s *Server) Stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.cmd != nil {
-		s.end(syscall.SIGINT) // fast shutdown
+		s.end(syscall.SIGINT) // fast shutdown, which sends a standby the rest
+	}
+	if s.standby != nil {
+		s.standby.Stop()
 	}
 	if s.dir != "" {
 		_ = os.RemoveAll(s.dir)
@@ -198,6 +210,7 @@ func (s *Server) run() error {
 	cmd := exec.Command(filepath.Join(s.bin, "postgres"), "-D", filepath.Join(s.dir, "data"), "-k", s.dir,
 		"-c", "listen_addresses=", "-c", "fsync="+fsync, "-c", "max_connections=200",
 		"-c", "lc_messages=C", "-c", "deadlock_timeout=50ms", "-c", "logging_collector=off", "-c", "log_min_messages=warning")
+	cmd.Args = append(cmd.Args, s.args...)
 	cmd.Dir = s.dir
 	dropRoot(cmd)
 	out, err := cmd.StderrPipe()
@@ -213,7 +226,7 @@ func (s *Server) run() error {
 		var seen strings.Builder
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
-			if strings.Contains(lines.Text(), "ready to accept connections") {
+			if line := lines.Text(); strings.Contains(line, "ready to accept connections") || strings.Contains(line, "ready to accept read-only connections") {
 				ready <- nil
 				_, _ = io.Copy(io.Discard, out)
 				return

@@ -47,3 +47,22 @@ func TestServer(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	s.Stop() // once more does no harm
 }
+
+func TestPair(t *testing.T) {
+	var s pgtest.Server
+	defer s.Stop()
+	dsn, failover := s.Pair(t)
+	db := open(t, dsn)
+	_, err := db.Exec("CREATE TABLE x (n int); INSERT INTO x VALUES (7)")
+	require.NoError(t, err)
+	var waits string
+	require.NoError(t, db.QueryRow("SELECT sync_state FROM pg_stat_replication").Scan(&waits))
+	assert.Equal(t, "sync", waits)
+	failover()
+	db = open(t, dsn)
+	var n int
+	require.NoError(t, db.QueryRow("SELECT n FROM x").Scan(&n))
+	assert.Equal(t, 7, n, "what was acknowledged is on the standby")
+	_, err = db.Exec("INSERT INTO x VALUES (8)")
+	require.NoError(t, err)
+}

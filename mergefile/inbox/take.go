@@ -122,7 +122,11 @@ func (b *Inbox) settle(ctx context.Context, home *folder, t taken, err error, ch
 	case ctx.Err() != nil:
 		return ctx.Err()
 	default:
-		b.failed++
+		// However many of a group fail, it is one moment: the next try comes as
+		// soon as after a few files alone.
+		if b.failed < maxFailed || p.failed == 0 {
+			b.failed++
+		}
 		p.failed++
 		b.putOff(e, name, err, p)
 		return nil
