@@ -134,6 +134,7 @@ func TestFlags(t *testing.T) {
 		"dance":                                           "no command",
 		"-reader sim more":                                "no flag",
 		"-reader sim -terminal bad_/name -listen [::1]:0": "letters, digits",
+		"-reader sim -listen 127.0.0.1:0 -place " + strings.Repeat("x", 97): "96 bytes",
 	} {
 		var stderr bytes.Buffer
 		assert.Equal(t, exitUsage, run(t.Context(), strings.Fields(args), env(newHome(t)), io.Discard, &stderr), args)

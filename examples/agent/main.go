@@ -45,9 +45,9 @@ func main() {
 
 // options are the flags.
 type options struct {
-	reader, roots, db, data, listen, terminal, pin, printer, samples, phone string
-	origins                                                                 origins
-	training                                                                bool
+	reader, roots, db, data, listen, terminal, place, pin, printer, samples, phone string
+	origins                                                                        origins
+	training                                                                       bool
 
 	getenv         func(string) string
 	stdout, stderr io.Writer
@@ -75,6 +75,7 @@ func (o *options) flags(f *flag.FlagSet) {
 	f.StringVar(&o.data, "data", "", "`folder` of the shop's keys and database; without it the counter's, or with -reader sim one of the agent's own")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:24800", "`address` to listen at, or the next of ten ports")
 	f.StringVar(&o.terminal, "terminal", "TILL-1", "`name` of this terminal: letters, digits, full stops, hyphens")
+	f.StringVar(&o.place, "place", "", "the `place` where the terminal stands (端末設置場所), by which a settlement adds up")
 	f.Var(&o.origins, "origin", "a `site` whose pages may ask to be let in, such as https://pos.example.jp; can be given several times")
 	f.StringVar(&o.pin, "pin", "window", "`where` the holder types the PIN: window, or tty for this terminal")
 	f.StringVar(&o.printer, "printer", "", "`address` of a receipt printer, host:port, or the file of its device")
@@ -191,7 +192,7 @@ func (o *options) serve(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, closeCards()) }()
 
 	cfg := api.Config{
-		Shop: place.shop, DB: place.db, Keys: place.keys, Readers: cards, Terminal: o.terminal, Origins: o.origins,
+		Shop: place.shop, DB: place.db, Keys: place.keys, Readers: cards, Terminal: o.terminal, Place: o.place, Origins: o.origins,
 		Version: version.Line("agent"), Accounts: place.accounts, Training: o.training, Open: h.openWindow,
 		Log: slog.New(slog.NewJSONHandler(log, nil)),
 	}
@@ -206,7 +207,7 @@ func (o *options) serve(ctx context.Context) (err error) {
 	}
 	server, err := api.New(ctx, cfg)
 	if errors.Is(err, api.ErrConfig) {
-		return &usageError{"-terminal wants letters, digits, full stops and hyphens"}
+		return &usageError{"-terminal wants letters, digits, full stops and hyphens, -place a name of at most 96 bytes"}
 	}
 	if err != nil {
 		return err

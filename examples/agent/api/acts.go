@@ -142,6 +142,10 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, c *clientInfo, wha
 			s.fail(w, r, err)
 			return
 		}
+		if code, ok := answer["error"].(string); ok {
+			s.refuse(w, r, refusal(code))
+			return
+		}
 		answer["repeated"] = true
 		s.answer(w, status, answer)
 		return
@@ -151,8 +155,8 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, c *clientInfo, wha
 		s.fail(w, r, err)
 		return
 	}
-	if what != actUse && what != actTicket { // the shop keeps the answers to those
-		if q.answer, err = json.Marshal(withoutData(answer)); err == nil {
+	if what != actUse && what != actTicket && what != actPrint { // the others keep theirs with what they did
+		if q.answer, err = json.Marshal(answer); err == nil {
 			err = s.store.done(ctx, q)
 		}
 		if err != nil {
@@ -164,16 +168,6 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, c *clientInfo, wha
 		answer["repeated"] = false
 	}
 	s.answer(w, status, answer)
-}
-
-// withoutData is an answer as it is kept: the bytes of a paper are not.
-func withoutData(answer map[string]any) map[string]any {
-	p, ok := answer["print"].(printed)
-	if !ok {
-		return answer
-	}
-	p.Data = nil
-	return map[string]any{"print": p}
 }
 
 // Use is a use of points as it is sent.
@@ -436,13 +430,16 @@ func (s *Server) answerOf(ctx context.Context, kept request) (map[string]any, er
 		switch {
 		case err != nil && !errors.Is(err, point.ErrNoRequest):
 			return nil, err
-		case kept.act == actPrint || kept.act == actRedeem:
+		case kept.act == actRedeem:
 			return nil, refusal("outcome_unknown")
 		}
 		return nil, refusal("request_unknown") // the same call gives the answer, if there is one
 	}
 	var answer map[string]any
 	err = json.Unmarshal(kept.answer, &answer)
+	if code, ok := answer["error"].(string); ok {
+		return nil, refusal(code)
+	}
 	return answer, err
 }
 
@@ -494,6 +491,11 @@ func (s *Server) undo(ctx context.Context, c *clientInfo, key string) (map[strin
 	switch kept.act {
 	case actUse, actTicket, actRefund:
 	default:
+		if kept.act == actPrint || kept.act == actClose { // of which nothing is done without an answer
+			if done, err := s.store.void(ctx, kept); err != nil || done {
+				return void, err
+			}
+		}
 		answer, err := s.answerOf(ctx, kept)
 		if err == nil {
 			err = &notUndoable{answer}

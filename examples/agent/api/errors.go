@@ -156,7 +156,7 @@ func status(code string) int {
 	case "too_many":
 		return http.StatusTooManyRequests
 	case "no_reader", "no_pcsc", "reader_denied", "reader_shared", "reader_stuck", "reader_limit", "database_busy", "database_away", "disk",
-		"disk_full", "database_file", "database_read_only", "network", "timeout", "interrupted",
+		"disk_full", "database_file", "database_read_only", "database_refused", "database_damaged", "network", "timeout", "interrupted",
 		"printer_paper", "printer_cover", "printer_offline", "pin_window":
 		return http.StatusServiceUnavailable
 	case "unexpected", "program", "config", "transaction_lost", "restored":
@@ -172,8 +172,8 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, code refusal) { 
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e := explain(err)
 	e.Request = requestID(r)
-	if status(e.Code) == http.StatusInternalServerError {
-		s.cfg.Log.Error("unexpected", "request", e.Request, "path", r.Pattern, "error", err)
+	if status(e.Code) >= http.StatusInternalServerError {
+		s.cfg.Log.Error("a call failed", "request", e.Request, "path", r.Pattern, "error", err)
 	}
 	if e.RetryAfter != nil {
 		w.Header().Set("Retry-After", strconv.Itoa(*e.RetryAfter))

@@ -119,8 +119,10 @@ func TestGuard(t *testing.T) {
 }
 
 // A page of a listed origin is let in by the clerk, who compares a code.
-func TestPairing(t *testing.T) {
-	a := start(t)
+func TestPairing(t *testing.T) { onBoth(t, testPairing) }
+
+func testPairing(t *testing.T, e engine) {
+	a := e.start(t)
 	site := &pos{agent: a, origin: "https://pos.example.jp"}
 	r := site.call("OPTIONS", "/v1/uses", nil, "Access-Control-Request-Method", "POST")
 	assert.Equal(t, http.StatusNoContent, r.status)
@@ -186,8 +188,10 @@ func TestPairing(t *testing.T) {
 
 // A client that has lost its token gets its identity back when the clerk allows
 // it, and the old token ends.
-func TestClientReturns(t *testing.T) {
-	a := start(t)
+func TestClientReturns(t *testing.T) { onBoth(t, testClientReturns) }
+
+func testClientReturns(t *testing.T, e engine) {
+	a := e.start(t)
 	first := a.client("あおばPOS")
 	other := a.client("別のPOS")
 	var before string

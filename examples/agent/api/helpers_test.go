@@ -24,6 +24,7 @@ import (
 	"github.com/mynakit/mynakit/examples/agent/readers"
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/internal/dbtest"
+	"github.com/mynakit/mynakit/internal/pgtest"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/point"
@@ -72,11 +73,45 @@ func parse[T any](t testing.TB, read func(string) (T, error), text string) T {
 	return v
 }
 
-// start starts an agent of a new shop.
+// engine is a database engine.
+type engine struct {
+	name string
+	open func(t testing.TB) *sql.DB // a new database
+}
+
+func engines() []engine {
+	return []engine{
+		{"SQLite", func(t testing.TB) *sql.DB { return dbtest.Open(t, "sqlite", dbtest.FastSQLite(t.TempDir())) }},
+		{"PostgreSQL", func(t testing.TB) *sql.DB { return dbtest.Open(t, "pgx", pg.DSN(t)) }},
+	}
+}
+
+// onBoth runs a test on both engines.
+func onBoth(t *testing.T, test func(t *testing.T, e engine)) {
+	t.Helper()
+	for _, e := range engines() {
+		t.Run(e.name, func(t *testing.T) { test(t, e) })
+	}
+}
+
+var pg pgtest.Server
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	pg.Stop()
+	os.Exit(code)
+}
+
+// start starts an agent of a new shop on SQLite.
 func start(t *testing.T, change ...func(*agent)) *agent {
 	t.Helper()
+	return engines()[0].start(t, change...)
+}
+
+func (e engine) start(t *testing.T, change ...func(*agent)) *agent {
+	t.Helper()
 	a := &agent{t: t, doc: openDocument(t), opened: make(chan string, 16), log: new(lines)}
-	a.db = dbtest.Open(t, "sqlite", dbtest.FastSQLite(t.TempDir()))
+	a.db = e.open(t)
 	var err error
 	cfg := shopConfig(t)
 	a.shop, err = shop.Open(t.Context(), a.db, cfg)
@@ -366,8 +401,6 @@ func (p *pos) state(proof string) string {
 	p.t.Helper()
 	return p.call("GET", "/v1/proofs/"+proof, nil).text("proof.state")
 }
-
-func TestMain(m *testing.M) { os.Exit(m.Run()) }
 
 const (
 	account     = "aoba"

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 
@@ -25,8 +26,9 @@ var (
 	ErrOffline error = refusal("printer_offline")
 )
 
-// prints is POST /v1/prints. The same key never prints twice: if it is not known
-// whether the first time came to its end, that is the answer.
+// prints is POST /v1/prints. Of several keys that would print one thing at one
+// moment one does, and the same key never prints twice: what is not known to have
+// come to its end is that in the answer, from before the printer is asked.
 func (s *Server) prints(w http.ResponseWriter, r *http.Request, c *clientInfo) {
 	var body struct {
 		Ticket string `json:"ticket"`
@@ -49,82 +51,73 @@ func (s *Server) prints(w http.ResponseWriter, r *http.Request, c *clientInfo) {
 		s.fail(w, r, err)
 		return
 	}
-	s.once(w, r, c, actPrint, "", p, http.StatusOK, func(ctx context.Context, d doing, again bool) (map[string]any, error) {
-		if again && p.As == "paper" {
-			if s.notPrinted(d) {
-				again = false // the printer said that nothing was printed
-			} else {
-				return nil, refusal("outcome_unknown")
-			}
-		}
-		of, err := s.store.object(ctx, c.id, p.Of)
-		if err != nil {
+	s.once(w, r, c, actPrint, "", p, http.StatusOK, func(ctx context.Context, d doing, _ bool) (map[string]any, error) {
+		if err := s.store.takePaper(ctx, p.Of, d, p.Again); err != nil {
 			return nil, err
 		}
-		var data []byte
-		var done func() error
-		if of.act == actTicket {
-			data, done, err = s.ticketPaper(ctx, of, d, p)
-		} else {
-			data, err = s.receiptPaper(ctx, of, p)
+		done, end, err := s.print(ctx, d, p)
+		// What is known of the paper is kept, however long it took.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTime)
+		defer cancel()
+		if kept := s.store.endPaper(ctx, p.Of, d, end); kept != nil {
+			s.cfg.Log.Error("the end of a print was not written down", "error", kept)
 		}
-		if err != nil {
-			s.setNotPrinted(d)
-			return nil, err
-		}
-		if p.As == "paper" {
-			err = ErrOffline
-			if s.cfg.Printer != nil {
-				err = s.cfg.Printer(ctx, data)
-			}
-			switch {
-			case errors.Is(err, ErrPaper), errors.Is(err, ErrCover), errors.Is(err, ErrOffline):
-				s.setNotPrinted(d)
-				return nil, err
-			case err != nil:
-				s.cfg.Log.Error("the end of a print is not known", "error", err)
-				return nil, refusal("outcome_unknown")
-			}
-		} else {
-			p.Data = data
-		}
-		if done != nil {
-			if err := done(); err != nil {
-				s.cfg.Log.Error("a print was not recorded", "error", err) // the ticket is listed again
-			}
-		}
-		return map[string]any{"print": p}, nil
+		return map[string]any{"print": done}, err
 	})
 }
 
-// setNotPrinted remembers that nothing was printed under a key, so that the same
-// key can try again. An agent that is started anew does not know it.
-func (s *Server) setNotPrinted(d doing) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.unprintedKeys) > 1000 {
-		clear(s.unprintedKeys)
+// print prints, and returns what is to be kept as the answer: see endPaper.
+func (s *Server) print(ctx context.Context, d doing, p printed) (done printed, end string, err error) {
+	of, err := s.store.object(ctx, d.client.id, p.Of)
+	if err != nil {
+		return p, "", err
 	}
-	s.unprintedKeys[d.order] = true
-}
-
-// notPrinted takes that back for the next try.
-func (s *Server) notPrinted(d doing) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	known := s.unprintedKeys[d.order]
-	delete(s.unprintedKeys, d.order)
-	return known
+	var data []byte
+	recorded := func() error { return nil }
+	if of.act == actTicket {
+		data, recorded, err = s.ticketPaper(ctx, of, d, p)
+	} else {
+		data, err = s.receiptPaper(ctx, of, p)
+	}
+	if err != nil {
+		return p, "", err
+	}
+	if p.As == "paper" {
+		err = ErrOffline
+		if s.cfg.Printer != nil {
+			err = s.cfg.Printer(ctx, data)
+		}
+		switch {
+		case errors.Is(err, ErrPaper), errors.Is(err, ErrCover), errors.Is(err, ErrOffline):
+			return p, "", err
+		case err != nil:
+			s.cfg.Log.Error("the end of a print is not known", "error", err)
+			return p, notKnown, refusal("outcome_unknown")
+		}
+	}
+	text, err := json.Marshal(map[string]any{"print": p}) // without the data
+	if err == nil {
+		err = recorded()
+	}
+	if err != nil { // the ticket is listed again, and only who has looked can print it
+		s.cfg.Log.Error("a print was not recorded", "error", err)
+		return p, notKnown, refusal("outcome_unknown")
+	}
+	if p.As != "paper" {
+		p.Data = data
+	}
+	return p, string(text), nil
 }
 
 // ticketPaper returns the bytes of a ticket, and what records that they are out.
 func (s *Server) ticketPaper(ctx context.Context, of request, d doing, p printed) ([]byte, func() error, error) {
 	t, err := s.cfg.Shop.Ticket(ctx, s.at, orderKey(of.client, of.key))
-	if err == nil && !t.Unprinted {
-		if !p.Again {
-			return nil, nil, refusal("printed_before")
-		}
+	switch {
+	case err != nil:
+	case p.Again:
 		t, err = s.cfg.Shop.Reprint(ctx, s.at, t.Number, d.order)
+	case !t.Unprinted:
+		err = refusal("printed_before")
 	}
 	if err != nil {
 		return nil, nil, err
@@ -133,7 +126,7 @@ func (s *Server) ticketPaper(ctx context.Context, of request, d doing, p printed
 	if err != nil {
 		return nil, nil, err
 	}
-	done := func() error { return s.cfg.Shop.Printed(ctx, t) }
+	done := func() error { return s.cfg.Shop.Printed(context.WithoutCancel(ctx), t) }
 	if p.As == "html" {
 		var b bytes.Buffer
 		err := paper.WriteHTML(&b, slip)

@@ -30,6 +30,9 @@ type Config struct {
 	Readers Readers
 	// Terminal is the terminal's name (端末ID): see [shop.Shop.Terminal].
 	Terminal string
+	// Place is where the terminal stands (端末設置場所): a settlement pays by
+	// places, and what has none is paid to nobody.
+	Place string
 	// Origins are the sites whose pages may ask to be let in, such as
 	// https://pos.example.jp.
 	Origins []string
@@ -95,16 +98,15 @@ type Server struct {
 
 	redeeming sync.RWMutex // shared by redemptions; a closing waits for them
 
-	mu            sync.Mutex
-	base          string
-	windows       map[string]window
-	unprintedKeys map[string]bool // of prints that came to nothing
-	readers       []string
-	service       error // why there is no readers' service
-	cards         []*presence
-	count         int // of the cards so far
-	proof         *proof
-	ended         []*proof // the last ones, the present one included
+	mu      sync.Mutex
+	base    string
+	windows map[string]window
+	readers []string
+	service error // why there is no readers' service
+	cards   []*presence
+	count   int // of the cards so far
+	proof   *proof
+	ended   []*proof // the last ones, the present one included
 }
 
 // New opens the agent's tables. The errors are ErrConfig and the database's.
@@ -115,7 +117,8 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, at: cfg.Shop.Terminal(cfg.Terminal), calls: make(chan struct{}, maxCalls), stop: make(chan struct{}), windows: map[string]window{}, unprintedKeys: map[string]bool{}}
+	s := &Server{cfg: cfg, at: cfg.Shop.Terminal(cfg.Terminal), calls: make(chan struct{}, maxCalls), stop: make(chan struct{}), windows: map[string]window{}}
+	s.at.Place = cfg.Place
 	if s.at.Check() != nil {
 		return nil, ErrConfig
 	}
