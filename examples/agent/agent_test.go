@@ -25,6 +25,7 @@ import (
 
 	"github.com/mynakit/mynakit/examples/agent/api"
 	"github.com/mynakit/mynakit/examples/shop"
+	"github.com/mynakit/mynakit/internal/pgtest"
 	"github.com/mynakit/mynakit/simcard"
 )
 
@@ -36,8 +37,12 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	pg.Stop()
+	os.Exit(code)
 }
+
+var pg pgtest.Server
 
 // env is an environment for an agent with a home of its own.
 func env(home string, more ...string) func(string) string {
@@ -331,6 +336,11 @@ func TestPrinter(t *testing.T) {
 // The agent is killed at any moment of a use; the client asks again by its key,
 // and the books are exact.
 func TestKill(t *testing.T) {
+	t.Run("SQLite", func(t *testing.T) { testKill(t, "") })
+	t.Run("PostgreSQL", func(t *testing.T) { testKill(t, pg.DSN(t)) })
+}
+
+func testKill(t *testing.T, db string) {
 	rounds := 3
 	if os.Getenv("MYNAKIT_LONG") != "" {
 		rounds = 200
@@ -342,7 +352,7 @@ func TestKill(t *testing.T) {
 		_ = os.Remove(filepath.Join(home, "agent.json"))
 		self, err := os.Executable()
 		require.NoError(t, err)
-		cmd = exec.Command(self, "-reader", "sim", "-listen", "127.0.0.1:0")
+		cmd = exec.Command(self, "-reader", "sim", "-listen", "127.0.0.1:0", "-db", db)
 		cmd.Env = append(os.Environ(), asAgent+"=1", homeVariable+"="+home, pinVariable+"="+simcard.DefaultAuthPIN)
 		out, err := cmd.StdoutPipe()
 		require.NoError(t, err)
@@ -434,15 +444,15 @@ func TestKill(t *testing.T) {
 	}
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
-	books := booksOf(t, filepath.Join(home, "sim"))
+	books := booksOf(t, filepath.Join(home, "sim"), db)
 	assert.True(t, books.Exact(), "%v", books)
 	assert.EqualValues(t, rounds-rounds/3, books.Used)
 	assert.EqualValues(t, samplePoints-int64(rounds-rounds/3), books.City)
 }
 
-func booksOf(t *testing.T, dir string) shop.Books {
+func booksOf(t *testing.T, dir, db string) shop.Books {
 	t.Helper()
-	o := &options{reader: "sim", data: dir, terminal: "TILL-9", getenv: env(newHome(t))}
+	o := &options{reader: "sim", data: dir, db: db, terminal: "TILL-9", getenv: env(newHome(t))}
 	h, err := openHome(o.getenv)
 	require.NoError(t, err)
 	p, err := o.openPlace(t.Context(), h)
