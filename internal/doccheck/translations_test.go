@@ -28,7 +28,7 @@ const lookedAt = "docs/ja/looked-at.txt"
 // untranslated are the documents below docs that are English alone: what is
 // measured and proved, and which rule is kept where, for those who change the
 // library.
-var untranslated = []string{"docs/coverage.md", "docs/proof.md", "docs/rules.md", "docs/scale.md"}
+var untranslated = []string{"docs/coverage.md", "docs/proof.md", "docs/rules.md"}
 
 // A pair is an English document and its translation.
 type pair struct{ en, ja document }
