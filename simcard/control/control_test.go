@@ -698,6 +698,32 @@ func (r *reader) last() (*plug, int) {
 	return r.links[len(r.links)-1], len(r.links)
 }
 
+// A card that is changed while its reader is still being connected goes in, and
+// nothing is told of a reader that failed.
+func TestChangedWhileConnecting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &reader{}
+		first := true
+		slot, err := control.New(control.Config{
+			Connect: func(ctx context.Context, card control.Card) (control.Link, error) {
+				if first {
+					first = false
+					<-ctx.Done()
+					return nil, ctx.Err()
+				}
+				return r.connect(ctx, card)
+			},
+			Notify: func(text string) { assert.Equal(t, "the card is in the reader", text) },
+		})
+		require.NoError(t, err)
+		defer slot.Close()
+		synctest.Wait()
+		require.NoError(t, slot.Put(t.Context(), control.Setup{Kind: "expired"}))
+		_, n := r.last()
+		assert.Equal(t, 1, n)
+	})
+}
+
 // A slot keeps its card in a reader that is away, taken, or comes and goes.
 func TestReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

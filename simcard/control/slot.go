@@ -263,6 +263,10 @@ func (s *Slot) serve(ctx context.Context) {
 			}
 		})
 		l, err := s.cfg.Connect(trying, readerCard{s})
+		if err != nil && trying.Err() != nil { // taken out meanwhile, which says nothing of the reader
+			s.change(func() { s.arrived, s.settling = false, false })
+			continue
+		}
 		if err != nil {
 			cancel()
 			s.change(func() { s.linkErr, s.arrived, s.settling = err, false, false })
