@@ -51,9 +51,11 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -74,10 +76,16 @@ func main() {
 		return
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "vcard:", err)
-		os.Exit(1)
+		if !errors.Is(err, errUsage) { // which has been explained already
+			fmt.Fprintln(os.Stderr, "vcard:", err)
+			os.Exit(1)
+		}
+		os.Exit(2)
 	}
 }
+
+// errUsage means that the flags are wrong.
+var errUsage = errors.New("usage")
 
 // options are the flags.
 type options struct {
@@ -101,6 +109,9 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f := flag.NewFlagSet("vcard", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.Func("addr", "`address` where vpcd waits for the card, or auto; several are several slots (default "+vpcd.DefaultAddr+")", func(addr string) error {
+		if _, _, err := net.SplitHostPort(addr); err != nil && addr != auto {
+			return errors.New("the address of vpcd is host:port, such as " + vpcd.DefaultAddr)
+		}
 		o.addrs = append(o.addrs, addr)
 		return nil
 	})
@@ -121,11 +132,17 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		fmt.Fprintf(stderr, "usage: vcard [flags]\nputs a software card into pcscd; PINs: %s\nflags:\n", pins())
 		f.PrintDefaults()
 	}
-	if err := f.Parse(args); err != nil {
+	switch err := f.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
 		return nil, err
-	}
-	if f.NArg() > 0 {
-		return nil, errors.New("takes no arguments but flags")
+	case err != nil:
+		return nil, errUsage
+	case f.NArg() > 0:
+		fmt.Fprintln(stderr, "vcard: takes no arguments but flags")
+		return nil, errUsage
+	case !slices.Contains(simcard.SampleNames(), o.kind):
+		fmt.Fprintf(stderr, "vcard: there is no kind of card %q; known are %s\n", o.kind, strings.Join(simcard.SampleNames(), ", "))
+		return nil, errUsage
 	}
 	if len(o.addrs) == 0 {
 		o.addrs = []string{vpcd.DefaultAddr}

@@ -320,10 +320,12 @@ func TestRevoked(t *testing.T) {
 func TestBadCalls(t *testing.T) {
 	bad := filepath.Join(t.TempDir(), "state")
 	require.NoError(t, os.WriteFile(bad, []byte("no state"), 0o600))
-	for _, args := range [][]string{
-		{"-kind", "blue"}, {"extra"}, {"-clock", "noon"}, {"-state", bad},
-		{"-control", "192.0.2.1:0"}, {"-control", "127.0.0.1"},
-	} {
-		assert.Error(t, run(context.Background(), args, io.Discard, io.Discard), args)
+	for _, args := range [][]string{{"-kind", "blue"}, {"extra"}, {"-clock", "noon"}, {"-addr", "nowhere"}, {"-nosuch"}} {
+		assert.ErrorIs(t, run(context.Background(), args, io.Discard, io.Discard), errUsage, args)
+	}
+	for _, args := range [][]string{{"-state", bad}, {"-control", "192.0.2.1:0"}, {"-control", "127.0.0.1"}} {
+		err := run(context.Background(), args, io.Discard, io.Discard)
+		assert.Error(t, err, args)
+		assert.NotErrorIs(t, err, errUsage, args)
 	}
 }

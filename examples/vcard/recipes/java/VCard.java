@@ -24,7 +24,7 @@ final class VCard implements AutoCloseable {
 
     VCard(String... flags) throws IOException {
         String program = System.getenv().getOrDefault("VCARD", "vcard");
-        List<String> command = new ArrayList<>(List.of(program, "-control", "127.0.0.1:0", "-wait"));
+        List<String> command = new ArrayList<>(List.of(program, "-addr", "auto", "-control", "127.0.0.1:0", "-wait"));
         command.addAll(List.of(flags));
         process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
         String first = new BufferedReader(new InputStreamReader(process.getInputStream())).readLine();

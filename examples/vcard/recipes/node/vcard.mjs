@@ -7,7 +7,7 @@ import { once } from 'node:events';
 export class VCard {
   static async start(...flags) {
     const v = new VCard();
-    v.process = spawn(process.env.VCARD ?? 'vcard', ['-control', '127.0.0.1:0', '-wait', ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
+    v.process = spawn(process.env.VCARD ?? 'vcard', ['-addr', 'auto', '-control', '127.0.0.1:0', '-wait', ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
     const [line] = await once(createInterface(v.process.stdout), 'line');
     Object.assign(v, JSON.parse(line)); // control, reader
     return v;

@@ -6,7 +6,9 @@ nothing but Python's own library; the tests talk to the card by pyscard.
 
 import json
 import os
+import shutil
 import subprocess
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -22,10 +24,19 @@ class Refused(Exception):
 
 class VCard:
     def __init__(self, *flags):
-        program = os.environ.get("VCARD", "vcard")
+        program = shutil.which(os.environ.get("VCARD", "vcard"))
+        if not program:
+            raise FileNotFoundError("vcard is not there: put it on the PATH, or its path in VCARD")
         self.process = subprocess.Popen(
-            [program, "-control", "127.0.0.1:0", "-wait", *flags], stdout=subprocess.PIPE, text=True)
-        first = json.loads(self.process.stdout.readline())
+            [program, "-addr", "auto", "-control", "127.0.0.1:0", "-wait", *flags], stdout=subprocess.PIPE, text=True)
+        late = threading.Timer(60, self.process.kill)
+        late.start()
+        line = self.process.stdout.readline()
+        late.cancel()
+        if not line:
+            self.close()
+            raise RuntimeError("vcard found no reader for its card: is pcscd with vpcd running?")
+        first = json.loads(line)
         self.url, self.reader = first["control"], first["reader"]
 
     def close(self):
