@@ -21,19 +21,22 @@ func (p *prober) reached() string {
 	if kind := p.foreign(); kind != "" {
 		return kind
 	}
+	if len(p.file) == 0 {
+		return "the file is empty"
+	}
 	iv := ""
 	if p.chained {
-		iv = ", or a fixed IV that was not handed over, without which only the beginning is spoilt (32 hexadecimal digits: ProbeOptions.IV, or mergetool probe -iv)"
+		iv = ". A fixed IV that was not handed over would spoil only the beginning: ask for it (32 hexadecimal digits; ProbeOptions.IV, or mergetool probe -iv)"
 		if p.opts.IV != "" {
-			iv = ", or another IV than the one that was handed over, which spoils only the beginning"
+			iv = ". If another IV than the one that was handed over is right, only the beginning is spoilt"
 		}
 	}
 	switch {
 	case p.parsed != "":
 		return "the file decrypts (" + p.readable + ") and reads as " + p.parsed +
-			", but no hash verifies: another secret, or a way of joining that is not among those known" + iv
+			", but no hash verifies: the secret is another one, or the way of joining is not among those known" + iv
 	case p.readable != "":
-		return "the file decrypts to readable text (" + p.readable + "), but no layout fits it: one that is not among those known. The text begins: " + p.shape + iv
+		return "the file decrypts to readable text (" + p.readable + "), but no layout fits it. The text begins with: " + p.shape + iv
 	case p.inside != "":
 		return "the file decrypts to " + p.inside + ": unpack it, or have it sent as text"
 	}

@@ -193,7 +193,7 @@ func TestProbeMissesTheIV(t *testing.T) {
 		assert.Contains(t, err.Error(), "fixed IV that was not handed over")
 		assert.Contains(t, err.Error(), "-iv")
 		_, err = mergefile.ProbeForDeveloper(t.Context(), file, testMaterial, testSecret, &mergefile.ProbeOptions{IV: strings.Repeat("5a", 16)})
-		assert.ErrorContains(t, err, "another IV than the one that was handed over")
+		assert.ErrorContains(t, err, "another IV than the one that was handed over is right")
 		found, err := mergefile.ProbeForDeveloper(t.Context(), file, testMaterial, testSecret, &mergefile.ProbeOptions{IV: strings.ToUpper(p.Cipher.FixedIV)})
 		require.NoError(t, err)
 		assert.EqualValues(t, n, found[0].Records)

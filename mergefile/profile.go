@@ -338,6 +338,9 @@ func ParseProfile(data []byte) (Profile, error) {
 // or a name.
 func profileError(err error) error {
 	const most = 200
+	if errors.Is(err, io.EOF) {
+		return errors.New("mergefile: profile: the file is empty")
+	}
 	if text := err.Error(); len(text) > most {
 		err = fmt.Errorf("%s … (%d bytes)", strings.ToValidUTF8(text[:most], ""), len(text))
 	}

@@ -32,7 +32,7 @@ func (s *storage) add(f *flag.FlagSet) {
 // which refuses to go on.
 func (s *storage) open(ctx context.Context, keep time.Duration, create, unresolved bool) (*store, *ledger.Ledger, error) {
 	if s.address == "" || s.ledgerKeyFile == "" {
-		return nil, nil, errUsage
+		return nil, nil, misuse("give -db and -ledger-key-file")
 	}
 	secret, err := readLine(s.ledgerKeyFile)
 	if err != nil {

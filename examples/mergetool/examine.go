@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mynakit/mynakit/examples/internal/console"
@@ -167,8 +168,11 @@ func probe(f *flag.FlagSet, out *console.Writer) func(context.Context, []string)
 	})
 	name := f.String("out", "", "write the likeliest profile to this `file`, as JSON, if all profiles read the same records")
 	return func(ctx context.Context, args []string) error {
-		if len(args) != 1 || s.keyFile == "" || s.secretFile == "" {
+		if len(args) != 1 {
 			return errUsage
+		}
+		if s.keyFile == "" || s.secretFile == "" {
+			return errKeys
 		}
 		var key []byte
 		var err error
@@ -197,6 +201,7 @@ func probe(f *flag.FlagSet, out *console.Writer) func(context.Context, []string)
 		if err != nil {
 			return err
 		}
+		first := map[int]int{} // of each reading
 		for i, r := range found {
 			choices := "choices"
 			if r.Distance == 1 {
@@ -208,6 +213,15 @@ func probe(f *flag.FlagSet, out *console.Writer) func(context.Context, []string)
 			default:
 				out.Printf("%d. like %s but for %d %s, %d records%s\n", i+1, r.Nearest, r.Distance, choices, r.Records, s.howToGive(ctx, r, file, opts.Name))
 			}
+			if as, ok := first[r.Reading]; ok {
+				differs, err := difference(found[as].Profile, r.Profile)
+				if err != nil {
+					return err
+				}
+				out.Printf("   reading %d, as %d but for %s\n", r.Reading, as+1, differs)
+				continue
+			}
+			first[r.Reading] = i
 			text, err := json.MarshalIndent(r.Profile, "   ", "  ")
 			if err != nil {
 				return err
@@ -227,8 +241,53 @@ func probe(f *flag.FlagSet, out *console.Writer) func(context.Context, []string)
 		if err != nil {
 			return err
 		}
-		return writeWhole(ctx, *name, append(text, '\n'))
+		if err := writeWhole(ctx, *name, append(text, '\n')); err != nil || isStream(*name) {
+			return err
+		}
+		out.Printf("%s has profile 1\n", *name)
+		return nil
 	}
+}
+
+// difference lists the fields of b that a has otherwise.
+func difference(a, b mergefile.Profile) (string, error) {
+	var fields [2]map[string]string
+	for i, p := range []mergefile.Profile{a, b} {
+		text, err := json.Marshal(p)
+		if err != nil {
+			return "", err
+		}
+		var tree map[string]any
+		if err := json.Unmarshal(text, &tree); err != nil {
+			return "", err
+		}
+		fields[i] = map[string]string{}
+		flatten(fields[i], "", tree)
+	}
+	var out []string
+	for name, value := range fields[1] {
+		if fields[0][name] != value {
+			out = append(out, name+": "+value)
+		}
+	}
+	for name := range fields[0] {
+		if _, ok := fields[1][name]; !ok {
+			out = append(out, "no "+name)
+		}
+	}
+	slices.Sort(out)
+	return strings.Join(out, ", "), nil
+}
+
+// flatten adds the values of a tree, as JSON, under names such as "hash.text".
+func flatten(into map[string]string, name string, v any) {
+	if tree, ok := v.(map[string]any); ok {
+		for key, below := range tree {
+			flatten(into, strings.TrimPrefix(name+"."+key, "."), below)
+		}
+		return
+	}
+	into[name] = fmt.Sprintf("%#v", v)
 }
 
 // howToGive says under which -key-format the other tasks take the key and the

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -29,14 +30,16 @@ func (s *shared) add(f *flag.FlagSet) {
 
 func (s *shared) addKeys(f *flag.FlagSet) {
 	f.StringVar(&s.keyFile, "key-file", "", "the `file` that holds the key")
-	f.StringVar(&s.keyFormat, "key-format", "hex", "how the file spells it: hex, base64, or raw, which leaves it to the profile; a raw file of 16 bytes is an AES key as it is, elsewhere one line end behind does not count")
+	f.StringVar(&s.keyFormat, "key-format", "hex", "how the file spells the key: hex, base64, or raw, which leaves it to the profile; a line end behind the key does not count, but in a raw file of 16 bytes, which is an AES key as it is")
 	f.StringVar(&s.keyID, "key-id", "k1", "the key's identifier, for envelopes and sidecars")
-	f.StringVar(&s.secretFile, "secret-file", "", "the `file` that holds the hash secret, one line; a line end behind it is no part of it, and a second one is refused")
+	f.StringVar(&s.secretFile, "secret-file", "", "the `file` that holds the hash secret, one line; a line end behind it is not a part of it")
 }
+
+var errKeys = misuse("give -key-file and -secret-file")
 
 func (s *shared) load() (p mergefile.Profile, k mergefile.Key, err error) {
 	if s.keyFile == "" || s.secretFile == "" {
-		return p, k, errUsage
+		return p, k, errKeys
 	}
 	if p, err = loadProfile(s.profile); err != nil {
 		return p, k, err
@@ -58,8 +61,11 @@ func loadProfile(name string) (mergefile.Profile, error) {
 		return p, nil
 	}
 	data, err := os.ReadFile(name)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return mergefile.Profile{}, fmt.Errorf("no preset and no file is named %q", name)
+	case err != nil:
+		return mergefile.Profile{}, err
 	}
 	p, err := mergefile.ParseProfile(data)
 	if err != nil {
@@ -102,10 +108,12 @@ func (s *shared) loadKey(form mergefile.KeyForm) ([]byte, error) {
 		}
 		data = line
 	default:
-		return nil, errUsage
+		return nil, errFormat
 	}
 	return data, nil
 }
+
+var errFormat = misuse("-key-format is hex, base64 or raw")
 
 const rawKeySize = 16
 
@@ -155,7 +163,7 @@ func keygen(f *flag.FlagSet, _ *console.Writer) func(context.Context, []string) 
 	ledgerKeyFile := f.String("ledger-key-file", "", "the `file` for the secret of a ledger")
 	return func(_ context.Context, args []string) error {
 		if len(args) != 0 || s.keyFile == "" && s.secretFile == "" && *ledgerKeyFile == "" {
-			return errUsage
+			return misuse("give -key-file, -secret-file or -ledger-key-file, and nothing else but -key-format")
 		}
 		var key, secret [16]byte
 		var ledger [32]byte
@@ -171,7 +179,7 @@ func keygen(f *flag.FlagSet, _ *console.Writer) func(context.Context, []string) 
 		case "raw":
 			text = key[:]
 		default:
-			return errUsage
+			return errFormat
 		}
 		if s.keyFile != "" {
 			if err := writeNew(s.keyFile, text); err != nil {

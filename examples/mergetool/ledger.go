@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mynakit/mynakit/examples/internal/console"
@@ -48,11 +50,17 @@ func keepLedger(f *flag.FlagSet, out *console.Writer) func(context.Context, []st
 	}
 	return func(ctx context.Context, args []string) error {
 		if len(args) == 0 {
-			return errUsage
+			return misuse("give an ACTION: " + strings.Join(slices.Sorted(maps.Keys(actions)), ", "))
 		}
 		action, ok := actions[args[0]]
 		few := args[0] == "resolve" && len(args) == 1 // which lists
-		if !ok || len(args) != 1+action.operands && !few || l.keepDays < 0 || (args[0] == "forget") != (l.keepDays > 0) {
+		switch {
+		case !ok:
+			return misuse(fmt.Sprintf("no action %q; there are %s", args[0], strings.Join(slices.Sorted(maps.Keys(actions)), ", ")))
+		case l.keepDays < 0 || (args[0] == "forget") != (l.keepDays > 0):
+			return misuse("-keep-days goes with forget, which needs it, and is 1 or more")
+		}
+		if len(args) != 1+action.operands && !few {
 			return errUsage
 		}
 		db, book, err := l.open(ctx, time.Duration(l.keepDays)*24*time.Hour, args[0] == "import",
@@ -236,7 +244,7 @@ func listRows(in io.Reader, kind mergefile.HolderKind) iter.Seq2[mergefile.Recor
 		head, err := rows.Read()
 		full := slices.Equal(head, columns())
 		if err != nil || !full && !slices.Equal(head, columns()[2:]) {
-			yield(mergefile.Record{}, fmt.Errorf("line 1: the header must be %v or %v", columns(), columns()[2:]))
+			yield(mergefile.Record{}, fmt.Errorf("line 1: the header must be %s or %s", strings.Join(columns(), ","), strings.Join(columns()[2:], ",")))
 			return
 		}
 		for {

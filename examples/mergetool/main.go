@@ -175,8 +175,11 @@ func tasks() []task {
 	}
 }
 
-// errUsage has been explained already.
+// errUsage means that files are missing or too many: the line of usage says it.
 var errUsage = errors.New("usage")
+
+// misuse is an error of the command line that needs words of its own.
+func misuse(text string) error { return exit{exitUsage, errors.New(text)} }
 
 func run(ctx context.Context, args []string, out *console.Writer) int {
 	if len(args) == 0 {
@@ -214,7 +217,7 @@ func run(ctx context.Context, args []string, out *console.Writer) int {
 			fmt.Fprintln(os.Stderr, "mergetool: told to end before it was done")
 			return exitError
 		case errors.Is(err, errUsage):
-			f.Usage()
+			fmt.Fprintf(os.Stderr, "usage: mergetool %s [flags] %s\n\"mergetool %s -help\" lists the flags.\n", t.name, t.operands, t.name)
 			return exitUsage
 		default:
 			fmt.Fprintln(os.Stderr, "mergetool:", err)
@@ -229,6 +232,7 @@ func run(ctx context.Context, args []string, out *console.Writer) int {
 		usage(out)
 		return exitOK
 	}
+	fmt.Fprintf(os.Stderr, "mergetool: no task %q\n", args[0])
 	usage(os.Stderr)
 	return exitUsage
 }

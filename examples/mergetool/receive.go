@@ -59,10 +59,10 @@ func receive(f *flag.FlagSet, out *console.Writer) func(context.Context, []strin
 	f.BoolVar(&r.asJSON, "json", false, "print a line of JSON for each file and for the summary")
 	return func(ctx context.Context, args []string) error {
 		if (r.inbox.Dir == "") == (len(args) == 0) || r.inbox.Dir == "" && (r.once || r.inbox.Done != "" || r.inbox.Quarantine != "") {
-			return errUsage
+			return misuse("give either files or -inbox; -once, -done and -quarantine go with -inbox")
 		}
 		if i := slices.Index(args, "-"); i >= 0 && slices.Contains(args[i+1:], "-") {
-			return errUsage // standard input is there once
+			return misuse("- stands for standard input, which is there once")
 		}
 		r.operands = args
 		return r.run(ctx)

@@ -96,7 +96,7 @@ func sealRows(ctx context.Context, w *mergefile.Writer, in io.Reader, kind merge
 	rows.FieldsPerRecord = len(columns())
 	head, err := rows.Read()
 	if err == nil && !slices.Equal(head, columns()) || errors.Is(err, io.EOF) {
-		return fmt.Errorf("line 1: the header must be %v", columns())
+		return fmt.Errorf("line 1: the header must be %s", strings.Join(columns(), ","))
 	}
 	for err == nil {
 		if ctx.Err() != nil {
