@@ -224,6 +224,25 @@ func TestClients(t *testing.T) {
 	}
 }
 
+// The guide's Python finds the agent and its card.
+func TestGuide(t *testing.T) {
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Skip("python3 is not here")
+	}
+	guide, err := os.ReadFile("../../docs/agent.md")
+	require.NoError(t, err)
+	_, program, _ := strings.Cut(string(guide), "```python\n")
+	program, _, ok := strings.Cut(program, "```\n")
+	require.True(t, ok)
+	home := newHome(t)
+	start(t, home)
+	cmd := exec.CommandContext(t.Context(), "python3", "-", filepath.Join(home, "agent.json"))
+	cmd.Stdin = strings.NewReader(program)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.Regexp(t, `^\{.*'card'.*\}\n$`, string(out))
+}
+
 func TestClientsAreShort(t *testing.T) {
 	names, err := filepath.Glob("clients/*/*")
 	require.NoError(t, err)

@@ -47,14 +47,18 @@ func (p programs) anyLanguage(t *testing.T) {
 	}
 	guide := readDocument(t, "docs/simulator.md")
 	shell := guide.in("sh")
-	require.Len(t, shell, 3, "one block that starts, one that steers, one that uses the card")
+	require.Len(t, shell, 4, "one block that starts, one that steers, one for pytest, one that uses the card")
 	_, flags, ok := strings.Cut(shell[0].text, "\nvcard ")
 	require.True(t, ok, "the block that starts it ends in vcard and its flags")
 	dir := t.TempDir()
-	script := shell[1].text + shell[2].text
-	python := len(guide.in("python")) == 1 && exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", "import smartcard").Run() == nil
+	script := shell[1].text + shell[3].text
+	inPython := guide.in("python")
+	require.Len(t, inPython, 2)
+	_, first, _ := strings.Cut(readFile(t, "examples/vcard/recipes/python/test_first.py"), "\n\n")
+	assert.Equal(t, first, inPython[0].text, "the guide shows the recipe, which internal/realstack runs")
+	python := exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", "import smartcard").Run() == nil
 	if python {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "serial.py"), []byte(guide.in("python")[0].text), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "serial.py"), []byte(inPython[1].text), 0o600))
 		script += "/usr/bin/python3 serial.py\n"
 	} else {
 		t.Log("without python3-pyscard: the guide's Python is not run")

@@ -38,7 +38,10 @@ def folder():
 class Agent:
     def __init__(self, keep):
         """keep is the file that this till keeps its token in."""
-        found = json.loads((folder() / "agent.json").read_text())
+        try:
+            found = json.loads((folder() / "agent.json").read_text())
+        except FileNotFoundError:
+            raise SystemExit("エージェントが起動していません。") from None
         self.url, self.token = found["url"], ""
         if keep.exists():
             self.token = keep.read_text()
