@@ -41,7 +41,7 @@ type Combined struct {
 // transaction. [Shop.Send] writes the file.
 //
 // The errors are ErrNoOutbox, ErrNoMember, [point.ErrKind] for points of the
-// mall's own, those of [Visit.Use], and a [*outbox.RestoredError].
+// mall's own, and those of [Visit.Use].
 //
 // A copy of a card can combine [Config.WithoutPIN] a day here, and no more.
 func (v *Visit) Combine(ctx context.Context, card *jpki.Card, at ticket.Terminal, o Order) (Combined, error) {
@@ -119,7 +119,8 @@ func (s *Shop) combine(ctx context.Context, tx *sql.Tx, holder registry.Person, 
 	return c, err
 }
 
-// openOutbox opens the sending side, if there is a folder for it.
+// openOutbox opens the sending side, if there is a folder for it. With a
+// [*outbox.RestoredError] it is open too.
 func (s *Shop) openOutbox(ctx context.Context) (err error) {
 	if s.cfg.Outbox == "" {
 		return nil
@@ -146,6 +147,7 @@ func (s *Shop) outboxConfig() (outbox.Config, error) {
 		Dir:      s.cfg.Outbox,
 		Holder:   s.fileHolder,
 		Acks:     acks,
+		Mark:     s.cfg.Mark,
 	}, err
 }
 

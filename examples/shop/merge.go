@@ -33,13 +33,9 @@ func (s *Shop) openReceiver(ctx context.Context) (*ledger.Receiver, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := s.cfg.Keys.Merge()
+	keys, err := s.mergeKeys()
 	if err != nil {
 		return nil, err
-	}
-	var keys mergefile.KeySource = key
-	if s.cfg.Training {
-		keys = mergefile.Training(key)
 	}
 	return ledger.NewReceiver(ledger.ReceiverConfig{
 		Ledger:  book,
@@ -48,6 +44,15 @@ func (s *Shop) openReceiver(ctx context.Context) (*ledger.Receiver, error) {
 		Scope:   string(s.cfg.Scope),
 		Apply:   s.merged,
 	})
+}
+
+// mergeKeys are the keys that merge files are read with.
+func (s *Shop) mergeKeys() (mergefile.KeySource, error) {
+	key, err := s.cfg.Keys.Merge()
+	if err != nil || !s.cfg.Training {
+		return key, err
+	}
+	return mergefile.Training(key), nil
 }
 
 // merged gives a member the points of a merged record, in the transaction that

@@ -52,6 +52,11 @@ type Config struct {
 	// Outbox is the folder that merge files leave by. It must exist. Without it
 	// none leave: see ErrNoOutbox.
 	Outbox string
+	// Mark, if not nil, keeps outside the database what was sent, so that a
+	// database that was restored from a backup is noticed: see [outbox.FileMark].
+	// It is for one database, and for live points or training, not both. Do not
+	// restore it from a backup.
+	Mark outbox.Mark
 	// Training keeps everything in tables of their own, for clerks to practise
 	// with test cards. Papers say so, and live shops refuse its tickets and files.
 	Training bool
@@ -120,7 +125,9 @@ type Shop struct {
 //
 // The errors are ErrConfig; [registry.ErrSerialForm] for the keys of another
 // database; a [*registry.SchemaError] for a database that a newer program has
-// used, of which then nothing was changed; ErrCarry; or the database's own.
+// used, of which then nothing was changed; ErrCarry; a [*outbox.RestoredError]; or
+// the database's own. With a [*outbox.RestoredError] the shop is returned too:
+// nobody can spend or combine points until [Shop.BookAgain] has succeeded.
 func Open(ctx context.Context, db *sql.DB, cfg Config) (*Shop, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -191,8 +198,9 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Shop, error) {
 	if s.receiver, err = s.openReceiver(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.openOutbox(ctx); err != nil {
-		return nil, err
+	restored := s.openOutbox(ctx)
+	if restored != nil && !errors.Is(restored, outbox.ErrRestored) {
+		return nil, restored
 	}
 	// SQLite has no function of this name.
 	var version string
@@ -200,7 +208,7 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Shop, error) {
 	if err := s.carry(ctx); err != nil {
 		return nil, err
 	}
-	return s, nil
+	return s, restored
 }
 
 func (c Config) check() error {

@@ -36,7 +36,7 @@ type Order struct {
 // [registry.ErrSessionOver], those of [registry.Prove] (among them
 // [*jpki.PINRequiredError]) and of [point.Ledger.Use]: a [*point.ShortError] if
 // there are too few points, [point.ErrRequestReused], [point.ErrRequestVoid],
-// [point.ErrBusy]. With an error, nothing was taken, or it is not known: ask with
+// [point.ErrBusy], and a [*outbox.RestoredError]. With an error, nothing was taken, or it is not known: ask with
 // the same key, call [Shop.Status], or undo by [Shop.Cancel].
 //
 // A copy of a card can spend [Config.WithoutPIN] a day of the city's points and
@@ -151,6 +151,11 @@ func (s *Shop) use(ctx context.Context, tx *sql.Tx, holder registry.Person, u po
 	if u.Account == MallAccount {
 		ledger = s.mall
 		if u.Holder, err = s.member(holder); err != nil {
+			return point.Receipt{}, err
+		}
+	}
+	if s.box != nil {
+		if err := s.box.In(tx).Compare(ctx); err != nil {
 			return point.Receipt{}, err
 		}
 	}

@@ -81,6 +81,17 @@ func (m *marked) note(ctx context.Context, token string) error {
 	return nil
 }
 
+// Compare returns a [*RestoredError] if the database does not hold what was noted
+// in [Config.Mark]. Add and Send do so by themselves. Call it in the transactions
+// that spend the same points otherwise, within [Outbox.In]: what was spent since the
+// backup is not known there. Without a Mark it returns nil.
+func (o *Outbox) Compare(ctx context.Context) error {
+	if o.mark == nil {
+		return nil
+	}
+	return o.db.Read(ctx, "compare", o.compare)
+}
+
 func (o *Outbox) compare(ctx context.Context, tx *sqldb.Tx) error {
 	if o.mark == nil {
 		return nil

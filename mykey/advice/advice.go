@@ -106,7 +106,7 @@ func find(err error, own []Entry) Advice {
 	}
 	// What wraps comes before what is wrapped: a database's error may come
 	// with a network's, and a step of the card names its cause.
-	for _, topic := range []func() []Entry{stores, card, holder, points, grants, tickets, mergeFiles} {
+	for _, topic := range []func() []Entry{stores, card, holder, points, grants, tickets, mergeFiles, orders} {
 		for _, entry := range topic() {
 			if entry.Match(err) {
 				return entry.Advice

@@ -14,6 +14,7 @@ import (
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mergefile/inbox"
 	"github.com/mynakit/mynakit/mergefile/ledger"
+	"github.com/mynakit/mynakit/mergefile/outbox"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/advice"
 	"github.com/mynakit/mynakit/mykey/point"
@@ -54,6 +55,7 @@ func TestKinds(t *testing.T) {
 		{point.ErrProof, "proof_needed", advice.Holder, ""},
 		{&registry.DuplicateError{Left: 1}, "id_taken", advice.Change, ""},
 		{&ticket.OrderError{Err: ticket.ErrPoints}, "points_range", advice.Change, ""},
+		{&ticket.OrderError{Err: &outbox.RestoredError{}}, "restored", advice.Never, ""},
 		{fmt.Errorf("%w: %w", ticket.ErrRefused, ticket.ErrNotFound), "ticket_refused", advice.Never, ""},
 		{fmt.Errorf("%w: %w", inbox.ErrRefused, &ledger.TooOldError{}), "merge_too_old", advice.Never, ""},
 		{&mykey.FormError{Field: "date", Rule: mykey.RuleCharacter, Pos: -1}, "date", advice.Change, ""},

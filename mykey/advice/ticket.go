@@ -62,12 +62,17 @@ func tickets() []Entry {
 			"A text cannot be printed on the ticket.", "Change the issuer's or the points' name in the settings.")),
 		For(program(), ticket.ErrScope, ticket.ErrTerminal, ticket.ErrAccount, ticket.ErrTyped, ticket.ErrKey, ticket.ErrBatch,
 			ticket.ErrPolicy, ticket.ErrSecret, ticket.ErrSum, point.ErrSum, paper.ErrQR, paper.ErrReceipt),
-		{func(err error) bool {
-			_, ok := errors.AsType[*ticket.OrderError](err)
-			_, database := engine(err)
-			return ok && !database // any other cause has come before
-		}, program()},
 	}
+}
+
+// orders is for an order of tickets whose cause, which may be anything that its
+// payment returned, is in no list before.
+func orders() []Entry {
+	return []Entry{{func(err error) bool {
+		_, ok := errors.AsType[*ticket.OrderError](err)
+		_, database := engine(err)
+		return ok && !database
+	}, program()}}
 }
 
 func badDetails() Advice {
