@@ -16,6 +16,8 @@
 //	-serve ADDR         the counter as a web page, such as 127.0.0.1:8080
 //	-printer DEVICE     the page's receipt printer, and -roll the width of its paper
 //	-data DIR           another folder
+//	-mark FILE          where it is noted what was sent, which no backup brings back
+//	-restored DIR       after a restore: the merge files that the mall has merged since
 //	-training           practice, in tables of its own
 //
 // The shop itself is package shop, for copying. What is here is around it:
@@ -50,6 +52,7 @@ import (
 	"github.com/mynakit/mynakit/examples/internal/private"
 	"github.com/mynakit/mynakit/examples/internal/version"
 	"github.com/mynakit/mynakit/examples/shop"
+	"github.com/mynakit/mynakit/mergefile/outbox"
 	"github.com/mynakit/mynakit/mykey"
 )
 
@@ -90,6 +93,8 @@ type options struct {
 	roll        int
 	version     bool
 	training    bool
+	mark        string
+	restored    string
 	wait        time.Duration
 }
 
@@ -158,6 +163,9 @@ func (o *options) work(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, place.Close()) }()
+	if o.restored != "" {
+		return bookAgain(ctx, o.restored, place, say)
+	}
 	if o.serve != "" {
 		return serve(ctx, o, place, say)
 	}
@@ -208,6 +216,9 @@ func (o *options) tell(err error) {
 	case errors.As(err, &address):
 		fmt.Fprintf(o.stderr, "counter: %s\n         (%v)\n", fmt.Sprintf(string(linesIn(o.lang).AddressTaken), address.address), address.err)
 		return
+	}
+	if errors.Is(err, outbox.ErrRestored) {
+		defer fmt.Fprintln(o.stderr, "        ", linesIn(o.lang).HowAgain)
 	}
 	a := shop.Explain(err)
 	what, do := in(o.lang, a.What), in(o.lang, a.Do)

@@ -14,6 +14,7 @@ import (
 	"github.com/mynakit/mynakit/examples/internal/private"
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/mergefile/outbox"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/simcard"
@@ -22,6 +23,7 @@ import (
 // place is where the shop keeps its things.
 type place struct {
 	dir     string
+	files   string // of merge files: live ones would be put aside in training, and the other way round
 	keyFile string
 	fresh   bool // the keys were made just now
 	trusted bool // there are root certificates
@@ -34,11 +36,22 @@ type place struct {
 
 func (p *place) Close() error { return p.db.Close() }
 
-func (p *place) inbox() string   { return filepath.Join(p.dir, "inbox") }
+func (p *place) inbox() string   { return filepath.Join(p.files, "inbox") }
 func (p *place) tickets() string { return filepath.Join(p.dir, "tickets") }
 
 // outbox is where the city's cloud puts the files that it sends.
-func (p *place) outbox() string { return filepath.Join(p.dir, "outbox") }
+func (p *place) outbox() string { return filepath.Join(p.files, "outbox") }
+
+// mark is where it is noted what was sent.
+func (p *place) mark(o *options) string {
+	switch {
+	case o.mark == "":
+		return filepath.Join(p.files, "sent.mark")
+	case o.training:
+		return o.mark + ".training" // whose tables are others
+	}
+	return o.mark
+}
 
 // openPlace opens the shop that the flags name, and makes what is missing.
 func openPlace(ctx context.Context, o *options) (_ *place, err error) {
@@ -50,6 +63,10 @@ func openPlace(ctx context.Context, o *options) (_ *place, err error) {
 	}
 	if p.dir, err = filepath.Abs(p.dir); err != nil {
 		return nil, err
+	}
+	p.files = p.dir
+	if o.training {
+		p.files = filepath.Join(p.dir, "training")
 	}
 	// For the user alone: keys lie here, and tickets.
 	for _, dir := range []string{p.inbox(), p.outbox(), p.tickets()} {
@@ -95,12 +112,16 @@ func openPlace(ctx context.Context, o *options) (_ *place, err error) {
 		Operators:  []shop.Operator{{ID: p.library, Name: string(words.Library)}, {ID: p.mall, Name: string(words.Mall)}},
 		Mall:       p.mall,
 		Outbox:     p.outbox(),
+		Mark:       outbox.FileMark(p.mark(o)),
 		Training:   o.training,
 		Issuer:     string(words.Mall),
 		PointName:  string(words.Points),
 		Programmes: []point.Programme{city},
 		Clock:      o.now,
 	})
+	if o.restored != "" && errors.Is(err, outbox.ErrRestored) {
+		err = nil // which is what -restored is for
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,10 @@ type lines struct {
 	NoHome       phrase
 	Foreign      phrase // file or folder
 	NotAlone     phrase // file or folder, mode
+	HowAgain     phrase
+	BookedAgain  phrase // records
+	Unpaid       phrase // record, points
+	Differ       phrase // record
 
 	// The names of this make-believe city.
 	Library, Mall, Points phrase
@@ -103,6 +107,10 @@ func english() lines {
 		Finish:       "A ticket of %d points was paid for and never printed, because the program stopped: it is in %s now.",
 		NoHome:       "There is no home folder: HOME is not set. Name the folder to use with -data.",
 		Foreign:      "%s belongs to another user. Name a folder of your own with -data.",
+		HowAgain:     "Collect the files that the mall has merged since, put back nothing but the database, and start once with -restored FOLDER.",
+		BookedAgain:  "Records booked again: %d. Points can be spent.",
+		Unpaid:       "%s: %d points were taken from nobody. Settle them with the mall.",
+		Differ:       "%s: the mall has it with other content. Ask the mall at once.",
 		NotAlone:     "Other users can read or change %s. Give it to its owner alone (chmod %o), and tell the administrator if it may have been read or changed.",
 		AddressTaken: "Cannot wait at %s.\n         If another program has the port, name another one, such as -serve 127.0.0.1:8081.",
 
@@ -177,6 +185,10 @@ func japanese() lines {
 		Finish:       "前回の終了時に印刷していなかった%dポイントのポイント券があります。印刷用ファイル %s を作成しました。",
 		NoHome:       "ホームフォルダーがありません（HOME が設定されていません）。使うフォルダーを -data で指定してください。",
 		Foreign:      "%s は別のユーザーのものです。自分のフォルダーを -data で指定してください。",
+		HowAgain:     "復元後に商店街が合算したファイルを集め、-restored フォルダー を付けて一度起動してください。データベース以外は戻さないでください。",
+		BookedAgain:  "記帳し直したレコード：%d件。ポイントの利用を再開できます。",
+		Unpaid:       "%s：%dポイントを差し引けませんでした。商店街と精算してください。",
+		Differ:       "%s：商店街の記録と内容が異なります。至急、商店街に確認してください。",
 		NotAlone:     "ほかのユーザーが %s を読み書きできます。所有者だけが使えるように変更してください（chmod %o）。読み書きされた可能性があるときは、システム担当者に連絡してください。",
 		AddressTaken: "%s で待ち受けられません。\n         ほかのプログラムが使用中のときは、-serve 127.0.0.1:8081 のように、別のポート番号を指定してください。",
 

@@ -28,6 +28,8 @@ func (o *options) flags(f *flag.FlagSet, lang string) {
 	f.IntVar(&o.roll, "roll", 48, say("レシートプリンターの用紙の`桁数`：32（58 mm）、42（80 mm、512ドット）、48（80 mm、576ドット）", "`columns` of the receipt printer's paper: 32 (58 mm), 42 (80 mm, 512 dots), 48 (80 mm, 576 dots)"))
 	f.StringVar(&o.printer, "printer", "", say("-serve と使います。レシートプリンターの`デバイス`（例：/dev/usb/lp0）、またはアドレス（例：192.0.2.7:9100）", "with -serve, the receipt printer: its `device`, such as /dev/usb/lp0, or its address, such as 192.0.2.7:9100"))
 	f.BoolVar(&o.training, "training", false, say("練習モード：データは別の表に置き、印を付けます。本番ではこのポイント券とファイルを受け付けません", "practise: everything is in tables of its own and marked, and live shops refuse its tickets and files"))
+	f.StringVar(&o.mark, "mark", "", say("送信済みの目印の`ファイル`。別のディスクに置き、バックアップからは戻しません。省略するとフォルダーの sent.mark です", "`file` that notes what was sent: on another disk, and never put back from a backup; without it sent.mark in the folder"))
+	f.StringVar(&o.restored, "restored", "", say("データベースを復元した後に使います。それ以降に商店街が合算したファイルの`フォルダー`", "after the database was restored: `folder` of the files that the mall has merged since"))
 	f.BoolVar(&o.version, "version", false, say("バージョンを表示して終了します", "print the version and end"))
 	f.DurationVar(&o.wait, "wait", time.Minute, say("カードとその応答を待つ`時間`", "how `long` to wait for a card and each of its answers"))
 	f.Usage = func() { usage(f.Output(), f, lang) }

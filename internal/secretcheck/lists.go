@@ -68,7 +68,7 @@ var shows = because(map[string][]string{
 		"examples/shop.Customer", "mykey/payment.Application", "mykey/registry.ImportNotice",
 	},
 	"points: amounts, dates and the names of calls": {
-		"examples/shop.Order", "examples/shop.Refund",
+		"examples/shop.BookedAgain", "examples/shop.Order", "examples/shop.Refund",
 		"mergefile/outbox.Known",
 		"mergefile/outbox.Outbox", "mergefile/outbox.Order", "mergefile/outbox.Item", "mergefile/outbox.Sent", "mergefile/outbox.Books",
 		"mergefile/outbox.Recovery", "mergefile/outbox.Known", "mykey/grant.Office", "mykey/grant.Device", "mykey/grant.Tapped",
