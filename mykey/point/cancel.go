@@ -84,8 +84,9 @@ func (l *Ledger) cancel(ctx context.Context, tx *sqldb.Tx, r Request, at At) (Re
 			return Receipt{}, &UndoError{Receipt: paid, Err: err}
 		}
 	}
-	op := operation{id: newID(), kind: OpRefund, points: paid.Points - paid.Undone, at: now, terminal: at.Terminal, place: at.Place}
-	out, err := l.giveBack(ctx, tx, op, s.holder.Int64, s.operation.Int64, paid)
+	op := operation{holder: s.holder.Int64, reverses: s.operation.Int64, id: newID(), kind: OpRefund, points: paid.Points - paid.Undone, at: now,
+		terminal: at.Terminal, place: at.Place}
+	out, err := l.giveBack(ctx, tx, op, paid)
 	out.Request = r
 	return out, err
 }
@@ -125,58 +126,63 @@ func (l *Ledger) Refund(ctx context.Context, f Refund) (Receipt, error) {
 }
 
 func (l *Ledger) refund(ctx context.Context, tx *sqldb.Tx, f Refund) (Receipt, error) {
-	use, err := findRequest(ctx, tx, f.Of)
-	if err != nil {
-		return Receipt{}, err
-	}
-	if !use.operation.Valid {
-		return Receipt{}, ErrNoRequest
-	}
-	sum := digest(OpRefund, []string{f.Of.Scope, f.Of.Name}, f.Points)
 	op := operation{id: newID(), kind: OpRefund, points: f.Points, terminal: f.Terminal, place: f.Place, request: f.Request}
-	n, err := tx.Exec(ctx, "INSERT INTO {request} (scope, name, holder, digest, operation) VALUES (?, ?, ?, ?, ?) ON CONFLICT (scope, name) DO NOTHING",
-		f.Request.Scope, f.Request.Name, use.holder.Int64, sum, op.id)
-	if err != nil {
-		return Receipt{}, err
-	}
-	if n == 0 {
-		s, err := findRequest(ctx, tx, f.Request)
-		if err == nil {
-			err = s.agrees(use.holder.Int64, sum)
-		}
-		if err != nil {
-			return Receipt{}, err
-		}
-		r, err := l.find(ctx, tx, s.holder.Int64, s.operation.Int64)
-		r.Repeated = true
+	r, done, err := l.reverse(ctx, tx, &op, f.Of, digest(OpRefund, []string{f.Of.Scope, f.Of.Name}, f.Points))
+	switch {
+	case err != nil || done:
 		return r, err
-	}
-	op.at, err = l.lockWithHeir(ctx, tx, use.holder.Int64)
-	if err != nil {
-		return Receipt{}, err
-	}
-	paid, err := l.find(ctx, tx, use.holder.Int64, use.operation.Int64)
-	if err != nil {
-		return Receipt{}, err
-	}
-	if paid.Kind != OpUse || f.Points > paid.Points-paid.Undone {
+	case r.Kind != OpUse || f.Points > r.Points-r.Undone:
 		return Receipt{}, ErrRefund
 	}
-	return l.giveBack(ctx, tx, op, use.holder.Int64, use.operation.Int64, paid)
+	return l.giveBack(ctx, tx, op, r)
 }
 
-// lockWithHeir locks a holder, and the one to whom the holder was joined, in
-// ascending order, and returns the time after that.
+// reverse writes the request of op, which reverses what the request of did, sets
+// op.holder, op.reverses and op.at, and locks the holder. It returns the receipt
+// of what is reversed, or the stored one of op and true if op was made before.
+func (l *Ledger) reverse(ctx context.Context, tx *sqldb.Tx, op *operation, of Request, digest []byte) (r Receipt, done bool, err error) {
+	was, err := findRequest(ctx, tx, of)
+	if err == nil && !was.operation.Valid {
+		err = ErrNoRequest
+	}
+	if err != nil {
+		return Receipt{}, false, err
+	}
+	op.holder, op.reverses = was.holder.Int64, was.operation.Int64
+	n, err := tx.Exec(ctx, "INSERT INTO {request} (scope, name, holder, digest, operation) VALUES (?, ?, ?, ?, ?) ON CONFLICT (scope, name) DO NOTHING",
+		op.request.Scope, op.request.Name, op.holder, digest, op.id)
+	if err != nil {
+		return Receipt{}, false, err
+	}
+	if n == 0 {
+		s, err := findRequest(ctx, tx, op.request)
+		if err == nil {
+			err = s.agrees(op.holder, digest)
+		}
+		if err != nil {
+			return Receipt{}, false, err
+		}
+		r, err = l.find(ctx, tx, op.holder, s.operation.Int64)
+		r.Repeated = true
+		return r, true, err
+	}
+	if op.at, err = l.lockWithHeir(ctx, tx, op.holder); err != nil {
+		return Receipt{}, false, err
+	}
+	r, err = l.find(ctx, tx, op.holder, op.reverses)
+	return r, false, err
+}
+
+// lockWithHeir locks a holder, and the one to whom the holder was joined, and
+// returns the time after that.
 func (l *Ledger) lockWithHeir(ctx context.Context, tx *sqldb.Tx, holder int64) (now int64, err error) {
 	var heir int64
-	// A holder who was joined stays so, and the heir changes under both locks.
-	if err := tx.QueryRow(ctx, "SELECT coalesce(heir, id) FROM {holder} WHERE id = ?", holder).Scan(&heir); err != nil {
+	// Read with the lock: the holder may have been joined while it was waited for,
+	// and from here on the heir stays.
+	if err := tx.QueryRow(ctx, "SELECT coalesce(heir, id) FROM {holder} WHERE id = ? {:forupdate}", holder).Scan(&heir); err != nil {
 		return 0, err
 	}
-	if _, err := l.lock(ctx, tx, min(holder, heir)); err != nil {
-		return 0, err
-	}
-	return l.lock(ctx, tx, max(holder, heir))
+	return l.lock(ctx, tx, heir)
 }
 
 // lock locks a holder by number and returns the time after that.
@@ -192,10 +198,9 @@ func (l *Ledger) lock(ctx context.Context, tx *sqldb.Tx, holder int64) (now int6
 }
 
 // giveBack writes the refund op of the operation paid, whose holder is locked.
-func (l *Ledger) giveBack(ctx context.Context, tx *sqldb.Tx, op operation, holder, of int64, paid Receipt) (Receipt, error) {
-	op.holder, op.reverses = holder, of
+func (l *Ledger) giveBack(ctx context.Context, tx *sqldb.Tx, op operation, paid Receipt) (Receipt, error) {
 	today := dayNumber(mykey.DateOf(instantOf(op.at)))
-	p, list, balance, err := lots(ctx, tx, holder, paid.Account, today)
+	p, list, balance, err := lots(ctx, tx, op.holder, paid.Account, today)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -221,7 +226,7 @@ func (l *Ledger) giveBack(ctx context.Context, tx *sqldb.Tx, op operation, holde
 	}
 	r := l.receipt(op, paid.Account, balance+op.points-lapsed)
 	r.Lapsed = lapsed
-	return r, l.forward(ctx, tx, holder, op.at)
+	return r, l.forward(ctx, tx, op.holder, op.at)
 }
 
 // original returns the changes that put op.points into the lots that the

@@ -165,47 +165,19 @@ func (l *Ledger) Clawback(ctx context.Context, c Clawback) (Receipt, error) {
 	defer l.flight.enter(c.Request)()
 	var out Receipt
 	err := l.db.Write(ctx, "clawback", func(ctx context.Context, tx *sqldb.Tx) error {
-		credit, err := findRequest(ctx, tx, c.Of)
-		if err != nil {
-			return err
-		}
-		if !credit.operation.Valid {
-			return ErrNoRequest
-		}
-		holder := credit.holder.Int64
-		sum := digest(OpClawback, []string{c.Of.Scope, c.Of.Name})
-		op := operation{holder: holder, id: newID(), kind: OpClawback, place: c.Place, request: c.Request, reverses: credit.operation.Int64}
-		n, err := tx.Exec(ctx, "INSERT INTO {request} (scope, name, holder, digest, operation) VALUES (?, ?, ?, ?, ?) ON CONFLICT (scope, name) DO NOTHING",
-			c.Request.Scope, c.Request.Name, holder, sum, op.id)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			s, err := findRequest(ctx, tx, c.Request)
-			if err == nil {
-				err = s.agrees(holder, sum)
-			}
-			if err != nil {
-				return err
-			}
-			out, err = l.find(ctx, tx, holder, s.operation.Int64)
-			out.Repeated = true
-			return err
-		}
-		if op.at, err = l.lockWithHeir(ctx, tx, holder); err != nil {
-			return err
-		}
-		given, err := l.find(ctx, tx, holder, credit.operation.Int64)
-		if err != nil {
+		op := operation{id: newID(), kind: OpClawback, place: c.Place, request: c.Request}
+		given, done, err := l.reverse(ctx, tx, &op, c.Of, digest(OpClawback, []string{c.Of.Scope, c.Of.Name}))
+		if err != nil || done {
+			out = given
 			return err
 		}
 		if !slices.Contains([]Op{OpGrant, OpPartner, OpOpening}, given.Kind) || given.Undone > 0 {
 			return ErrKind
 		}
-		if err := l.fetch(ctx, tx, holder, op.at, given.Account, given.Points); err != nil {
+		if err := l.fetch(ctx, tx, op.holder, op.at, given.Account, given.Points); err != nil {
 			return err
 		}
-		p, list, balance, err := lots(ctx, tx, holder, given.Account, dayNumber(mykey.DateOf(instantOf(op.at))))
+		p, list, balance, err := lots(ctx, tx, op.holder, given.Account, dayNumber(mykey.DateOf(instantOf(op.at))))
 		if err != nil {
 			return err
 		}

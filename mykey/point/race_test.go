@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/stretchr/testify/assert"
@@ -14,6 +15,10 @@ import (
 )
 
 const racers = 64
+
+// patient waits as long as a machine may need on which much else runs: 64 who want
+// one row come one after the other.
+var patient = point.Config{RetryFor: time.Minute}
 
 // rounds is how often each race is run.
 func rounds() int {
@@ -60,7 +65,7 @@ func TestSetProgrammeTogether(t *testing.T) {
 // Of 64 tills that ask for the last points, in two lots, one gets them.
 func TestLastPoints(t *testing.T) {
 	pooled(t, func(t *testing.T, db *sql.DB) {
-		b, ctx := open(t, db, point.Config{}), t.Context()
+		b, ctx := open(t, db, patient), t.Context()
 		for range rounds() {
 			p := city(t)
 			for _, rule := range []point.ExpiryRule{point.Never, point.FiscalYear} {
@@ -90,7 +95,7 @@ func TestLastPoints(t *testing.T) {
 // One key 64 times is one operation with 64 equal answers.
 func TestOneRequest(t *testing.T) {
 	pooled(t, func(t *testing.T, db *sql.DB) {
-		b, ctx := open(t, db, point.Config{}), t.Context()
+		b, ctx := open(t, db, patient), t.Context()
 		for range rounds() {
 			b.grant(t, "aoba", 100)
 			u := b.use(t, 60)
@@ -121,7 +126,7 @@ func TestOneRequest(t *testing.T) {
 // whole in the end.
 func TestUndoAgainstUse(t *testing.T) {
 	pooled(t, func(t *testing.T, db *sql.DB) {
-		b, ctx := open(t, db, point.Config{}), t.Context()
+		b, ctx := open(t, db, patient), t.Context()
 		b.grant(t, "aoba", 100)
 		for range rounds() {
 			u := b.use(t, 60)
@@ -151,7 +156,7 @@ func TestUndoAgainstUse(t *testing.T) {
 // One coupon, 64 requests.
 func TestOneCoupon(t *testing.T) {
 	pooled(t, func(t *testing.T, db *sql.DB) {
-		b, ctx := open(t, db, point.Config{}), t.Context()
+		b, ctx := open(t, db, patient), t.Context()
 		ref, err := point.ParseReference("C-1")
 		require.NoError(t, err)
 		var mu sync.Mutex
