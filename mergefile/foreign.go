@@ -161,6 +161,16 @@ func (p *prober) stronger(data, text []byte) string {
 	return ""
 }
 
+// shapeOfRecords describes the first record, and the first with a quote if that is
+// another: programs that quote where they see a need quote some.
+func shapeOfRecords(text []byte) string {
+	shape := shapeOf(text)
+	if i := bytes.IndexByte(text, '"'); i >= 0 && !strings.Contains(shape, `"`) {
+		shape += ". A later record has quotes: " + shapeOf(text[bytes.LastIndexByte(text[:i], '\n')+1:])
+	}
+	return shape
+}
+
 // shapeOf describes a text by its kinds of characters, and does not show it.
 func shapeOf(text []byte) string {
 	text, _, _ = bytes.Cut(text[:min(len(text), 400)], newline)

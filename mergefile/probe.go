@@ -382,7 +382,7 @@ func (p *prober) decrypt(data []byte, c CipherForm, k Key, key []byte) {
 		before := len(p.found)
 		p.text(text, c, k)
 		if p.shape == "" && sure {
-			p.shape = shapeOf(text)
+			p.shape = shapeOfRecords(text)
 		}
 		if len(p.found) > before {
 			return
