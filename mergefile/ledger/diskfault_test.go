@@ -3,12 +3,14 @@
 package ledger_test
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/stretchr/testify/assert"
@@ -24,7 +26,7 @@ import (
 // disk is a file system under SQLite, a layer above its own, that fails one
 // write, truncation, sync or deletion, counted from when it was armed. It keeps
 // what was written since the last sync of each file, so that a test can see
-// what a power cut would leave.
+// what a power cut would leave. Or it is slow, and does nothing else.
 type disk struct {
 	mu     sync.Mutex
 	count  int
@@ -32,6 +34,7 @@ type disk struct {
 	failAt int
 	full   bool // fail as a full disk does
 	failed bool
+	slow   time.Duration // what a sync takes, if not what it does
 	names  map[uintptr]string
 	undo   map[string][]change
 }
@@ -50,6 +53,19 @@ func (d *disk) arm(kind string, failAt int, full bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.count, d.kind, d.failAt, d.full, d.failed = 0, kind, failAt, full, false
+}
+
+// slower sets what a sync takes.
+func (d *disk) slower(slow time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.slow = slow
+}
+
+func (d *disk) takes() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.slow
 }
 
 // fails counts a call and tells with which code it is to fail, or 0.
@@ -126,6 +142,9 @@ func diskDelete(tls *libc.TLS, vfs, name uintptr, syncDir int32) int32 {
 
 // remember keeps what is about to be replaced.
 func (d *disk) remember(tls *libc.TLS, file uintptr, offset, end int64) {
+	if d.takes() > 0 {
+		return
+	}
 	var size int64
 	fn[askFunc](baseMethods.FxFileSize)(tls, file, uintptr(unsafe.Pointer(&size)))
 	c := change{offset: offset, size: size}
@@ -161,6 +180,10 @@ func diskTruncate(tls *libc.TLS, file uintptr, size int64) int32 {
 func diskSync(tls *libc.TLS, file uintptr, flags int32) int32 {
 	if code := theDisk.fails("sync", sqlite3.SQLITE_IOERR_FSYNC); code != 0 {
 		return code
+	}
+	if slow := theDisk.takes(); slow > 0 {
+		time.Sleep(slow)
+		return 0
 	}
 	rc := fn[syncFunc](baseMethods.FxSync)(tls, file, flags)
 	if rc == 0 {
@@ -213,6 +236,17 @@ func (d *disk) image(t testing.TB, from, to string, powerCut bool) {
 		}
 		require.NoError(t, os.WriteFile(filepath.Join(to, "t.db"+suffix), content, 0o600))
 	}
+}
+
+// BenchmarkWaitingFilesSlowDisk is BenchmarkWaitingFiles on a disk whose sync takes
+// five milliseconds, as those of cash registers do.
+func BenchmarkWaitingFilesSlowDisk(b *testing.B) {
+	defer theDisk.slower(0)
+	waitingFiles(b, func() *sql.DB {
+		db := dbtest.Open(b, "sqlite", diskDSN(b, b.TempDir()))
+		theDisk.slower(5 * time.Millisecond)
+		return db
+	})
 }
 
 // Every write, sync, truncation and deletion of a row of merges fails once, and
