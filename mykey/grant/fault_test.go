@@ -181,3 +181,31 @@ func TestEveryStatementFails(t *testing.T) {
 	require.NoError(t, err)
 	assert.False(t, slices.ContainsFunc(gaps, func(g grant.Gap) bool { return !g.Stopped }))
 }
+
+// A chunk that comes again costs a few statements and not one for each tap.
+func TestAgainIsCheap(t *testing.T) {
+	h, ctx := &dbtest.Hooked{DSN: dbtest.FastSQLite(t.TempDir())}, t.Context()
+	db := sql.OpenDB(h)
+	defer db.Close()
+	w := open(t, db, 50)
+	d := w.device(t, t.TempDir())
+	for n := range 50 {
+		require.NoError(t, d.Tap(ctx, "course", "", serial(t, n)))
+	}
+	c, err := d.Chunk(ctx, 50)
+	require.NoError(t, err)
+	first, err := w.Receive(ctx, c)
+	require.NoError(t, err)
+	statements := 0
+	h.Set(func(s dbtest.Step) error {
+		if s.Call() {
+			statements++
+		}
+		return nil
+	})
+	again, err := w.Receive(ctx, c)
+	h.Set(nil)
+	require.NoError(t, err)
+	assert.Equal(t, first, again)
+	assert.Less(t, statements, 20)
+}

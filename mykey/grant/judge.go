@@ -62,7 +62,7 @@ func (o *Office) Judge(ctx context.Context, epoch string, seq int64, at time.Tim
 			return err
 		}
 		if j.v == "" {
-			if err = o.judge(ctx, tx, &j, ""); err != nil {
+			if err = o.judge(ctx, tx, programmes{}, &j, ""); err != nil {
 				return err
 			}
 		}
@@ -93,7 +93,7 @@ func (o *Office) Grant(ctx context.Context, programme, session string, id mykey.
 		}
 		j := judging{id: id, digest: []byte("by hand"), tapTime: tapTime{at: now}}
 		j.Programme, j.Session = programme, session
-		if err := o.judge(ctx, tx, &j, ""); err != nil {
+		if err := o.judge(ctx, tx, programmes{}, &j, ""); err != nil {
 			return err
 		}
 		if v = j.v; v != Granted {

@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mynakit/mynakit/internal/sqldb"
@@ -204,13 +205,14 @@ func (o *Office) receive(ctx context.Context, tx *sqldb.Tx, c Chunk, taps []Tapp
 	if err != nil {
 		return nil, false, err
 	}
+	receipts, err := receiptsOf(ctx, tx, c.Epoch, taps)
+	if err != nil {
+		return nil, false, err
+	}
 	var fresh []judging
 	for _, t := range taps {
-		var stored []byte
-		var v Verdict
-		err := tx.QueryRow(ctx, "SELECT digest, verdict FROM {receipt} WHERE epoch = ? AND seq = ?", c.Epoch, t.Seq).Scan(&stored, &v)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
+		switch r, stored := receipts[t.Seq]; {
+		case !stored:
 			j := judging{Tapped: t, digest: t.digest()}
 			var after time.Time
 			if seen.Valid && t.Seq > top {
@@ -221,12 +223,10 @@ func (o *Office) receive(ctx context.Context, tx *sqldb.Tx, c Chunk, taps []Tapp
 				j.v = Held
 			}
 			fresh = append(fresh, j)
-		case err != nil:
-			return nil, false, err
-		case !bytes.Equal(stored, t.digest()):
+		case !bytes.Equal(r.digest, t.digest()):
 			return out, true, nil
 		default:
-			out = append(out, Judged{t.Seq, v})
+			out = append(out, Judged{t.Seq, r.v})
 		}
 	}
 	// Who they are comes first, since the holders are locked in one order.
@@ -238,9 +238,10 @@ func (o *Office) receive(ctx context.Context, tx *sqldb.Tx, c Chunk, taps []Tapp
 		}
 	}
 	slices.SortStableFunc(fresh, func(a, b judging) int { return cmp.Or(a.id.Compare(b.id), cmp.Compare(a.Seq, b.Seq)) })
+	found := programmes{}
 	for i := range fresh {
 		if fresh[i].v == "" {
-			if err := o.judge(ctx, tx, &fresh[i], terminal); err != nil {
+			if err := o.judge(ctx, tx, found, &fresh[i], terminal); err != nil {
 				return nil, false, err
 			}
 		}
@@ -255,6 +256,43 @@ func (o *Office) receive(ctx context.Context, tx *sqldb.Tx, c Chunk, taps []Tapp
 			taps = CASE WHEN taps < ? THEN ? ELSE taps END WHERE epoch = ?`, now.UnixMicro(), c.Top, c.Top, c.Count, c.Count, c.Epoch)
 	}
 	return out, false, err
+}
+
+// receipt is what is stored of a tap.
+type receipt struct {
+	digest []byte
+	v      Verdict
+}
+
+// someReceipts has a place for each tap of a group, so that the statement is the
+// same for all.
+var someReceipts = "SELECT seq, digest, verdict FROM {receipt} WHERE epoch = ? AND seq IN (?" + strings.Repeat(", ?", group-1) + ")"
+
+// receiptsOf returns the receipts of a group of taps, by their numbers: a chunk
+// that comes again is one query for a group and not one for a tap.
+func receiptsOf(ctx context.Context, tx *sqldb.Tx, epoch string, taps []Tapped) (map[int64]receipt, error) {
+	if len(taps) == 0 {
+		return nil, nil
+	}
+	args := []any{epoch}
+	for i := range group {
+		args = append(args, taps[min(i, len(taps)-1)].Seq)
+	}
+	rows, err := tx.Query(ctx, someReceipts, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	out := make(map[int64]receipt, len(taps))
+	for rows.Next() {
+		var seq int64
+		var r receipt
+		if err := rows.Scan(&seq, &r.digest, &r.v); err != nil {
+			return nil, err
+		}
+		out[seq] = r
+	}
+	return out, rows.Err()
 }
 
 // tapTime is when a tap was, by the office's clock. If that is in doubt, it may
@@ -308,10 +346,25 @@ func (p programmeRow) counts(at time.Time) bool {
 	return (p.closed.IsZero() || at.Before(p.closed)) && (p.Period.IsZero() || p.Period.Contains(at))
 }
 
-// judge gives a tap whose person is known its verdict, and the points.
-// terminal is the device's, or empty if a person judges.
-func (o *Office) judge(ctx context.Context, tx *sqldb.Tx, j *judging, terminal string) error {
-	p, err := findProgramme(ctx, tx, j.Programme)
+// programmes are those that were read for a group of taps.
+type programmes map[string]programmeRow
+
+func (m programmes) find(ctx context.Context, tx *sqldb.Tx, code string) (programmeRow, error) {
+	if p, ok := m[code]; ok {
+		return p, nil
+	}
+	p, err := findProgramme(ctx, tx, code)
+	if err == nil {
+		m[code] = p
+	}
+	return p, err
+}
+
+// judge gives a tap whose person is known its verdict, and the points. found
+// holds the programmes of the taps before. terminal is the device's, or empty if
+// a person judges.
+func (o *Office) judge(ctx context.Context, tx *sqldb.Tx, found programmes, j *judging, terminal string) error {
+	p, err := found.find(ctx, tx, j.Programme)
 	if errors.Is(err, ErrNoProgramme) || err == nil && p.Sessions != (j.Session != "") {
 		j.v = NoProgram
 		return nil
