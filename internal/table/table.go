@@ -5,20 +5,12 @@
 package table
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
-	"iter"
-	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/text/encoding/japanese"
-	"golang.org/x/text/encoding/unicode"
-	"golang.org/x/text/transform"
 
 	"github.com/mynakit/mynakit/internal/cp932"
 )
@@ -61,19 +53,22 @@ var (
 
 // Writer writes rows with CRLF line ends. It keeps the first error.
 type Writer struct {
-	csv  *csv.Writer
+	w    io.Writer
 	enc  Encoding
 	line int
+	buf  []byte // what is to be written
 	err  error
 }
 
+// bufSize is how much is written at a time, about.
+const bufSize = 64 << 10
+
 // NewWriter returns a writer of a table in an encoding.
 func NewWriter(w io.Writer, enc Encoding) *Writer {
-	out := &Writer{csv: csv.NewWriter(w), enc: enc}
-	out.csv.UseCRLF = true
+	out := &Writer{w: w, enc: enc}
 	switch enc {
 	case UTF8BOM:
-		_, out.err = io.WriteString(w, "\ufeff")
+		out.buf = append(out.buf, "\ufeff"...)
 	case ShiftJIS:
 	default:
 		out.err = fmt.Errorf("no such encoding: %d", enc)
@@ -82,40 +77,94 @@ func NewWriter(w io.Writer, enc Encoding) *Writer {
 }
 
 // Write writes a row. It returns the first error of the table, which is an
-// [*Error] for a field that the encoding does not have.
+// [*Error] for a field that the encoding does not have. It keeps no field.
 func (w *Writer) Write(fields ...string) error {
 	w.line++
 	if w.err != nil {
 		return w.err
 	}
-	row := slices.Clone(fields)
 	for i, f := range fields {
-		ok := utf8.ValidString(f)
-		if ok && w.enc == ShiftJIS {
-			b, err := cp932.Encode(f)
-			row[i], ok = string(b), err == nil
+		if i > 0 {
+			w.buf = append(w.buf, ',')
 		}
-		if !ok {
-			w.err = &Error{Line: w.line, Column: i + 1, Err: ErrUnmappable}
+		if err := w.field(f); err != nil {
+			w.err = &Error{Line: w.line, Column: i + 1, Err: err}
 			return w.err
 		}
 	}
-	w.err = w.csv.Write(row)
+	w.buf = append(w.buf, "\r\n"...)
+	if len(w.buf) >= bufSize {
+		w.flush()
+	}
 	return w.err
+}
+
+// field writes a field in the form of encoding/csv.
+func (w *Writer) field(f string) (err error) {
+	if !utf8.ValidString(f) {
+		return ErrUnmappable
+	}
+	start := len(w.buf)
+	if w.enc == ShiftJIS {
+		if w.buf, err = cp932.Append(w.buf, f); err != nil {
+			return ErrUnmappable
+		}
+	} else {
+		w.buf = append(w.buf, f...)
+	}
+	if !quoted(w.buf[start:]) {
+		return nil
+	}
+	plain := string(w.buf[start:])
+	w.buf = append(w.buf[:start], '"')
+	for i := range len(plain) {
+		switch c := plain[i]; c {
+		case '"':
+			w.buf = append(w.buf, `""`...)
+		case '\r': // a line in a field ends as a row does
+		case '\n':
+			w.buf = append(w.buf, "\r\n"...)
+		default:
+			w.buf = append(w.buf, c)
+		}
+	}
+	w.buf = append(w.buf, '"')
+	return nil
+}
+
+// quoted reports whether a field is written in quotes. No second byte of Shift_JIS
+// is one that it looks for.
+func quoted(f []byte) bool {
+	for _, c := range f {
+		if c == ',' || c == '"' || c == '\r' || c == '\n' {
+			return true
+		}
+	}
+	first, _ := utf8.DecodeRune(f)
+	return unicode.IsSpace(first) || string(f) == `\.`
+}
+
+func (w *Writer) flush() {
+	if w.err == nil && len(w.buf) > 0 {
+		_, w.err = w.w.Write(w.buf)
+	}
+	w.buf = w.buf[:0]
 }
 
 // Close writes what is left.
 func (w *Writer) Close() error {
-	if w.err != nil {
-		return w.err
-	}
-	w.csv.Flush()
-	return w.csv.Error()
+	w.flush()
+	return w.err
 }
 
 // Formula reports whether Excel takes a text for a formula.
 func Formula(s string) bool {
-	return s != "" && strings.ContainsRune("=+-@\t\r＝＋－＠", []rune(s)[0])
+	first, _ := utf8.DecodeRuneInString(s)
+	switch first {
+	case '=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠':
+		return true
+	}
+	return false
 }
 
 // Plain keeps Excel from taking a text for a formula, by an apostrophe in front.
@@ -133,148 +182,4 @@ func Bare(s string) string {
 		return rest
 	}
 	return s
-}
-
-// Row is a row of a table.
-type Row struct {
-	Line   int      // from 1, the header's
-	Fields []string // as many as the header has; valid until the next row
-}
-
-// MaxRow bounds one row, in bytes of UTF-8.
-const MaxRow = 16 << 10
-
-// Read yields the rows of a table that has one of the headers, with the header.
-// It is told apart by the header alone, so nothing is guessed: UTF-8 with or
-// without its byte order mark, Shift_JIS and UTF-16, commas or tabs, and empty
-// columns at the end.
-//
-// An error is an [*Error] that wraps [ErrForm] or [ErrSpreadsheet], or that of r.
-// It ends the sequence. Memory does not grow with the table.
-func Read(r io.Reader, headers ...[]string) iter.Seq2[Row, error] {
-	return func(yield func(Row, error) bool) {
-		line := 1
-		fail := func(column int, err error) {
-			yield(Row{}, &Error{Line: line, Column: column, Err: err})
-		}
-		text, err := decoded(r)
-		if err != nil {
-			yield(Row{}, err)
-			return
-		}
-		in := &rowReader{r: text}
-		rows := csv.NewReader(in)
-		rows.FieldsPerRecord, rows.ReuseRecord = -1, true
-		if head, _ := text.Peek(MaxRow); bytes.IndexByte(head, '\t') >= 0 {
-			if end := bytes.IndexByte(head, '\n'); end < 0 || bytes.IndexByte(head[:end], ',') < 0 {
-				rows.Comma = '\t'
-			}
-		}
-		var header []string
-		for ; ; line++ {
-			in.left = MaxRow
-			fields, err := rows.Read()
-			parse, isParse := errors.AsType[*csv.ParseError](err)
-			if isParse {
-				line = parse.StartLine
-			} else if len(fields) > 0 {
-				line, _ = rows.FieldPos(0)
-			}
-			switch {
-			case err == io.EOF && header == nil:
-				fail(0, fmt.Errorf("%w: empty", ErrForm))
-				return
-			case err == io.EOF:
-				return
-			case isParse:
-				fail(0, fmt.Errorf("%w: %w", ErrForm, parse.Err)) // the text is not shown
-				return
-			case err != nil:
-				fail(0, err)
-				return
-			}
-			if header == nil {
-				fields = trimmed(fields, 0)
-				if i := slices.IndexFunc(headers, func(h []string) bool { return slices.Equal(h, fields) }); i >= 0 {
-					header = headers[i]
-					continue
-				}
-				fail(unlike(fields, headers), fmt.Errorf("%w: another header", ErrForm))
-				return
-			}
-			if strings.Join(fields, "") == "" {
-				continue // a row of nothing
-			}
-			if fields = trimmed(fields, len(header)); len(fields) != len(header) {
-				fail(0, fmt.Errorf("%w: %d columns and not %d", ErrForm, len(fields), len(header)))
-				return
-			}
-			if !yield(Row{line, fields}, nil) {
-				return
-			}
-		}
-	}
-}
-
-// trimmed returns the fields without empty ones at the end, but at least least.
-func trimmed(fields []string, least int) []string {
-	n := len(fields)
-	for n > max(least, 1) && fields[n-1] == "" {
-		n--
-	}
-	return fields[:n]
-}
-
-// unlike returns the first column in which a header is none of the others, 0 if
-// that is their number.
-func unlike(fields []string, headers [][]string) int {
-	best := 0
-	for _, h := range headers {
-		i := 0
-		for i < min(len(h), len(fields)) && h[i] == fields[i] {
-			i++
-		}
-		if i < len(fields) && i < len(h) {
-			best = max(best, i+1)
-		}
-	}
-	return best
-}
-
-// decoded returns the table's text in UTF-8 without a mark.
-func decoded(r io.Reader) (*bufio.Reader, error) {
-	in := bufio.NewReaderSize(r, MaxRow)
-	head, err := in.Peek(MaxRow)
-	if err != nil && err != io.EOF {
-		return nil, err
-	}
-	if i := bytes.IndexByte(head, '\n'); i >= 0 {
-		head = head[:i]
-	}
-	switch {
-	case bytes.HasPrefix(head, []byte("\ufeff")):
-		_, err = in.Discard(3)
-		return in, err
-	case bytes.HasPrefix(head, []byte{0xFF, 0xFE}):
-		return bufio.NewReaderSize(transform.NewReader(in, unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM).NewDecoder()), MaxRow), nil
-	case utf8.Valid(head):
-		return in, nil
-	}
-	return bufio.NewReaderSize(transform.NewReader(in, japanese.ShiftJIS.NewDecoder()), MaxRow), nil
-}
-
-// rowReader ends a row that goes on for too long. What encoding/csv has read
-// ahead is a part of the budget.
-type rowReader struct {
-	r    io.Reader
-	left int
-}
-
-func (r *rowReader) Read(p []byte) (int, error) {
-	if r.left <= 0 {
-		return 0, fmt.Errorf("%w: a row of more than %d bytes", ErrForm, MaxRow)
-	}
-	n, err := r.r.Read(p[:min(len(p), r.left)])
-	r.left -= n
-	return n, err
 }

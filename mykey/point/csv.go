@@ -124,9 +124,15 @@ func periodColumns(p mykey.Period, final, training bool) []string {
 // [CSV.ReadDetails] reads back to the second. Memory does not grow with them. The
 // errors are a [*CSVError], and those of the sequence and of w.
 func (c CSV) WriteDetails(w io.Writer, details iter.Seq2[Detail, error]) error {
-	return writeRows(w, c.Encoding, detailHeader, details, func(d Detail) []string {
-		return []string{csvTime(d.At), csvKind(d.Kind), d.Terminal, d.Place, string(d.Account), strconv.FormatInt(d.Points, 10),
-			csvOperation(d.Operation), csvOperation(d.Reverses)}
+	return writeRows(w, c.Encoding, detailHeader, details, func(row *csvRow, d Detail) {
+		row.time(d.At)
+		row.text(csvKind(d.Kind))
+		row.text(d.Terminal)
+		row.text(d.Place)
+		row.text(string(d.Account))
+		row.number(d.Points)
+		row.operation(d.Operation)
+		row.operation(d.Reverses)
 	})
 }
 
@@ -158,9 +164,15 @@ func (c CSV) ReadDetails(r io.Reader) iter.Seq2[Detail, error] {
 // grow with them. The errors are a [*CSVError], and those of the sequence and of
 // w.
 func (c CSV) WriteTransferred(w io.Writer, transfers iter.Seq2[Transferred, error]) error {
-	return writeRows(w, c.Encoding, transferred, transfers, func(t Transferred) []string {
-		return []string{csvTime(t.At), csvKind(t.Kind), t.Partner, string(t.Account), strconv.FormatInt(t.Points, 10),
-			csvOperation(t.Operation), t.Request.Scope, t.Request.Name}
+	return writeRows(w, c.Encoding, transferred, transfers, func(row *csvRow, t Transferred) {
+		row.time(t.At)
+		row.text(csvKind(t.Kind))
+		row.text(t.Partner)
+		row.text(string(t.Account))
+		row.number(t.Points)
+		row.operation(t.Operation)
+		row.text(t.Request.Scope)
+		row.text(t.Request.Name)
 	})
 }
 
@@ -182,7 +194,50 @@ func (c CSV) ReadTransferred(r io.Reader) iter.Seq2[Transferred, error] {
 
 const csvTimeForm = "2006/01/02 15:04:05"
 
-func csvTime(at time.Time) string { return at.In(jst).Format(csvTimeForm) }
+// appendTime is Format with csvTimeForm, in a third of its time.
+func appendTime(b []byte, at time.Time) []byte {
+	at = at.In(jst)
+	year, month, day := at.Date()
+	hour, minute, second := at.Clock()
+	if year < 0 || year > 9999 {
+		return at.AppendFormat(b, csvTimeForm)
+	}
+	two := func(sep byte, n int) { b = append(b, sep, byte('0'+n/10), byte('0'+n%10)) }
+	b = append(b, byte('0'+year/1000), byte('0'+year/100%10), byte('0'+year/10%10), byte('0'+year%10))
+	two('/', int(month))
+	two('/', day)
+	two(' ', hour)
+	two(':', minute)
+	two(':', second)
+	return b
+}
+
+func csvTime(at time.Time) string { return string(appendTime(nil, at)) }
+
+// parseTime returns the time of which csvTime returned s.
+func parseTime(s string) (at time.Time, ok bool) {
+	if len(s) != len(csvTimeForm) {
+		return time.Time{}, false
+	}
+	var part [6]int
+	n := 0
+	for i := range len(csvTimeForm) {
+		switch form := csvTimeForm[i]; {
+		case form < '0' || form > '9':
+			if s[i] != form {
+				return time.Time{}, false
+			}
+			n++
+		case s[i] < '0' || s[i] > '9':
+			return time.Time{}, false
+		default:
+			part[n] = part[n]*10 + int(s[i]-'0')
+		}
+	}
+	at = time.Date(part[0], time.Month(part[1]), part[2], part[3], part[4], part[5], 0, jst)
+	month := at.Month()
+	return at, int(month) == part[1] && at.Day() == part[2] && part[3] < 24 && part[4] < 60 && part[5] < 60
+}
 
 func csvKind(k Op) string {
 	for _, x := range kinds {
@@ -191,15 +246,6 @@ func csvKind(k Op) string {
 		}
 	}
 	return ""
-}
-
-// csvOperation keeps a spreadsheet from taking an operation for a number, which
-// has 15 digits there, or for a power of ten.
-func csvOperation(s string) string {
-	if s == "" {
-		return ""
-	}
-	return "#" + s
 }
 
 func parseCSVOperation(s string) (string, error) {
@@ -212,8 +258,8 @@ func parseCSVOperation(s string) (string, error) {
 
 // parseCommon reads time, kind and the points in column points, from 0.
 func parseCommon(f []string, points int) (at time.Time, kind Op, n int64, column int, err error) {
-	at, err = time.ParseInLocation(csvTimeForm, f[0], jst)
-	if err != nil || csvTime(at) != f[0] {
+	at, ok := parseTime(f[0])
+	if !ok {
 		return at, "", 0, 1, ErrCSV
 	}
 	for _, x := range kinds {
@@ -225,75 +271,113 @@ func parseCommon(f []string, points int) (at time.Time, kind Op, n int64, column
 		return at, "", 0, 2, ErrCSV
 	}
 	n, err = strconv.ParseInt(f[points], 10, 64)
-	if err != nil || strconv.FormatInt(n, 10) != f[points] || n < 1 || n > MaxPoints {
+	if err != nil || f[points][0] < '1' || n < 1 || n > MaxPoints { // no sign, no zero in front
 		return at, kind, 0, points + 1, ErrPoints
 	}
 	return at, kind, n, 0, nil
 }
 
+// csvRow is a row on its way to a file, all of it in one string.
+type csvRow struct {
+	all    []byte
+	ends   []int // of each text
+	fields []string
+}
+
+func (r *csvRow) end()           { r.ends = append(r.ends, len(r.all)) }
+func (r *csvRow) text(s string)  { r.all = append(r.all, s...); r.end() }
+func (r *csvRow) number(n int64) { r.all = strconv.AppendInt(r.all, n, 10); r.end() }
+
+func (r *csvRow) time(at time.Time) { r.all = appendTime(r.all, at); r.end() }
+
+// operation keeps a spreadsheet from taking an operation for a number, which has
+// 15 digits there, or for a power of ten.
+func (r *csvRow) operation(s string) {
+	if s != "" {
+		r.all = append(r.all, '#')
+	}
+	r.text(s)
+}
+
+// take returns the texts, and empties the row.
+func (r *csvRow) take() []string {
+	all, from := string(r.all), 0
+	r.fields = r.fields[:0]
+	for _, end := range r.ends {
+		r.fields = append(r.fields, all[from:end])
+		from = end
+	}
+	r.all, r.ends = r.all[:0], r.ends[:0]
+	return r.fields
+}
+
 // writeRows writes a row for each value, with its check value.
-func writeRows[T any](w io.Writer, enc Encoding, header []string, values iter.Seq2[T, error], fields func(T) []string) error {
+func writeRows[T any](w io.Writer, enc Encoding, header []string, values iter.Seq2[T, error], add func(row *csvRow, v T)) error {
 	out := table.NewWriter(w, enc)
 	_ = out.Write(header...)
+	check := checker{header: header}
+	var row csvRow
 	for v, err := range values {
 		if err != nil {
 			return err
 		}
-		row := fields(v)
-		row = append(row, checkValue(header, row))
-		for i := range row {
-			row[i] = table.Plain(row[i])
+		add(&row, v)
+		fields := row.take()
+		fields = append(fields, string(check.value(fields)))
+		row.fields = fields
+		for i := range fields {
+			fields[i] = table.Plain(fields[i])
 		}
-		if out.Write(row...) != nil {
+		if out.Write(fields...) != nil {
 			break
 		}
 	}
 	return out.Close()
 }
 
-// checkValue is a letter and 48 bits over the texts of a row, as a file in either
-// encoding gives them back. It finds what was changed by mistake: anybody can make
-// one.
-func checkValue(header, fields []string) string {
-	text := make([]byte, 0, 256)
-	add := func(s string) {
-		if !ascii(s) {
-			s = cp932.Same(s)
-		}
-		text = append(append(strconv.AppendInt(text, int64(len(s)), 10), ':'), s...)
-	}
-	add(header[len(header)-1])
-	for _, s := range fields {
-		add(s)
-	}
-	sum := sha256.Sum256(text)
-	return "k" + hex.EncodeToString(sum[:6])
+// checker makes check values: a letter and 48 bits over the texts of a row, as a
+// file in either encoding gives them back. It finds what was changed by mistake:
+// anybody can make one.
+type checker struct {
+	header []string
+	text   []byte
+	out    [13]byte
 }
 
-func ascii(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
+// value returns the check value of a row. It is valid until the next call.
+func (c *checker) value(fields []string) []byte {
+	c.text = c.text[:0]
+	c.add(c.header[len(c.header)-1])
+	for _, s := range fields {
+		c.add(s)
 	}
-	return true
+	sum := sha256.Sum256(c.text)
+	c.out[0] = 'k'
+	hex.Encode(c.out[1:], sum[:6])
+	return c.out[:]
+}
+
+func (c *checker) add(s string) {
+	s = cp932.Same(s)
+	c.text = append(append(strconv.AppendInt(c.text, int64(len(s)), 10), ':'), s...)
 }
 
 // readRows yields the values of a table's rows.
 func readRows[T any](r io.Reader, header []string, parse func(fields []string) (v T, column int, err error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
+		check := checker{header: header}
 		for row, err := range table.Read(r, header) {
 			if err != nil {
 				yield(none, err)
 				return
 			}
-			fields := make([]string, len(row.Fields))
-			for i, f := range row.Fields {
-				fields[i] = table.Bare(strings.Clone(f))
+			fields := row.Fields
+			for i, f := range fields {
+				fields[i] = table.Bare(f)
 			}
 			last := len(fields) - 1
-			fields, column, err := mend(header, fields[:last], fields[last])
+			fields, column, err := mend(&check, fields[:last], fields[last])
 			var v T
 			if err == nil {
 				v, column, err = parse(fields)
@@ -312,10 +396,11 @@ func readRows[T any](r io.Reader, header []string, parse func(fields []string) (
 // mend returns the fields as they were when the check value was made. Of the
 // texts that a spreadsheet turns into what is there, exactly the one that fits
 // the value is taken.
-func mend(header, fields []string, check string) (out []string, column int, err error) {
-	if checkValue(header, fields) == check {
+func mend(c *checker, fields []string, check string) (out []string, column int, err error) {
+	if string(c.value(fields)) == check {
 		return fields, 0, nil
 	}
+	header := c.header
 	choices := make([][]string, len(fields))
 	seen := false // what only a spreadsheet writes
 	for i, f := range fields {
@@ -339,7 +424,7 @@ func mend(header, fields []string, check string) (out []string, column int, err 
 	var try func(i int) bool
 	try = func(i int) bool {
 		if i == len(out) {
-			return checkValue(header, out) == check
+			return string(c.value(out)) == check
 		}
 		for _, c := range choices[i] {
 			if out[i] = c; try(i + 1) {

@@ -126,10 +126,13 @@ func addLines(lines iter.Seq[Line], key func(Line) Line) ([]Line, error) {
 	var all Line
 	for l := range lines {
 		k := key(l)
-		if sums[k] == nil {
-			sums[k] = &k
+		sum := sums[k]
+		if sum == nil {
+			sum = new(Line)
+			*sum = k
+			sums[k] = sum
 		}
-		if err := errors.Join(sums[k].add(l), all.add(l)); err != nil {
+		if err := errors.Join(sum.add(l), all.add(l)); err != nil {
 			return nil, ErrSum
 		}
 	}
@@ -335,11 +338,11 @@ func (l *Ledger) Details(ctx context.Context, period mykey.Period) iter.Seq2[Det
 }
 
 func (l *Ledger) details(ctx context.Context, where string, from, to time.Time, args ...any) iter.Seq2[Detail, error] {
-	return pages(ctx, l, "o.kind, o.terminal, o.place, p.code, o.points, coalesce(o.reverses, 0)", where, from, to,
+	return pages(ctx, l, "o.kind, o.terminal, o.place, o.points, coalesce(o.reverses, 0)", where, from, to,
 		func(d *Detail) []any {
-			return []any{&d.Kind, &d.Terminal, &d.Place, &d.Account, &d.Points, (*operationScan)(&d.Reverses)}
-		}, func(d *Detail, at time.Time, operation string) {
-			d.At, d.Operation = at, operation
+			return []any{&d.Kind, &d.Terminal, &d.Place, &d.Points, (*operationScan)(&d.Reverses)}
+		}, func(d *Detail, at time.Time, operation string, account Account) {
+			d.At, d.Operation, d.Account = at, operation, account
 			if d.Reverses != "" && l.cfg.Training {
 				d.Reverses = trained + d.Reverses
 			}
@@ -361,35 +364,42 @@ func (o *operationScan) Scan(v any) error {
 	return nil
 }
 
-// pageRows is how many rows are read at a time.
-const pageRows = 1000
+// pageRows is how many rows are read at a time, some 2 MB.
+const pageRows = 10_000
 
 // pages yields operations by time, page by page, so that no connection is held
-// while the caller works, and memory does not grow. An operation is o, the one
-// that it reverses u, and its programme p.
+// while the caller works, and memory does not grow. An operation is o, and the one
+// that it reverses u.
 func pages[T any](ctx context.Context, l *Ledger, columns, where string, from, to time.Time,
-	dest func(*T) []any, name func(v *T, at time.Time, operation string), args ...any) iter.Seq2[T, error] {
-	query := "SELECT o.at, o.holder, o.id, " + columns + ` FROM {operation} o
-		JOIN {programme} p ON p.id = o.programme LEFT JOIN {operation} u ON u.holder = o.holder AND u.id = o.reverses
+	dest func(*T) []any, name func(v *T, at time.Time, operation string, account Account), args ...any) iter.Seq2[T, error] {
+	query := "SELECT o.at, o.holder, o.id, o.programme, " + columns + ` FROM {operation} o
+		LEFT JOIN {operation} u ON u.holder = o.holder AND u.id = o.reverses
 		WHERE o.points > 0 AND ` + where + ` AND o.at >= ? AND o.at < ? AND (o.at, o.holder, o.id) > (?, ?, ?) ORDER BY o.at, o.holder, o.id LIMIT ?`
 	return func(yield func(T, error) bool) {
 		at, holder, id := from.UnixMicro(), int64(-1), int64(0)
-		page := make([]T, 0, pageRows)
+		var page []T
 		for {
 			err := l.db.Read(ctx, "details", func(ctx context.Context, tx *sqldb.Tx) error {
 				page = page[:0] // the function may run again
+				accounts, err := accountsByID(ctx, tx)
+				if err != nil {
+					return err
+				}
 				nextAt, nextHolder, nextID := at, holder, id
 				rows, err := tx.Query(ctx, query, append(slices.Clone(args), at, to.UnixMicro(), at, holder, id, pageRows)...)
 				if err != nil {
 					return err
 				}
 				defer rows.Close()
+				var v, none T
+				var programme int64
+				into := append([]any{&nextAt, &nextHolder, &nextID, &programme}, dest(&v)...)
 				for rows.Next() {
-					var v T
-					if err := rows.Scan(append([]any{&nextAt, &nextHolder, &nextID}, dest(&v)...)...); err != nil {
+					v = none
+					if err := rows.Scan(into...); err != nil {
 						return err
 					}
-					name(&v, instantOf(nextAt), l.operationName(nextID))
+					name(&v, instantOf(nextAt), l.operationName(nextID), accounts[programme])
 					page = append(page, v)
 				}
 				if err := rows.Err(); err != nil {

@@ -178,11 +178,13 @@ func (l *Ledger) Transfers(ctx context.Context, period mykey.Period) iter.Seq2[T
 	if err := period.Check(); err != nil {
 		return func(yield func(Transferred, error) bool) { yield(Transferred{}, err) }
 	}
-	return pages(ctx, l, `o.kind, coalesce(o.partner, u.partner), p.code, o.points, coalesce(o.scope, ''), coalesce(o.name, '')`,
+	return pages(ctx, l, `o.kind, coalesce(o.partner, u.partner), o.points, coalesce(o.scope, ''), coalesce(o.name, '')`,
 		`(o.kind = 'partner' OR o.kind = 'clawback' AND u.partner IS NOT NULL)`, period.From.Start(), period.To.End(),
 		func(t *Transferred) []any {
-			return []any{&t.Kind, &t.Partner, &t.Account, &t.Points, &t.Request.Scope, &t.Request.Name}
-		}, func(t *Transferred, at time.Time, operation string) { t.At, t.Operation = at, operation })
+			return []any{&t.Kind, &t.Partner, &t.Points, &t.Request.Scope, &t.Request.Name}
+		}, func(t *Transferred, at time.Time, operation string, account Account) {
+			t.At, t.Operation, t.Account = at, operation, account
+		})
 }
 
 // TallyPartners adds transfers up as [Ledger.SettlePartners] does, for the other

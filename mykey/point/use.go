@@ -3,6 +3,8 @@ package point
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -258,7 +260,9 @@ func (l *Ledger) receipt(op operation, a Account, balance int64) Receipt {
 // by which package outbox knows it.
 const trained = "training:"
 
-func operationText(id int64) string { return fmt.Sprintf("%016x", id) }
+func operationText(id int64) string {
+	return hex.EncodeToString(binary.BigEndian.AppendUint64(make([]byte, 0, 8), uint64(id)))
+}
 
 // operationName is the identifier as callers get it.
 func (l *Ledger) operationName(id int64) string {
