@@ -24,7 +24,7 @@ func BenchmarkDetailsCSV(b *testing.B) {
 	for i := range all {
 		shop := fmt.Sprintf("%06d", i/20%1000)
 		all[i] = point.Detail{At: month.From.Start().Add(time.Duration(i) * 50 * time.Second), Kind: point.OpUse, Terminal: shop, Place: "あおば商店 " + shop,
-			Account: "aoba", Points: int64(1 + i%1000), Operation: fmt.Sprintf("%016x", i*0x9e3779b9)}
+			Account: "aoba", Points: int64(1 + i%1000), Operation: fmt.Sprintf("%016x", uint64(i)*0x9e3779b9)}
 		if i%20 == 19 {
 			all[i].Kind, all[i].Reverses = point.OpRefund, all[i-1].Operation
 		}
