@@ -203,7 +203,7 @@ func (o *options) serve(ctx context.Context) (err error) {
 	case o.getenv(pinVariable) != "":
 		cfg.PIN = fixedPIN(o.getenv(pinVariable))
 	case o.pin == "tty":
-		cfg.PIN = ttyPIN
+		cfg.PIN = terminalPIN()
 	}
 	server, err := api.New(ctx, cfg)
 	if errors.Is(err, api.ErrConfig) {

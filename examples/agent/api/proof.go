@@ -345,10 +345,15 @@ func (s *Server) askPIN(p *proof) {
 		}
 		pin, err := s.cfg.PIN(ctx, Question{Client: p.client.name, Act: view.Act, Account: p.account, Points: view.Points,
 			Reader: p.card.reader, Tries: *view.TriesLeft, Wrong: view.Error})
-		if err != nil {
-			if ctx.Err() == nil {
-				s.endProof(p, "cancelled", "holder", nil)
-			}
+		switch {
+		case ctx.Err() != nil:
+			clear(pin)
+			return
+		case errors.Is(err, ErrNoWindow):
+			s.endProof(p, "failed", "", ErrNoWindow)
+			return
+		case err != nil:
+			s.endProof(p, "cancelled", "holder", nil)
 			return
 		}
 		s.typed(ctx, p, asked, pin)

@@ -265,3 +265,35 @@ func TestProofByTerminal(t *testing.T) {
 	assert.Equal(t, "cancelled", r.text("proof.state"))
 	assert.Equal(t, "holder", r.text("proof.by"))
 }
+
+// A question that is given up ends, and one that nobody could be asked is no
+// holder who gave up.
+func TestProofWithoutTerminal(t *testing.T) {
+	ended := make(chan struct{})
+	wait := true
+	a := start(t, func(a *agent) {
+		a.cfg.PIN = func(ctx context.Context, _ api.Question) ([]byte, error) {
+			if wait {
+				<-ctx.Done()
+				close(ended)
+				return nil, ctx.Err()
+			}
+			return nil, api.ErrNoWindow
+		}
+	})
+	a.enrol(2000)
+	till := a.client("あおばPOS")
+	ask := map[string]any{"card": till.tap(), "act": "use", "account": account, "points": 500}
+	id := till.call("POST", "/v1/proofs", ask).text("proof.id")
+	assert.Equal(t, "client", till.call("DELETE", "/v1/proofs/"+id, nil).text("proof.by"))
+	<-ended
+	wait = false
+	_, last := till.now()
+	id = till.call("POST", "/v1/proofs", ask).text("proof.id")
+	for till.state(id) == "waiting_pin" {
+		_, last = till.await(last, "proof.changed")
+	}
+	r := till.call("GET", "/v1/proofs/"+id, nil)
+	assert.Equal(t, "failed", r.text("proof.state"))
+	assert.Equal(t, "pin_window", r.text("proof.error.code"))
+}

@@ -46,8 +46,9 @@ type Config struct {
 	// Open opens an address of the agent in the user's browser. What is behind
 	// it works once.
 	Open func(url string) error
-	// PIN, if set, asks the holder in the place of the window. An error means
-	// that the holder has given up.
+	// PIN, if set, asks the holder in the place of the window, until ctx ends.
+	// ErrNoWindow means that nobody could be asked, and another error that the
+	// holder has given up.
 	PIN func(ctx context.Context, q Question) ([]byte, error)
 	// Printer, if set, prints ESC/POS bytes. Its errors are [ErrPaper],
 	// [ErrCover] and [ErrOffline] if nothing was printed.
@@ -57,6 +58,9 @@ type Config struct {
 
 // ErrConfig means that a Config lacks something.
 var ErrConfig = errors.New("agent: shop, database, keys, readers, terminal and a way to ask for PINs must be set")
+
+// ErrNoWindow is returned by [Config.PIN] if the holder cannot be asked.
+var ErrNoWindow error = refusal("pin_window")
 
 // Version is that of the calls: it counts incompatible changes.
 const Version = 1
