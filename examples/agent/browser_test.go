@@ -1,10 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -36,9 +38,13 @@ func TestBrowser(t *testing.T) {
 			pos := site(t)
 			home := newHome(t)
 			fakeOpen(t)
-			browser := chromiumtest.Start(t, chromedp.Flag("ignore-certificate-errors", true),
+			options := []chromedp.ExecAllocatorOption{chromedp.Flag("ignore-certificate-errors", true),
 				chromedp.Flag("ip-address-space-overrides", strings.TrimPrefix(pos.URL, "https://")+"=public"),
-				chromedp.Flag("disable-features", map[bool]string{true: "LocalNetworkAccessChecks"}[allowed]))
+				chromedp.Flag("disable-features", false)}
+			if allowed {
+				options = append(options, allow(t, pos.URL))
+			}
+			browser := chromiumtest.Start(t, options...)
 			d, _ := start(t, home, "-origin", pos.URL)
 			until := func(what string) string {
 				t.Helper()
@@ -83,6 +89,28 @@ func TestBrowser(t *testing.T) {
 			}
 		})
 	}
+}
+
+// allow has the browser allow a site to call this computer: by the policy that an
+// administrator sets, where the browser can have an /etc/chromium of its own, and
+// else by a flag.
+func allow(t *testing.T, site string) chromedp.ExecAllocatorOption {
+	t.Helper()
+	path := chromiumtest.Path(t)
+	const alone = "mount -t tmpfs none /etc/chromium" // in a namespace of mounts that ends with the browser
+	if err := exec.Command("unshare", "-m", "sh", "-c", alone).Run(); err != nil || !strings.HasPrefix(filepath.Base(path), "chromium") {
+		t.Logf("the site is allowed by a flag, and not by the policy: an /etc/chromium of its own needs Chromium and root (%v)", err)
+		return chromedp.Flag("disable-features", "LocalNetworkAccessChecks")
+	}
+	dir := t.TempDir()
+	policy, err := json.Marshal(map[string][]string{"LoopbackNetworkAllowedForUrls": {site}, "LocalNetworkAccessAllowedForUrls": {site}})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "mynakit.json"), policy, 0o600))
+	program := filepath.Join(dir, "browser")
+	require.NoError(t, os.WriteFile(program, fmt.Appendf(nil, `#!/bin/sh
+exec unshare -m sh -ec '%s && mkdir -p /etc/chromium/policies/managed && cp "$0" /etc/chromium/policies/managed/ && exec "$@"' %q %q "$@"
+`, alone, filepath.Join(dir, "mynakit.json"), path), 0o700))
+	return chromedp.ExecPath(program)
 }
 
 // fakeOpen is what opens files in the user's browser, and does not.
