@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 	"github.com/mynakit/mynakit/examples/agent/readers"
 	"github.com/mynakit/mynakit/examples/internal/database"
 	"github.com/mynakit/mynakit/examples/internal/private"
+	"github.com/mynakit/mynakit/examples/internal/trust"
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
@@ -67,7 +67,7 @@ func (o *options) openPlace(ctx context.Context, h *home) (_ *place, err error) 
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := o.verifier()
+	verifier, err := trust.Verifier(o.reader, o.roots)
 	if err != nil {
 		return nil, err
 	}
@@ -94,43 +94,11 @@ func (o *options) openPlace(ctx context.Context, h *home) (_ *place, err error) 
 }
 
 func (o *options) openDatabase(ctx context.Context, file string) (*sql.DB, error) {
-	if o.db == "" {
-		address, err := database.InFile(file)
-		if err != nil {
-			return nil, err
-		}
-		return address.Open(ctx, true)
-	}
-	address, err := database.Parse(o.db)
+	address, err := database.Own(o.db, file)
 	if err != nil {
 		return nil, &usageError{"-db wants postgres://user@host/database, host=… dbname=…, or the name of a file: " + err.Error()}
 	}
-	if !address.PostgreSQL() {
-		if err := private.File(address.File); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-	}
-	return address.Open(ctx, true)
-}
-
-// verifier trusts the software cards' authority for a software card, and for real
-// ones what -roots holds.
-func (o *options) verifier() (*jpki.Verifier, error) {
-	if o.reader == "sim" {
-		return jpki.NewVerifier([]*x509.Certificate{simcard.TestAuthority().Auth().Certificate()})
-	}
-	if o.roots == "" {
-		return nil, nil
-	}
-	file, err := os.ReadFile(o.roots)
-	if err != nil {
-		return nil, err
-	}
-	roots, err := jpki.ParseRoots(file)
-	if err != nil {
-		return nil, fmt.Errorf("-roots: %w", err)
-	}
-	return jpki.NewVerifier(roots)
+	return address.OpenOwn(ctx)
 }
 
 // samplePoints are what the sample holder has at first.

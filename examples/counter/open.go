@@ -2,22 +2,19 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"database/sql"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/mynakit/mynakit/examples/internal/database"
 	"github.com/mynakit/mynakit/examples/internal/private"
+	"github.com/mynakit/mynakit/examples/internal/trust"
 	"github.com/mynakit/mynakit/examples/shop"
-	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mergefile/outbox"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/point"
-	"github.com/mynakit/mynakit/simcard"
 )
 
 // place is where the shop keeps its things.
@@ -87,7 +84,7 @@ func openPlace(ctx context.Context, o *options) (_ *place, err error) {
 	if p.mall, err = mykey.ParseOperatorID("000002"); err != nil {
 		return nil, err
 	}
-	verifier, err := o.verifier()
+	verifier, err := trust.Verifier(o.reader, o.roots)
 	if err != nil {
 		return nil, err
 	}
@@ -161,44 +158,10 @@ const sqliteFile = "shop.db"
 // openDatabase opens the database that -db means, or the file in the folder. It
 // is asked nothing yet. Both hold live ticket numbers: guard them as money.
 func openDatabase(ctx context.Context, at, dir string) (*sql.DB, error) {
-	if at == "" {
-		file, err := database.InFile(filepath.Join(dir, sqliteFile))
-		if err != nil {
-			return nil, err
-		}
-		return file.Open(ctx, true)
-	}
-	address, err := database.Parse(at)
+	address, err := database.Own(at, filepath.Join(dir, sqliteFile))
 	if err != nil {
 		return nil, wrong("-db には postgres://ユーザー名@ホスト/データベース名、host=… dbname=…、またはファイル名を指定してください。",
 			"-db wants postgres://user@host/database, host=… dbname=…, or the name of a file: "+err.Error())
 	}
-	if !address.PostgreSQL() {
-		if err := private.File(address.File); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-	}
-	return address.Open(ctx, true)
-}
-
-// verifier trusts the software cards' authority for software cards, and for
-// real ones what -roots holds. Without that there is none, and the shop says so
-// when it needs one.
-func (o *options) verifier() (*jpki.Verifier, error) {
-	if o.reader == "sim" {
-		authority := simcard.TestAuthority()
-		return jpki.NewVerifier([]*x509.Certificate{authority.Auth().Certificate(), authority.Sign().Certificate()})
-	}
-	if o.roots == "" {
-		return nil, nil
-	}
-	file, err := os.ReadFile(o.roots)
-	if err != nil {
-		return nil, err
-	}
-	roots, err := jpki.ParseRoots(file)
-	if err != nil {
-		return nil, fmt.Errorf("-roots: %w", err)
-	}
-	return jpki.NewVerifier(roots)
+	return address.OpenOwn(ctx)
 }

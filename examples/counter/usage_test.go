@@ -58,7 +58,7 @@ func TestPhoneWarnsInJapanese(t *testing.T) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, r.connect(ctx), context.Canceled)
+	require.ErrorIs(t, r.Connect(ctx), context.Canceled)
 	require.NoError(t, r.Close())
 	assert.Contains(t, screen.String(), "この通信は暗号化されません。暗証番号も流れるため")
 	assert.Contains(t, screen.String(), "このアドレスにはスマートフォンから接続できません")

@@ -7,8 +7,9 @@
 //	points.db, ./a=b, C:\x.db    an SQLite file
 //	:memory:, file:x?mode=ro     refused
 //
-// Programs call [Parse] and then [Address.Open]. A program links the drivers
-// that this package imports: pgx and modernc.org/sqlite.
+// Programs call [Parse] and then [Address.Open], or [Own] and [Address.OpenOwn]
+// for a database of their own. A program links the drivers that this package
+// imports: pgx and modernc.org/sqlite.
 package database
 
 import (
@@ -27,6 +28,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/mynakit/mynakit/examples/internal/private"
 )
 
 // Address is what a text means.
@@ -108,6 +111,15 @@ func InFile(path string) (Address, error) {
 	return Address{File: path, dsn: dsn(path)}, nil
 }
 
+// Own returns the address of a database that a program keeps for itself: what
+// text means, or the SQLite file if text is empty.
+func Own(text, file string) (Address, error) {
+	if text == "" {
+		return InFile(file)
+	}
+	return Parse(text)
+}
+
 // dsn has a commit on the disk before it is acknowledged, readers that do not
 // wait for writers, and writers that wait for each other.
 func dsn(path string) string {
@@ -155,4 +167,16 @@ func (a Address) Open(_ context.Context, create bool) (*sql.DB, error) {
 		return nil, err
 	}
 	return sql.Open("sqlite", a.dsn)
+}
+
+// OpenOwn is Open for a database whose file nobody else may read, since it holds
+// live ticket numbers. It creates the file, and returns a [*private.Error] for one
+// that others can read or change.
+func (a Address) OpenOwn(ctx context.Context) (*sql.DB, error) {
+	if !a.PostgreSQL() {
+		if err := private.File(a.File); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return a.Open(ctx, true)
 }

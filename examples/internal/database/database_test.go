@@ -1,6 +1,7 @@
 package database_test
 
 import (
+	"errors"
 	"io/fs"
 	"net/url"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mynakit/mynakit/examples/internal/database"
+	"github.com/mynakit/mynakit/examples/internal/private"
 	"github.com/mynakit/mynakit/internal/pgtest"
 )
 
@@ -117,4 +119,33 @@ func TestEncoding(t *testing.T) {
 	var hex string
 	require.NoError(t, db.QueryRow("SELECT encode(convert_to($1, 'EUC_JP'), 'hex')", "商店街").Scan(&hex))
 	assert.Equal(t, "bea6c5b9b3b9", hex)
+}
+
+// Without an address the program's own file is meant; one that others can read is
+// refused, whoever named it.
+func TestOwn(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "shop.db")
+	a, err := database.Own("", file)
+	require.NoError(t, err)
+	assert.Equal(t, file, a.File)
+	db, err := a.OpenOwn(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+	a, err = database.Own("postgres://user@host/shop", file)
+	require.NoError(t, err)
+	assert.True(t, a.PostgreSQL())
+	_, err = database.Own(":memory:", file)
+	require.ErrorIs(t, err, database.ErrForm)
+
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no permissions of this kind")
+	}
+	require.NoError(t, os.Chmod(file, 0o644))
+	for _, text := range []string{"", file} {
+		a, err := database.Own(text, file)
+		require.NoError(t, err)
+		_, err = a.OpenOwn(t.Context())
+		_, ok := errors.AsType[*private.Error](err)
+		assert.True(t, ok, "%v", err)
+	}
 }
