@@ -14,9 +14,3 @@ func BenchmarkParseID(b *testing.B) {
 		}
 	}
 }
-
-func BenchmarkGenerateID(b *testing.B) {
-	for b.Loop() {
-		mykey.GenerateID(mykey.ClearAlphabet)
-	}
-}

@@ -5,9 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// MaxContactField is the greatest length of a field of a [Contact], in
-// characters. The published documents set no limit.
-const MaxContactField = 200
+// maxContactField is the greatest length of a field of a Contact, in characters.
+const maxContactField = 200
 
 // Contact is who answers for a terminal, a point programme or an event (連絡先,
 // システム設計書 I.1⑦, I.4⑤, III.13(ア)). It is an office's address, not a
@@ -23,7 +22,8 @@ type Contact struct {
 }
 
 // Check returns a [*FormError] that names the first field that is missing or
-// malformed. Department may be empty.
+// malformed. Department may be empty. A field has at most 200 characters; the
+// published documents set no limit.
 func (c Contact) Check() error {
 	for _, f := range []struct{ name, value string }{
 		{"organisation", c.Organisation}, {"department", c.Department}, {"person", c.Person},
@@ -34,7 +34,7 @@ func (c Contact) Check() error {
 			return &FormError{Field: f.name, Rule: RuleMissing, Pos: -1}
 		case !utf8.ValidString(f.value) || strings.ContainsFunc(f.value, isControl):
 			return &FormError{Field: f.name, Rule: RuleCharacter, Pos: -1}
-		case utf8.RuneCountInString(f.value) > MaxContactField:
+		case utf8.RuneCountInString(f.value) > maxContactField:
 			return &FormError{Field: f.name, Rule: RuleLength, Pos: -1}
 		}
 	}

@@ -1,6 +1,6 @@
 // Package mykey represents the values and rules of the MyKey platform
-// (マイキープラットフォーム): MyKey IDs, Service IDs, municipality codes, terminals
-// and error codes. Most programs need [ParseID] and [ParseServiceID]. The user
+// (マイキープラットフォーム): MyKey IDs, Service IDs, municipality codes, dates and
+// error codes. Most programs need [ParseID] and [ParseServiceID]. The user
 // table that ties these values to a person's card is package
 // [github.com/mynakit/mynakit/mykey/registry].
 //
@@ -13,10 +13,11 @@
 // An [ID] is a MyKey ID: eight half-width upper-case letters or digits. A
 // [ServiceID] is an operator and the number by which that operator knows the
 // holder. A [PPID] is the newer identifier that differs from system to system.
-// Each of the three is an [Identifier] by which a person can be found. [Municipality],
-// [Fingerprint] and [ErrorCode] are a local government's code, a terminal's
-// fingerprint and an error code. [PaymentRules] checks the [Application] for a
-// payment service.
+// Each of the three is an [Identifier] by which a person can be found. [Municipality]
+// is a local government's code, and [ErrorCode] a code that the platform shows. What
+// a terminal is, is in package [github.com/mynakit/mynakit/mykey/terminal]; the
+// application for a payment service in
+// [github.com/mynakit/mynakit/mykey/payment].
 //
 // The values compare with ==, parse strictly, and convert to and from text,
 // JSON and database columns. A text that does not have the required form is

@@ -20,15 +20,9 @@ func ExampleParseID() {
 
 func ExampleParseIDFold() {
 	// At a keyboard only: what a Japanese input method makes of it.
-	id, err := mykey.ParseIDFold("ｍｙ１２３４５６", mykey.FoldCase|mykey.FoldWidth)
+	id, err := mykey.ParseIDFold("ｍｙ１２３４５６")
 	fmt.Println(id, err)
 	// Output: MY123456 <nil>
-}
-
-func ExampleGenerateID() {
-	id := mykey.GenerateID(mykey.ClearAlphabet)
-	fmt.Println(len(id.String()), strings.ContainsAny(id.String(), "0O1I"))
-	// Output: 8 false
 }
 
 func ExampleParseMunicipality() {
@@ -69,18 +63,4 @@ func ExampleOperatorTable_All() {
 	// Output:
 	// 000001 川崎市立図書館
 	// 000002 あおば商店街
-}
-
-func ExampleFingerprintWindows() {
-	values := mykey.TerminalValues{CPU: "BFEBFBFF000306C3", Board: "PF2X", Machine: "{8a1b}", Install: "0f3c"}
-	fp, err := mykey.FingerprintWindows(values, mykey.JoinPrefixed)
-	fmt.Println(fp, err)
-	// Output: 6cfb719a4c002e8b7b9f6fa05495557080550f8e273ceb05cd223acaf35bbea2 <nil>
-}
-
-func ExampleTerminalKind_Counted() {
-	// The till of a shop with a point system is (ア) and (イ), and counts as (ア).
-	till := mykey.ServiceTerminal | mykey.PointTerminal
-	fmt.Println(till, till.Counted())
-	// Output: アイ ア
 }

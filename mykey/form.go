@@ -1,6 +1,7 @@
 package mykey
 
 import (
+	"database/sql/driver"
 	"errors"
 	"fmt"
 )
@@ -45,16 +46,41 @@ func (e *FormError) Error() string {
 // Is reports whether target is [ErrForm].
 func (e *FormError) Is(target error) bool { return target == ErrForm }
 
-// scanText returns a database column to parse as text. Only text is taken: a
-// number has lost its leading zeros already.
-func scanText(field string, src any, parse func(string) error) error {
-	switch v := src.(type) {
+// set sets *v to what parse makes of text. On error *v is unchanged.
+func set[T any](v *T, text string, parse func(string) (T, error)) error {
+	parsed, err := parse(text)
+	if err == nil {
+		*v = parsed
+	}
+	return err
+}
+
+// scan sets *v to what parse makes of a database column, and to its zero value for
+// NULL. Only text is taken: a number has lost its leading zeros already.
+func scan[T any](v *T, field string, src any, parse func(string) (T, error)) error {
+	switch src := src.(type) {
+	case nil:
+		var zero T
+		*v = zero
+		return nil
 	case string:
-		return parse(v)
+		return set(v, src, parse)
 	case []byte:
-		return parse(string(v))
+		return set(v, string(src), parse)
 	}
 	return &FormError{Field: field, Rule: RuleType, Pos: -1}
+}
+
+// column returns what a database keeps of v: its text, and NULL for its zero
+// value.
+func column(v interface {
+	IsZero() bool
+	String() string
+}) (driver.Value, error) {
+	if v.IsZero() {
+		return nil, nil
+	}
+	return v.String(), nil
 }
 
 // digits copies s into dst, which it must fill exactly with half-width digits.

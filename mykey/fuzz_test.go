@@ -35,13 +35,6 @@ func FuzzParsers(f *testing.F) {
 			"Municipality":  func() (string, error) { return text(mykey.ParseMunicipality(in)) },
 			"Code":          func() (string, error) { c, err := mykey.ParseErrorCode(in); return string(c), err },
 			"Municipality5": func() (string, error) { m, err := mykey.ParseMunicipality5(in); return m.Five(), err },
-			"Fingerprint": func() (string, error) {
-				fp, err := mykey.ParseFingerprint(in)
-				if err == nil && strings.EqualFold(fp.String(), in) {
-					return in, nil
-				}
-				return "", err
-			},
 		} {
 			got, err := parse()
 			if err == nil && got != in {

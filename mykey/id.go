@@ -1,6 +1,7 @@
 package mykey
 
 import (
+	"cmp"
 	"database/sql/driver"
 	"strings"
 	"unicode/utf8"
@@ -18,32 +19,27 @@ const IDLen = 8
 // IDs, and so are I and 1: no function of this package ever exchanges them.
 type ID struct{ b [IDLen]byte }
 
-// Fold selects the repairs that [ParseIDFold] makes before it applies the
-// strict rule. The zero Fold makes none.
-type Fold uint8
-
-const (
-	FoldCase  Fold = 1 << iota // take a to z as A to Z
-	FoldWidth                  // take full-width (全角) letters and digits as their half-width forms
-)
-
 const fieldID = "MyKey ID"
 
 // ParseID reads a MyKey ID strictly: eight bytes, each A to Z or 0 to 9.
 // The error is a [*FormError] whose rule is [RuleLength], [RuleLowerCase],
 // [RuleFullWidth] or [RuleCharacter].
-func ParseID(s string) (ID, error) { return parseID(s, 0) }
+func ParseID(s string) (ID, error) { return parseID(s, false) }
 
-// ParseIDFold reads a MyKey ID as a person may have typed it, with the
-// repairs that f names and no others. Use it at a keyboard, never on a file
-// or a database column, where an odd form is a fault to be shown.
-func ParseIDFold(s string, f Fold) (ID, error) { return parseID(s, f) }
+// ParseIDFold reads a MyKey ID as a person may have typed it: it takes lower-case
+// letters as upper-case ones, and full-width (全角) letters and digits as their
+// half-width forms, and repairs nothing else. Use it at a keyboard, never on a
+// file or a database column, where an odd form is a fault to be shown.
+func ParseIDFold(s string) (ID, error) { return parseID(s, true) }
 
-func parseID(s string, f Fold) (ID, error) {
+func parseID(s string, fold bool) (ID, error) {
 	var id ID
 	n := 0
 	for pos, r := range s {
-		c, rule := foldChar(r, f)
+		c, rule := idChar(r)
+		if fold && (rule == RuleLowerCase || rule == RuleFullWidth) {
+			rule = ""
+		}
 		// A wrong character says more than a wrong count, so it is
 		// looked for first; past the end only the count matters.
 		if n == IDLen {
@@ -61,30 +57,23 @@ func parseID(s string, f Fold) (ID, error) {
 	return id, nil
 }
 
-// foldChar returns the ID character that r stands for under f, or the rule
-// that r breaks.
-func foldChar(r rune, f Fold) (byte, Rule) {
+// idChar returns the ID character that r stands for, and the rule that r breaks
+// if it is another one.
+func idChar(r rune) (byte, Rule) {
+	var rule Rule
 	// U+FF01 to U+FF5E are the full-width forms of '!' to '~'.
 	if r >= '\uFF01' && r <= '\uFF5E' {
-		half := r - 0xFEE0
-		if f&FoldWidth == 0 {
-			if isUpperAlnum(half) || half >= 'a' && half <= 'z' {
-				return 0, RuleFullWidth
-			}
-			return 0, RuleCharacter
-		}
-		r = half
+		r -= 0xFEE0
+		rule = RuleFullWidth
 	}
 	if r >= 'a' && r <= 'z' {
-		if f&FoldCase == 0 {
-			return 0, RuleLowerCase
-		}
 		r -= 'a' - 'A'
+		rule = cmp.Or(rule, RuleLowerCase)
 	}
 	if !isUpperAlnum(r) {
 		return 0, RuleCharacter
 	}
-	return byte(r), ""
+	return byte(r), rule
 }
 
 func isUpperAlnum(r rune) bool {
@@ -121,29 +110,11 @@ func (id ID) MarshalText() ([]byte, error) {
 
 // UnmarshalText reads a MyKey ID as strictly as [ParseID]. On error id is
 // unchanged.
-func (id *ID) UnmarshalText(text []byte) error {
-	v, err := ParseID(string(text))
-	if err != nil {
-		return err
-	}
-	*id = v
-	return nil
-}
+func (id *ID) UnmarshalText(text []byte) error { return set(id, string(text), ParseID) }
 
 // Value stores the ID as text, and the zero ID as NULL.
-func (id ID) Value() (driver.Value, error) {
-	if id.IsZero() {
-		return nil, nil
-	}
-	return id.String(), nil
-}
+func (id ID) Value() (driver.Value, error) { return column(id) }
 
 // Scan reads a text column as strictly as [ParseID], and NULL as the zero
 // ID. On error id is unchanged.
-func (id *ID) Scan(src any) error {
-	if src == nil {
-		*id = ID{}
-		return nil
-	}
-	return scanText(fieldID, src, func(s string) error { return id.UnmarshalText([]byte(s)) })
-}
+func (id *ID) Scan(src any) error { return scan(id, fieldID, src, ParseID) }

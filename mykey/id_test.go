@@ -23,10 +23,9 @@ var (
 )
 
 func TestParseID(t *testing.T) {
-	both := mykey.FoldCase | mykey.FoldWidth
 	for _, tc := range []struct {
 		name, in string
-		fold     mykey.Fold
+		fold     bool
 		want     string
 		rule     mykey.Rule
 		pos      int
@@ -38,26 +37,30 @@ func TestParseID(t *testing.T) {
 		{name: "seven", in: "MY12345", rule: mykey.RuleLength, pos: 7},
 		{name: "nine", in: "MY1234567", rule: mykey.RuleLength, pos: 8},
 		{name: "lower case", in: "mykey123", rule: mykey.RuleLowerCase},
-		{name: "lower case folded", in: "mykey123", fold: mykey.FoldCase, want: "MYKEY123"},
+		{name: "lower case folded", in: "mykey123", fold: true, want: "MYKEY123"},
 		{name: "full width", in: "ＭＹ１２３４５６", rule: mykey.RuleFullWidth},
-		{name: "full width folded", in: "ＭＹ１２３４５６", fold: mykey.FoldWidth, want: "MY123456"},
-		{name: "full-width lower case, width only", in: "ｍy123456", fold: mykey.FoldWidth, rule: mykey.RuleLowerCase},
-		{name: "full-width lower case, case only", in: "ｍy123456", fold: mykey.FoldCase, rule: mykey.RuleFullWidth},
-		{name: "full-width lower case, both", in: "ｍy123456", fold: both, want: "MY123456"},
-		{name: "space", in: "MY 12345", fold: both, rule: mykey.RuleCharacter, pos: 2},
-		{name: "full-width space", in: "MY\u300012345", fold: both, rule: mykey.RuleCharacter, pos: 2},
-		{name: "hyphen", in: "MY12-456", fold: both, rule: mykey.RuleCharacter, pos: 4},
-		{name: "full-width hyphen", in: "MY12－456", fold: both, rule: mykey.RuleCharacter, pos: 4},
-		{name: "half-width kana", in: "MYｶ12345", fold: both, rule: mykey.RuleCharacter, pos: 2},
-		{name: "Kelvin sign is not K", in: "\u212aEY34567", fold: both, rule: mykey.RuleCharacter},
-		{name: "Cyrillic look-alike", in: "МY123456", fold: both, rule: mykey.RuleCharacter},
-		{name: "combining mark", in: "MY12345\u0301", fold: both, rule: mykey.RuleCharacter, pos: 7},
-		{name: "NUL", in: "MY12345\x00", fold: both, rule: mykey.RuleCharacter, pos: 7},
-		{name: "broken UTF-8", in: "MY12345\xff", fold: both, rule: mykey.RuleCharacter, pos: 7},
-		{name: "trailing newline", in: "MY123456\n", fold: both, rule: mykey.RuleLength, pos: 8},
+		{name: "full width folded", in: "ＭＹ１２３４５６", fold: true, want: "MY123456"},
+		{name: "full-width lower case", in: "ｍy123456", rule: mykey.RuleFullWidth},
+		{name: "lower case, then full width", in: "mｙ123456", rule: mykey.RuleLowerCase},
+		{name: "full-width lower case folded", in: "ｍy123456", fold: true, want: "MY123456"},
+		{name: "space", in: "MY 12345", fold: true, rule: mykey.RuleCharacter, pos: 2},
+		{name: "full-width space", in: "MY\u300012345", fold: true, rule: mykey.RuleCharacter, pos: 2},
+		{name: "hyphen", in: "MY12-456", fold: true, rule: mykey.RuleCharacter, pos: 4},
+		{name: "full-width hyphen", in: "MY12－456", fold: true, rule: mykey.RuleCharacter, pos: 4},
+		{name: "half-width kana", in: "MYｶ12345", fold: true, rule: mykey.RuleCharacter, pos: 2},
+		{name: "Kelvin sign is not K", in: "\u212aEY34567", fold: true, rule: mykey.RuleCharacter},
+		{name: "Cyrillic look-alike", in: "МY123456", fold: true, rule: mykey.RuleCharacter},
+		{name: "combining mark", in: "MY12345\u0301", fold: true, rule: mykey.RuleCharacter, pos: 7},
+		{name: "NUL", in: "MY12345\x00", fold: true, rule: mykey.RuleCharacter, pos: 7},
+		{name: "broken UTF-8", in: "MY12345\xff", fold: true, rule: mykey.RuleCharacter, pos: 7},
+		{name: "trailing newline", in: "MY123456\n", fold: true, rule: mykey.RuleLength, pos: 8},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			id, err := mykey.ParseIDFold(tc.in, tc.fold)
+			parse := mykey.ParseID
+			if tc.fold {
+				parse = mykey.ParseIDFold
+			}
+			id, err := parse(tc.in)
 			if tc.rule == "" {
 				require.NoError(t, err)
 				assert.Equal(t, tc.want, id.String())
@@ -78,11 +81,10 @@ func TestParseID(t *testing.T) {
 
 // The letter O and the digit 0 name different people, whatever is folded.
 func TestIDNeverFoldsLookAlikes(t *testing.T) {
-	all := mykey.FoldCase | mykey.FoldWidth
 	for _, pair := range [][2]string{{"OOOOOOOO", "00000000"}, {"IIIIIIII", "11111111"}, {"oｏOＯoooo", "0０000000"}} {
-		a, err := mykey.ParseIDFold(pair[0], all)
+		a, err := mykey.ParseIDFold(pair[0])
 		require.NoError(t, err)
-		b, err := mykey.ParseIDFold(pair[1], all)
+		b, err := mykey.ParseIDFold(pair[1])
 		require.NoError(t, err)
 		assert.NotEqual(t, a, b)
 	}
@@ -148,14 +150,11 @@ func TestIDCompare(t *testing.T) {
 func FuzzParseID(f *testing.F) {
 	seeds := []string{"MY123456", "mykey123", "ＭＹ１２３４５６", "", "MY12345", "MY1234567", "\xff\xfe", "МY123456", strings.Repeat("A", 4096)}
 	for _, s := range seeds {
-		for fold := range 4 {
-			f.Add([]byte(s), uint8(fold))
-		}
+		f.Add([]byte(s))
 	}
-	f.Fuzz(func(t *testing.T, in []byte, fold uint8) {
+	f.Fuzz(func(t *testing.T, in []byte) {
 		in = in[:len(in):len(in)]
-		fl := mykey.Fold(fold)
-		id, err := mykey.ParseIDFold(string(in), fl)
+		id, err := mykey.ParseIDFold(string(in))
 		strict, serr := mykey.ParseID(string(in))
 		if err != nil {
 			var fe *mykey.FormError
@@ -163,7 +162,7 @@ func FuzzParseID(f *testing.F) {
 				t.Fatalf("error %v of %q", err, in)
 			}
 			if !id.IsZero() || serr == nil {
-				t.Fatalf("%q: refused with folds, yet id %q, strict error %v", in, id, serr)
+				t.Fatalf("%q: refused folded, yet id %q, strict error %v", in, id, serr)
 			}
 			return
 		}

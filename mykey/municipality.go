@@ -126,30 +126,15 @@ func (m Municipality) MarshalText() ([]byte, error) {
 
 // UnmarshalText is [ParseMunicipality]. On error m is unchanged.
 func (m *Municipality) UnmarshalText(text []byte) error {
-	v, err := ParseMunicipality(string(text))
-	if err == nil {
-		*m = v
-	}
-	return err
+	return set(m, string(text), ParseMunicipality)
 }
 
 // Value stores the six digits as text, and the zero Municipality as NULL.
-func (m Municipality) Value() (driver.Value, error) {
-	if m.IsZero() {
-		return nil, nil
-	}
-	return m.String(), nil
-}
+func (m Municipality) Value() (driver.Value, error) { return column(m) }
 
 // Scan reads a text column as strictly as [ParseMunicipality], and NULL as the
 // zero Municipality.
-func (m *Municipality) Scan(src any) error {
-	if src == nil {
-		*m = Municipality{}
-		return nil
-	}
-	return scanText(fieldMunicipality, src, func(s string) error { return m.UnmarshalText([]byte(s)) })
-}
+func (m *Municipality) Scan(src any) error { return scan(m, fieldMunicipality, src, ParseMunicipality) }
 
 // ErrUnknownMunicipality means that a code is valid in form, but not in the
 // table. It may be wrong: of single wrong digits the check digit lets one in 55
@@ -181,9 +166,9 @@ func Prefectures() MunicipalityTable {
 	return t
 }
 
-// MaxMunicipalities bounds the records that [ReadMunicipalities] takes. There
-// are about 1,900.
-const MaxMunicipalities = 10_000
+// maxMunicipalities bounds the records that ReadMunicipalities reads. There are
+// about 1,900.
+const maxMunicipalities = 10_000
 
 // ReadMunicipalities reads a table from CSV in UTF-8, with or without a byte
 // order mark, in one of two forms that may be mixed:
@@ -198,10 +183,10 @@ const MaxMunicipalities = 10_000
 // own prefecture. Further columns are not looked at. A first line whose code is
 // not digits is a heading. The prefectures are in the table in any case. A line
 // with a wrong code, without a name, or that says something else of a code
-// already read is an error that names the line; more than [MaxMunicipalities]
-// lines are an error too.
+// already read is an error that names the line; more than 10,000 lines
+// are an error too.
 func ReadMunicipalities(r io.Reader) (MunicipalityTable, error) {
-	t, err := readTable(r, "municipalities", "municipality name", MaxMunicipalities, ParseMunicipality, municipalityName)
+	t, err := readTable(r, "municipalities", "municipality name", maxMunicipalities, ParseMunicipality, municipalityName)
 	if err != nil {
 		return nil, err
 	}

@@ -59,18 +59,18 @@ func (t OperatorTable) All() iter.Seq2[OperatorID, string] {
 	}
 }
 
-// MaxOperators bounds the records that [ReadOperators] reads. There is no
-// published number.
-const MaxOperators = 100_000
+// maxOperators bounds the records that ReadOperators reads. There is no published
+// number.
+const maxOperators = 100_000
 
 // ReadOperators reads a table from CSV in UTF-8, with or without a byte order
 // mark: the six-digit number, then the name. Further columns are not looked at. A
 // first line whose number is not digits is a heading. A line with a wrong number,
 // without a name, with a name that holds control characters, or with another name
 // for a number already read is an error that names the line. Two operators of one
-// name are an error, and so are more than [MaxOperators] lines.
+// name are an error, and so are more than 100,000 lines.
 func ReadOperators(r io.Reader) (OperatorTable, error) {
-	t, err := readTable(r, "operators", "operator name", MaxOperators, ParseOperatorID, func(_ OperatorID, columns []string) string {
+	t, err := readTable(r, "operators", "operator name", maxOperators, ParseOperatorID, func(_ OperatorID, columns []string) string {
 		if len(columns) == 0 || !utf8.ValidString(columns[0]) || strings.ContainsFunc(columns[0], isControl) {
 			return ""
 		}

@@ -69,38 +69,26 @@ func (p PPID) MarshalText() ([]byte, error) {
 }
 
 // UnmarshalText reads what MarshalText returns. On error p is unchanged.
-func (p *PPID) UnmarshalText(text []byte) error {
-	op, value, ok := strings.Cut(string(text), ":")
+func (p *PPID) UnmarshalText(text []byte) error { return set(p, string(text), parsePPID) }
+
+// parsePPID reads the text form.
+func parsePPID(text string) (PPID, error) {
+	op, value, ok := strings.Cut(text, ":")
 	if !ok {
-		return &FormError{Field: fieldPPID, Rule: RuleMissing, Pos: len(text)}
+		return PPID{}, &FormError{Field: fieldPPID, Rule: RuleMissing, Pos: len(text)}
 	}
 	o, err := ParseOperatorID(op)
 	if err != nil {
-		return err
+		return PPID{}, err
 	}
-	v, err := ParsePPID(o, value)
-	if err == nil {
-		*p = v
-	}
-	return err
+	return ParsePPID(o, value)
 }
 
 // Value stores the text form, and the zero PPID as NULL.
-func (p PPID) Value() (driver.Value, error) {
-	if p.IsZero() {
-		return nil, nil
-	}
-	return p.String(), nil
-}
+func (p PPID) Value() (driver.Value, error) { return column(p) }
 
 // Scan reads the text form, and NULL as the zero PPID.
-func (p *PPID) Scan(src any) error {
-	if src == nil {
-		*p = PPID{}
-		return nil
-	}
-	return scanText(fieldPPID, src, func(s string) error { return p.UnmarshalText([]byte(s)) })
-}
+func (p *PPID) Scan(src any) error { return scan(p, fieldPPID, src, parsePPID) }
 
 // An Identifier is a value by which a person can be found: an [ID], a [ServiceID]
 // or a [PPID].

@@ -6,7 +6,7 @@ import (
 	"errors"
 
 	"github.com/mynakit/mynakit/internal/sqldb"
-	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/terminal"
 )
 
 // A Receipt is the answer to a call that changed a ticket.
@@ -89,7 +89,7 @@ func (b *Book) checkIssuer(at Terminal) error {
 	if err := at.Check(); err != nil {
 		return err
 	}
-	if b.cfg.CheckKinds && at.Kind&mykey.TicketTerminal == 0 {
+	if b.cfg.CheckKinds && at.Kind&terminal.Ticket == 0 {
 		return ErrKind
 	}
 	return nil

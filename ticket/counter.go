@@ -6,7 +6,7 @@ import (
 	"errors"
 
 	"github.com/mynakit/mynakit/internal/sqldb"
-	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/terminal"
 )
 
 // A Presentation is a ticket put on a counter.
@@ -164,7 +164,7 @@ func (b *Book) atCounter(ctx context.Context, op Op, p Presentation, do func(n N
 	if err := p.check(); err != nil {
 		return err
 	}
-	if b.cfg.CheckKinds && p.Terminal.Kind&(mykey.PointTerminal|mykey.TicketTerminal) == 0 {
+	if b.cfg.CheckKinds && p.Terminal.Kind&(terminal.Point|terminal.Ticket) == 0 {
 		return ErrKind
 	}
 	n, why := b.decode(p)

@@ -16,6 +16,7 @@ import (
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/point"
+	"github.com/mynakit/mynakit/mykey/terminal"
 	"github.com/mynakit/mynakit/ticket"
 )
 
@@ -467,21 +468,21 @@ func TestPayIsBusy(t *testing.T) {
 func TestKinds(t *testing.T) {
 	d := newDesk(t, fast(t), ticket.Config{CheckKinds: true})
 	ctx := t.Context()
-	kinds := func(k mykey.TerminalKind) ticket.Terminal {
+	kinds := func(k terminal.Kind) ticket.Terminal {
 		return ticket.Terminal{ID: "1", Scope: shop.Scope, Kind: k}
 	}
-	issuer := kinds(mykey.TicketTerminal)
-	for k := range mykey.TerminalKind(16) {
+	issuer := kinds(terminal.Ticket)
+	for k := range terminal.Kind(16) {
 		at := kinds(k)
 		tk, err := d.Issue(ctx, issuer, ticket.Order{Points: 1})
 		require.NoError(t, err)
 		spare, err := d.Issue(ctx, issuer, ticket.Order{Points: 1})
 		require.NoError(t, err)
 		issues, redeems := ticket.ErrKind, ticket.ErrKind
-		if k&mykey.TicketTerminal != 0 {
+		if k&terminal.Ticket != 0 {
 			issues = nil
 		}
-		if k&(mykey.TicketTerminal|mykey.PointTerminal) != 0 {
+		if k&(terminal.Ticket|terminal.Point) != 0 {
 			redeems = nil
 		}
 		p := ticket.Presentation{Terminal: at, Code: code(tk.Number)}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/mynakit/mynakit/internal/table"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/terminal"
 )
 
 // Limits of what the caller names, in bytes.
@@ -49,7 +50,7 @@ type Terminal struct {
 	// that a terminal that moves changes no settlement. It may be empty.
 	Place string
 	// Kind matters only with Config.CheckKinds.
-	Kind mykey.TerminalKind
+	Kind terminal.Kind
 }
 
 // Check returns [ErrTerminal] or [ErrScope] for a malformed terminal.

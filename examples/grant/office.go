@@ -15,6 +15,7 @@ import (
 	"github.com/mynakit/mynakit/mykey/grant"
 	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/mykey/registry"
+	"github.com/mynakit/mynakit/mykey/terminal"
 	"github.com/mynakit/mynakit/simcard"
 )
 
@@ -137,11 +138,11 @@ func (o *office) enrol(ctx context.Context, people []*person) error {
 // issue issues the terminal ID of a mobile terminal (エ, 様式II), and registers the
 // phone that has it.
 func (o *office) issue(ctx context.Context, place string) (registry.TerminalLogin, error) {
-	issued, err := o.terminals.Issue(ctx, place, []registry.Terminal{{Municipality: o.city, Kind: mykey.GrantTerminal, Mobile: true, Place: place}})
+	issued, err := o.terminals.Issue(ctx, place, []registry.Terminal{{Municipality: o.city, Kind: terminal.Grant, Mobile: true, Place: place}})
 	if err != nil {
 		return registry.TerminalLogin{}, err
 	}
-	phone, err := mykey.FingerprintAndroid(rand.Text()) // drawn when the app is installed
+	phone, err := terminal.FingerprintAndroid(rand.Text()) // drawn when the app is installed
 	if err != nil {
 		return registry.TerminalLogin{}, err
 	}

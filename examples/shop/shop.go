@@ -14,6 +14,7 @@ import (
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/mykey/registry"
+	"github.com/mynakit/mynakit/mykey/terminal"
 	"github.com/mynakit/mynakit/ticket"
 )
 
@@ -263,7 +264,7 @@ func (s *Shop) Mall() mykey.OperatorID { return s.cfg.Mall }
 // been set up by the staff, never because a browser says so. It takes points and
 // issues tickets; set Kind and Place for one that does less, or is somewhere.
 func (s *Shop) Terminal(id string) ticket.Terminal {
-	return ticket.Terminal{ID: id, Scope: s.cfg.Scope, Kind: mykey.PointTerminal | mykey.TicketTerminal}
+	return ticket.Terminal{ID: id, Scope: s.cfg.Scope, Kind: terminal.Point | terminal.Ticket}
 }
 
 // Today returns the day in Japan.

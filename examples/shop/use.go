@@ -10,6 +10,7 @@ import (
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/mykey/registry"
+	"github.com/mynakit/mynakit/mykey/terminal"
 	"github.com/mynakit/mynakit/ticket"
 	"github.com/mynakit/mynakit/ticket/paper"
 )
@@ -132,7 +133,7 @@ func (s *Shop) order(at ticket.Terminal, o Order, what point.Op) (point.Use, err
 	if err != nil {
 		return point.Use{}, err
 	}
-	if at.Kind&(mykey.PointTerminal|mykey.TicketTerminal) == 0 {
+	if at.Kind&(terminal.Point|terminal.Ticket) == 0 {
 		return point.Use{}, ticket.ErrKind
 	}
 	if o.Account == "" {
@@ -266,7 +267,7 @@ func (s *Shop) Cancel(ctx context.Context, at ticket.Terminal, key string) (poin
 	if err != nil {
 		return point.Receipt{}, err
 	}
-	if at.Kind&(mykey.PointTerminal|mykey.TicketTerminal) == 0 {
+	if at.Kind&(terminal.Point|terminal.Ticket) == 0 {
 		return point.Receipt{}, ticket.ErrKind
 	}
 	var r point.Receipt
@@ -292,7 +293,7 @@ func (s *Shop) undo(ctx context.Context, tx *sql.Tx, paid point.Receipt) error {
 		}
 		return s.box.In(tx).Withdraw(ctx, paid.Operation)
 	}
-	at := ticket.Terminal{ID: paid.Terminal, Place: paid.Place, Scope: ticket.Scope(paid.Request.Scope), Kind: mykey.TicketTerminal}
+	at := ticket.Terminal{ID: paid.Terminal, Place: paid.Place, Scope: ticket.Scope(paid.Request.Scope), Kind: terminal.Ticket}
 	if at.ID == "" { // of a ticket that was taken over
 		at.ID = "undo"
 	}
@@ -319,7 +320,7 @@ func (s *Shop) Refund(ctx context.Context, at ticket.Terminal, f Refund) (point.
 	if err != nil {
 		return point.Receipt{}, err
 	}
-	if at.Kind&(mykey.PointTerminal|mykey.TicketTerminal) == 0 {
+	if at.Kind&(terminal.Point|terminal.Ticket) == 0 {
 		return point.Receipt{}, ticket.ErrKind
 	}
 	back := point.Refund{Request: q, Of: of, Points: f.Points, Terminal: at.ID, Place: at.Place}

@@ -18,6 +18,7 @@ import (
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/mykey/registry"
+	"github.com/mynakit/mynakit/mykey/terminal"
 	"github.com/mynakit/mynakit/simcard"
 	"github.com/mynakit/mynakit/ticket"
 	"github.com/mynakit/mynakit/ticket/paper"
@@ -100,7 +101,7 @@ func TestUse(t *testing.T) {
 			assert.ErrorIs(t, err, want, "%+v", o)
 		}
 		library := s.Terminal("LIBRARY")
-		library.Kind = mykey.ServiceTerminal
+		library.Kind = terminal.Service
 		_, err = v.Use(ctx, card, library, shop.Order{Key: "bad-5", Points: 1})
 		assert.ErrorIs(t, err, ticket.ErrKind)
 

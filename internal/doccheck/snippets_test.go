@@ -24,7 +24,7 @@ var imports = map[string]string{
 	"slog": "log/slog", "sql": "database/sql", "strings": "strings", "testing": "testing", "time": "time",
 	"tls": "crypto/tls", "x509": "crypto/x509",
 	"apdu": own + "apdu", "tlv": own + "apdu/tlv", "pcsc": own + "apdu/pcsc", "vpcd": own + "apdu/vpcd",
-	"jpki": own + "jpki", "cms": own + "jpki/cms", "revoke": own + "jpki/revoke", "unlock": own + "jpki/unlock", "point": own + "mykey/point", "grant": own + "mykey/grant",
+	"jpki": own + "jpki", "cms": own + "jpki/cms", "revoke": own + "jpki/revoke", "unlock": own + "jpki/unlock", "point": own + "mykey/point", "grant": own + "mykey/grant", "terminal": own + "mykey/terminal",
 	"simcard": own + "simcard", "fault": own + "simcard/fault", "link": own + "simcard/link", "tape": own + "simcard/tape",
 	"control": own + "simcard/control", "survey": own + "simcard/survey", "advice": own + "mykey/advice", "httptest": "net/http/httptest",
 	"mykey": own + "mykey", "registry": own + "mykey/registry", "payment": own + "mykey/payment", "ticket": own + "ticket", "paper": own + "ticket/paper",

@@ -21,6 +21,7 @@ import (
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/registry"
+	"github.com/mynakit/mynakit/mykey/terminal"
 )
 
 // exampleTap stands for a card in the reader. With package jpki it is:
@@ -263,11 +264,7 @@ func ExampleSession_RegisterService() {
 func ExampleCodeOf() {
 	code, ok := registry.CodeOf(registry.ErrExpired)
 	fmt.Println(code, ok)
-	why, _ := mykey.KnownCodes().Explain(code)
-	fmt.Println(why.Remedy.EN, why.Retry)
-	// Output:
-	// MKCZ403E true
-	// Have a new certificate issued at the municipal office. never
+	// Output: MKCZ403E true
 }
 
 // A till spends in one transaction: the holder's card has proved itself, the
@@ -337,7 +334,7 @@ func ExampleTerminals() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	planned := []registry.Terminal{{Municipality: kawasaki, Kind: mykey.ServiceTerminal, Place: "中央図書館", Operator: library}}
+	planned := []registry.Terminal{{Municipality: kawasaki, Kind: terminal.Service, Place: "中央図書館", Operator: library}}
 	counts, err := registry.CountTerminals(planned, operators)
 	if err != nil {
 		log.Fatal(err)
@@ -350,7 +347,7 @@ func ExampleTerminals() {
 	fmt.Println(issued[0].ID, issued[0].Password)
 
 	// The manager registers the terminal. From here on it logs in.
-	device, err := mykey.FingerprintAndroid("drawn when the app was installed")
+	device, err := terminal.FingerprintAndroid("drawn when the app was installed")
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -25,3 +25,10 @@ func SetGenerate(r *Registry, f func() mykey.ID) { r.generate = f }
 
 // SetCost sets the cost of bcrypt.
 func SetCost(b *Terminals, cost int) { b.cost = cost }
+
+// NewID and Draw are what draws automatic IDs, the latter for a test that chooses
+// the random bytes.
+var (
+	NewID = newID
+	Draw  = draw
+)

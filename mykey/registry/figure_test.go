@@ -39,13 +39,13 @@ func TestMillion(t *testing.T) {
 		for n < size {
 			recs := make([]registry.ImportRow, min(batch, size-n))
 			for i := range recs {
-				recs[i] = registry.ImportRow{ID: mykey.GenerateID(mykey.ClearAlphabet), Certificates: []registry.Certificate{tap(n + i).Certificate}}
+				recs[i] = registry.ImportRow{ID: registry.NewID(registry.ClearAlphabet), Certificates: []registry.Certificate{tap(n + i).Certificate}}
 			}
 			for {
 				err := reg.Import(t.Context(), recs)
 				var ie *registry.ImportError
 				if errors.As(err, &ie) && errors.Is(err, registry.ErrDuplicate) {
-					recs[ie.Index].ID = mykey.GenerateID(mykey.ClearAlphabet)
+					recs[ie.Index].ID = registry.NewID(registry.ClearAlphabet)
 					redrawn++
 					continue
 				}

@@ -21,7 +21,7 @@ type Config struct {
 	Serials SerialForm
 
 	// Alphabet is what automatic MyKey IDs are made of.
-	Alphabet mykey.Alphabet
+	Alphabet Alphabet
 
 	// SessionLife bounds a session from its first tap. Zero means five
 	// minutes: long enough for one holder at a counter, too short for the
@@ -149,7 +149,7 @@ func Open(ctx context.Context, db *sql.DB, cfg Config) (*Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Registry{db: d, cfg: cfg, generate: func() mykey.ID { return mykey.GenerateID(cfg.Alphabet) }}
+	r := &Registry{db: d, cfg: cfg, generate: func() mykey.ID { return newID(cfg.Alphabet) }}
 	var mark string
 	err = r.update(ctx, "open", func(ctx context.Context, tx tx) (err error) {
 		mark, err = tx.setting(ctx, "serials", cfg.Serials.mark)

@@ -9,20 +9,21 @@ import (
 
 	"github.com/mynakit/mynakit/internal/table"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/terminal"
 )
 
 // A TerminalCount is a line of form I (マイキープラットフォーム等活用端末一覧, 様式I): how many
 // terminals of one kind stand at a place (システム設計書 I.3②).
 type TerminalCount struct {
-	Kind     mykey.TerminalKind // one of the four
-	Place    string             // 端末設置場所
-	Operator string             // ID付与事業者名, of kind (ア) alone
-	Mobile   bool               // of kind (エ): mobile devices
+	Kind     terminal.Kind // one of the four
+	Place    string        // 端末設置場所
+	Operator string        // ID付与事業者名, of kind (ア) alone
+	Mobile   bool          // of kind (エ): mobile devices
 	Count    int
 }
 
 // CountTerminals counts terminals for form I by kind, place and operator, in this
-// order. Each counts as [mykey.TerminalKind.Counted] says: one that is both (ア) and
+// order. Each counts as [terminal.Kind.Counted] says: one that is both (ア) and
 // (イ) counts as (ア). operators has the operators' names.
 //
 // CountTerminals returns a [*mykey.FormError] for a malformed terminal, and for one
@@ -33,12 +34,12 @@ func CountTerminals(terminals []Terminal, operators mykey.OperatorTable) ([]Term
 		if err := t.check(); err != nil {
 			return nil, err
 		}
-		for k := mykey.ServiceTerminal; k <= mykey.GrantTerminal; k <<= 1 {
+		for k := terminal.Service; k <= terminal.Grant; k <<= 1 {
 			if t.Kind.Counted()&k == 0 {
 				continue
 			}
-			line := TerminalCount{Kind: k, Place: t.Place, Mobile: t.Mobile && k == mykey.GrantTerminal}
-			if k == mykey.ServiceTerminal {
+			line := TerminalCount{Kind: k, Place: t.Place, Mobile: t.Mobile && k == terminal.Grant}
+			if k == terminal.Service {
 				if t.Operator.IsZero() {
 					return nil, missing(fieldOperator)
 				}
@@ -94,11 +95,11 @@ func WriteFormII(w io.Writer, issued []IssuedTerminal, operators mykey.OperatorT
 	return writeForm(w, lines)
 }
 
-func kindText(k mykey.TerminalKind, mobile bool) string {
+func kindText(k terminal.Kind, mobile bool) string {
 	switch {
 	case mobile:
 		return k.String() + "（モバイル端末）"
-	case k&mykey.GrantTerminal != 0:
+	case k&terminal.Grant != 0:
 		return k.String() + "（業務用端末）"
 	}
 	return k.String()

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/terminal"
 )
 
 // A TerminalLogin is what a terminal says of itself. The program has it from the
@@ -16,7 +17,7 @@ import (
 type TerminalLogin struct {
 	ID          string       // 端末ID
 	Password    mykey.Secret // 端末パスワード
-	Fingerprint mykey.Fingerprint
+	Fingerprint terminal.Fingerprint
 }
 
 // Register registers a terminal (システム設計書 I.4, III.13), which is done once: from
@@ -51,7 +52,7 @@ func (b *Terminals) Register(ctx context.Context, l TerminalLogin, contact mykey
 		if operator.IsZero() {
 			operator = e.Operator
 		}
-		service := e.Kind&mykey.ServiceTerminal != 0
+		service := e.Kind&terminal.Service != 0
 		switch {
 		case service && operator.IsZero():
 			return missing(fieldOperator)

@@ -19,6 +19,7 @@ import (
 	"github.com/mynakit/mynakit/internal/sqldb"
 	"github.com/mynakit/mynakit/internal/table"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/terminal"
 )
 
 // Limits of terminals.
@@ -33,7 +34,7 @@ const (
 type Terminal struct {
 	ID           string // 端末ID; empty before it is issued
 	Municipality mykey.Municipality
-	Kind         mykey.TerminalKind
+	Kind         terminal.Kind
 	// Place is the 端末設置場所: 1 to MaxPlace bytes, without control characters
 	// and not with =, +, - or @ in front.
 	Place string
@@ -46,11 +47,11 @@ type Terminal struct {
 }
 
 // office reports whether t is the PC of which a municipality has one.
-func (t Terminal) office() bool { return t.Kind&mykey.GrantTerminal != 0 && !t.Mobile }
+func (t Terminal) office() bool { return t.Kind&terminal.Grant != 0 && !t.Mobile }
 
 func (t Terminal) check() error {
 	wrong := func(field string, rule mykey.Rule) error { return &mykey.FormError{Field: field, Rule: rule, Pos: -1} }
-	service := t.Kind&mykey.ServiceTerminal != 0
+	service := t.Kind&terminal.Service != 0
 	switch {
 	case t.Municipality.IsZero():
 		return missing("municipality code")
@@ -66,7 +67,7 @@ func (t Terminal) check() error {
 		return wrong("place", mykey.RuleLength)
 	case !service && !t.Operator.IsZero():
 		return wrong(fieldOperator, mykey.RuleNotAllowed)
-	case t.Mobile && t.Kind&mykey.GrantTerminal == 0:
+	case t.Mobile && t.Kind&terminal.Grant == 0:
 		return wrong("mobile terminal", mykey.RuleNotAllowed)
 	}
 	return nil
@@ -101,11 +102,11 @@ type TerminalEntry struct {
 	Terminal
 	State       TerminalState
 	Issued      time.Time
-	Registered  time.Time         // zero before the registration
-	Fingerprint mykey.Fingerprint // 端末識別情報; zero before the registration
-	Contact     mykey.Contact     // 連絡先; zero before the registration
-	Stopped     time.Time         // zero unless it was stopped
-	ReplacedBy  string            // the ID of the terminal that took its place, if any
+	Registered  time.Time            // zero before the registration
+	Fingerprint terminal.Fingerprint // 端末識別情報; zero before the registration
+	Contact     mykey.Contact        // 連絡先; zero before the registration
+	Stopped     time.Time            // zero unless it was stopped
+	ReplacedBy  string               // the ID of the terminal that took its place, if any
 }
 
 // What a book of terminals refuses. Each leaves the book as it was.
@@ -515,7 +516,7 @@ func newPasswords(ctx context.Context, n, cost int) ([]mykey.Secret, []string, e
 	turn := make(chan struct{}, 4)
 	for i := range n {
 		// Twelve of 32 characters: 60 bits.
-		text := mykey.GenerateID(mykey.ClearAlphabet).String() + mykey.GenerateID(mykey.ClearAlphabet).String()[:4]
+		text := draw(ClearAlphabet, 12, random)
 		passwords[i] = mykey.NewSecret(text)
 		turn <- struct{}{}
 		wg.Go(func() {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/registry"
+	"github.com/mynakit/mynakit/mykey/terminal"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/bcrypt"
@@ -82,8 +83,8 @@ func kawasaki(t testing.TB) mykey.Municipality {
 	return m
 }
 
-func fingerprint(t testing.TB, s string) mykey.Fingerprint {
-	f, err := mykey.FingerprintAndroid(s)
+func fingerprint(t testing.TB, s string) terminal.Fingerprint {
+	f, err := terminal.FingerprintAndroid(s)
 	require.NoError(t, err)
 	return f
 }
@@ -103,14 +104,14 @@ func login(t testing.TB, i registry.IssuedTerminal, device string) registry.Term
 }
 
 func till(t testing.TB) registry.Terminal {
-	return registry.Terminal{Municipality: kawasaki(t), Kind: mykey.ServiceTerminal | mykey.PointTerminal, Place: "あおば商店街"}
+	return registry.Terminal{Municipality: kawasaki(t), Kind: terminal.Service | terminal.Point, Place: "あおば商店街"}
 }
 
 func TestTerminalsLife(t *testing.T) {
 	shelves(t, func(s *shelf) {
 		ctx := s.Context()
 		m, shop := kawasaki(s), operator(s, "000002")
-		planned := []registry.Terminal{till(s), {Municipality: m, Kind: mykey.TicketTerminal, Place: "観光案内所"}}
+		planned := []registry.Terminal{till(s), {Municipality: m, Kind: terminal.Ticket, Place: "観光案内所"}}
 		issued := s.issue("form 1", planned...)
 		assert.Equal(s, []string{"141305-00001", "141305-00002"}, []string{issued[0].ID, issued[1].ID})
 		assert.Len(s, issued[0].Password.Reveal(), 12)
@@ -229,7 +230,7 @@ func TestTerminalsIssue(t *testing.T) {
 		assert.ErrorIs(s, err, registry.ErrTerminalUsed)
 
 		// One PC for a municipality, and any number of mobile devices.
-		pc := registry.Terminal{Municipality: m, Kind: mykey.GrantTerminal, Place: "市役所"}
+		pc := registry.Terminal{Municipality: m, Kind: terminal.Grant, Place: "市役所"}
 		mobile := pc
 		mobile.Mobile = true
 		grants := s.issue("grants", pc, mobile, mobile)
@@ -250,7 +251,7 @@ func TestTerminalsIssue(t *testing.T) {
 			"no kind": func(t *registry.Terminal) { t.Kind = 0 }, "another kind": func(t *registry.Terminal) { t.Kind = 16 },
 			"no place": func(t *registry.Terminal) { t.Place = " " }, "a formula": func(t *registry.Terminal) { t.Place = "＝1+1" },
 			"a long place": func(t *registry.Terminal) { t.Place = strings.Repeat("a", registry.MaxPlace+1) }, "a control character": func(t *registry.Terminal) { t.Place = "a\nb" },
-			"an operator":    func(t *registry.Terminal) { t.Kind, t.Operator = mykey.PointTerminal, operator(s, "000001") },
+			"an operator":    func(t *registry.Terminal) { t.Kind, t.Operator = terminal.Point, operator(s, "000001") },
 			"a mobile till":  func(t *registry.Terminal) { t.Mobile = true },
 			"no such number": func(t *registry.Terminal) { t.Operator = operator(s, "000009") },
 		} {
@@ -271,7 +272,7 @@ func TestTerminalsIssue(t *testing.T) {
 		// The operator is the manager's choice, if the form left it open.
 		named := till(s)
 		named.Operator = operator(s, "000001")
-		two := s.issue("operators", named, till(s), registry.Terminal{Municipality: m, Kind: mykey.PointTerminal, Place: "美術館"})
+		two := s.issue("operators", named, till(s), registry.Terminal{Municipality: m, Kind: terminal.Point, Place: "美術館"})
 		for i, tc := range []struct {
 			of     int
 			choice string
@@ -529,13 +530,13 @@ func TestTerminalForms(t *testing.T) {
 	m := kawasaki(t)
 	ops := operators(t)
 	ops[operator(t, "000003")] = "=1+1"
-	library := registry.Terminal{Municipality: m, Kind: mykey.ServiceTerminal, Place: "中央図書館", Operator: operator(t, "000001")}
+	library := registry.Terminal{Municipality: m, Kind: terminal.Service, Place: "中央図書館", Operator: operator(t, "000001")}
 	shop := till(t)
 	shop.Operator = operator(t, "000003")
-	pc := registry.Terminal{Municipality: m, Kind: mykey.GrantTerminal, Place: "市役所"}
+	pc := registry.Terminal{Municipality: m, Kind: terminal.Grant, Place: "市役所"}
 	mobile := pc
 	mobile.Mobile = true
-	museum := registry.Terminal{Municipality: m, Kind: mykey.PointTerminal | mykey.TicketTerminal, Place: "美術館"}
+	museum := registry.Terminal{Municipality: m, Kind: terminal.Point | terminal.Ticket, Place: "美術館"}
 	counts, err := registry.CountTerminals([]registry.Terminal{mobile, library, shop, museum, library, pc, mobile}, ops)
 	require.NoError(t, err)
 	var out bytes.Buffer

@@ -137,7 +137,7 @@ func (p *Page) enrolOffer(screen string) step {
 // enrolChoose asks for an ID of the holder's own (重複チェック).
 func (p *Page) enrolChoose(screen string) step {
 	return func(ctx context.Context, s *session, form url.Values) (*notice, error) {
-		id, err := mykey.ParseIDFold(strings.TrimSpace(form.Get("id")), mykey.FoldCase|mykey.FoldWidth)
+		id, err := mykey.ParseIDFold(strings.TrimSpace(form.Get("id")))
 		if err != nil {
 			return nil, inField("id", &entry{
 				mykey.Text{JA: "マイキーIDは、半角の英大文字と数字の8桁です。", EN: "A MyKey ID is eight capital letters or digits."},

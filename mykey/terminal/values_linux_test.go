@@ -1,4 +1,4 @@
-package mykey
+package terminal
 
 import (
 	"bytes"
@@ -47,7 +47,7 @@ func TestReadLinux(t *testing.T) {
 	machineID := file("0f3c5a7b9d1e2f405162738495a6b7c8\n")
 	t.Run("a PC", func(t *testing.T) {
 		v, err := readLinux(fstest.MapFS{"sys/firmware/dmi/tables/DMI": file(string(pcTable("C-777", "PF2X")))})
-		assert.Equal(t, TerminalValues{CPU: "C-777", Board: "PF2X", Machine: "00112233-4455-6677-8899-AABBCCDDEEFF"}, v)
+		assert.Equal(t, Values{CPU: "C-777", Board: "PF2X", Machine: "00112233-4455-6677-8899-AABBCCDDEEFF"}, v)
 		assert.ErrorContains(t, err, "install value", "each missing value is named")
 		assert.ErrorIs(t, err, fs.ErrNotExist)
 	})
@@ -59,7 +59,7 @@ func TestReadLinux(t *testing.T) {
 	})
 	t.Run("not root", func(t *testing.T) {
 		v, err := readLinux(fstest.MapFS{"etc/machine-id": machineID, "proc/cpuinfo": file("processor\t: 0\nmodel name\t: x\n")})
-		assert.Equal(t, TerminalValues{Install: "0f3c5a7b9d1e2f405162738495a6b7c8"}, v)
+		assert.Equal(t, Values{Install: "0f3c5a7b9d1e2f405162738495a6b7c8"}, v)
 		for _, name := range []string{"CPU serial", "motherboard serial", "machine value"} {
 			assert.ErrorContains(t, err, name)
 		}
@@ -72,12 +72,12 @@ func TestReadLinux(t *testing.T) {
 			"etc/machine-id":                             machineID,
 		})
 		require.NoError(t, err)
-		assert.Equal(t, TerminalValues{"10000000abcdef01", "10000000abcdef01", "A board Rev 1", "0f3c5a7b9d1e2f405162738495a6b7c8"}, v)
+		assert.Equal(t, Values{"10000000abcdef01", "10000000abcdef01", "A board Rev 1", "0f3c5a7b9d1e2f405162738495a6b7c8"}, v)
 		_, err = FingerprintWindows(v, JoinPrefixed)
 		assert.NoError(t, err)
 	})
 	t.Run("this machine", func(t *testing.T) {
-		v, err := ReadTerminalValues()
+		v, err := ReadValues()
 		for name, s := range map[string]string{"CPU serial": v.CPU, "motherboard serial": v.Board, "machine value": v.Machine, "install value": v.Install} {
 			if s == "" {
 				assert.ErrorContains(t, err, name, "an empty value is explained")

@@ -1,4 +1,4 @@
-package mykey
+package terminal
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// ReadTerminalValues reads what this machine gives of the four values:
+// ReadValues reads what this machine gives of the four values:
 //
 //   - on Windows, CPU and Board from the firmware's table, Machine from the
 //     current hardware profile's GUID, Install from MachineGuid;
@@ -24,10 +24,10 @@ import (
 // Values that could not be read are empty, and the error, which is then not
 // nil, names each of them. On other systems the error is
 // [errors.ErrUnsupported].
-func ReadTerminalValues() (TerminalValues, error) { return readLinux(os.DirFS("/")) }
+func ReadValues() (Values, error) { return readLinux(os.DirFS("/")) }
 
-func readLinux(root fs.FS) (TerminalValues, error) {
-	var v TerminalValues
+func readLinux(root fs.FS) (Values, error) {
+	var v Values
 	table, tableErr := readSome(root, "sys/firmware/dmi/tables/DMI")
 	if tableErr == nil {
 		t := parseSMBIOS(table)
@@ -49,7 +49,7 @@ func readLinux(root fs.FS) (TerminalValues, error) {
 			if err == nil {
 				err = errNoValue
 			}
-			errs = append(errs, fmt.Errorf("mykey: %s: %w", name, err))
+			errs = append(errs, fmt.Errorf("terminal: %s: %w", name, err))
 		}
 	}
 	file := func(name string) func() (string, error) {

@@ -1,6 +1,6 @@
 //go:build linux || windows
 
-package mykey
+package terminal
 
 import (
 	"encoding/binary"

@@ -1,4 +1,4 @@
-package mykey
+package terminal
 
 import (
 	"encoding/binary"
@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-// ReadTerminalValues reads what this machine gives of the four values:
+// ReadValues reads what this machine gives of the four values:
 //
 //   - on Windows, CPU and Board from the firmware's table, Machine from the
 //     current hardware profile's GUID, Install from MachineGuid;
@@ -22,8 +22,8 @@ import (
 // Values that could not be read are empty, and the error, which is then not
 // nil, names each of them. On other systems the error is
 // [errors.ErrUnsupported].
-func ReadTerminalValues() (TerminalValues, error) {
-	var v TerminalValues
+func ReadValues() (Values, error) {
+	var v Values
 	var errs []error
 	table, err := firmwareTable()
 	if err == nil {
@@ -31,7 +31,7 @@ func ReadTerminalValues() (TerminalValues, error) {
 		v.CPU, v.Board = t.cpu, t.board
 		err = errNoValue
 	}
-	note := func(name string, err error) { errs = append(errs, fmt.Errorf("mykey: %s: %w", name, err)) }
+	note := func(name string, err error) { errs = append(errs, fmt.Errorf("terminal: %s: %w", name, err)) }
 	if v.CPU == "" {
 		note("CPU serial", err)
 	}

@@ -1,4 +1,0 @@
-package mykey
-
-// Generate is generate, for a test that chooses the random bytes.
-var Generate = generate
