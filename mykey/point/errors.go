@@ -54,8 +54,8 @@ var (
 	// ErrClaimed is returned for a coupon or a partner's reference that has
 	// been taken by another request.
 	ErrClaimed = errors.New("point: coupon or reference taken before")
-	// ErrClock is returned by a sweep when the clock is more than a day past the
-	// newest operation and nobody has confirmed it.
+	// ErrClock is returned by [Ledger.Sweep] and [Ledger.Due] when the clock is more
+	// than a day past the newest operation and nobody has confirmed it.
 	ErrClock = errors.New("point: the clock is far past the newest operation")
 	// ErrOverflow is returned when a balance would leave its range.
 	ErrOverflow = errors.New("point: the balance would be too great")

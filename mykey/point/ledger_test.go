@@ -343,7 +343,9 @@ func TestReserved(t *testing.T) {
 		b.whole(t)
 
 		b.clock.Set(japan(t, "2026-12-15 23:59:59")) // 14 days after December 1
-		moved, err := b.Due(ctx, id(t, hanako))
+		_, err = b.Due(ctx, id(t, hanako), false)
+		assert.ErrorIs(t, err, point.ErrClock, "nobody has confirmed two weeks without an operation")
+		moved, err := b.Due(ctx, id(t, hanako), true)
 		require.NoError(t, err)
 		assert.Zero(t, moved)
 		b.clock.Add(time.Second)

@@ -397,7 +397,7 @@ func TestSettlePartners(t *testing.T) {
 		require.NoError(t, err)
 		month := period(t, "2026-11-01", "2026-11-30")
 		b.clock.Set(japan(t, "2026-12-20 00:00:00"))
-		_, err = b.Due(ctx, id(t, hanako))
+		_, err = b.Due(ctx, id(t, hanako), true)
 		require.NoError(t, err)
 		s, err := b.SettlePartners(ctx, month)
 		require.NoError(t, err)

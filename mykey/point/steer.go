@@ -95,18 +95,33 @@ func (l *Ledger) move(ctx context.Context, tx *sqldb.Tx, op operation, from, to 
 // and zero if none is due. Without a base account the points stay and can be
 // steered; [Ledger.Books] reports them.
 //
-// The errors are [ErrNoHolder], [ErrClock] and [ErrClosed] if the base programme
-// is closed.
-func (l *Ledger) Due(ctx context.Context, id mykey.ID) (int64, error) {
+// The errors are [ErrNoHolder], [ErrClock] as in [Ledger.Sweep], and [ErrClosed]
+// if the base programme is closed.
+func (l *Ledger) Due(ctx context.Context, id mykey.ID, confirmed bool) (int64, error) {
 	var moved int64
 	err := l.db.Write(ctx, "due", func(ctx context.Context, tx *sqldb.Tx) error {
 		holder, _, err := lockHolder(ctx, tx, id)
+		if err == nil {
+			_, err = checkClock(ctx, tx, confirmed)
+		}
 		if err == nil {
 			moved, err = l.due(ctx, tx, holder)
 		}
 		return err
 	})
 	return moved, err
+}
+
+// checkClock returns the time, or [ErrClock] if nobody has confirmed a clock that
+// is more than a day past the newest operation.
+func checkClock(ctx context.Context, tx *sqldb.Tx, confirmed bool) (now int64, err error) {
+	var newest int64
+	err = tx.QueryRow(ctx, "SELECT coalesce(CAST(? AS BIGINT), {:clock}), coalesce((SELECT max(at) FROM {operation}), 0)", tx.NowArg()).Scan(&now, &newest)
+	const day = 24 * 60 * 60 * 1_000_000
+	if err == nil && !confirmed && now > newest+day {
+		err = ErrClock
+	}
+	return now, err
 }
 
 func (l *Ledger) due(ctx context.Context, tx *sqldb.Tx, holder int64) (int64, error) {
@@ -173,14 +188,9 @@ func (l *Ledger) Sweep(ctx context.Context, confirmed bool) (Sweep, error) {
 	var out Sweep
 	var holders []int64
 	err := l.db.Read(ctx, "sweep", func(ctx context.Context, tx *sqldb.Tx) error {
-		var now, newest int64
-		err := tx.QueryRow(ctx, "SELECT coalesce(CAST(? AS BIGINT), {:clock}), coalesce((SELECT max(at) FROM {operation}), 0)", tx.NowArg()).Scan(&now, &newest)
+		now, err := checkClock(ctx, tx, confirmed)
 		if err != nil {
 			return err
-		}
-		const day = 24 * 60 * 60 * 1_000_000
-		if !confirmed && now > newest+day {
-			return ErrClock
 		}
 		today := dayNumber(mykey.DateOf(instantOf(now)))
 		err = tx.QueryRow(ctx, `SELECT count(DISTINCT l.holder) FROM {lot} l JOIN {programme} p ON p.id = l.programme JOIN {holder} h ON h.id = l.holder
