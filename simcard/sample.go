@@ -2,6 +2,7 @@ package simcard
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -47,7 +48,7 @@ func Sample(name string, holder uint, now time.Time) ([]Option, error) {
 	}
 	var kind Kind
 	if err := kind.UnmarshalText([]byte(name)); err != nil {
-		return nil, fmt.Errorf("%w; known are %q", err, SampleNames())
+		return nil, fmt.Errorf("%w; there are %s", err, strings.Join(SampleNames(), ", "))
 	}
 	return append(options, WithKind(kind)), nil
 }

@@ -150,6 +150,31 @@ func TestFlags(t *testing.T) {
 	assert.Contains(t, stderr.String(), "its holder's", "the PIN of a real card is in no variable")
 }
 
+// What is wrong with the machine is said in both languages, and is no wrong usage.
+func TestTrouble(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	open := t.TempDir()
+	require.NoError(t, os.Chmod(open, 0o777))
+	for args, want := range map[string][2]string{
+		"window": {"No agent", "起動していません"},
+		"-reader sim -samples " + taken.Addr().String(): {"Cannot listen", "待ち受けられません"},
+		"-reader sim -data " + open:                     {"Other users can", "ほかのユーザーが"},
+	} {
+		if runtime.GOOS == "windows" && strings.Contains(args, open) {
+			continue // it has no modes
+		}
+		var stderr bytes.Buffer
+		assert.Equal(t, exitError, run(t.Context(), strings.Fields(args), env(newHome(t)), io.Discard, &stderr), args)
+		assert.Contains(t, stderr.String(), want[0])
+		assert.Contains(t, stderr.String(), want[1])
+	}
+	var stderr bytes.Buffer
+	assert.Equal(t, exitUsage, run(t.Context(), []string{"-reader", "sim", "-db", t.TempDir()}, env(newHome(t)), io.Discard, &stderr))
+	assert.Contains(t, stderr.String(), "is a directory; give the name of a file in it")
+}
+
 // A port that is taken, on either loopback address, is passed over.
 func TestListen(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")

@@ -118,7 +118,7 @@ func (o *options) window(ctx context.Context) error {
 	}
 	d, err := h.found()
 	if err != nil {
-		return &usageError{"no agent of this user is running"}
+		return &troubleError{"No agent of this user is running. Start it first.", "エージェントが起動していません。先に起動してください。"}
 	}
 	body, err := json.Marshal(map[string]string{"secret": d.Secret})
 	if err != nil {

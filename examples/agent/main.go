@@ -32,6 +32,7 @@ import (
 	"syscall"
 
 	"github.com/mynakit/mynakit/examples/agent/api"
+	"github.com/mynakit/mynakit/examples/internal/private"
 	"github.com/mynakit/mynakit/examples/internal/version"
 	"github.com/mynakit/mynakit/examples/shop"
 )
@@ -89,6 +90,21 @@ type usageError struct{ text string }
 
 func (e *usageError) Error() string { return e.text }
 
+// troubleError is what went wrong, and what to do, in English and Japanese.
+type troubleError struct{ en, ja string }
+
+func (e *troubleError) Error() string { return e.en }
+
+// notAlone is trouble with a file or folder that is not this user's alone.
+func notAlone(e *private.Error) *troubleError {
+	if e.Foreign {
+		return &troubleError{e.Path + " belongs to another user. Name a folder of your own.",
+			e.Path + " は別のユーザーのものです。自分のフォルダーを指定してください。"}
+	}
+	return &troubleError{fmt.Sprintf("Other users can read or change %s. Give it to its owner alone (chmod %o).", e.Path, e.Mode),
+		fmt.Sprintf("ほかのユーザーが %s を読み書きできます。所有者だけが使えるように変更してください（chmod %o）。", e.Path, e.Mode)}
+}
+
 const (
 	exitOK    = 0
 	exitError = 1
@@ -104,6 +120,13 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	f := flag.NewFlagSet("agent", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	o.flags(f)
+	f.Usage = func() {
+		fmt.Fprintln(stderr, "usage: agent [flags]          be there for programs that call\n"+
+			"       agent window           open the clerk's page: who may call\n"+
+			"       agent install [flags]  start the agent with the user's session\n"+
+			"       agent uninstall        leave nothing behind\nflags:")
+		f.PrintDefaults()
+	}
 	about := f.Bool("version", false, "print the version and end")
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -136,6 +159,14 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if usage, ok := errors.AsType[*usageError](err); ok {
 		fmt.Fprintln(stderr, "agent:", usage.text)
 		return exitUsage
+	}
+	trouble, ok := errors.AsType[*troubleError](err)
+	if open, not := errors.AsType[*private.Error](err); not {
+		trouble, ok = notAlone(open), true
+	}
+	if ok {
+		fmt.Fprintf(stderr, "agent: %s\n       %s\n", trouble.en, trouble.ja)
+		return exitError
 	}
 	if err != nil {
 		a := shop.Explain(err)

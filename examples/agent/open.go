@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 
@@ -98,7 +99,11 @@ func (o *options) openDatabase(ctx context.Context, file string) (*sql.DB, error
 	if err != nil {
 		return nil, &usageError{"-db wants postgres://user@host/database, host=… dbname=…, or the name of a file: " + err.Error()}
 	}
-	return address.OpenOwn(ctx)
+	db, err := address.OpenOwn(ctx)
+	if errors.Is(err, database.ErrForm) {
+		return nil, &usageError{"-db: " + err.Error()}
+	}
+	return db, err
 }
 
 // samplePoints are what the sample holder has at first.
@@ -143,6 +148,10 @@ func (o *options) openReaders(ctx context.Context, p *place) (api.Readers, func(
 			return readers.NewSim(slot), slot.Close, err
 		}
 		server, err := control.Serve(o.samples, slot)
+		if _, ok := errors.AsType[*net.OpError](err); ok {
+			return nil, nil, &troubleError{"Cannot listen at " + o.samples + ". If another program has the port, give another one with -samples.",
+				o.samples + " で待ち受けられません。ほかのプログラムが使用中のときは、-samples に別のポート番号を指定してください。"}
+		}
 		if err != nil {
 			return nil, nil, &usageError{"-samples wants an address of this machine alone, such as 127.0.0.1:8081: " + err.Error()}
 		}

@@ -101,10 +101,10 @@ func tasks() []task {
 		{name: "common", about: "the card's own number, municipality and expiry", flags: commonTask, app: jpki.CommonApp},
 		{name: "passwd", about: "change a PIN", flags: passwdTask},
 		{name: "cms-sign", about: "sign a file as a CMS message (RFC 5652)", flags: cmsSignTask,
-			more: "Other programs may ask what the certificate is for. That of the auth key is for client\n" +
-				"authentication alone: openssl says \"unsuitable certificate purpose\" unless it is told\n" +
+			more: "The certificate of the auth key is for client authentication alone. openssl refuses it\n" +
+				"with \"unsuitable certificate purpose\" without -purpose any:\n" +
 				"  openssl cms -verify -inform DER -in FILE.p7m -CAfile authca.pem -purpose any\n" +
-				"What -key sign has signed it takes without."},
+				"A message of -key sign needs no -purpose."},
 		{name: "cms-verify", about: "verify a CMS message, DER or PEM; without a card", flags: cmsVerifyTask, cardless: true},
 		{name: "survey", about: "ask a card what needs no PIN and spends no try, and hold it against the software card", flags: surveyTask,
 			more: "The report holds status words, tags and lengths, and nothing of its holder: docs/card.md\n" +
@@ -189,7 +189,7 @@ func run(ctx context.Context, catch func(), args []string, stdin *os.File, stdou
 }
 
 func usage(w io.Writer) {
-	fmt.Fprintln(w, "usage: cardtool TASK [flags]    (cardtool TASK -h tells the flags, cardtool -version the version)")
+	fmt.Fprintln(w, "usage: cardtool TASK [flags]    (cardtool TASK -h lists the flags, cardtool -version prints the version)")
 	for _, t := range tasks() {
 		fmt.Fprintf(w, "  %-10s %s\n", t.name, t.about)
 	}

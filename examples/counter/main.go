@@ -151,6 +151,9 @@ func (w *world) run(ctx context.Context, args []string) int {
 	}
 	if err != nil {
 		o.tell(err)
+		if errors.As(err, &bad) {
+			return exitUsage
+		}
 		return exitError
 	}
 	return exitOK

@@ -160,8 +160,16 @@ const sqliteFile = "shop.db"
 func openDatabase(ctx context.Context, at, dir string) (*sql.DB, error) {
 	address, err := database.Own(at, filepath.Join(dir, sqliteFile))
 	if err != nil {
-		return nil, wrong("-db には postgres://ユーザー名@ホスト/データベース名、host=… dbname=…、またはファイル名を指定してください。",
-			"-db wants postgres://user@host/database, host=… dbname=…, or the name of a file: "+err.Error())
+		return nil, wrongDB(err)
 	}
-	return address.OpenOwn(ctx)
+	db, err := address.OpenOwn(ctx)
+	if errors.Is(err, database.ErrForm) {
+		return nil, wrongDB(err)
+	}
+	return db, err
+}
+
+func wrongDB(err error) error {
+	return wrong("-db には postgres://ユーザー名@ホスト/データベース名、host=… dbname=…、またはファイル名を指定してください。",
+		"-db wants postgres://user@host/database, host=… dbname=…, or the name of a file: "+err.Error())
 }

@@ -76,7 +76,7 @@ func serve(ctx context.Context, o *options, p *place, say speaker) (err error) {
 	if err != nil {
 		return &addressError{o.serve, err}
 	}
-	say.plain(say.Kept, p.dir)
+	say.plain(say.KeptIn, p.dir)
 	if p.fresh {
 		say.plain(say.NewKeys, p.keyFile)
 	}
@@ -119,6 +119,9 @@ func (o *options) samples(say speaker) (cards []page.Sample, stop func() error, 
 		return cards, func() error { return nil }, nil
 	}
 	server, err := control.Serve(o.samplesAddr, slots...)
+	if _, ok := errors.AsType[*net.OpError](err); ok {
+		return nil, nil, &addressError{o.samplesAddr, err}
+	}
 	if err != nil {
 		return nil, nil, wrong("-samples には、この端末だけで使えるアドレス（例：127.0.0.1:8081）を指定してください。",
 			"-samples wants an address of this machine alone, such as 127.0.0.1:8081: "+err.Error())

@@ -20,6 +20,7 @@ type phrase string
 type lines struct {
 	// The place.
 	Kept         phrase // folder
+	KeptIn       phrase // folder, of a counter with a page
 	NewKeys      phrase // key file
 	GoesOn       phrase
 	Finish       phrase // points, file
@@ -102,6 +103,7 @@ type lines struct {
 func english() lines {
 	return lines{
 		Kept:         "A shop's day. Everything is kept in %s",
+		KeptIn:       "Everything is kept in %s",
 		NewKeys:      "First run: the shop's keys were drawn and written to %s. Keep a copy.",
 		GoesOn:       "The shop has been open before; the day goes on with its database.",
 		Finish:       "A ticket of %d points was paid for and never printed, because the program stopped: it is in %s now.",
@@ -112,7 +114,7 @@ func english() lines {
 		Unpaid:       "%s: %d points were taken from nobody. Settle them with the mall.",
 		Differ:       "%s: the mall has it with other content. Ask the mall at once.",
 		NotAlone:     "Other users can read or change %s. Give it to its owner alone (chmod %o), and tell the administrator if it may have been read or changed.",
-		AddressTaken: "Cannot wait at %s.\n         If another program has the port, name another one, such as -serve 127.0.0.1:8081.",
+		AddressTaken: "Cannot wait at %s.\n         If another program has the port, give another port, such as 8082.",
 
 		Library: "Aoba Library", Mall: "Aoba Mall", Points: "Aoba city points", Phone: "A phone", Walk: "Walking class",
 
@@ -180,6 +182,7 @@ func english() lines {
 func japanese() lines {
 	return lines{
 		Kept:         "店舗の一日を再現します。データの保存先：%s",
+		KeptIn:       "データの保存先：%s",
 		NewKeys:      "最初の起動です。暗号鍵を作成し、鍵ファイル %s に保存しました。バックアップを取ってください。",
 		GoesOn:       "前回の続きから始めます。同じデータベースを使います。",
 		Finish:       "前回の終了時に印刷していなかった%dポイントのポイント券があります。印刷用ファイル %s を作成しました。",
@@ -190,7 +193,7 @@ func japanese() lines {
 		Unpaid:       "%s：%dポイントを差し引けませんでした。商店街と精算してください。",
 		Differ:       "%s：商店街の記録と内容が異なります。至急、商店街に確認してください。",
 		NotAlone:     "ほかのユーザーが %s を読み書きできます。所有者だけが使えるように変更してください（chmod %o）。読み書きされた可能性があるときは、システム担当者に連絡してください。",
-		AddressTaken: "%s で待ち受けられません。\n         ほかのプログラムが使用中のときは、-serve 127.0.0.1:8081 のように、別のポート番号を指定してください。",
+		AddressTaken: "%s で待ち受けられません。\n         ほかのプログラムが使用中のときは、8082 など、別のポート番号を指定してください。",
 
 		Library: "あおば図書館", Mall: "あおば商店街", Points: "あおば市ポイント", Phone: "スマートフォン", Walk: "ウォーキング教室",
 

@@ -114,6 +114,15 @@ func TestTroubleIsTold(t *testing.T) {
 			t.Cleanup(func() { l.Close() })
 			return []string{"-data", ready(t), "-serve", l.Addr().String()}
 		}, "Cannot wait at 127.0.0.1", "待ち受けられません", true},
+		{"a port for the samples that is taken", func(t *testing.T) []string {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			t.Cleanup(func() { l.Close() })
+			return []string{"-data", ready(t), "-serve", "127.0.0.1:0", "-samples", l.Addr().String()}
+		}, "Cannot wait at 127.0.0.1", "待ち受けられません", true},
+		{"a folder as the database", func(t *testing.T) []string {
+			return []string{"-data", t.TempDir(), "-db", t.TempDir()}
+		}, "-db wants postgres://", "-db には postgres://", false},
 		{"a page for the whole network", func(t *testing.T) []string {
 			return []string{"-data", t.TempDir(), "-serve", "0.0.0.0:0"}
 		}, "-serve wants an address of this machine", "-serve には、この端末だけで使えるアドレス", false},
@@ -131,7 +140,11 @@ func TestTroubleIsTold(t *testing.T) {
 			args := c.args(t)
 			for lang, want := range map[string]string{"en": c.en, "ja": c.ja} {
 				code, _, errs := counter(t.Context(), append(args, "-lang", lang)...)
-				assert.Equal(t, exitError, code)
+				if strings.Contains(c.en, " wants ") {
+					assert.Equal(t, exitUsage, code)
+				} else {
+					assert.Equal(t, exitError, code)
+				}
 				assert.Contains(t, errs, want)
 				assert.NotContains(t, errs, "open-sesame-42")
 				assert.NotContains(t, errs, "unforeseen")

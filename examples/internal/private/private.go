@@ -66,8 +66,14 @@ func ReadFile(name string) ([]byte, error) {
 	return text, err
 }
 
-// File returns an *Error if others can read or change a file.
-func File(name string) error { return look(name, 0o077, 0o600) }
+// File returns an *Error if others can read or change a file. A folder with the
+// name of the file is left to whoever opens it.
+func File(name string) error {
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		return nil
+	}
+	return look(name, 0o077, 0o600)
+}
 
 // Folder returns an *Error if others can look into a folder or change it.
 func Folder(name string) error { return look(name, 0o077, 0o700) }
