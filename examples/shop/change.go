@@ -3,9 +3,11 @@ package shop
 import (
 	"context"
 	"database/sql"
+	"maps"
 	"strings"
 
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/point"
 )
 
 // Twice is what one person was granted under two MyKey IDs, by the keys of the
@@ -24,10 +26,17 @@ func (s *Shop) changed(ctx context.Context, tx *sql.Tx, c mykey.Change) error {
 	if err != nil {
 		return err
 	}
+	short := map[point.Account]int64{}
+	maps.Copy(short, joined.Short)
 	if s.cfg.ByMyKeyID {
-		if _, err := s.mall.In(tx).Changed(ctx, c); err != nil {
+		mall, err := s.mall.In(tx).Changed(ctx, c)
+		if err != nil {
 			return err
 		}
+		maps.Copy(short, mall.Short)
+	}
+	if told, ok := ctx.Value(undoing{}).(*Undone); ok {
+		told.Short = short
 	}
 	twice := Twice{Old: c.Old, New: c.New}
 	for _, scope := range joined.Twice {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/mykey/registry"
 )
 
@@ -103,16 +104,36 @@ func (s *Shop) attributes(ctx context.Context, card *jpki.Card) (jpki.Attributes
 	return v.Value(), err
 }
 
+// Recoveries returns the recoveries of the holder who has a MyKey ID, the newest
+// first.
+func (s *Shop) Recoveries(ctx context.Context, id mykey.ID) ([]registry.Recovery, error) {
+	return s.registry.Recoveries(ctx, id)
+}
+
 // CancelRecovery ends a recovery that the holder did not ask for. The errors are
 // those of [registry.Registry.CancelRecovery].
 func (s *Shop) CancelRecovery(ctx context.Context, number int64, who string) error {
 	return s.registry.CancelRecovery(ctx, number, who)
 }
 
+// Undone is what became of a recovery that was taken back, and what people have to
+// settle.
+type Undone struct {
+	registry.Undone
+	// Short is how many of the holder's points were spent since two MyKey IDs were
+	// joined and could not be given back, by account. What was spent after a
+	// recovery that joined none stands in the account's history.
+	Short map[point.Account]int64
+}
+
+// undoing is the key under which a context has the *Undone that is to be filled.
+type undoing struct{}
+
 // UndoRecovery takes back a recovery that was a mistake. The errors are those of
 // [registry.Registry.UndoRecovery].
-func (s *Shop) UndoRecovery(ctx context.Context, number int64, who string) error {
-	return s.registry.UndoRecovery(ctx, number, who)
+func (s *Shop) UndoRecovery(ctx context.Context, number int64, who string) (out Undone, err error) {
+	out.Undone, err = s.registry.UndoRecovery(context.WithValue(ctx, undoing{}, &out), number, who)
+	return out, err
 }
 
 // noteRevoked has the registry remember that the card in the reader was found

@@ -48,6 +48,66 @@ type recovery struct {
 	card, was    int // the new card, and the one that it replaced
 	ready        time.Time
 	done, joined bool
+	had          *former // what a join took
+}
+
+// former is a person before he was joined to another.
+type former struct {
+	kept   *person
+	points int64
+	stale  map[int]bool     // his cards
+	spent  map[*spend]int64 // what was not given back
+	shaky  bool             // some of it came back from a further join
+}
+
+// formerly returns what is there of a person.
+func (w *world) formerly(p, kept *person) *former {
+	f := &former{kept: kept, points: p.points, stale: map[int]bool{}, spent: map[*spend]int64{}}
+	for card, of := range w.cards {
+		if of == p {
+			f.stale[card] = w.stale[card]
+		}
+	}
+	for _, s := range w.spent {
+		if s.by == p {
+			f.spent[s] = s.left
+		}
+	}
+	return f
+}
+
+// parted gives a person what a join took from him, as far as it is there.
+func (w *world) parted(rt *rapid.T, r *recovery) {
+	p, f := r.of, r.had
+	owed := f.points
+	for s, left := range f.spent {
+		owed += left - s.left
+		s.by = p
+	}
+	back := min(owed, f.kept.points)
+	if f.shaky {
+		balances, err := w.points.Balances(context.Background(), p.id)
+		require.NoError(rt, err)
+		back = 0
+		for _, b := range balances {
+			back += b.Points
+		}
+		require.LessOrEqual(rt, back, owed)
+	}
+	p.points = back
+	f.kept.points -= back
+	for _, o := range w.recoveries {
+		if o.joined && o.had.kept == p && (back < owed || f.shaky) {
+			o.had.shaky = true
+		}
+	}
+	for card, stale := range f.stale {
+		w.cards[card], w.stale[card] = p, stale
+	}
+	f.kept.past = slices.DeleteFunc(f.kept.past, func(id mykey.ID) bool { return id == p.id || slices.Contains(p.past, id) })
+	p.gone, p.lost = false, true
+	w.all = append(w.all, p)
+	w.close(r)
 }
 
 func (w *world) openRegistry() {
@@ -216,6 +276,7 @@ func (w *world) begin(ctx context.Context, card int) (*registry.Session, error) 
 			w.close(r)
 		case !ready:
 		case own != nil:
+			r.had = w.formerly(r.of, own)
 			w.moved(r.of, own)
 			r.done, r.joined = true, true
 		default:
@@ -348,6 +409,26 @@ func (w *world) visit(rt *rapid.T, act string, allowed func(err error, answers .
 		if err == nil {
 			w.recoveries = append(w.recoveries, &recovery{number: r.Number, of: p, card: card, ready: r.Ready})
 		}
+	case "second ID":
+		// A recovery for somebody who has made one, from its beginning to its end.
+		p, q := w.someone(rt, live), w.someone(rt, here)
+		if p == nil || q == nil || p == q || w.waits(q.card) || slices.ContainsFunc(w.recoveries, func(r *recovery) bool { return !r.done && r.of == p }) {
+			return
+		}
+		require.NoError(rt, w.reg.NoteRevoked(ctx, tap(p.card).Certificate))
+		p.lost = true
+		s, err := w.begin(ctx, q.card)
+		if allowed(err); err != nil {
+			return
+		}
+		r, err := s.Recover(ctx, tap(q.card), registry.Grounds{Member: p.member, Clerk: "A", Second: "B"})
+		if allowed(err); err != nil {
+			return
+		}
+		w.recoveries = append(w.recoveries, &recovery{number: r.Number, of: p, card: q.card, ready: r.Ready})
+		w.us.Store(r.Ready.UnixMicro())
+		_, err = w.begin(ctx, q.card)
+		allowed(err)
 	case "come back":
 		if len(w.recoveries) > 0 {
 			r := w.aRecovery(rt)
@@ -364,7 +445,7 @@ func (w *world) visit(rt *rapid.T, act string, allowed func(err error, answers .
 		}
 	case "undo recovery":
 		if len(w.recoveries) > 0 {
-			w.undo(rt, w.aRecovery(rt))
+			w.undo(rt, w.aRecovery(rt), allowed)
 		}
 	case "cancel recovery":
 		if len(w.recoveries) > 0 {
@@ -411,11 +492,16 @@ func (w *world) waits(card int) bool {
 	return slices.ContainsFunc(w.recoveries, func(r *recovery) bool { return r.card == card && !r.done })
 }
 
-func (w *world) undo(rt *rapid.T, r *recovery) {
-	err := w.reg.UndoRecovery(context.Background(), r.number, "C")
+func (w *world) undo(rt *rapid.T, r *recovery, allowed func(err error, answers ...error)) {
+	_, err := w.reg.UndoRecovery(context.Background(), r.number, "C")
 	switch p := r.of; {
 	case !r.done:
 		require.ErrorIs(rt, err, registry.ErrNotFound)
+	case r.joined && !r.had.kept.gone && !r.had.kept.revoked:
+		allowed(err)
+		if err == nil {
+			w.parted(rt, r)
+		}
 	case r.joined || p.gone || p.revoked:
 		require.ErrorIs(rt, err, registry.ErrJoined)
 	case p.card != r.card:

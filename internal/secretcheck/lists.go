@@ -64,7 +64,7 @@ var shows = because(map[string][]string{
 		"mergefile.Transaction", "mykey/point.Account", "mykey/point.Request", "mykey/registry.Person", "mykey/registry.Binding",
 		"mykey/registry.Notice", "mykey/registry.PaymentLink", "mykey/registry.ImportRow", "mykey/registry.Progress",
 		"mykey/registry.Recovery", "mykey/registry.Grounds", "mykey/registry.Terminal", "mykey/registry.TerminalEntry",
-		"mykey/registry.IssuedTerminal", "mykey/registry.TerminalLogin", "examples/shop.Twice",
+		"mykey/registry.IssuedTerminal", "mykey/registry.TerminalLogin", "examples/shop.Twice", "examples/shop.Undone", "mykey/registry.Undone",
 		"examples/shop.Customer", "mykey/payment.Application", "mykey/registry.ImportNotice",
 	},
 	"points: amounts, dates and the names of calls": {

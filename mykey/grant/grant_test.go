@@ -699,6 +699,17 @@ func TestChanged(t *testing.T) {
 		v, err = w.Grant(ctx, "course", "", id(t, 1), "tanaka")
 		require.NoError(t, err)
 		assert.Equal(t, grant.Already, v)
+
+		// The join was a mistake. The other person has changed the ID meanwhile.
+		change(mykey.Change{Kind: mykey.ChangeReplaced, Old: id(t, 1), New: id(t, 71)})
+		change(mykey.Change{Kind: mykey.ChangeParted, Old: id(t, 70), New: id(t, 71)})
+		assert.Equal(t, []mykey.ID{id(t, 70)}, ids("course"))
+		assert.ElementsMatch(t, []mykey.ID{id(t, 70), id(t, 71)}, ids("walk"))
+		v, err = w.Grant(ctx, "course", "", id(t, 70), "tanaka")
+		require.NoError(t, err)
+		assert.Equal(t, grant.Already, v)
+		change(mykey.Change{Kind: mykey.ChangeReplaced, Old: id(t, 71), New: id(t, 1)})
+		change(mykey.Change{Kind: mykey.ChangeJoined, Old: id(t, 70), New: id(t, 1)})
 		change(mykey.Change{Kind: mykey.ChangeRevoked, Old: id(t, 1)})
 		assert.Equal(t, []mykey.ID{id(t, 1)}, ids("walk"))
 		v, err = w.Grant(ctx, "walk", "", id(t, 1), "tanaka")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/mynakit/mynakit/internal/sqldb"
@@ -170,6 +171,15 @@ var officeSchema = sqldb.Schema{Name: "grant", Steps: [][]string{{
 		judged_by {:text},
 		PRIMARY KEY (epoch, seq))`,
 	"CREATE INDEX {receipt_verdict} ON {receipt} (programme, verdict, judged)",
+}, {
+	// Which ID a row had before that was joined with another.
+	`CREATE TABLE {former} (
+		programme {:text} NOT NULL,
+		row_no    BIGINT NOT NULL,
+		mykey     {:text} NOT NULL,
+		joined    {:text} NOT NULL,
+		PRIMARY KEY (programme, row_no, mykey))`,
+	"CREATE INDEX {former_joined} ON {former} (joined)",
 }}}
 
 // Open creates or upgrades the tables in db and returns the office. The engine
@@ -514,18 +524,42 @@ func (o *Office) Match(ctx context.Context, code string, p Person) (Entry, error
 //	}}
 //
 // An ID that was revoked stays in its row. If both IDs of a person are in one
-// roster, the row of the former one loses it.
+// roster, the row of the former one loses it. An ID that was parted is in its rows
+// again, except those that have got another ID since.
 func (o *Office) Changed(ctx context.Context, c mykey.Change) error {
 	if c.Kind == mykey.ChangeRevoked {
 		return nil
 	}
-	return o.db.Write(ctx, "change of a MyKey ID", func(ctx context.Context, tx *sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE {roster} SET mykey = NULL WHERE mykey = ?
-			AND programme IN (SELECT programme FROM {roster} WHERE mykey = ?)`, c.Old.String(), c.New.String())
-		if err == nil {
-			_, err = tx.Exec(ctx, "UPDATE {roster} SET mykey = ? WHERE mykey = ?", c.New, c.Old.String())
+	type statement struct {
+		query string
+		args  []any
+	}
+	before, now := c.Old.String(), c.New.String()
+	todo := []statement{
+		{`UPDATE {roster} SET mykey = NULL WHERE mykey = ?
+			AND programme IN (SELECT programme FROM {roster} WHERE mykey = ?)`, []any{before, now}},
+		{"UPDATE {roster} SET mykey = ? WHERE mykey = ?", []any{now, before}},
+		{"UPDATE {former} SET joined = ? WHERE joined = ?", []any{now, before}},
+	}
+	switch c.Kind {
+	case mykey.ChangeJoined:
+		todo = slices.Insert(todo, 0, statement{`INSERT INTO {former} (programme, row_no, mykey, joined)
+			SELECT programme, row_no, mykey, CAST(? AS TEXT) FROM {roster} WHERE mykey = ?
+			ON CONFLICT (programme, row_no, mykey) DO UPDATE SET joined = excluded.joined`, []any{now, before}})
+	case mykey.ChangeParted:
+		todo = []statement{
+			{`UPDATE {roster} SET mykey = ? WHERE (mykey IS NULL OR mykey = ?) AND EXISTS (SELECT 1 FROM {former} f
+				WHERE f.programme = {roster}.programme AND f.row_no = {roster}.row_no AND f.mykey = ? AND f.joined = ?)`, []any{before, now, before, now}},
+			{"DELETE FROM {former} WHERE mykey = ? AND joined = ?", []any{before, now}},
 		}
-		return err
+	}
+	return o.db.Write(ctx, "change of a MyKey ID", func(ctx context.Context, tx *sqldb.Tx) error {
+		for _, s := range todo {
+			if _, err := tx.Exec(ctx, s.query, s.args...); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

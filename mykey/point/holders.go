@@ -179,15 +179,21 @@ func revoke(ctx context.Context, tx *sqldb.Tx, id mykey.ID) error {
 //		return err
 //	}}
 //
-// An ID that was replaced or joined takes its accounts along, and one that was
-// revoked ends them. For an ID without accounts Changed does nothing. What it
-// returns is of use for IDs that were joined: grants that came twice.
+// An ID that was replaced or joined takes its accounts along, one that was
+// revoked ends them, and one that was parted has its own again, as [Ledger.Part]
+// does it. For an ID without accounts Changed does nothing. What it returns is of
+// use for IDs that were joined or parted: grants that came twice, and points that
+// are short.
 func (l *Ledger) Changed(ctx context.Context, c mykey.Change) (Joined, error) {
 	var out Joined
-	err := l.db.Write(ctx, "change of a MyKey ID", func(ctx context.Context, tx *sqldb.Tx) error {
+	err := l.db.Write(ctx, "change of a MyKey ID", func(ctx context.Context, tx *sqldb.Tx) (err error) {
 		out = Joined{}
 		if c.Kind == mykey.ChangeRevoked {
 			return revoke(ctx, tx, c.Old)
+		}
+		if c.Kind == mykey.ChangeParted {
+			out, err = l.partChanged(ctx, tx, c)
+			return err
 		}
 		old, _, err := findHolder(ctx, tx, c.Old)
 		if errors.Is(err, ErrNoHolder) {
@@ -198,6 +204,8 @@ func (l *Ledger) Changed(ctx context.Context, c mykey.Change) (Joined, error) {
 		}
 		other, _, err := findHolder(ctx, tx, c.New)
 		switch {
+		case errors.Is(err, ErrNoHolder) && c.Kind == mykey.ChangeJoined:
+			return lend(ctx, tx, c.Old, c.New)
 		case errors.Is(err, ErrNoHolder):
 			return rename(ctx, tx, c.Old, c.New)
 		case err != nil || other == old:

@@ -12,9 +12,12 @@ import (
 // ErrSameHolder is returned by [Ledger.Join] for two IDs of one holder.
 var ErrSameHolder = errors.New("point: both MyKey IDs are of one holder")
 
-// Joined is what [Ledger.Join] did.
+// Joined is what [Ledger.Join] or [Ledger.Part] did.
 type Joined struct {
 	Moved map[Account]int64 // points by account
+	// Short, after Part, is how many points of each account were spent since the
+	// join and cannot be moved back: people settle them.
+	Short map[Account]int64
 	// Twice are the scopes of requests under which both holders were granted
 	// points, such as a programme's: a grant that comes once for a person came
 	// twice. See [Ledger.Clawback].
@@ -80,6 +83,9 @@ func (l *Ledger) join(ctx context.Context, tx *sqldb.Tx, from, to mykey.ID) (Joi
 		out.Twice = append(out.Twice, scope)
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return Joined{}, err
+	}
+	if err := remember(ctx, tx, a, b); err != nil {
 		return Joined{}, err
 	}
 	if _, err := tx.Exec(ctx, "UPDATE {alias} SET holder = ? WHERE holder = ?", b, a); err != nil {
@@ -166,7 +172,7 @@ func (l *Ledger) hand(ctx context.Context, tx *sqldb.Tx, a, b, now int64) (map[A
 	for _, p := range parts {
 		_, _, has, err := lots(ctx, tx, b, p.account, today)
 		if err == nil {
-			err = l.pair(ctx, tx, a, b, now, p.kind, p.changes, p.counts, has)
+			err = l.pair(ctx, tx, a, b, now, p.kind, p.changes, p.counts, has, a)
 		}
 		if err != nil {
 			return nil, err
@@ -177,8 +183,9 @@ func (l *Ledger) hand(ctx context.Context, tx *sqldb.Tx, a, b, now int64) (map[A
 }
 
 // pair writes the two operations by which b receives the changes, all of one
-// programme, and a loses them. hasA and hasB are their balances before.
-func (l *Ledger) pair(ctx context.Context, tx *sqldb.Tx, a, b, now int64, kind Kind, changes []change, hasA, hasB int64) error {
+// programme, and a loses them. hasA and hasB are their balances before. part takes
+// them into account for the holder joined, unless that is 0.
+func (l *Ledger) pair(ctx context.Context, tx *sqldb.Tx, a, b, now int64, kind Kind, changes []change, hasA, hasB, joined int64) error {
 	programme := changes[0].programme
 	op := operation{holder: b, id: newID(), kind: OpJoin, programme: programme, at: now}
 	if kind == Reserved {
@@ -193,7 +200,11 @@ func (l *Ledger) pair(ctx context.Context, tx *sqldb.Tx, a, b, now int64, kind K
 		return err
 	}
 	op.holder = a
-	return l.post(ctx, tx, op, out, map[int64]int64{programme: hasA})
+	if err := l.post(ctx, tx, op, out, map[int64]int64{programme: hasA}); err != nil || joined == 0 {
+		return err
+	}
+	_, err := tx.Exec(ctx, "INSERT INTO {handed} (holder, operation) VALUES (?, ?)", joined, op.id)
+	return err
 }
 
 // heir returns the holder to whom a holder was joined, or 0.
@@ -220,7 +231,7 @@ func (l *Ledger) fetch(ctx context.Context, tx *sqldb.Tx, holder, now int64, acc
 	for i := range changes {
 		changes[i].delta = -changes[i].delta
 	}
-	return l.pair(ctx, tx, from, holder, now, p.kind, changes, has, 0)
+	return l.pair(ctx, tx, from, holder, now, p.kind, changes, has, 0, holder)
 }
 
 // forward moves what a refund gave to a joined holder on to the remaining one.

@@ -233,3 +233,181 @@ func TestRefundWhileJoined(t *testing.T) {
 	assert.EqualValues(t, 90, all[0].Points)
 	b.whole(t)
 }
+
+// A join that was a mistake is undone: each has the points that are left of
+// what was theirs, and the old history is refunded to whose it is.
+func TestPart(t *testing.T) {
+	engines(t, func(t *testing.T, db *sql.DB) {
+		b, ctx := open(t, db, point.Config{}), t.Context()
+		require.NoError(t, b.Enrol(ctx, id(t, taro), point.Profile{}))
+		require.NoError(t, b.Enrol(ctx, id(t, "JIRO0001"), point.Profile{}))
+		grant := func(holder, account, scope string, points int64) (point.Receipt, error) {
+			return b.Credit(ctx, point.Credit{Request: point.Request{Scope: scope}, Once: true, Holder: id(t, holder),
+				Account: point.Account(account), Points: points, Kind: point.OpGrant})
+		}
+		has := func(holder string) int64 {
+			all, err := b.Balances(ctx, id(t, holder))
+			require.NoError(t, err)
+			sum := int64(0)
+			for _, a := range all {
+				sum += a.Points
+			}
+			return sum
+		}
+		use := func(holder string, points int64) point.Use {
+			u := b.use(t, points)
+			u.Holder = id(t, holder)
+			_, err := b.Use(ctx, u)
+			require.NoError(t, err)
+			return u
+		}
+		for holder, points := range map[string]int64{taro: 500, "JIRO0001": 30, hanako: 100} {
+			_, err := grant(holder, "aoba", "course-"+holder, points)
+			require.NoError(t, err)
+		}
+		early := use(taro, 50)
+		require.NoError(t, b.Rename(ctx, id(t, taro), id(t, "TARO0002")))
+		_, err := b.Join(ctx, id(t, "JIRO0001"), id(t, "TARO0002"))
+		require.NoError(t, err)
+
+		join := func() {
+			j, err := b.Join(ctx, id(t, "TARO0002"), id(t, hanako))
+			require.NoError(t, err)
+			assert.Equal(t, map[point.Account]int64{"aoba": 480}, j.Moved)
+		}
+		join()
+		late := use(hanako, 300)
+		_, err = b.Refund(ctx, point.Refund{Request: b.request(), Of: early.Request, Points: 20})
+		require.NoError(t, err)
+		_, err = grant(hanako, "aoba", "after", 5)
+		require.NoError(t, err)
+		r, err := grant(hanako, "aoba", "course-"+taro, 500)
+		require.NoError(t, err)
+		assert.True(t, r.Repeated)
+
+		// 605 − 300 are there, of which 500 are owed. A holder who is stopped gives back too.
+		require.NoError(t, b.Stop(ctx, id(t, hanako), true))
+		p, err := b.Part(ctx, id(t, "TARO0002"), id(t, hanako))
+		require.NoError(t, err)
+		assert.Equal(t, point.Joined{Moved: map[point.Account]int64{"aoba": 305}, Short: map[point.Account]int64{"aoba": 195}}, p)
+		require.NoError(t, b.Stop(ctx, id(t, hanako), false))
+		for _, name := range []string{taro, "TARO0002", "JIRO0001"} {
+			assert.EqualValues(t, 305, has(name), name)
+		}
+		assert.EqualValues(t, 0, has(hanako))
+		b.whole(t)
+
+		// What was done before is his, and what came after is hers.
+		_, err = b.Cancel(ctx, early.Request, point.At{})
+		require.NoError(t, err)
+		_, err = b.Cancel(ctx, late.Request, point.At{})
+		require.NoError(t, err)
+		assert.EqualValues(t, 335, has(taro))
+		assert.EqualValues(t, 300, has(hanako))
+		for holder, repeated := range map[string]bool{taro: true, hanako: false} {
+			for course, points := range map[string]int64{taro: 500, "JIRO0001": 30} {
+				r, err := grant(holder, "aoba", "course-"+course, points)
+				require.NoError(t, err)
+				assert.Equal(t, repeated, r.Repeated, "%s %s", holder, course)
+			}
+		}
+		_, err = b.Part(ctx, id(t, "TARO0002"), id(t, hanako))
+		assert.ErrorIs(t, err, point.ErrNotUndoable)
+		_, err = b.Part(ctx, id(t, "NOBODY99"), id(t, hanako))
+		assert.ErrorIs(t, err, point.ErrNotUndoable)
+		_, err = b.Part(ctx, id(t, taro), id(t, "NOBODY99"))
+		assert.ErrorIs(t, err, point.ErrNoHolder)
+
+		// Joined and parted again, only what went over the second time comes back;
+		// and the join before that is undone as well.
+		_, err = b.Join(ctx, id(t, taro), id(t, hanako))
+		require.NoError(t, err)
+		p, err = b.Part(ctx, id(t, taro), id(t, hanako))
+		require.NoError(t, err)
+		assert.Equal(t, point.Joined{Moved: map[point.Account]int64{"aoba": 335}, Short: map[point.Account]int64{}}, p)
+		p, err = b.Part(ctx, id(t, "JIRO0001"), id(t, taro))
+		require.NoError(t, err)
+		assert.EqualValues(t, 30, p.Moved["aoba"])
+		assert.EqualValues(t, 30, has("JIRO0001"))
+		assert.EqualValues(t, 305, has(taro))
+		b.whole(t)
+	})
+}
+
+// The user table's word that two IDs are two persons' again is followed whether
+// or not both had accounts.
+func TestPartChanged(t *testing.T) {
+	engines(t, func(t *testing.T, db *sql.DB) {
+		b, ctx := open(t, db, point.Config{}), t.Context()
+		b.grant(t, "aoba", 100)
+		change := func(kind mykey.ChangeKind, old, new string) (j point.Joined) {
+			require.NoError(t, b.Do(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
+				j, err = b.In(tx).Changed(ctx, mykey.Change{Kind: kind, Old: id(t, old), New: id(t, new)})
+				return err
+			}))
+			return j
+		}
+		none := func(who string) {
+			t.Helper()
+			_, err := b.Balances(ctx, id(t, who))
+			assert.ErrorIs(t, err, point.ErrNoHolder)
+		}
+		// The other ID had none, and has another name by now.
+		change(mykey.ChangeJoined, hanako, taro)
+		change(mykey.ChangeReplaced, taro, "TARO0002")
+		for range 2 {
+			change(mykey.ChangeParted, hanako, "TARO0002")
+			assert.EqualValues(t, 100, b.balance(t, "aoba"))
+			none(taro)
+			none("TARO0002")
+		}
+		// The former ID had none.
+		change(mykey.ChangeJoined, "NOBODY99", hanako)
+		change(mykey.ChangeParted, "NOBODY99", hanako)
+		assert.EqualValues(t, 100, b.balance(t, "aoba"))
+		// Both had.
+		require.NoError(t, b.Enrol(ctx, id(t, taro), point.Profile{}))
+		change(mykey.ChangeJoined, hanako, taro)
+		j := change(mykey.ChangeParted, hanako, taro)
+		assert.EqualValues(t, 100, j.Moved["aoba"])
+		assert.EqualValues(t, 100, b.balance(t, "aoba"))
+		b.whole(t)
+	})
+}
+
+// Points of several days: those that are there go back as they are, what the
+// other spent comes from the other's own, what a clawback took is not owed, and
+// what has lapsed stays lapsed.
+func TestPartLots(t *testing.T) {
+	engines(t, func(t *testing.T, db *sql.DB) {
+		b, ctx := open(t, db, point.Config{}), t.Context()
+		require.NoError(t, b.Enrol(ctx, id(t, taro), point.Profile{}))
+		grant := func(holder, account string, points int64) point.Request {
+			r := b.request()
+			_, err := b.Credit(ctx, point.Credit{Request: r, Holder: id(t, holder), Account: point.Account(account), Points: points, Kind: point.OpGrant})
+			require.NoError(t, err)
+			return r
+		}
+		grant(hanako, "aoba", 1000)
+		first := grant(taro, "aoba", 40)
+		grant(taro, "matsuri", 7)
+		_, err := b.Join(ctx, id(t, taro), id(t, hanako))
+		require.NoError(t, err)
+		b.clock.Days(200)
+		p, err := b.Part(ctx, id(t, taro), id(t, hanako))
+		require.NoError(t, err)
+		assert.Equal(t, point.Joined{Moved: map[point.Account]int64{"aoba": 40}, Short: map[point.Account]int64{}}, p)
+
+		grant(taro, "aoba", 300)
+		_, err = b.Join(ctx, id(t, taro), id(t, hanako))
+		require.NoError(t, err)
+		_, err = b.Clawback(ctx, point.Clawback{Request: b.request(), Of: first})
+		require.NoError(t, err)
+		_, err = b.Use(ctx, b.use(t, 1200))
+		require.NoError(t, err)
+		p, err = b.Part(ctx, id(t, taro), id(t, hanako))
+		require.NoError(t, err)
+		assert.Equal(t, point.Joined{Moved: map[point.Account]int64{"aoba": 100}, Short: map[point.Account]int64{"aoba": 200}}, p)
+		b.whole(t)
+	})
+}

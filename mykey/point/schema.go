@@ -96,6 +96,19 @@ var schema = sqldb.Schema{Name: "point", Steps: [][]string{{
 	// What one terminal did at one place lies together, in the order of time:
 	// a settlement and a till's closing read what they add up, and nothing else.
 	"CREATE INDEX {operation_till} ON {operation} (terminal, kind, place, programme, at, points)",
+}, {
+	// Whose an ID was when its holder was joined to another, and by which
+	// operations the points went there; see part.go.
+	`CREATE TABLE {former} (
+		mykey  {:text} NOT NULL,
+		holder BIGINT NOT NULL,
+		heir   BIGINT NOT NULL,
+		PRIMARY KEY (mykey, holder, heir))`,
+	"CREATE INDEX {former_holder} ON {former} (holder)",
+	`CREATE TABLE {handed} (
+		holder    BIGINT NOT NULL,
+		operation BIGINT NOT NULL,
+		PRIMARY KEY (holder, operation))`,
 }}}
 
 // never is the last day of points that do not lapse.

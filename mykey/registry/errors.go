@@ -63,7 +63,7 @@ var (
 	ErrRecoveryRate error = refusal("too many recoveries by one member of staff")
 	// ErrNoNotice: [Config.Notice] is nil, so no holder can be told.
 	ErrNoNotice error = refusal("no way to tell the holder is configured")
-	// ErrJoined: two MyKey IDs were joined, and cannot be taken apart.
+	// ErrJoined: two MyKey IDs were joined, and cannot be taken apart any more.
 	ErrJoined error = refusal("the MyKey ID has been joined with another")
 
 	// ErrPINRequired: the card in the reader must prove itself for this: see

@@ -133,7 +133,7 @@ func (r *Registry) Export(ctx context.Context, w io.Writer) error {
 			return err
 		}
 		for after := int64(0); ; {
-			page, last, err := tx.exportPersons(ctx, after)
+			page, last, err := tx.exportPersons(ctx, after, exportPage)
 			if err != nil {
 				return err
 			}
@@ -200,8 +200,9 @@ func each(ctx context.Context, t tx, query string, f func(*sql.Rows) error, args
 	return rows.Err()
 }
 
-// exportPersons returns the persons after a number, and the number of the last.
-func (t tx) exportPersons(ctx context.Context, after int64) (page []*exportPerson, last int64, err error) {
+// exportPersons returns the persons after a number, at most so many, and the
+// number of the last.
+func (t tx) exportPersons(ctx context.Context, after int64, most int) (page []*exportPerson, last int64, err error) {
 	of := map[int64]*exportPerson{}
 	err = each(ctx, t, "SELECT person, mykey_id, created FROM {person} WHERE person > ? ORDER BY person LIMIT ?", func(rows *sql.Rows) error {
 		p := new(exportPerson)
@@ -211,7 +212,7 @@ func (t tx) exportPersons(ctx context.Context, after int64) (page []*exportPerso
 		of[last] = p
 		page = append(page, p)
 		return nil
-	}, after, exportPage)
+	}, after, most)
 	if err != nil || len(page) == 0 {
 		return nil, 0, err
 	}

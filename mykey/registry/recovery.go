@@ -77,7 +77,7 @@ func (s RecoveryState) String() string {
 type Recovery struct {
 	Number int64 // identifies it in this registry
 	State  RecoveryState
-	ID     mykey.ID // the holder's; after a join, the ID of the new card
+	ID     mykey.ID // the holder's, when it was asked for
 	Grounds
 	Asked time.Time
 	// Ready is when the waiting period ends. The next proved presence of the new
@@ -238,7 +238,9 @@ func (r *Registry) complete(ctx context.Context, c keyed) error {
 			return err
 		}
 		if enrolled && own.inForce() {
-			err = r.join(ctx, tx, own.person, person)
+			if err = tx.keepUndo(ctx, rec.Number, own.person, person); err == nil {
+				err = r.join(ctx, tx, own.person, person)
+			}
 		} else {
 			err = addBinding(ctx, tx, person, c)
 		}
@@ -280,57 +282,6 @@ func (r *Registry) CancelRecovery(ctx context.Context, number int64, who string)
 			return ErrNotFound
 		}
 		return tx.endRecovery(ctx, number, RecoveryCancelled, who)
-	})
-}
-
-// UndoRecovery takes a recovery back that was done: the card that got the
-// holder's ID loses it, and the certificate that it replaced is bound again.
-// Points that were not spent are the holder's as before; those that were spent
-// are for people to settle. who is kept with it. Undoing twice changes nothing.
-//
-// UndoRecovery returns [ErrNotFound] if no recovery of this number was done;
-// [ErrJoined] if it joined two MyKey IDs, which cannot be taken apart again;
-// [ErrIDReplaced] if another certificate was bound since, of a phone too; a
-// [*mykey.FormError] if who is empty; or the database's error, wrapped.
-func (r *Registry) UndoRecovery(ctx context.Context, number int64, who string) error {
-	if who == "" {
-		return missing("clerk")
-	}
-	return r.update(ctx, "undo a recovery", func(ctx context.Context, tx tx) error {
-		rec, person, c, err := tx.recovery(ctx, number)
-		switch {
-		case err != nil:
-			return err
-		case rec.State == RecoveryUndone:
-			return nil
-		case rec.State != RecoveryDone:
-			return ErrNotFound
-		}
-		if _, ok, err := tx.lockPerson(ctx, person); err != nil {
-			return err
-		} else if !ok {
-			return ErrJoined
-		}
-		b, ok, err := tx.binding(ctx, c.Reveal().key)
-		switch {
-		case err != nil:
-			return err
-		case !ok || b.person != person || !b.inForce():
-			return ErrIDReplaced
-		}
-		held, err := tx.bindings(ctx, person)
-		if err != nil {
-			return err
-		}
-		for _, h := range held {
-			if h.bound.After(b.bound) {
-				return ErrIDReplaced // whoever has the new card has bound a phone, say
-			}
-		}
-		if err := tx.restoreBinding(ctx, b); err != nil {
-			return err
-		}
-		return tx.endRecovery(ctx, number, RecoveryUndone, who)
 	})
 }
 
@@ -492,19 +443,6 @@ func (t tx) cancelRecoveries(ctx context.Context, person int64) error {
 		return err
 	}
 	_, err = t.exec(ctx, "UPDATE {recovery} SET state = 3, ended = ?, ended_by = '' WHERE person = ? AND state = 1", millis(now), person)
-	return err
-}
-
-// restoreBinding ends a binding and puts the last one before it of the same
-// person and device in force. One that came later by a join stays as it is: it
-// may be of whoever had the new card.
-func (t tx) restoreBinding(ctx context.Context, b bindingRow) error {
-	if _, err := t.exec(ctx, "DELETE FROM {certificate} WHERE holder = ?", b.stored); err != nil {
-		return err
-	}
-	_, err := t.exec(ctx, `UPDATE {certificate} SET superseded = NULL WHERE holder = (
-		SELECT holder FROM {certificate} WHERE person = ? AND device = ? AND superseded <= ?
-		ORDER BY superseded DESC, bound DESC LIMIT 1)`, b.person, int64(b.device), millis(b.bound))
 	return err
 }
 

@@ -98,12 +98,16 @@ func TestRecover(t *testing.T) {
 
 		// It was a mistake: the binding is as it was.
 		for range 2 {
-			require.NoError(w, w.reg.UndoRecovery(ctx, r.Number, "the manager"))
+			u, err := w.reg.UndoRecovery(ctx, r.Number, "the manager")
+			require.NoError(w, err)
+			assert.Equal(w, registry.Undone{ID: id(w, "MY123456")}, u)
 		}
 		assert.Equal(w, "MY123456", w.lookup(1))
 		assert.True(w, w.begin(tap(2)).ID().IsZero())
-		assert.ErrorIs(w, w.reg.UndoRecovery(ctx, 404, "the manager"), registry.ErrNotFound)
-		assert.ErrorIs(w, w.reg.UndoRecovery(ctx, r.Number, ""), mykey.ErrForm)
+		_, err = w.reg.UndoRecovery(ctx, 404, "the manager")
+		assert.ErrorIs(w, err, registry.ErrNotFound)
+		_, err = w.reg.UndoRecovery(ctx, r.Number, "")
+		assert.ErrorIs(w, err, mykey.ErrForm)
 	}, n.config)
 }
 
@@ -158,11 +162,13 @@ func TestUndoRecovery(t *testing.T) {
 				require.NoError(w, s.Join(ctx, tap(2), tap(3)))
 				if phone {
 					require.NoError(w, s.AddCertificate(ctx, tap(2), tapOf(102, registry.DeviceAndroid)))
-					assert.ErrorIs(w, w.reg.UndoRecovery(ctx, r.Number, "the manager"), registry.ErrIDReplaced)
+					_, err = w.reg.UndoRecovery(ctx, r.Number, "the manager")
+					assert.ErrorIs(w, err, registry.ErrIDReplaced)
 					assert.Equal(w, "MY123456", w.lookup(2))
 					return
 				}
-				require.NoError(w, w.reg.UndoRecovery(ctx, r.Number, "the manager"))
+				_, err = w.reg.UndoRecovery(ctx, r.Number, "the manager")
+				require.NoError(w, err)
 				assert.Equal(w, "MY123456", w.lookup(1))
 				for _, card := range []int{2, 3} {
 					_, err := w.reg.Lookup(ctx, serial(card))
@@ -247,11 +253,10 @@ func TestJoin(t *testing.T) {
 		},
 		"recovered": func(w *world) {
 			w.lost(1)
-			r, err := w.begin(tap(2)).Recover(w.Context(), tap(2), grounds(w, "000001:1"))
+			_, err := w.begin(tap(2)).Recover(w.Context(), tap(2), grounds(w, "000001:1"))
 			require.NoError(w, err)
 			w.pass(7 * 24 * time.Hour)
 			w.begin(tap(2))
-			assert.ErrorIs(w, w.reg.UndoRecovery(w.Context(), r.Number, "the manager"), registry.ErrJoined)
 			list, err := w.reg.Recoveries(w.Context(), id(w, "NEW22222"))
 			require.NoError(w, err)
 			assert.Len(w, list, 1)
@@ -292,4 +297,126 @@ func TestJoin(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A recovery that joined two IDs is undone wholly: each person has what was
+// theirs, and the card that got the ID has its own alone.
+func TestUndoJoin(t *testing.T) {
+	n := new(told)
+	var changes []mykey.Change
+	conform(t, func(w *world) {
+		ctx := w.Context()
+		changes = nil
+		w.holder(1, "OLD22222", "000001:1")
+		s := w.begin(tap(1))
+		for _, number := range []string{"000002:1", "000003:1"} {
+			_, err := s.RegisterService(ctx, tap(1), service(w, number))
+			require.NoError(w, err)
+		}
+		require.NoError(w, s.Apply(ctx, tap(1), rules, application("waon", "55")))
+		require.NoError(w, s.ConsentToNotice(ctx, tap(1), tap(901).Certificate, "v1"))
+		w.change(1, "OLD33333")
+		before := w.find(id(w, "OLD33333"))
+		w.holder(2, "NEW22222", "000002:2")
+		w.lost(1)
+		r, err := w.begin(tap(2)).Recover(ctx, tap(2), grounds(w, "000001:1"))
+		require.NoError(w, err)
+		w.pass(7 * 24 * time.Hour)
+		s = w.begin(tap(2))
+		require.Equal(w, []string{"000001:1", "000002:2", "000003:1"}, names(w.find(id(w, "NEW22222")).Services))
+
+		// Whoever has the card goes on: another ID, a phone, a number of the
+		// holder's given up; and somebody gets another of the holder's numbers.
+		require.NoError(w, s.AddCertificate(ctx, tap(2), tapOf(102, registry.DeviceAndroid)))
+		_, err = s.ReplaceService(ctx, tap(2), service(w, "000003:2"))
+		require.NoError(w, err)
+		w.change(2, "NEW33333")
+		w.holder(4, "SOMEBODY", "000002:1")
+		changes = nil
+		u, err := w.reg.UndoRecovery(ctx, r.Number, "the manager")
+		require.NoError(w, err)
+		assert.Equal(w, registry.Undone{ID: id(w, "OLD33333"), From: id(w, "NEW33333"), Lost: []mykey.Identifier{service(w, "000002:1")}}, u)
+		require.Len(w, changes, 1)
+		changes[0].At = time.Time{}
+		assert.Equal(w, mykey.Change{Kind: mykey.ChangeParted, Old: id(w, "OLD33333"), New: id(w, "NEW33333")}, changes[0])
+		_, err = w.reg.UndoRecovery(ctx, r.Number, "the manager")
+		require.NoError(w, err)
+		assert.Len(w, changes, 1, "undone once")
+
+		after := w.find(id(w, "OLD33333"))
+		assert.Equal(w, []string{"000001:1", "000003:1"}, names(after.Services))
+		assert.Equal(w, before.Payments, after.Payments)
+		require.Len(w, after.Certificates, 1)
+		assert.Equal(w, before.Certificates[0].Bound, after.Certificates[0].Bound)
+		require.NotNil(w, after.Notice)
+		assert.Equal(w, before.Notice.Explanation, after.Notice.Explanation)
+		assert.Equal(w, before.Notice.Consented, after.Notice.Consented)
+		other := w.find(id(w, "NEW33333"))
+		assert.Equal(w, []string{"000002:2", "000003:2"}, names(other.Services))
+		assert.Empty(w, other.Payments)
+		assert.Nil(w, other.Notice)
+		assert.Equal(w, "OLD33333", w.lookup(1))
+		assert.Equal(w, "NEW33333", w.lookup(2))
+		assert.Equal(w, "NEW33333", w.lookup(102))
+		for old, now := range map[string]string{"OLD22222": "OLD33333", "OLD33333": "OLD33333", "NEW22222": "NEW33333"} {
+			next, err := w.reg.Successor(ctx, id(w, old))
+			require.NoError(w, err)
+			assert.Equal(w, now, next.String())
+		}
+		list, err := w.reg.Recoveries(ctx, id(w, "OLD33333"))
+		require.NoError(w, err)
+		require.Len(w, list, 1)
+		assert.Equal(w, registry.RecoveryUndone, list[0].State)
+
+		// The holder gets the ID on a card of one's own.
+		_, err = w.begin(tap(3)).Recover(ctx, tap(3), grounds(w, "000001:1"))
+		require.NoError(w, err)
+		w.pass(7 * 24 * time.Hour)
+		assert.Equal(w, "OLD33333", w.begin(tap(3)).ID().String())
+	}, n.config, func(c *registry.Config) {
+		c.Changed = func(_ context.Context, _ *sql.Tx, c mykey.Change) error {
+			changes = append(changes, c)
+			return nil
+		}
+	})
+}
+
+// Two joins by recoveries are undone in the reverse order. One whose ID has been
+// revoked since, or joined with both cards there, is not undone, and says so.
+func TestUndoJoins(t *testing.T) {
+	n := new(told)
+	conform(t, func(w *world) {
+		ctx := w.Context()
+		for i, name := range []string{"AAAA2222", "BBBB2222", "CCCC2222"} {
+			w.holder(i+1, name, fmt.Sprint("000001:", i+1))
+		}
+		var done []registry.Recovery
+		for card := 2; card <= 3; card++ {
+			w.lost(card - 1)
+			r, err := w.begin(tap(card)).Recover(ctx, tap(card), grounds(w, fmt.Sprint("000001:", card-1)))
+			require.NoError(w, err)
+			done = append(done, r)
+			w.pass(7 * 24 * time.Hour)
+			w.begin(tap(card))
+		}
+		_, err := w.reg.UndoRecovery(ctx, done[0].Number, "the manager")
+		assert.ErrorIs(w, err, registry.ErrJoined)
+		for _, r := range []registry.Recovery{done[1], done[0]} {
+			_, err := w.reg.UndoRecovery(ctx, r.Number, "the manager")
+			require.NoError(w, err)
+		}
+		for i, name := range []string{"AAAA2222", "BBBB2222", "CCCC2222"} {
+			p := w.find(id(w, name))
+			assert.Equal(w, []string{fmt.Sprint("000001:", i+1)}, names(p.Services))
+		}
+
+		w.holder(6, "DDDD2222", "000001:6")
+		r, err := w.begin(tap(6)).Recover(ctx, tap(6), grounds(w, "000001:1"))
+		require.NoError(w, err)
+		w.pass(7 * 24 * time.Hour)
+		w.begin(tap(6))
+		require.NoError(w, w.reg.Revoke(ctx, id(w, "DDDD2222")))
+		_, err = w.reg.UndoRecovery(ctx, r.Number, "the manager")
+		assert.ErrorIs(w, err, registry.ErrJoined)
+	}, n.config)
 }

@@ -55,6 +55,9 @@ func (r *Registry) revoke(ctx context.Context, tx tx, person int64, id mykey.ID)
 	if err := tx.keepPayments(ctx, person); err != nil {
 		return err
 	}
+	if _, err := tx.exec(ctx, "DELETE FROM {undo} WHERE kept = ?", person); err != nil {
+		return err
+	}
 	if err := tx.removePerson(ctx, person); err != nil {
 		return err
 	}

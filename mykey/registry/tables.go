@@ -155,4 +155,13 @@ var schema = sqldb.Schema{Name: "mykey", Steps: [][]string{{
 	`DROP TABLE {application}`,
 	// When somebody acted on a revoked sign certificate.
 	`ALTER TABLE {notice} ADD COLUMN reported BIGINT`,
+}, {
+	// What somebody had whom a recovery joined to another, as an export has it, so
+	// that it can be undone. It goes when the ID of kept is revoked.
+	`CREATE TABLE {undo} (
+		recovery BIGINT NOT NULL PRIMARY KEY,
+		kept     BIGINT NOT NULL,
+		former   {:text} NOT NULL
+	)`,
+	`CREATE INDEX {undo_kept} ON {undo} (kept)`,
 }}}
