@@ -28,6 +28,7 @@
 //	open.go   the folder, the database, the keys
 //	reader.go, phone.go, pin.go   where cards and PINs come from
 //	paper.go  what is printed
+//	recover.go   members' records, and the letter about a recovery
 //	usage.go, printer.go   the flags in two languages; where receipts go
 //	serve.go  the web page, which is package page
 //

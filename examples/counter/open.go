@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -36,6 +37,9 @@ func (p *place) Close() error { return p.db.Close() }
 func (p *place) inbox() string   { return filepath.Join(p.files, "inbox") }
 func (p *place) tickets() string { return filepath.Join(p.dir, "tickets") }
 
+// notices is where the letters to holders lie until somebody sends them.
+func (p *place) notices() string { return filepath.Join(p.dir, "notices") }
+
 // outbox is where the city's cloud puts the files that it sends.
 func (p *place) outbox() string { return filepath.Join(p.files, "outbox") }
 
@@ -66,7 +70,7 @@ func openPlace(ctx context.Context, o *options) (_ *place, err error) {
 		p.files = filepath.Join(p.dir, "training")
 	}
 	// For the user alone: keys lie here, and tickets.
-	for _, dir := range []string{p.inbox(), p.outbox(), p.tickets()} {
+	for _, dir := range []string{p.inbox(), p.outbox(), p.tickets(), p.notices()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, err
 		}
@@ -115,6 +119,8 @@ func openPlace(ctx context.Context, o *options) (_ *place, err error) {
 		PointName:  string(words.Points),
 		Programmes: []point.Programme{city},
 		Clock:      o.now,
+		Members:    memberOf(filepath.Join(p.dir, membersFile)),
+		Notice:     notices(p.notices(), words, slog.New(slog.NewTextHandler(o.stderr, nil))),
 	})
 	if o.restored != "" && errors.Is(err, outbox.ErrRestored) {
 		err = nil // which is what -restored is for
@@ -141,7 +147,7 @@ var errNoHome = errors.New("counter: no home folder")
 // alone returns a *private.Error if others can read or change what is in the
 // folder. It comes before anything there is believed.
 func (p *place) alone() error {
-	if err := errors.Join(private.Parent(p.dir), private.Folder(p.tickets())); err != nil {
+	if err := errors.Join(private.Parent(p.dir), private.Folder(p.tickets()), private.Folder(p.notices())); err != nil {
 		return err
 	}
 	for _, file := range []string{p.keyFile, filepath.Join(p.dir, sqliteFile)} {

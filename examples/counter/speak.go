@@ -38,6 +38,9 @@ type lines struct {
 	Phone                 phrase // a sample card's
 	Walk                  phrase // a grant's
 
+	// Notice is the letter about a recovery.
+	Notice phrase // member's number, number of the recovery, two times
+
 	// The steps.
 	Tap      phrase
 	Cost     phrase // exchanges, bytes, milliseconds
@@ -118,6 +121,10 @@ func english() lines {
 
 		Library: "Aoba Library", Mall: "Aoba Mall", Points: "Aoba city points", Phone: "A phone", Walk: "Walking class",
 
+		Notice: "A new card is to get your MyKey ID\n\nTo the holder of the card with the number %s.\n\n" +
+			"Somebody has asked at our counter that a new card get your MyKey ID.\n  number    %d\n  asked     %s\n  completed %s at the earliest\n\n" +
+			"If you have not asked for it, come to the counter with your card and this letter, or call us, before that time.\n",
+
 		Tap:      "A card is tapped",
 		Cost:     "%d exchanges, %d bytes, %.1f ms on the air at 106 kbit/s",
 		CostReal: "%d exchanges, %d bytes, %.1f ms",
@@ -196,6 +203,10 @@ func japanese() lines {
 		AddressTaken: "%s で待ち受けられません。\n         ほかのプログラムが使用中のときは、8082 など、別のポート番号を指定してください。",
 
 		Library: "あおば図書館", Mall: "あおば商店街", Points: "あおば市ポイント", Phone: "スマートフォン", Walk: "ウォーキング教室",
+
+		Notice: "マイキーIDの引き継ぎの受付のお知らせ\n\n利用カード番号 %s の利用者様\n\n" +
+			"あなたのマイキーIDを新しいカードへ引き継ぐ手続きを、窓口で受け付けました。\n  受付番号：%d\n  受付日時：%s\n  引き継ぎ：%s 以降\n\n" +
+			"お心当たりがないときは、その日時までに、このお知らせを窓口にお持ちいただくか、お電話ください。\n",
 
 		Tap:      "カードを読み取ります",
 		Cost:     "送受信%d回、%dバイト、%.1fミリ秒（106 kbit/s）",

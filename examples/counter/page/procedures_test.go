@@ -156,6 +156,51 @@ func TestRecover(t *testing.T) {
 	p.send("/recover/finish", "pin", simcard.DefaultAuthPIN).sees("待機期間が終わっていません")
 	later.Store(20)
 	p.send("/recover/finish", "pin", simcard.DefaultAuthPIN).sees("引き継ぎが完了しました", id.String(), ">700<")
+
+	// The holder knows nothing of it.
+	p.send("/recover/undo", "number", "第一号", "who", "佐藤").sees("形式が正しくありません", `value="佐藤"`)
+	p.send("/recover/undo", "number", "1", "who", " ").sees(`id="who" name="who" maxlength="60" required autocomplete="off" value=" " aria-invalid="true" autofocus`, "担当者の名前を入力してください")
+	p.send("/recover/undo", "number", "404", "who", "佐藤").sees("登録されていません")
+	p.send("/recover/undo", "number", "１", "who", "佐藤").sees("引き継ぎを取り消しました", "取消までに利用されたポイントは戻りません")
+	who, err := s.Find(t.Context(), id)
+	require.NoError(t, err)
+	assert.EqualValues(t, 700, who.CityPoints)
+
+	// It is asked for with a card that has an ID of its own, and cancelled in time;
+	// then it is done, and undone after points were spent and the number was taken.
+	p.put(sample(9), "new") // so that the page is done with the card before
+	fresh.Insert()
+	card, err := jpki.Open(t.Context(), fresh)
+	require.NoError(t, err)
+	pin, err := jpki.NewPIN(jpki.AuthPIN, simcard.DefaultAuthPIN)
+	require.NoError(t, err)
+	v, err := s.BeginWithPIN(t.Context(), card, pin)
+	require.NoError(t, err)
+	_, err = v.Offer(t.Context(), card)
+	require.NoError(t, err)
+	own, err := v.Accept(t.Context(), card)
+	require.NoError(t, err)
+	v.Close()
+	require.NoError(t, s.Grant(t.Context(), own.Candidate, 50, "welcome"))
+	fresh.PowerOff()
+	p.put(fresh, "known")
+	for n := 2; n <= 3; n++ {
+		p.get("/recover").send("/recover/begin")
+		ask("田中", "鈴木", "520625").sees("引き継ぎを受け付けました")
+		p.send("/recover/end")
+		if n == 2 {
+			p.send("/recover/undo", "number", "2", "who", "佐藤").sees("引き継ぎの受付を取り消しました", "変わっていません")
+		}
+	}
+	p.send("/recover/finish", "pin", simcard.DefaultAuthPIN).sees("待機期間が終わっていません")
+	later.Store(40)
+	p.send("/recover/finish", "pin", simcard.DefaultAuthPIN).sees("引き継ぎが完了しました", own.Candidate.String(), ">750<")
+	p.get("/use").send("/use/check", "points", "100").sees("750 → 650").send("/use/use", "pin", simcard.DefaultAuthPIN).sees("650")
+	p.get("/recover").send("/recover/undo", "number", "3", "who", "佐藤").
+		sees("2つのマイキーIDを分けました", "利用されたため戻せないポイント：あおば市ポイント 50ポイント。")
+	who, err = s.Find(t.Context(), id)
+	require.NoError(t, err)
+	assert.EqualValues(t, 650, who.CityPoints)
 }
 
 // attr returns the value behind a piece of HTML.

@@ -2,8 +2,14 @@ package page
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
+
+	"golang.org/x/text/width"
 
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
@@ -51,7 +57,7 @@ func (p *Page) recoverFinish(ctx context.Context, s *session, form url.Values) (
 		return nil, err
 	}
 	defer pin.clear()
-	var id mykey.ID
+	done := false
 	err = p.withCard(ctx, func(card *jpki.Card) error {
 		if err := p.still(ctx, card, pin.seq); err != nil {
 			return err
@@ -62,15 +68,18 @@ func (p *Page) recoverFinish(ctx context.Context, s *session, form url.Values) (
 			return err
 		}
 		defer visit.Close()
-		if id = visit.ID(); !id.IsZero() {
-			p.update(ctx, card)
+		if visit.ID().IsZero() {
+			return nil
 		}
-		return nil
+		p.update(ctx, card)
+		all, err := p.cfg.Shop.Recoveries(ctx, visit.ID())
+		done = len(all) > 0 && all[0].State == registry.RecoveryDone
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	if id.IsZero() {
+	if !done {
 		return nil, &entry{
 			mykey.Text{JA: "引き継ぎは完了していません。", EN: "The recovery is not complete."},
 			mykey.Text{JA: "受付がまだか、待機期間が終わっていません。", EN: "It was not asked for, or its waiting period is not over."}}
@@ -123,4 +132,68 @@ func (p *Page) recoverAsk(ctx context.Context, s *session, form url.Values) (*no
 	}
 	return &notice{Kind: "good", What: s.language().pick("引き継ぎを受け付けました。", "The recovery is asked for."),
 		Do: s.language().pick("待機期間のあと、ご本人が新しいカードで手続きすると完了します。", "After the waiting period the holder's next procedure with the new card completes it.")}, nil
+}
+
+var (
+	errRecovery = &entry{
+		mykey.Text{JA: "受付番号の形式が正しくありません。", EN: "This is not the number of a recovery."},
+		mykey.Text{JA: "お知らせに書かれた受付番号を、数字で入力してください。", EN: "Type the digits that are on the notice."}}
+	errWho = &entry{
+		mykey.Text{JA: "取り消す担当者の名前がありません。", EN: "Who takes it back is missing."},
+		mykey.Text{JA: "記録のため、担当者の名前を入力してください。", EN: "Type the name of the member of staff, for the record."}}
+)
+
+// recoverUndo takes a recovery back that the holder has not asked for: before it is
+// done nothing has changed, and afterwards the screen says what remains to be
+// settled by people.
+func (p *Page) recoverUndo(ctx context.Context, s *session, form url.Values) (*notice, error) {
+	number, err := strconv.ParseInt(width.Narrow.String(strings.TrimSpace(form.Get("number"))), 10, 64)
+	if err != nil {
+		return nil, inField("number", errRecovery)
+	}
+	who := strings.TrimSpace(form.Get("who"))
+	if who == "" {
+		return nil, inField("who", errWho)
+	}
+	lang := s.language()
+	err = p.cfg.Shop.CancelRecovery(ctx, number, who)
+	if err == nil {
+		return &notice{Kind: "good", What: lang.pick("引き継ぎの受付を取り消しました。", "The recovery is cancelled."),
+			Do: lang.pick("マイキーIDもポイントも変わっていません。", "Nothing of the holder's has changed.")}, nil
+	}
+	if !errors.Is(err, registry.ErrNotFound) {
+		return nil, err
+	}
+	undone, err := p.cfg.Shop.UndoRecovery(ctx, number, who)
+	if err != nil {
+		return nil, inField("number", err)
+	}
+	p.again.tell()
+	return &notice{Kind: "warn", What: lang.pick("引き継ぎを取り消しました。", "The recovery is undone."),
+		Do: strings.Join(p.remains(lang, undone), "\n")}, nil
+}
+
+// remains says what the undoing of a recovery could not mend.
+func (p *Page) remains(lang Lang, u shop.Undone) []string {
+	lines := []string{lang.pick("マイキーIDは、以前のカードのものに戻りました。引き継いだカードでは利用できません。",
+		"The MyKey ID is the earlier card's again. The card that had taken it over has it no more.")}
+	if u.From.IsZero() {
+		lines = append(lines, lang.pick("取消までに利用されたポイントは戻りません。ご本人と利用の履歴を確認してください。",
+			"Points that were spent until now are not given back. Look at the history with the holder."))
+	} else {
+		lines = append(lines, lang.pick("統合されていた2つのマイキーIDを分けました。統合のあとに付与されたポイントと登録された番号は、引き継いだカードのマイキーIDに残ります。",
+			"The two MyKey IDs that were joined are apart. Points and numbers that came since stay with that of the card that had taken it over."))
+	}
+	for _, account := range slices.Sorted(maps.Keys(u.Short)) {
+		n, name := thousands(u.Short[account]), p.accountName(lang, account)
+		lines = append(lines, lang.pick("利用されたため戻せないポイント："+name+" "+n+"ポイント。", "Spent and not given back: "+n+" points, "+name+"."))
+	}
+	for _, id := range u.Lost {
+		if service, ok := id.(mykey.ServiceID); ok {
+			name := p.cfg.Shop.OperatorName(service.Operator)
+			lines = append(lines, lang.pick("別の利用者に登録済みのため戻せない番号："+name+"。利用カードを確認してください。",
+				"Not given back, since it is somebody else's by now: the number of "+name+". Look at the holder's card."))
+		}
+	}
+	return lines
 }

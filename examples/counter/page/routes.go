@@ -70,6 +70,7 @@ func (p *Page) routes() http.Handler {
 	post("/recover/begin", "recover", p.recoverBegin)
 	post("/recover/finish", "recover", p.recoverFinish)
 	post("/recover/ask", "recover", p.recoverAsk)
+	post("/recover/undo", "recover", p.recoverUndo)
 	for _, sc := range p.screens {
 		if sc.Key != "" {
 			post("/"+sc.Name+"/end", sc.Name, p.end)
