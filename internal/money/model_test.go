@@ -214,7 +214,7 @@ func (w *world) step(rt *rapid.T, power func()) {
 	}
 	switch act := rapid.SampledFrom([]string{"grant", "use", "use", "ticket", "ticket", "merge", "merge", "cancel", "cancel", "cancel ticket",
 		"redeem", "replace", "send", "send", "receive", "receive", "lose", "acknowledge", "clock", "clock", "power", "early",
-		"enrol", "enrol", "change", "revoke", "rebind", "recover", "recover", "second ID", "come back", "come back", "come back", "undo recovery", "undo recovery", "cancel recovery", "join"}).Draw(rt, "act"); act {
+		"enrol", "enrol", "change", "revoke", "rebind", "recover", "recover", "second ID", "second ID", "come back", "come back", "come back", "undo recovery", "undo recovery", "cancel recovery", "join"}).Draw(rt, "act"); act {
 	case "grant":
 		p := w.anyone(rt)
 		_, err := w.points.Credit(ctx, point.Credit{Request: w.request(), Holder: p.id, Account: "aoba", Points: points, Kind: point.OpGrant})

@@ -411,8 +411,15 @@ func (w *world) visit(rt *rapid.T, act string, allowed func(err error, answers .
 		}
 	case "second ID":
 		// A recovery for somebody who has made one, from its beginning to its end.
-		p, q := w.someone(rt, live), w.someone(rt, here)
-		if p == nil || q == nil || p == q || w.waits(q.card) || slices.ContainsFunc(w.recoveries, func(r *recovery) bool { return !r.done && r.of == p }) {
+		if len(w.all) < 2 {
+			if err := w.enrol(ctx, w.newCard()); err != nil {
+				allowed(err)
+				return
+			}
+		}
+		p := w.someone(rt, live)
+		q := w.someone(rt, func(q *person) bool { return here(q) && q != p })
+		if p == nil || q == nil || w.waits(q.card) || slices.ContainsFunc(w.recoveries, func(r *recovery) bool { return !r.done && r.of == p }) {
 			return
 		}
 		require.NoError(rt, w.reg.NoteRevoked(ctx, tap(p.card).Certificate))
@@ -445,7 +452,11 @@ func (w *world) visit(rt *rapid.T, act string, allowed func(err error, answers .
 		}
 	case "undo recovery":
 		if len(w.recoveries) > 0 {
-			w.undo(rt, w.aRecovery(rt), allowed)
+			r := w.aRecovery(rt)
+			if last := w.recoveries[len(w.recoveries)-1]; rapid.Bool().Draw(rt, "the last") {
+				r = last
+			}
+			w.undo(rt, r, allowed)
 		}
 	case "cancel recovery":
 		if len(w.recoveries) > 0 {

@@ -1,9 +1,13 @@
 package page
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/mynakit/mynakit/examples/shop"
 )
 
 // log tells of each request what was asked and how it went. The paths of this
@@ -38,3 +42,18 @@ func (w *statusWriter) WriteHeader(status int) {
 
 // Unwrap is for [http.ResponseController].
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// told puts an error into words for the screen, and writes it into the log.
+func (p *Page) told(ctx context.Context, lang Lang, err error) *notice {
+	p.note(ctx, err)
+	return explain(lang, err)
+}
+
+// note writes an error into the log as it is: the screen has no detail that a clerk
+// can do nothing with. No error of the shop's holds a secret, or what somebody typed.
+func (p *Page) note(ctx context.Context, err error) {
+	_, typed := errors.AsType[*entry](err)
+	if err != nil && p.cfg.Log != nil && !typed {
+		p.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "told", slog.String("kind", shop.Explain(err).Kind), slog.String("error", err.Error()))
+	}
+}

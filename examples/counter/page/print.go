@@ -77,7 +77,7 @@ func (p *Page) printSVG(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), stepTime)
 	defer cancel()
 	if err := p.printed(ctx, s, now.Ticket); err != nil {
-		s.say(*explain(s.language(), err))
+		s.say(*p.told(ctx, s.language(), err))
 	}
 	p.changes.tell()
 	picture(w, svg)

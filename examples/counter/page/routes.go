@@ -117,6 +117,7 @@ func (p *Page) view(sc *screen) http.HandlerFunc {
 		}
 		s.look(func(w *work) { w.leave(sc.Name) })
 		f := p.frame(r.Context(), s, sc, r.URL.Query())
+		p.note(r.Context(), f.failed)
 		if said := s.said(); said != nil {
 			f.Notice = said
 		}
@@ -198,7 +199,7 @@ func (p *Page) post(screen string, do step) http.HandlerFunc {
 			}
 		})
 		if err != nil {
-			said = explain(s.language(), err)
+			said = p.told(ctx, s.language(), err)
 		}
 		if said != nil {
 			s.say(*said)

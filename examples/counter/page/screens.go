@@ -177,6 +177,7 @@ type frame struct {
 	Tries    int
 	Training bool
 	typed    *typedForm
+	failed   error // why there is no Data
 }
 
 // Typed returns what was typed into a field of a form that was refused.
@@ -226,7 +227,7 @@ func (p *Page) frame(ctx context.Context, s *session, sc *screen, query url.Valu
 	defer cancel()
 	data, err := sc.data(ctx, s, query)
 	if err != nil {
-		f.Notice = explain(f.Lang, err)
+		f.Notice, f.failed = explain(f.Lang, err), err
 		if field := fieldOf(err); field != "" {
 			f.typed = &typedForm{wrong: field}
 		}

@@ -112,7 +112,7 @@ func (p *Page) settleFile(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Del("Content-Disposition")
 		h.Del("Content-Type")
-		s.say(*explain(s.language(), err))
+		s.say(*p.told(ctx, s.language(), err))
 		http.Redirect(w, r, "/settle?"+url.Values{"from": {period.From.String()}, "to": {period.To.String()}}.Encode(), http.StatusSeeOther)
 	}
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")

@@ -1,6 +1,7 @@
 package page_test
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,6 +11,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mynakit/mynakit/examples/counter/page"
+	"github.com/mynakit/mynakit/internal/errorlist"
 )
 
 // never are words that another word stands for: one thing has one name. What
@@ -120,4 +124,32 @@ func TestPunctuation(t *testing.T) {
 	texts(t, func(where, line string) {
 		assert.Empty(t, half.FindString(line), "%s: %s", where, strings.TrimSpace(line))
 	})
+}
+
+// Whatever goes wrong, the Japanese screen has no sentence in another language: the
+// detail of an error is in the log.
+func TestErrorsInJapanese(t *testing.T) {
+	counter, err := page.New(page.Config{Shop: newShop(t), Reader: new(page.Slot), Terminal: "T-01"})
+	require.NoError(t, err)
+	tag := regexp.MustCompile(`(?s)<!--.*?-->|<(?:script|style).*?</(?:script|style)>|<[^>]*>`)
+	sentence := regexp.MustCompile(`[A-Za-z]+[,;:.]? +[A-Za-z]+[,;:.]? +[A-Za-z]+`)
+	errs := errorlist.All()
+	errs["none that is known"] = errorlist.Cause
+	require.Greater(t, len(errs), 200)
+	for name, err := range errs {
+		html, failed := counter.Told(page.Japanese, fmt.Errorf("at the counter: %w", err))
+		require.NoError(t, failed)
+		assert.Regexp(t, `class="what">[^<]*[\p{Hiragana}]`, html, name)
+		assert.Empty(t, sentence.FindString(tag.ReplaceAllString(html, "\n")), name)
+		assert.NotContains(t, html, "at the counter", name)
+	}
+}
+
+// What the screen leaves out is in the log.
+func TestErrorsAreLogged(t *testing.T) {
+	term := serve(t, newShop(t))
+	p := term.open(t).put(sample(1), "new")
+	p.force("/issue/check", "points", "100", "until", "2026-13-45").sees("有効期限が正しくありません")
+	assert.NotContains(t, p.body, "ticket:")
+	assert.Regexp(t, `msg=told kind=\w+ error="`, term.log.String())
 }
