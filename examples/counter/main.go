@@ -46,6 +46,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -218,7 +219,8 @@ func (o *options) tell(err error) {
 		fmt.Fprintln(o.stderr, "counter:", fmt.Sprintf(string(linesIn(o.lang).NotAlone), open.Path, open.Mode))
 		return
 	case errors.As(err, &address):
-		fmt.Fprintf(o.stderr, "counter: %s\n         (%v)\n", fmt.Sprintf(string(linesIn(o.lang).AddressTaken), address.address), address.err)
+		fmt.Fprintln(o.stderr, "counter:", fmt.Sprintf(string(linesIn(o.lang).AddressTaken), address.address))
+		o.detail(address.err)
 		return
 	}
 	if errors.Is(err, outbox.ErrRestored) {
@@ -229,6 +231,40 @@ func (o *options) tell(err error) {
 	if a.Code != "" {
 		what += in(o.lang, mykey.Text{JA: "（", EN: " ("}) + string(a.Code) + in(o.lang, mykey.Text{JA: "）", EN: ")"})
 	}
-	// The error itself, for the system's administrator: it holds no secret.
-	fmt.Fprintf(o.stderr, "counter: %s\n         %s\n         (%v)\n", what, do, err)
+	fmt.Fprintf(o.stderr, "counter: %s\n         %s\n", what, do)
+	o.detail(err)
+}
+
+// detail is the error itself, for the system's administrator: it holds no secret.
+// It is in English, so in Japanese it goes into a file, if there is a place for one.
+func (o *options) detail(err error) {
+	if o.lang == "ja" {
+		if file := o.logged(err); file != "" {
+			fmt.Fprintf(o.stderr, "         （詳細の記録：%s）\n", file)
+			return
+		}
+	}
+	fmt.Fprintf(o.stderr, "         (%v)\n", err)
+}
+
+// logged writes an error into a file in the folder, and returns the file's name, or
+// "" if it cannot.
+func (o *options) logged(err error) string {
+	dir := o.data
+	if dir == "" {
+		dir, _ = usualFolder()
+	}
+	file := filepath.Join(dir, "counter.log")
+	if dir == "" || private.Parent(dir) != nil {
+		return ""
+	}
+	f, failed := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if failed != nil {
+		return ""
+	}
+	_, failed = fmt.Fprintf(f, "%s %v\n", o.now().Format(time.RFC3339), err)
+	if errors.Join(failed, f.Close()) != nil {
+		return ""
+	}
+	return file
 }

@@ -46,6 +46,7 @@ func TestTroubleIsTold(t *testing.T) {
 		mustCounter(t, "-data", dir)
 		return dir
 	}
+	sentence := regexp.MustCompile(`[A-Za-z]+[,;:.]? +[A-Za-z]+[,;:.]? +[A-Za-z]+`)
 	for _, c := range []struct {
 		name   string
 		args   func(t *testing.T) []string
@@ -149,6 +150,15 @@ func TestTroubleIsTold(t *testing.T) {
 				assert.NotContains(t, errs, "open-sesame-42")
 				assert.NotContains(t, errs, "unforeseen")
 				assert.NotContains(t, errs, "予期しない")
+				if lang == "ja" && (strings.Contains(errs, "詳細の記録") || !strings.Contains(errs, "(")) {
+					assert.Empty(t, sentence.FindString(errs), "in English")
+				}
+				if lang == "ja" && c.name == "a damaged key file" {
+					assert.Contains(t, errs, "詳細の記録")
+					log, err := os.ReadFile(filepath.Join(args[1], "counter.log"))
+					require.NoError(t, err)
+					assert.Contains(t, string(log), shop.ErrKeyFile.Error())
+				}
 			}
 			if c.again {
 				mustCounter(t, "-data", args[1])

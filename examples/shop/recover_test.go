@@ -144,7 +144,9 @@ func TestUndoJoinedRecovery(t *testing.T) {
 			born, err := jpki.NewDate(holder.Birth.Year(), holder.Birth.Month(), holder.Birth.Day())
 			require.NoError(t, err)
 			member := parse(t, mykey.ParseServiceID, "000001:180000000011")
-			cfg.Members = func(context.Context, mykey.ServiceID) (shop.Member, error) { return shop.NewMember(holder.Name, born), nil }
+			cfg.Members = func(context.Context, mykey.ServiceID) (shop.Member, error) {
+				return shop.NewMember(holder.Name, born), nil
+			}
 			s := open(t, db, cfg)
 			till := s.Terminal("T1")
 
