@@ -22,8 +22,8 @@ import (
 	"github.com/mynakit/mynakit/ticket/paper"
 )
 
-// Cause is an error that the catalogue does not know, inside of one that it does.
-var Cause = errors.New("a fault that nobody has thought of")
+// ErrCause is an error that the catalogue does not know, inside of one that it does.
+var ErrCause = errors.New("a fault that nobody has thought of")
 
 // All returns every exported error of the packages that the catalogue of package
 // advice is for, by package and name. A test there compares it with docs/api, the
@@ -56,7 +56,7 @@ func All() map[string]error {
 		"jpki.PINError":             &jpki.PINError{},
 		"jpki.PINRequiredError":     &jpki.PINRequiredError{},
 		"jpki.RevokedError":         &jpki.RevokedError{},
-		"jpki.StepError":            &jpki.StepError{Err: Cause},
+		"jpki.StepError":            &jpki.StepError{Err: ErrCause},
 		"jpki.UnsupportedError":     &jpki.UnsupportedError{},
 		"jpki.ErrAlgorithm":         jpki.ErrAlgorithm,
 		"jpki.ErrCA":                jpki.ErrCA,
@@ -133,7 +133,7 @@ func All() map[string]error {
 		"mergefile/inbox.ErrUnverified": inbox.ErrUnverified,
 
 		// mergefile/ledger
-		"mergefile/ledger.ApplyError":        &ledger.ApplyError{Err: Cause},
+		"mergefile/ledger.ApplyError":        &ledger.ApplyError{Err: ErrCause},
 		"mergefile/ledger.ConflictError":     &ledger.ConflictError{},
 		"mergefile/ledger.LostError":         &ledger.LostError{},
 		"mergefile/ledger.RestoredError":     &ledger.RestoredError{},
@@ -186,7 +186,7 @@ func All() map[string]error {
 		// mykey/grant
 		"mykey/grant.ImportError":       &grant.ImportError{},
 		"mykey/grant.LostError":         &grant.LostError{},
-		"mykey/grant.RowError":          &grant.RowError{Err: Cause},
+		"mykey/grant.RowError":          &grant.RowError{Err: ErrCause},
 		"mykey/grant.SchemaError":       &grant.SchemaError{},
 		"mykey/grant.UnresolvedError":   &grant.UnresolvedError{},
 		"mykey/grant.ErrBusy":           grant.ErrBusy,
@@ -256,7 +256,7 @@ func All() map[string]error {
 
 		// mykey/registry
 		"mykey/registry.DuplicateError":      &registry.DuplicateError{},
-		"mykey/registry.ImportError":         &registry.ImportError{Err: Cause},
+		"mykey/registry.ImportError":         &registry.ImportError{Err: ErrCause},
 		"mykey/registry.LostError":           &registry.LostError{},
 		"mykey/registry.SchemaError":         &registry.SchemaError{},
 		"mykey/registry.UnresolvedError":     &registry.UnresolvedError{},
@@ -308,7 +308,7 @@ func All() map[string]error {
 		"ticket.CSVError":          &ticket.CSVError{},
 		"ticket.FullError":         &ticket.FullError{},
 		"ticket.LostError":         &ticket.LostError{},
-		"ticket.OrderError":        &ticket.OrderError{Err: Cause},
+		"ticket.OrderError":        &ticket.OrderError{Err: ErrCause},
 		"ticket.SchemaError":       &ticket.SchemaError{},
 		"ticket.StateError":        &ticket.StateError{},
 		"ticket.UnresolvedError":   &ticket.UnresolvedError{},
@@ -349,7 +349,7 @@ func All() map[string]error {
 		"ticket.ErrValidity":       ticket.ErrValidity,
 
 		// ticket/paper
-		"ticket/paper.TextError":    &paper.TextError{Err: Cause},
+		"ticket/paper.TextError":    &paper.TextError{Err: ErrCause},
 		"ticket/paper.ErrCharacter": paper.ErrCharacter,
 		"ticket/paper.ErrQR":        paper.ErrQR,
 		"ticket/paper.ErrReceipt":   paper.ErrReceipt,

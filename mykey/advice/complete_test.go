@@ -61,7 +61,7 @@ func TestComplete(t *testing.T) {
 		assert.NotEqual(t, "unexpected", a.Kind, name)
 		checkTexts(t, name, a)
 	}
-	unexpected := advice.Explain(errorlist.Cause)
+	unexpected := advice.Explain(errorlist.ErrCause)
 	assert.Equal(t, "unexpected", unexpected.Kind)
 	checkTexts(t, "unexpected", unexpected)
 	assert.Zero(t, advice.Explain(nil))
