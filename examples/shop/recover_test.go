@@ -128,78 +128,75 @@ func TestRecover(t *testing.T) {
 // A recovery that joined two MyKey IDs is undone: what a ticket of before is worth
 // goes back to whom it was, and what people have to settle is said.
 func TestUndoJoinedRecovery(t *testing.T) {
-	for _, byID := range []bool{false, true} {
-		eachEngine(t, func(t *testing.T, db *sql.DB) {
-			ctx := t.Context()
-			cfg := config(t)
-			cfg.ByMyKeyID = byID
-			lost := &lostCards{serials: map[jpki.Serial]bool{}}
-			trusted, err := jpki.NewVerifier([]*x509.Certificate{simcard.TestAuthority().Auth().Certificate()}, jpki.WithRevocation(lost))
-			require.NoError(t, err)
-			cfg.Verifier = trusted
-			now := time.Now()
-			cfg.Clock = func() time.Time { return now }
-			cfg.Notice = func(context.Context, *sql.Tx, registry.Recovery) error { return nil }
-			holder := simcard.SampleHolder(0)
-			born, err := jpki.NewDate(holder.Birth.Year(), holder.Birth.Month(), holder.Birth.Day())
-			require.NoError(t, err)
-			member := parse(t, mykey.ParseServiceID, "000001:180000000011")
-			cfg.Members = func(context.Context, mykey.ServiceID) (shop.Member, error) {
-				return shop.NewMember(holder.Name, born), nil
-			}
-			s := open(t, db, cfg)
-			till := s.Terminal("T1")
+	eachEngine(t, func(t *testing.T, db *sql.DB) {
+		ctx := t.Context()
+		cfg := config(t)
+		lost := &lostCards{serials: map[jpki.Serial]bool{}}
+		trusted, err := jpki.NewVerifier([]*x509.Certificate{simcard.TestAuthority().Auth().Certificate()}, jpki.WithRevocation(lost))
+		require.NoError(t, err)
+		cfg.Verifier = trusted
+		now := time.Now()
+		cfg.Clock = func() time.Time { return now }
+		cfg.Notice = func(context.Context, *sql.Tx, registry.Recovery) error { return nil }
+		holder := simcard.SampleHolder(0)
+		born, err := jpki.NewDate(holder.Birth.Year(), holder.Birth.Month(), holder.Birth.Day())
+		require.NoError(t, err)
+		member := parse(t, mykey.ParseServiceID, "000001:180000000011")
+		cfg.Members = func(context.Context, mykey.ServiceID) (shop.Member, error) {
+			return shop.NewMember(holder.Name, born), nil
+		}
+		s := open(t, db, cfg)
+		till := s.Terminal("T1")
 
-			old, id := enrolled(t, s, 0) // with 2,000 points
-			v, err := s.Begin(ctx, old)
-			require.NoError(t, err)
-			_, err = v.RegisterService(ctx, old, member)
-			require.NoError(t, err)
-			issued, err := v.IssueTicket(ctx, old, till, ticket.Order{Points: 500, Key: "before"})
-			require.NoError(t, err)
-			simOther := simcard.New(simcard.WithHolder(holder), simcard.WithIssued(time.Now().AddDate(0, 0, -3)))
-			other, otherID := enrolledOn(t, s, simOther) // with 2,000 points of its own
-			serial, err := jpki.SerialOf(simcard.New(simcard.WithHolder(holder)).AuthCertificate())
-			require.NoError(t, err)
-			lost.serials[serial] = true
-			_, err = s.Begin(ctx, old)
-			require.Error(t, err)
+		old, id := enrolled(t, s, 0) // with 2,000 points
+		v, err := s.Begin(ctx, old)
+		require.NoError(t, err)
+		_, err = v.RegisterService(ctx, old, member)
+		require.NoError(t, err)
+		issued, err := v.IssueTicket(ctx, old, till, ticket.Order{Points: 500, Key: "before"})
+		require.NoError(t, err)
+		simOther := simcard.New(simcard.WithHolder(holder), simcard.WithIssued(time.Now().AddDate(0, 0, -3)))
+		other, otherID := enrolledOn(t, s, simOther) // with 2,000 points of its own
+		serial, err := jpki.SerialOf(simcard.New(simcard.WithHolder(holder)).AuthCertificate())
+		require.NoError(t, err)
+		lost.serials[serial] = true
+		_, err = s.Begin(ctx, old)
+		require.Error(t, err)
 
-			visit := func() *shop.Visit {
-				v, err := s.BeginWithPIN(ctx, other, authPIN(t, simcard.DefaultAuthPIN))
-				require.NoError(t, err)
-				return v
-			}
-			text, err := jpki.NewPIN(jpki.TextPIN, simcard.DefaultTextPIN)
+		visit := func() *shop.Visit {
+			v, err := s.BeginWithPIN(ctx, other, authPIN(t, simcard.DefaultAuthPIN))
 			require.NoError(t, err)
-			r, err := visit().Recover(ctx, other, text, member, "clerk 1", "clerk 2")
-			require.NoError(t, err)
-			now = now.AddDate(0, 0, 7)
-			v = visit()
-			who, err := s.Find(ctx, id)
-			require.ErrorIs(t, err, registry.ErrRetired)
-			who, err = s.Find(ctx, otherID)
-			require.NoError(t, err)
-			require.EqualValues(t, 3500, who.CityPoints)
-			_, err = v.IssueTicket(ctx, other, till, ticket.Order{Points: 2300, Key: "after"})
-			require.NoError(t, err)
+			return v
+		}
+		text, err := jpki.NewPIN(jpki.TextPIN, simcard.DefaultTextPIN)
+		require.NoError(t, err)
+		r, err := visit().Recover(ctx, other, text, member, "clerk 1", "clerk 2")
+		require.NoError(t, err)
+		now = now.AddDate(0, 0, 7)
+		v = visit()
+		who, err := s.Find(ctx, id)
+		require.ErrorIs(t, err, registry.ErrRetired)
+		who, err = s.Find(ctx, otherID)
+		require.NoError(t, err)
+		require.EqualValues(t, 3500, who.CityPoints)
+		_, err = v.IssueTicket(ctx, other, till, ticket.Order{Points: 2300, Key: "after"})
+		require.NoError(t, err)
 
-			u, err := s.UndoRecovery(ctx, r.Number, "the manager")
+		u, err := s.UndoRecovery(ctx, r.Number, "the manager")
+		require.NoError(t, err)
+		assert.Equal(t, shop.Undone{Undone: registry.Undone{ID: id, From: otherID}, Short: map[point.Account]int64{"aoba": 300}}, u)
+		_, err = s.CancelTicket(ctx, till, issued.Number, "undo")
+		require.NoError(t, err)
+		for holder, want := range map[mykey.ID]int64{id: 1700, otherID: 0} {
+			who, err := s.Find(ctx, holder)
 			require.NoError(t, err)
-			assert.Equal(t, shop.Undone{Undone: registry.Undone{ID: id, From: otherID}, Short: map[point.Account]int64{"aoba": 300}}, u)
-			_, err = s.CancelTicket(ctx, till, issued.Number, "undo")
-			require.NoError(t, err)
-			for holder, want := range map[mykey.ID]int64{id: 1700, otherID: 0} {
-				who, err := s.Find(ctx, holder)
-				require.NoError(t, err)
-				assert.Equal(t, want, who.CityPoints, "%v", holder == id)
-			}
-			found, err := s.Find(ctx, member)
-			require.NoError(t, err)
-			assert.Equal(t, id, found.ID)
-			exact(t, s)
-		})
-	}
+			assert.Equal(t, want, who.CityPoints, "%v", holder == id)
+		}
+		found, err := s.Find(ctx, member)
+		require.NoError(t, err)
+		assert.Equal(t, id, found.ID)
+		exact(t, s)
+	})
 }
 
 // Two MyKey IDs of one person: the points of one are moved by a pair of
