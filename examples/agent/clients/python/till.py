@@ -47,6 +47,8 @@ class Agent:
             self.token = keep.read_text()
         else:  # a new till: a token of its own, once
             made = self.call("POST", "/v1/clients", {"name": NAME, "secret": found["secret"]})
+            if "token" not in made:  # 202: the clerk has to allow it, see docs/agent.md
+                raise SystemExit(f"「{NAME}」は登録済みです。{keep} のあるフォルダーで実行するか、担当者用の画面で登録を取り消してください。")
             self.token = made["token"]
             keep.touch(mode=0o600)
             keep.write_text(self.token)
