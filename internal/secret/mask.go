@@ -46,8 +46,8 @@ func (s *String) Set(v []byte) bool {
 	if len(v) > MaxString {
 		return false
 	}
-	s.n = uint8(len(v))
-	clear(s.block[copy(s.block[:], v):])
+	s.n, s.block = uint8(len(v)), [MaxString]byte{}
+	copy(s.block[:], v)
 	s.seal(process())
 	return true
 }
