@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -26,6 +25,7 @@ import (
 // whose clock jumps, and beside it the model of what it should hold. The content
 // of a record follows from its number, so that there are no conflicts.
 type badDay struct {
+	t       *testing.T
 	rt      *rapid.T
 	server  bool // PostgreSQL
 	path    string
@@ -81,14 +81,7 @@ func (m *badDay) die(tx *sql.Tx) {
 		return
 	}
 	next := m.path + "+"
-	for _, suffix := range []string{"", "-wal"} {
-		content, err := os.ReadFile(m.path + suffix)
-		if errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		require.NoError(m.rt, err)
-		require.NoError(m.rt, os.WriteFile(next+suffix, content, 0o600))
-	}
+	copyDatabase(m.rt, m.path, next)
 	m.path = next
 }
 
@@ -168,20 +161,16 @@ func (m *badDay) receive(rs []mergefile.Record, misbehaves bool) {
 	}
 	r, err := ledger.NewReceiver(cfg)
 	require.NoError(m.rt, err)
-	var file bytes.Buffer
-	w, err := mergefile.NewWriter(context.Background(), &file, m.profile, m.key, nil)
-	require.NoError(m.rt, err)
+	file, _ := write(m.t, m.profile, m.key, rs)
 	tooOld := false
 	merged := int64(0)
 	for _, rec := range rs {
-		require.NoError(m.rt, w.Write(rec))
 		tooOld = tooOld || rec.Transaction.Time().Before(m.forgotten)
 		if !m.kept[rec.Transaction] {
 			merged++
 		}
 	}
-	require.NoError(m.rt, w.Close())
-	rep, err := r.Receive(context.Background(), bytes.NewReader(file.Bytes()), "", nil)
+	rep, err := r.Receive(context.Background(), bytes.NewReader(file), "", nil)
 
 	var stands *ledger.UnresolvedError
 	var lost *ledger.LostError
@@ -221,29 +210,13 @@ func (m *badDay) receive(rs []mergefile.Record, misbehaves bool) {
 		}
 		if m.lost {
 			*m.losses++
-			m.balances = m.read()
+			m.balances = balancesIn(m.rt, m.db)
 		}
 	}
 }
 
-// read returns the balances as they are.
-func (m *badDay) read() map[string]uint64 {
-	rows, err := m.db.Query("SELECT holder, points FROM balance")
-	require.NoError(m.rt, err)
-	defer rows.Close()
-	got := map[string]uint64{}
-	for rows.Next() {
-		var holder string
-		var points uint64
-		require.NoError(m.rt, rows.Scan(&holder, &points))
-		got[holder] = points
-	}
-	require.NoError(m.rt, rows.Err())
-	return got
-}
-
 func (m *badDay) check() {
-	if got := m.read(); !maps.Equal(got, m.balances) {
+	if got := balancesIn(m.rt, m.db); !maps.Equal(got, m.balances) {
 		m.rt.Fatalf("the balances are %v and should be %v", got, m.balances)
 	}
 	if m.lost {
@@ -294,22 +267,7 @@ func (m *badDay) forget() {
 		return
 	}
 	require.NoError(m.rt, err)
-	limit := m.real.Add(m.skew)
-	var newest time.Time
-	for number := range m.kept {
-		if number.Time().After(newest) {
-			newest = number.Time()
-		}
-	}
-	if newest.Before(limit) {
-		limit = newest
-	}
-	limit = limit.Add(-modelKeep)
-	for number := range m.kept {
-		if at := number.Time(); at.Before(limit) && !at.Add(time.Second).Before(m.forgotten) {
-			m.forgotten = at.Add(time.Second)
-		}
-	}
+	m.forgotten = forgets(maps.Keys(m.kept), m.real.Add(m.skew), m.forgotten)
 	for number := range m.kept {
 		if number.Time().Before(m.forgotten) {
 			delete(m.kept, number)
@@ -333,10 +291,7 @@ func TestBadDay(t *testing.T) {
 	}
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) {
-			if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
-				require.NoError(t, checks.Value.Set(histories[e.name]))
-				defer func() { assert.NoError(t, checks.Value.Set(checks.DefValue)) }()
-			}
+			setHistories(t, histories[e.name])
 			dir := t.TempDir()
 			key, secret := testKey(t), ledgerKey(t, ledgerSecret)
 			server := e.name == "PostgreSQL"
@@ -357,7 +312,7 @@ func TestBadDay(t *testing.T) {
 			n, losses, deaths := 0, 0, 0
 			rapid.Check(t, func(rt *rapid.T) {
 				n++
-				m := &badDay{rt: rt, server: server, path: dsn, db: fresh, cfg: ledger.Config{Key: secret, Keep: modelKeep},
+				m := &badDay{t: t, rt: rt, server: server, path: dsn, db: fresh, cfg: ledger.Config{Key: secret, Keep: modelKeep},
 					profile: mergefile.Standard(), key: key, real: testStart,
 					all: map[mergefile.Transaction]mergefile.Record{}, kept: map[mergefile.Transaction]bool{},
 					gone: map[mergefile.Transaction]bool{}, balances: map[string]uint64{}, losses: &losses, deaths: &deaths}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -13,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -45,8 +43,6 @@ type modelMachine struct {
 	alarms    int
 }
 
-const modelKeep = 10 * time.Hour
-
 var errPower = errors.New("the power is gone")
 
 func (m *modelMachine) open() {
@@ -65,14 +61,7 @@ func (m *modelMachine) open() {
 func (m *modelMachine) powerCut() {
 	m.copies++
 	next := filepath.Join(m.dir, fmt.Sprintf("%d.db", m.copies))
-	for _, suffix := range []string{"", "-wal"} {
-		content, err := os.ReadFile(m.path + suffix)
-		if errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		require.NoError(m.t, err)
-		require.NoError(m.t, os.WriteFile(next+suffix, content, 0o600))
-	}
+	copyDatabase(m.t, m.path, next)
 	m.path = next
 }
 
@@ -109,15 +98,9 @@ func (m *modelMachine) receive(rt *rapid.T, rs []mergefile.Record, crash int) {
 		},
 		Alarm: func(context.Context, *ledger.ConflictError) { m.alarms++ }})
 	require.NoError(m.t, err)
-	var file bytes.Buffer
-	w, err := mergefile.NewWriter(context.Background(), &file, m.profile, m.key, nil)
-	require.NoError(m.t, err)
-	for _, rec := range rs {
-		require.NoError(m.t, w.Write(rec))
-	}
-	require.NoError(m.t, w.Close())
+	file, _ := write(m.t, m.profile, m.key, rs)
 	alarms := m.alarms
-	rep, err := r.Receive(context.Background(), bytes.NewReader(file.Bytes()), "", nil)
+	rep, err := r.Receive(context.Background(), bytes.NewReader(file), "", nil)
 
 	var conflict *ledger.ConflictError
 	var old *ledger.TooOldError
@@ -152,7 +135,7 @@ func (m *modelMachine) receive(rt *rapid.T, rs []mergefile.Record, crash int) {
 	}
 }
 
-// files draws records whose numbers are few, so that they meet.
+// draw draws records whose numbers are few, so that they meet.
 func (m *modelMachine) draw(rt *rapid.T) []mergefile.Record {
 	n := rapid.IntRange(1, 6).Draw(rt, "records")
 	seen := map[mergefile.Transaction]bool{}
@@ -179,18 +162,7 @@ func (m *modelMachine) draw(rt *rapid.T) []mergefile.Record {
 }
 
 func (m *modelMachine) check(rt *rapid.T) {
-	rows, err := m.db.Query("SELECT holder, points FROM balance")
-	require.NoError(m.t, err)
-	defer rows.Close()
-	got := map[string]uint64{}
-	for rows.Next() {
-		var holder string
-		var points uint64
-		require.NoError(m.t, rows.Scan(&holder, &points))
-		got[holder] = points
-	}
-	require.NoError(m.t, rows.Err())
-	if !maps.Equal(got, m.balances) {
+	if got := balancesIn(m.t, m.db); !maps.Equal(got, m.balances) {
 		rt.Fatalf("the balances are %v and should be %v", got, m.balances)
 	}
 }
@@ -207,9 +179,8 @@ func TestModel(t *testing.T) {
 	case raceDetector:
 		n = "10"
 	}
-	if checks := flag.Lookup("rapid.checks"); n != "" && checks.Value.String() == checks.DefValue {
-		require.NoError(t, checks.Value.Set(n))
-		defer func() { assert.NoError(t, checks.Value.Set(checks.DefValue)) }()
+	if n != "" {
+		setHistories(t, n)
 	}
 	key := testKey(t)
 	secret := ledgerKey(t, ledgerSecret)
@@ -259,22 +230,7 @@ func TestModel(t *testing.T) {
 			"forget": func(rt *rapid.T) {
 				_, err := m.ledger.Forget(context.Background())
 				require.NoError(t, err)
-				var newest time.Time
-				for number := range m.kept {
-					if number.Time().After(newest) {
-						newest = number.Time()
-					}
-				}
-				limit := newest
-				if m.now.Before(limit) {
-					limit = m.now
-				}
-				limit = limit.Add(-modelKeep)
-				for number := range m.kept {
-					if border := number.Time().Add(time.Second); number.Time().Before(limit) && border.After(m.forgotten) {
-						m.forgotten = border
-					}
-				}
+				m.forgotten = forgets(maps.Keys(m.kept), m.now, m.forgotten)
 				for number := range m.kept {
 					if number.Time().Before(m.forgotten) {
 						delete(m.kept, number)

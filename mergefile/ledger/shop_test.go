@@ -140,20 +140,7 @@ func (s *shop) file(t testing.TB, rs []mergefile.Record) *bytes.Reader {
 }
 
 // balances reads them all.
-func (s *shop) balances(t testing.TB) map[string]uint64 {
-	rows, err := s.db.QueryContext(t.Context(), "SELECT holder, points FROM balance")
-	require.NoError(t, err)
-	defer rows.Close()
-	out := map[string]uint64{}
-	for rows.Next() {
-		var holder string
-		var points uint64
-		require.NoError(t, rows.Scan(&holder, &points))
-		out[holder] = points
-	}
-	require.NoError(t, rows.Err())
-	return out
-}
+func (s *shop) balances(t testing.TB) map[string]uint64 { return balancesIn(t, s.db) }
 
 // sum gives the balances that records add up to.
 func sum(rs ...[]mergefile.Record) map[string]uint64 {
