@@ -62,8 +62,11 @@ func (b *Book) Unprinted(ctx context.Context, at Terminal) ([]Ticket, error) {
 
 // Paid adds up the tickets that were issued in a scope in a period and paid by
 // [Order].Pay, whatever became of them. A ticket that replaces another does not
-// count. Paid reads all tickets of the scope. It returns [ErrScope] or [ErrPeriod]
-// for malformed input.
+// count. It returns [ErrScope] or [ErrPeriod] for malformed input.
+//
+// No index serves Paid, since issue and redemption would have to keep it up: it
+// reads all tickets that the scope has ever had, and its time grows with them. It
+// is for the closing of a day, not for the till.
 func (b *Book) Paid(ctx context.Context, scope Scope, period Period) (t Total, err error) {
 	if err := errors.Join(scope.Check(), checkPeriod(period)); err != nil {
 		return Total{}, err

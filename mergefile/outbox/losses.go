@@ -22,8 +22,9 @@ func (o *Outbox) Losses(ctx context.Context) ([]Loss, error) {
 	return o.db.Losses(ctx)
 }
 
-// Resolve deletes a loss. Call it when a person has compared the items with what the function wrote
-// and corrected what differs. It returns [ErrNoLoss] if there is none of this ID.
+// Resolve deletes a loss. Call it when a person has compared the items with what
+// the function wrote and corrected what differs. It returns [ErrNoLoss] if there is
+// none of this ID.
 func (o *Outbox) Resolve(ctx context.Context, id string) error {
 	return o.db.Resolve(ctx, id)
 }

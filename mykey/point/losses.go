@@ -22,8 +22,9 @@ func (l *Ledger) Losses(ctx context.Context) ([]Loss, error) {
 	return l.db.Losses(ctx)
 }
 
-// Resolve deletes a loss. Call it when a person has compared the accounts with what the function wrote
-// and corrected what differs. It returns [ErrNoLoss] if there is none of this ID.
+// Resolve deletes a loss. Call it when a person has compared the accounts with what
+// the function wrote and corrected what differs. It returns [ErrNoLoss] if there is
+// none of this ID.
 func (l *Ledger) Resolve(ctx context.Context, id string) error {
 	return l.db.Resolve(ctx, id)
 }
