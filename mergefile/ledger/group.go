@@ -14,7 +14,7 @@ import (
 
 // DefaultWorkers is how many files [Receiver.ReceiveAll] merges at a time on
 // PostgreSQL if [ReceiverConfig].Workers is zero.
-const DefaultWorkers = 4
+const DefaultWorkers = 8
 
 const (
 	// groupFiles and groupTime close a group, so that other writers are not kept

@@ -27,7 +27,11 @@ func BenchmarkWaitingFiles(b *testing.B) {
 		waitingFiles(b, func() *sql.DB { return dbtest.Open(b, "sqlite", dbtest.SQLite(b.TempDir())) })
 	})
 	b.Run("PostgreSQL", func(b *testing.B) {
-		waitingFiles(b, func() *sql.DB { return dbtest.Open(b, "pgx", durable.DSN(b)) })
+		waitingFiles(b, func() *sql.DB {
+			db := dbtest.Open(b, "pgx", durable.DSN(b))
+			db.SetMaxIdleConns(ledger.DefaultWorkers)
+			return db
+		})
 	})
 }
 

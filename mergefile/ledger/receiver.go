@@ -55,7 +55,8 @@ type ReceiverConfig struct {
 	List int
 	// Workers is how many files ReceiveAll merges at a time on PostgreSQL, each on
 	// a connection of its own. Zero means DefaultWorkers. Apply and ApplyAll are
-	// called by as many goroutines.
+	// called by as many goroutines. Let the *sql.DB keep as many connections
+	// (SetMaxIdleConns): by itself it keeps two, and opens others again and again.
 	Workers int
 }
 

@@ -24,6 +24,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -67,6 +68,9 @@ func settings() []string {
 		"sslmode", "sslcert", "sslkey", "sslrootcert", "sslpassword", "connect_timeout", "application_name", "options",
 		"search_path", "target_session_attrs", "channel_binding", "require_auth", "krbsrvname", "timezone"}
 }
+
+// maxIdle is enough for what a program does at a time, such as merging files.
+const maxIdle = 10
 
 // Parse returns what a text means. It returns [ErrForm] or [ErrBroken],
 // wrapped with what to write instead.
@@ -145,7 +149,12 @@ func (a Address) Open(_ context.Context, create bool) (*sql.DB, error) {
 			cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
 		}
 		cfg.RuntimeParams["client_encoding"] = "UTF8" // whatever the database's own
-		return stdlib.OpenDB(*cfg), nil
+		db := stdlib.OpenDB(*cfg)
+		// By itself the pool keeps two, and a program whose work is done by several
+		// opens the others again and again. What is not needed any more goes.
+		db.SetMaxIdleConns(maxIdle)
+		db.SetConnMaxIdleTime(time.Minute)
+		return db, nil
 	}
 	info, err := os.Stat(a.File)
 	switch {

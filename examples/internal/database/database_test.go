@@ -1,6 +1,7 @@
 package database_test
 
 import (
+	"database/sql"
 	"errors"
 	"io/fs"
 	"net/url"
@@ -16,6 +17,7 @@ import (
 	"github.com/mynakit/mynakit/examples/internal/database"
 	"github.com/mynakit/mynakit/examples/internal/private"
 	"github.com/mynakit/mynakit/internal/pgtest"
+	"github.com/mynakit/mynakit/mergefile/ledger"
 )
 
 // Each form has one meaning or none.
@@ -103,6 +105,27 @@ func TestOpen(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	assert.Len(t, entries, 1)
+}
+
+// Connections that several work on at a time are kept for what they do next.
+func TestConnectionsAreKept(t *testing.T) {
+	var pg pgtest.Server
+	defer pg.Stop()
+	a, err := database.Parse(pg.DSN(t))
+	require.NoError(t, err)
+	db, err := a.Open(t.Context(), false)
+	require.NoError(t, err)
+	defer db.Close()
+	var conns []*sql.Conn
+	for range ledger.DefaultWorkers {
+		c, err := db.Conn(t.Context())
+		require.NoError(t, err)
+		conns = append(conns, c)
+	}
+	for _, c := range conns {
+		require.NoError(t, c.Close())
+	}
+	assert.Equal(t, ledger.DefaultWorkers, db.Stats().Idle)
 }
 
 // Text is exchanged as UTF-8, whatever the encoding of the database.
