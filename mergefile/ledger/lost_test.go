@@ -44,11 +44,17 @@ var misdeeds = []struct {
 		require.NoError(t, tx.QueryRow("PRAGMA max_page_count = 1000000").Scan(&pages))
 	}},
 	{"an interrupted statement", "SQLite", func(t require.TestingT, tx *sql.Tx) {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
-		defer cancel()
-		_, err := tx.ExecContext(ctx, `INSERT INTO balance (holder, points)
-			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, 1 FROM n`)
-		require.Error(t, err)
+		mustExec(t, tx, "INSERT INTO balance (holder, points) VALUES ('x', 1)")
+		// Until it was interrupted, and not ended before it had begun: then the
+		// row is gone with the transaction.
+		for there, wait := 1, 10*time.Millisecond; there > 0; wait *= 2 {
+			ctx, cancel := context.WithTimeout(context.Background(), wait)
+			_, err := tx.ExecContext(ctx, `INSERT INTO balance (holder, points)
+				WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT 'n' || i, 1 FROM n`)
+			cancel()
+			require.Error(t, err)
+			require.NoError(t, tx.QueryRow("SELECT count(*) FROM balance WHERE holder = 'x'").Scan(&there))
+		}
 	}},
 }
 
