@@ -170,7 +170,12 @@ func TestTrouble(t *testing.T) {
 		assert.Contains(t, stderr.String(), want[0])
 		assert.Contains(t, stderr.String(), want[1])
 	}
+	killed := newHome(t)
+	require.NoError(t, os.WriteFile(filepath.Join(killed, "agent.json"), []byte(`{"url":"http://127.0.0.1:1","secret":"x"}`), 0o600))
 	var stderr bytes.Buffer
+	assert.Equal(t, exitError, run(t.Context(), []string{"window"}, env(killed), io.Discard, &stderr))
+	assert.Contains(t, stderr.String(), "起動していません")
+	stderr.Reset()
 	assert.Equal(t, exitUsage, run(t.Context(), []string{"-reader", "sim", "-db", t.TempDir()}, env(newHome(t)), io.Discard, &stderr))
 	assert.Contains(t, stderr.String(), "is a directory; give the name of a file in it")
 }

@@ -117,7 +117,7 @@ func (o *options) window(ctx context.Context) error {
 		return err
 	}
 	d, err := h.found()
-	if err != nil {
+	if err != nil || !h.running(ctx) { // a file of one that was killed may lie there
 		return &troubleError{"No agent of this user is running. Start it first.", "エージェントが起動していません。先に起動してください。"}
 	}
 	body, err := json.Marshal(map[string]string{"secret": d.Secret})
