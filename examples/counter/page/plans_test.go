@@ -85,6 +85,9 @@ func TestNothingScans(t *testing.T) {
 			var id, parent, unused int
 			var detail string
 			require.NoError(t, rows.Scan(&id, &parent, &unused, &detail))
+			if strings.Contains(statement, "unprinted IS NOT NULL") && strings.HasPrefix(detail, "SEARCH ") {
+				assert.Contains(t, detail, "ticket_unprinted", "the menu reads all that is live: %s", statement)
+			}
 			table, scan := strings.CutPrefix(detail, "SCAN ")
 			if scan && !small.MatchString(table) {
 				assert.Fail(t, "a whole table is read", "%s\n%s", detail, statement)
