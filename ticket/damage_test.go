@@ -11,30 +11,42 @@ import (
 )
 
 // Between the look and the lock somebody else can have been there: what is
-// decided under the lock counts, and a refusal then is one.
+// decided under the lock counts, and a refusal then is one. A typed number counts as
+// a guess then too.
 func TestDecidedUnderTheLock(t *testing.T) {
 	eachHooked(t, func(t *testing.T, h *dbtest.Hooked, hooked, direct tables) {
-		d, other := newDesk(t, hooked, ticket.Config{}), newDesk(t, direct, ticket.Config{})
-		tk := d.issue(t, 5)
-		text, err := d.QR(tk)
-		require.NoError(t, err)
-		var first ticket.Receipt
-		h.Set(func(s dbtest.Step) error {
-			if s.What == "begin" && !s.After && first.Ticket.Points == 0 {
-				first, err = other.Redeem(t.Context(), ticket.Presentation{Terminal: shop2, Code: ticket.NewCode(text), Attempt: "first"})
+		once := ticket.Config{Policy: ticket.Policy{Throttle: ticket.Throttle{PerTerminal: 1}}}
+		d, other := newDesk(t, hooked, once), newDesk(t, direct, once)
+		for _, typed := range []bool{false, true} {
+			tk := d.issue(t, 5)
+			text, err := d.QR(tk)
+			require.NoError(t, err)
+			if typed {
+				text = tk.Number.Digits()
 			}
-			return nil
-		})
-		late, lateErr := d.Redeem(t.Context(), ticket.Presentation{Terminal: shop, Code: ticket.NewCode(text), Attempt: "late"})
-		h.Set(nil)
-		require.NoError(t, err)
-		require.EqualValues(t, 5, first.Ticket.Points)
-		require.Same(t, ticket.ErrRefused, lateErr)
-		require.Zero(t, late)
-		require.Equal(t, ticket.ReasonRedeemed, d.last())
-		now, err := d.Find(t.Context(), shop.Scope, tk.Number)
-		require.NoError(t, err)
-		require.Equal(t, first.Ticket, now)
+			var first ticket.Receipt
+			looked := false
+			h.Set(func(s dbtest.Step) error {
+				looked = looked || s.Call() && looksUp(s)
+				if s.What == "begin" && !s.After && looked && first.Ticket.Points == 0 {
+					first, err = other.Redeem(t.Context(), ticket.Presentation{Terminal: shop2, Code: ticket.NewCode(text), Attempt: "first"})
+				}
+				return nil
+			})
+			late, lateErr := d.Redeem(t.Context(), ticket.Presentation{Terminal: shop, Code: ticket.NewCode(text), Attempt: "late"})
+			h.Set(nil)
+			require.NoError(t, err)
+			require.EqualValues(t, 5, first.Ticket.Points)
+			require.Same(t, ticket.ErrRefused, lateErr)
+			require.Zero(t, late)
+			require.Equal(t, ticket.ReasonRedeemed, d.last())
+			now, err := d.Find(t.Context(), shop.Scope, tk.Number)
+			require.NoError(t, err)
+			require.Equal(t, first.Ticket, now)
+		}
+		_, err := d.Inspect(t.Context(), ticket.Presentation{Terminal: shop, Code: ticket.NewCode(d.issue(t, 5).Number.Digits())})
+		require.Same(t, ticket.ErrRefused, err)
+		require.Equal(t, ticket.ReasonThrottled, d.last())
 	})
 }
 
