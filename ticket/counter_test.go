@@ -333,3 +333,18 @@ func TestAuditHoldsNoNumber(t *testing.T) {
 		}
 	})
 }
+
+// Programs with another window have counts of their own, also where both windows
+// began at one time.
+func TestThrottleOfAnotherWindow(t *testing.T) {
+	eachStore(t, func(t *testing.T, s tables) {
+		for _, window := range []time.Duration{0, 24*time.Hour + time.Microsecond} {
+			d := newDesk(t, s, ticket.Config{Policy: ticket.Policy{Throttle: ticket.Throttle{PerTerminal: 1, Window: window}}})
+			for _, why := range []ticket.Reason{ticket.ReasonUnknown, ticket.ReasonThrottled} {
+				_, err := d.Inspect(t.Context(), ticket.Presentation{Terminal: shop, Code: ticket.NewCode("1234-5678")})
+				require.Same(t, ticket.ErrRefused, err)
+				assert.Equal(t, why, d.last())
+			}
+		}
+	})
+}
