@@ -34,9 +34,9 @@ func TestUsageInJapanese(t *testing.T) {
 		{[]string{"-roll", "40"}, "32、42、48", exitUsage},
 		{[]string{"-samples", "127.0.0.1:0"}, "-samples は", exitUsage},
 		{[]string{"-printer", "lp0"}, "-printer は", exitUsage},
-		{[]string{"-serve", "8080"}, "ホストとポート", exitError},
-		{[]string{"-reader", "phone", "-listen", "35963"}, "ホストとポート", exitError},
-		{[]string{"-reader", "phone", "-listen", "0.0.0.0:0"}, "スマートフォンから接続できる", exitError},
+		{[]string{"-serve", "8080"}, "ホストとポート", exitUsage},
+		{[]string{"-reader", "phone", "-listen", "35963"}, "ホストとポート", exitUsage},
+		{[]string{"-reader", "phone", "-listen", "0.0.0.0:0"}, "スマートフォンから接続できる", exitUsage},
 	} {
 		code, out, errs := counter(t.Context(), append([]string{"-lang", "ja", "-data", t.TempDir()}, c.args...)...)
 		assert.Equal(t, c.code, code, "%q", c.args)
