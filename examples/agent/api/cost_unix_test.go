@@ -3,86 +3,109 @@
 package api_test
 
 import (
+	"context"
 	"fmt"
-	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mynakit/mynakit/examples/agent/readers"
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/mykey/point"
 )
 
 // processor is the processor time of this program so far.
-func processor(t *testing.T) time.Duration {
+func processor(t testing.TB) time.Duration {
 	t.Helper()
 	var u syscall.Rusage
 	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// What a use through the agent costs beyond the ledger and the card. The test's
-// own end of the connection is in it.
-func TestUseCost(t *testing.T) {
-	a := start(t, func(a *agent) {
-		cfg := shopConfig(t)
-		cfg.Keys, cfg.WithoutPIN = a.cfg.Keys, 1_000_000
+// What a use takes of processor time: by the handler, without it but with the same
+// card and shop, and in the ledger alone. The three take turns, on one database.
+func BenchmarkUse(b *testing.B) {
+	for _, e := range engines() {
+		b.Run(e.name, func(b *testing.B) { e.useCost(b) })
+	}
+}
+
+func (e engine) useCost(b *testing.B) {
+	a := e.start(b, func(a *agent) {
+		cfg := shopConfig(b)
+		cfg.Keys, cfg.WithoutPIN = a.cfg.Keys, 1_000_000_000
 		var err error
-		a.shop, err = shop.Open(t.Context(), a.db, cfg)
-		require.NoError(t, err)
+		a.shop, err = shop.Open(b.Context(), a.db, cfg)
+		require.NoError(b, err)
 		a.cfg.Shop = a.shop
 	})
-	a.enrol(100_000)
+	holder := a.enrol(10_000_000)
 	till := a.client("レジ")
 	card := till.tap()
-	const uses = 200
+	ledger, err := point.Open(b.Context(), a.db, point.Config{Unproved: 1_000_000_000})
+	require.NoError(b, err)
+
+	host := strings.TrimPrefix(a.url, "http://")
+	at, err := net.ResolveTCPAddr("tcp", host)
+	require.NoError(b, err)
+	handler := a.server.Handler()
 	body := `{"card":"` + card + `","account":"` + account + `","points":1}`
 	through := func(n int) {
-		r, err := http.NewRequestWithContext(t.Context(), "POST", a.url+"/v1/uses", strings.NewReader(body))
-		require.NoError(t, err)
+		r := httptest.NewRequestWithContext(context.WithValue(b.Context(), http.LocalAddrContextKey, at), "POST", "http://"+host+"/v1/uses", strings.NewReader(body))
+		r.RemoteAddr = "127.0.0.1:1"
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set("Authorization", "Bearer "+till.token)
 		r.Header.Set("Idempotency-Key", fmt.Sprint("use-", n))
-		response, err := http.DefaultClient.Do(r)
-		require.NoError(t, err)
-		_, err = io.Copy(io.Discard, response.Body)
-		require.NoError(t, err)
-		require.NoError(t, response.Body.Close())
-		require.Equal(t, http.StatusCreated, response.StatusCode)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		require.Equal(b, http.StatusCreated, w.Code, w.Body)
 	}
-	at := a.shop.Terminal("TILL-1")
-	direct := func(n int) {
-		ctx := t.Context()
+	terminal := a.shop.Terminal("TILL-1")
+	without := func(n int) {
+		ctx := b.Context()
 		contact, err := readers.NewSim(a.slot).Open(ctx, readers.SimName)
-		require.NoError(t, err)
+		require.NoError(b, err)
 		card, err := jpki.Open(ctx, contact)
-		require.NoError(t, err)
+		require.NoError(b, err)
 		_, err = card.Identity(ctx)
-		require.NoError(t, err)
+		require.NoError(b, err)
 		v, err := a.shop.Begin(ctx, card)
-		require.NoError(t, err)
-		_, err = v.Use(ctx, card, at, shop.Order{Key: fmt.Sprint("direct-", n), Account: account, Points: 1})
-		require.NoError(t, err)
+		require.NoError(b, err)
+		_, err = v.Use(ctx, card, terminal, shop.Order{Key: fmt.Sprint("direct-", n), Account: account, Points: 1})
+		require.NoError(b, err)
 		v.Close()
-		require.NoError(t, contact.Close())
+		require.NoError(b, contact.Close())
 	}
-	through(-1) // what is prepared once
-	direct(-1)
-	var with, without time.Duration
-	for n := range uses {
-		began := processor(t)
-		through(n)
-		between := processor(t)
-		direct(n)
-		with, without = with+between-began, without+processor(t)-between
+	bare := func(n int) {
+		_, err := ledger.Use(b.Context(), point.Use{Request: point.Request{Scope: "141305-01", Name: fmt.Sprint("bare-", n)},
+			Holder: holder, Account: account, Points: 1, Terminal: "TILL-1"})
+		require.NoError(b, err)
 	}
-	with, without = with/uses, without/uses
-	t.Logf("a use takes %v of processor time through the agent, %v without: %v more", with, without, with-without)
-	assert.Less(t, with-without, 10*time.Millisecond)
+	arms := []func(int){through, without, bare}
+	var took [3]time.Duration
+	for i := range arms {
+		arms[i](-1) // what is prepared once
+	}
+	n := 0
+	for b.Loop() {
+		for i := range arms {
+			i = (i + n) % len(arms)
+			began := processor(b)
+			arms[i](n)
+			took[i] += processor(b) - began
+		}
+		n++
+	}
+	us := func(d time.Duration) float64 { return float64(d.Microseconds()) / float64(n) }
+	b.ReportMetric(us(took[0]), "µs/handler")
+	b.ReportMetric(us(took[1]), "µs/shop+card")
+	b.ReportMetric(us(took[2]), "µs/ledger")
+	b.ReportMetric(us(took[0]-took[1]), "µs/agent")
 }

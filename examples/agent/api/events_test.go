@@ -23,7 +23,7 @@ import (
 
 // stream is a stream of events, as a browser or a program reads one.
 type stream struct {
-	t      *testing.T
+	t      testing.TB
 	status int
 	lines  *bufio.Scanner
 	close  func()

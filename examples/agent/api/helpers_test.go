@@ -34,7 +34,7 @@ import (
 
 // agent is one that runs for a test, with a software card in its reader.
 type agent struct {
-	t      *testing.T
+	t      testing.TB
 	doc    document
 	db     *sql.DB
 	shop   *shop.Shop
@@ -108,7 +108,7 @@ func start(t *testing.T, change ...func(*agent)) *agent {
 	return engines()[0].start(t, change...)
 }
 
-func (e engine) start(t *testing.T, change ...func(*agent)) *agent {
+func (e engine) start(t testing.TB, change ...func(*agent)) *agent {
 	t.Helper()
 	a := &agent{t: t, doc: openDocument(t), opened: make(chan string, 16), log: new(lines)}
 	a.db = e.open(t)
