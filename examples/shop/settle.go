@@ -2,6 +2,7 @@ package shop
 
 import (
 	"context"
+	"database/sql"
 	"iter"
 	"time"
 
@@ -65,19 +66,34 @@ type Day struct {
 }
 
 // CloseTill adds up what was done at a terminal from the instant of its last
-// closing up to but not including that of this one (レジ締め), as the till says. The
-// errors are those of [ticket.Terminal.Check] and [point.Ledger.CloseTill].
-func (s *Shop) CloseTill(ctx context.Context, at ticket.Terminal, from, to time.Time) (d Day, err error) {
+// closing up to but not including that of this one (レジ締め), as the till says. What
+// comes later is dated later, whatever its clock. The errors are those of
+// [ticket.Terminal.Check] and [point.Ledger.CloseTill].
+func (s *Shop) CloseTill(ctx context.Context, at ticket.Terminal, from, to time.Time) (Day, error) {
+	return addTill(ctx, s.city, s.mall, s.book, at, from, to)
+}
+
+// Till is [Shop.CloseTill] for a list that is only looked at. It changes nothing.
+func (s *Shop) Till(ctx context.Context, at ticket.Terminal, from, to time.Time) (Day, error) {
+	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return Day{}, err
+	}
+	defer func() { _ = tx.Rollback() }() // there is nothing to keep
+	return addTill(ctx, s.city.In(tx), s.mall.In(tx), s.book.In(tx), at, from, to)
+}
+
+func addTill(ctx context.Context, city, mall *point.Ledger, book *ticket.Book, at ticket.Terminal, from, to time.Time) (d Day, err error) {
 	if err := at.Check(); err != nil {
 		return Day{}, err
 	}
-	if d.City, err = s.city.CloseTill(ctx, at.ID, from, to); err != nil {
+	if d.City, err = city.CloseTill(ctx, at.ID, from, to); err != nil {
 		return Day{}, err
 	}
-	if d.Mall, err = s.mall.CloseTill(ctx, at.ID, from, to); err != nil {
+	if d.Mall, err = mall.CloseTill(ctx, at.ID, from, to); err != nil {
 		return Day{}, err
 	}
-	lines, err := s.book.Between(ctx, at.Scope, from, to)
+	lines, err := book.Between(ctx, at.Scope, from, to)
 	for _, l := range lines {
 		if l.Terminal == at.ID && err == nil {
 			d.Redeemed, err = d.Redeemed.Add(l.Total)

@@ -330,6 +330,59 @@ func testDay(t *testing.T, e engine) {
 	assert.Equal(t, "bad_request", till.call("POST", "/v1/day/close", map[string]any{"until": later}, "Idempotency-Key", "close-2").code())
 }
 
+// To look at the list changes nothing: with a clock that is ahead for a moment it
+// would date all that comes.
+func TestDayIsOnlyLookedAt(t *testing.T) { onBoth(t, testDayIsOnlyLookedAt) }
+
+func testDayIsOnlyLookedAt(t *testing.T, e engine) {
+	a := e.start(t)
+	a.enrol(2000)
+	till := a.client("レジ")
+	card := till.tap()
+	require.Equal(t, http.StatusCreated, till.spend("1", card, 300, till.proof(card, "use", 300, simcard.DefaultAuthPIN)).status)
+	final := func() (n int) {
+		require.NoError(t, a.db.QueryRow("SELECT (SELECT count(*) FROM point_closed) + (SELECT count(*) FROM mall_point_closed)").Scan(&n))
+		return n
+	}
+	before := final()
+	r := till.call("GET", "/v1/day", nil)
+	assert.Contains(t, r.get("day.sums"), map[string]any{"kind": "use", "count": 1.0, "points": 300.0}, r.raw)
+	assert.Equal(t, before, final())
+}
+
+// A ticket is not redeemed before the last closing, by whatever clock: no list would
+// have it.
+func TestRedeemedAfterClosing(t *testing.T) { onBoth(t, testRedeemedAfterClosing) }
+
+func testRedeemedAfterClosing(t *testing.T, e engine) {
+	a := e.start(t)
+	a.enrol(2000)
+	till := a.client("レジ")
+	card := till.tap()
+	code := func(n string) string {
+		data, err := base64.StdEncoding.DecodeString(till.print("p"+n, till.ticket("t"+n, card, 100), "as", "escpos").text("print.data"))
+		require.NoError(t, err)
+		return numberOn(t, data)
+	}
+	redeem := func(key, code string) answer {
+		return till.call("POST", "/v1/redemptions", map[string]any{"code": code}, "Idempotency-Key", key)
+	}
+	closed := func(at time.Time) {
+		_, err := a.db.Exec(fmt.Sprintf("INSERT INTO agent_day (terminal, closed) VALUES ('TILL-1', %d) ON CONFLICT (terminal) DO UPDATE SET closed = excluded.closed", at.UnixMicro()))
+		require.NoError(t, err)
+	}
+	number := code("1")
+	closed(time.Now().Add(time.Hour)) // by a clock that was set back since
+	assert.Equal(t, "clock_behind", redeem("1", number).code())
+	soon := time.Now().Add(200 * time.Millisecond) // by a clock that is ahead of the database's
+	closed(soon)
+	r := redeem("1", number)
+	require.Equal(t, http.StatusCreated, r.status, r.raw)
+	at, err := time.Parse(time.RFC3339, r.text("redemption.at"))
+	require.NoError(t, err)
+	assert.False(t, at.Before(soon.Truncate(time.Microsecond)), "%v before %v", at, soon)
+}
+
 // What is asked for again while the database cannot say what became of it is not
 // told as something that was never done.
 func TestAgainWithoutDatabase(t *testing.T) { onBoth(t, testAgainWithoutDatabase) }

@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/mykey/point"
+	"github.com/mynakit/mynakit/ticket"
 )
 
 // maxActs is how many acts GET /v1/day lists.
@@ -36,9 +38,12 @@ type Act struct {
 	At      time.Time `json:"at"`
 }
 
-// dayUntil adds up from the last closing to an instant. final reports whether
-// nothing can come any more that would be dated before it.
-func (s *Server) dayUntil(ctx context.Context, until time.Time) (d Day, final bool, err error) {
+type addTill = func(ctx context.Context, at ticket.Terminal, from, to time.Time) (shop.Day, error)
+
+// dayUntil adds up from the last closing to an instant by add, which is
+// [shop.Shop.Till] or, to close, CloseTill. final reports whether nothing can come
+// any more that would be dated before the instant.
+func (s *Server) dayUntil(ctx context.Context, until time.Time, add addTill) (d Day, final bool, err error) {
 	since, err := s.store.closed(ctx)
 	if err != nil {
 		return Day{}, false, err
@@ -51,7 +56,7 @@ func (s *Server) dayUntil(ctx context.Context, until time.Time) (d Day, final bo
 	if !until.After(from) {
 		return d, true, nil // nothing was done yet
 	}
-	sums, err := s.cfg.Shop.CloseTill(ctx, s.at, from, until)
+	sums, err := add(ctx, s.at, from, until)
 	if err != nil {
 		return Day{}, false, err
 	}
@@ -81,7 +86,7 @@ func (s *Server) dayUntil(ctx context.Context, until time.Time) (d Day, final bo
 
 // day is GET /v1/day.
 func (s *Server) day(w http.ResponseWriter, r *http.Request, _ *clientInfo) {
-	d, _, err := s.dayUntil(r.Context(), time.Now().Truncate(time.Microsecond))
+	d, _, err := s.dayUntil(r.Context(), time.Now().Truncate(time.Microsecond), s.cfg.Shop.Till)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -106,7 +111,7 @@ func (s *Server) closeDay(w http.ResponseWriter, r *http.Request, c *clientInfo)
 		// What is being redeemed may be dated before the instant.
 		s.redeeming.Lock()
 		defer s.redeeming.Unlock()
-		d, final, err := s.dayUntil(ctx, body.Until)
+		d, final, err := s.dayUntil(ctx, body.Until, s.cfg.Shop.CloseTill)
 		answer := map[string]any{"day": d}
 		if err != nil || d.Since != nil && !body.Until.After(*d.Since) {
 			return answer, err // it was closed later than that

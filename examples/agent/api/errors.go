@@ -100,6 +100,9 @@ func own() []advice.Entry {
 		entry("outcome_unknown", advice.Change,
 			"印刷できたかどうかを確認できませんでした。", "用紙を確認し、印刷されていないときは再発行してください。",
 			"It is not known whether this was printed.", "Look at the paper. If there is none, print again under a new key."),
+		entry("clock_behind", advice.Later,
+			"時計が、前回のレジ締めより前になっています。", "日付と時刻を確認し、システム担当者に連絡してください。",
+			"The clock is before the last closing of this terminal.", "Nothing was done. See whether date and time are right, and tell the system administrator."),
 		entry("too_many", advice.Later,
 			"呼び出しが多すぎます。", "少し待ってから、やり直してください。",
 			"There are too many calls at once.", "Wait a moment and try again."),
@@ -157,7 +160,7 @@ func status(code string) int {
 		return http.StatusTooManyRequests
 	case "no_reader", "no_pcsc", "reader_denied", "reader_shared", "reader_stuck", "reader_limit", "database_busy", "database_away", "disk",
 		"disk_full", "database_file", "database_read_only", "database_refused", "database_damaged", "network", "timeout", "interrupted",
-		"printer_paper", "printer_cover", "printer_offline", "pin_window":
+		"printer_paper", "printer_cover", "printer_offline", "pin_window", "clock_behind":
 		return http.StatusServiceUnavailable
 	case "unexpected", "program", "config", "transaction_lost", "restored":
 		return http.StatusInternalServerError

@@ -13,8 +13,10 @@ import (
 const (
 	// kept is how many events can be asked for later.
 	kept = 256
-	// maxStreams is how many calls may wait for events at one time.
-	maxStreams = 128
+	// maxStreams is how many calls may wait for events at one time, and
+	// maxClientStreams how many of one client.
+	maxStreams       = 128
+	maxClientStreams = 32
 	// heartbeat is how often a stream that has nothing to say says so.
 	heartbeat = 15 * time.Second
 	// maxWait is the longest that a call for events waits.
@@ -50,7 +52,8 @@ type log struct {
 	n       int64   // the number of the last event
 	events  []Event // the last of them
 	changed chan struct{}
-	waiting int
+	waiting map[*clientInfo]int
+	total   int // of waiting
 	over    bool
 }
 
@@ -110,30 +113,37 @@ func (l *log) after(id string, c *clientInfo) (events []Event, last string, more
 	return events, last, more, over, true
 }
 
-// enter counts a call that waits, and reports whether there is room for it.
-func (l *log) enter() bool {
+// enter counts a client's call that waits, and reports whether there is room for it.
+func (l *log) enter(c *clientInfo) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.waiting >= maxStreams {
+	if l.total >= maxStreams || l.waiting[c] >= maxClientStreams {
 		return false
 	}
-	l.waiting++
+	if l.waiting == nil {
+		l.waiting = map[*clientInfo]int{}
+	}
+	l.waiting[c]++
+	l.total++
 	return true
 }
 
-func (l *log) leave() {
+func (l *log) leave(c *clientInfo) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.waiting--
+	l.total--
+	if l.waiting[c]--; l.waiting[c] == 0 {
+		delete(l.waiting, c)
+	}
 }
 
 // events is GET /v1/events. It is the only call that waits.
 func (s *Server) events(w http.ResponseWriter, r *http.Request, c *clientInfo) {
-	if !s.log.enter() {
+	if !s.log.enter(c) {
 		s.refuse(w, r, "too_many")
 		return
 	}
-	defer s.log.leave()
+	defer s.log.leave(c)
 	after := r.URL.Query().Get("after")
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		after = id

@@ -219,6 +219,30 @@ func TestFlood(t *testing.T) {
 	assert.NotContains(t, a.log.String(), "panic")
 }
 
+// One client takes no other's room: not with streams, nor with bodies that it does
+// not send.
+func TestNoRoomOfOthers(t *testing.T) {
+	a := start(t)
+	greedy, till := a.client("欲張りなPOS"), a.client("レジ")
+	open := 0
+	for range 140 {
+		if greedy.stream("").status == http.StatusOK {
+			open++
+		}
+	}
+	assert.Greater(t, open, 8)
+	assert.Less(t, open, 64)
+	_, e := till.stream("").next()
+	assert.Equal(t, "state", e["type"])
+	for range 80 { // of somebody without a token
+		c, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
+		require.NoError(t, err)
+		t.Cleanup(func() { c.Close() })
+		fmt.Fprintf(c, "POST /v1/clients HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: 10000\r\n\r\n{", strings.TrimPrefix(a.url, "http://"))
+	}
+	assert.Equal(t, http.StatusOK, till.call("GET", "/v1/card", nil).status)
+}
+
 // From the readers' callback to the event at the client, beyond the card.
 func TestEventIsQuick(t *testing.T) {
 	a := start(t)

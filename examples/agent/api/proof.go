@@ -404,7 +404,8 @@ func (s *Server) claim(id string, c *clientInfo, card, act, account string, poin
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := p.view
-	if v.State != "proved" || v.Card != card || v.Act != act || v.Account != account || points > v.Points || p.key != "" && p.key != key {
+	// The time that a computer slept is in no timer, but on the clock.
+	if time.Now().Round(0).After(v.Expires.Round(0)) || v.State != "proved" || v.Card != card || v.Act != act || v.Account != account || points > v.Points || p.key != "" && p.key != key {
 		return nil, refusal("proof_expired")
 	}
 	p.key = key

@@ -297,3 +297,15 @@ func TestProofWithoutTerminal(t *testing.T) {
 	assert.Equal(t, "failed", r.text("proof.state"))
 	assert.Equal(t, "pin_window", r.text("proof.error.code"))
 }
+
+// The time that a computer sleeps counts.
+func TestProofSleeps(t *testing.T) {
+	a := start(t)
+	a.enrol(2000)
+	till := a.client("レジ")
+	card := till.tap()
+	proof := till.proof(card, "use", 300, simcard.DefaultAuthPIN)
+	require.Equal(t, "proved", till.state(proof))
+	a.server.Slept()
+	assert.Equal(t, "proof_expired", till.spend("1", card, 300, proof).code())
+}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -204,7 +205,8 @@ func (s *Server) routes() http.Handler {
 }
 
 // limit bounds how much is worked on at one time. A call for events waits outside
-// of it, and has a bound of its own.
+// of it, and has a bound of its own. So does a body that is not here yet: it costs
+// memory, which the number of connections bounds.
 func (s *Server) limit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, "q-"+strings.ToLower(rand.Text()[:8])))
@@ -212,6 +214,13 @@ func (s *Server) limit(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		defer clear(body) // it may be a PIN
+		if err != nil {
+			s.refuse(w, r, "bad_request")
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		wait := time.NewTimer(5 * time.Second)
 		defer wait.Stop()
 		select {

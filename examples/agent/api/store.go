@@ -308,6 +308,38 @@ func (s *store) closed(ctx context.Context) (time.Time, error) {
 	return time.UnixMicro(at), nil
 }
 
+// clocksDiffer is by how much the clocks of a database and of its programs may
+// differ.
+const clocksDiffer = 3 * time.Second
+
+// pastClosing waits until the database's clock is past the last closing, and is
+// refused with clock_behind if that takes longer than clocks may differ.
+func (s *store) pastClosing(ctx context.Context) error {
+	closed, err := s.closed(ctx)
+	if err != nil || closed.IsZero() {
+		return err
+	}
+	now, err := s.requests.DB.Now(ctx)
+	if err != nil {
+		return s.requests.Told("read the clock", err)
+	}
+	wait := closed.Sub(now)
+	switch {
+	case wait <= 0:
+		return nil
+	case wait > clocksDiffer:
+		return refusal("clock_behind")
+	}
+	timer := time.NewTimer(wait + time.Microsecond)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // close closes the terminal from the instant of its last closing up to another, and
 // writes down the answer of the request that does so: both or neither. It reports
 // false if another closing came between, and has done nothing then.

@@ -129,6 +129,11 @@ func (s *Server) redemptions(w http.ResponseWriter, r *http.Request, c *clientIn
 	s.once(w, r, c, actRedeem, "d-", body.Code, http.StatusCreated, func(ctx context.Context, d doing, _ bool) (map[string]any, error) {
 		s.redeeming.RLock()
 		defer s.redeeming.RUnlock()
+		// The book dates by its clock, and what is dated before the last closing is
+		// in no list.
+		if err := s.store.pastClosing(ctx); err != nil {
+			return nil, err
+		}
 		receipt, err := s.cfg.Shop.Redeem(ctx, s.at, ticket.NewCode(body.Code), d.order)
 		t := receipt.Ticket
 		return map[string]any{"redemption": Redemption{d.object, t.Points, t.EndedAt, s.cfg.Training}}, err

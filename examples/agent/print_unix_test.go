@@ -1,0 +1,57 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mynakit/mynakit/examples/agent/api"
+)
+
+// A device that keeps a write for ever keeps no call, and what was given up is not
+// printed later.
+func TestDeviceHangs(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "lp0")
+	require.NoError(t, syscall.Mkfifo(name, 0o600))
+	printer := printTo(name)
+	try := func(paper []byte) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		return printer(ctx, paper)
+	}
+	assert.Equal(t, api.ErrOffline, try([]byte("early")), "it does not open")
+	assert.Equal(t, api.ErrOffline, try([]byte("early")), "nor is the first try over")
+	reader, err := os.Open(name) // as a printer that is switched on
+	require.NoError(t, err)
+	came, err := io.ReadAll(reader)
+	require.NoError(t, err)
+	assert.Empty(t, came)
+	require.NoError(t, reader.Close())
+
+	keep, err := os.OpenFile(name, os.O_RDWR, 0) // which takes some and then no more
+	require.NoError(t, err)
+	long := make([]byte, 1<<20)
+	err = try(long)
+	assert.ErrorIs(t, err, context.DeadlineExceeded, "the end is not known")
+	assert.Equal(t, api.ErrOffline, try([]byte("next")))
+	_, err = io.ReadFull(keep, long)
+	require.NoError(t, err)
+	read := make(chan []byte, 1)
+	go func() {
+		b := make([]byte, 4)
+		_, _ = io.ReadFull(keep, b)
+		read <- b
+	}()
+	require.NoError(t, printer(t.Context(), []byte("next")))
+	assert.Equal(t, "next", string(<-read))
+	require.NoError(t, keep.Close())
+}
