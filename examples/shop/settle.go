@@ -80,6 +80,12 @@ func (s *Shop) Till(ctx context.Context, at ticket.Terminal, from, to time.Time)
 		return Day{}, err
 	}
 	defer func() { _ = tx.Rollback() }() // there is nothing to keep
+	if s.postgres {
+		// The ledgers ask this of every transaction that is not their own.
+		if _, err := tx.ExecContext(ctx, "SET LOCAL synchronous_commit = on"); err != nil {
+			return Day{}, err
+		}
+	}
 	return addTill(ctx, s.city.In(tx), s.mall.In(tx), s.book.In(tx), at, from, to)
 }
 

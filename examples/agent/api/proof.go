@@ -165,7 +165,7 @@ func (s *Server) startProof(p *proof) error {
 
 // runProof ends a proof when its card left or its time is over.
 func (s *Server) runProof(p *proof) {
-	life := time.NewTimer(time.Until(p.view.Expires))
+	life := time.NewTimer(time.Until(s.proofView(p).Expires))
 	defer life.Stop()
 	idle := time.NewTimer(proofIdle)
 	defer idle.Stop()
