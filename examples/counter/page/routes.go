@@ -102,11 +102,11 @@ func (p *Page) view(sc *screen) http.HandlerFunc {
 		key := r.URL.Query().Get("key")
 		if s == nil {
 			if !visited(r) || !sameToken(key, p.key()) {
-				p.bare(w, r, http.StatusConflict, "taken", "")
+				p.taken(w, "", false)
 				return
 			}
 			if !p.sessions.free() {
-				p.bare(w, r, http.StatusConflict, "taken", key)
+				p.taken(w, key, false)
 				return
 			}
 			p.sessions.begin(w, r, p.cfg.Lang)
@@ -131,6 +131,23 @@ func (p *Page) view(sc *screen) http.HandlerFunc {
 func visited(r *http.Request) bool {
 	site, dest := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Sec-Fetch-Dest")
 	return (site == "" || site == "none" || site == "same-origin") && (dest == "" || dest == "document")
+}
+
+// A takenView says why a browser does not have the terminal.
+type takenView struct {
+	Key  string // the terminal's, for a browser that has it
+	Used bool   // another browser has it
+	Sent bool   // a form was sent, and nothing was done
+}
+
+// taken answers a browser that does not have the terminal, or has it no more.
+func (p *Page) taken(w http.ResponseWriter, key string, sent bool) {
+	screen, used := *p.screenNamed("taken"), !p.sessions.free()
+	if !used {
+		screen.JA, screen.EN = "手続きの終了", "The session is over"
+	}
+	p.write(w, &frame{screen: &screen, Lang: p.cfg.Lang, Name: p.cfg.Name, At: p.at.ID, Status: http.StatusConflict,
+		Data: takenView{key, used, sent}})
 }
 
 // fault refuses a request that no screen of the counter sends.
@@ -163,7 +180,7 @@ func (p *Page) post(screen string, do step) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		s := p.sessions.of(r)
 		if s == nil {
-			http.Redirect(w, r, "/", http.StatusSeeOther) // where it may take the terminal over
+			p.taken(w, "", true)
 			return
 		}
 		form, pin, wipe, err := readForm(r.Body)

@@ -61,6 +61,28 @@ func TestTakeOver(t *testing.T) {
 	assert.Zero(t, books.Ticketed)
 }
 
+// A browser whose session is over, in the middle of a sale or since yesterday, is
+// told so, and that what it sent was not done.
+func TestSessionIsOver(t *testing.T) {
+	s := newShop(t)
+	card, id := enrolled(t, s, 1, 5000)
+	term := serve(t, s)
+	first := term.open(t).put(card, "known")
+	first.get("/use").send("/use/check", "points", "100")
+	second := term.open(t)
+	require.Equal(t, http.StatusOK, second.ask(http.MethodPost, "/take", term.key(), nil).StatusCode)
+	first.force("/use/use", "pin", simcard.DefaultAuthPIN).sees("今の操作は行っていません", "別のブラウザーで使用中")
+	assert.Equal(t, 409, first.status)
+	who, err := s.Find(t.Context(), id)
+	require.NoError(t, err)
+	assert.EqualValues(t, 5000, who.CityPoints)
+
+	// The program was started anew; nobody else is at the terminal.
+	term.url = serve(t, s, func(c *page.Config) { c.Terminal = "T-02" }).url
+	first.get("/").sees("この画面での手続きは終了しています", "プログラムが表示したアドレス")
+	assert.NotContains(t, first.body, "使用中")
+}
+
 // A page of another site that has the browser load the counter gets nothing,
 // and does not take the terminal either.
 func TestEmbedded(t *testing.T) {

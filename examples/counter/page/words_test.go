@@ -89,6 +89,9 @@ func guides(t *testing.T, f func(where, line string)) {
 	require.NoError(t, err)
 	require.NotEmpty(t, names)
 	for _, name := range append(names, filepath.Join(root, "README.ja.md")) {
+		if filepath.Base(name) == "rules.md" {
+			continue // it quotes the platform's documents
+		}
 		content, err := os.ReadFile(name)
 		require.NoError(t, err)
 		for line := range strings.Lines(string(content)) {
