@@ -17,12 +17,10 @@ import (
 // points or an unknown holder. Nothing is half done, and the same request is
 // carried out once the database works again.
 func TestDatabaseInTheWay(t *testing.T) {
-	for _, engine := range []string{"sqlite", "pgx"} {
-		t.Run(engine, func(t *testing.T) {
-			dsn := dbtest.ImpatientSQLite(t.TempDir())
-			if engine == "pgx" {
-				dsn = pg.DSN(t)
-			}
+	impatient := kind{"SQLite", "sqlite", func(t testing.TB) string { return dbtest.ImpatientSQLite(t.TempDir()) }}
+	for _, k := range []kind{impatient, onPostgreSQL, inPartitions} {
+		t.Run(k.name, func(t *testing.T) {
+			engine, dsn := k.driver, k.dsn(t)
 			db := dbtest.Open(t, engine, dsn)
 			b, ctx := open(t, db, point.Config{RetryFor: 50 * time.Millisecond, Unproved: 50}), t.Context()
 			b.grant(t, "aoba", 1_000_000)

@@ -112,10 +112,10 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// The suite runs on partitions in its long form; here the ways of a use do, and
-// no query reads a partition that it need not.
+// The suite runs on partitions in its long form, and races, faults and the model
+// always do; here it is seen that no query reads a partition that it need not.
 func TestPartitions(t *testing.T) {
-	db := partitioned(t)
+	db := inPartitions.open(t)
 	b, ctx := open(t, db, point.Config{}), t.Context()
 	b.grant(t, "aoba", 1000)
 	r := b.spend(t, "aoba", 300, "000002", "美術館")

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/point"
@@ -107,11 +108,11 @@ func TestEveryStatementFails(t *testing.T) {
 		},
 		"books": func(ctx context.Context, w *world) error { _, err := w.Books(ctx); return err },
 	}
-	for name, call := range calls {
-		t.Run(name, func(t *testing.T) {
+	one := func(call func(ctx context.Context, w *world) error, database func(t *testing.T) *dbtest.Hooked) func(t *testing.T) {
+		return func(t *testing.T) {
 			ctx := t.Context()
 			run := func(step int, after bool) (fired bool, books point.Books, balances []point.Balance) {
-				hooked := &dbtest.Hooked{DSN: dbtest.FastSQLite(t.TempDir())}
+				hooked := database(t)
 				db := sql.OpenDB(hooked)
 				defer func() { require.NoError(t, db.Close()) }()
 				w := &world{bench: open(t, db, point.Config{Unproved: 10, RetryFor: -1})}
@@ -168,7 +169,31 @@ func TestEveryStatementFails(t *testing.T) {
 					require.Equal(t, books, gotBooks, "step %d", step)
 				}
 			}
-		})
+		}
+	}
+	for name, call := range calls {
+		t.Run(name, one(call, func(t *testing.T) *dbtest.Hooked { return &dbtest.Hooked{DSN: dbtest.FastSQLite(t.TempDir())} }))
+	}
+	if os.Getenv("MYNAKIT_LONG") == "" {
+		return
+	}
+	dsn := inPartitions.dsn(t)
+	emptied := func(t *testing.T) *dbtest.Hooked {
+		empty(t, dbtest.Open(t, "pgx", dsn))
+		return &dbtest.Hooked{Engine: stdlib.GetDefaultDriver(), DSN: dsn}
+	}
+	for name, call := range calls {
+		t.Run(name+" in partitions", one(call, emptied))
+	}
+}
+
+// empty deletes what is in the tables of a ledger on PostgreSQL, but for their
+// version.
+func empty(t testing.TB, db *sql.DB) {
+	t.Helper()
+	for _, name := range []string{"programme", "partner", "holder", "alias", "request", "claim", "lot", "operation", "entry", "closed", "unfinished"} {
+		_, err := db.ExecContext(t.Context(), "DELETE FROM point_"+name)
+		require.NoError(t, err)
 	}
 }
 
@@ -228,12 +253,10 @@ func TestKill(t *testing.T) {
 	if os.Getenv("MYNAKIT_LONG") != "" {
 		rounds = 200
 	}
-	for _, engine := range []string{"sqlite", "pgx"} {
-		t.Run(engine, func(t *testing.T) {
-			dsn := dbtest.SQLite(t.TempDir())
-			if engine == "pgx" {
-				dsn = pg.DSN(t)
-			}
+	synced := kind{"SQLite", "sqlite", func(t testing.TB) string { return dbtest.SQLite(t.TempDir()) }}
+	for _, k := range []kind{synced, onPostgreSQL, inPartitions} {
+		t.Run(k.name, func(t *testing.T) {
+			engine, dsn := k.driver, k.dsn(t)
 			db := dbtest.Open(t, engine, dsn)
 			b, ctx := open(t, db, point.Config{}), t.Context()
 			b.grant(t, "aoba", 1_000_000)

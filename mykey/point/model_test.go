@@ -425,9 +425,16 @@ func TestModel(t *testing.T) {
 			})
 		})
 	})
+	require.NoError(t, checks.Value.Set(fmt.Sprint(max(5, atoi(checks.Value.String())/10))))
+	t.Run("PostgreSQL in partitions", func(t *testing.T) {
+		db := inPartitions.open(t)
+		rapid.Check(t, func(rt *rapid.T) {
+			empty(t, db)
+			run(rt, db, "", nil)
+		})
+	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		db := dbtest.Open(t, "pgx", pg.DSN(t))
-		require.NoError(t, checks.Value.Set(fmt.Sprint(max(5, atoi(checks.Value.String())/10))))
 		n := 0
 		rapid.Check(t, func(rt *rapid.T) {
 			n++

@@ -227,39 +227,43 @@ func TestFinal(t *testing.T) {
 // An operation that is under way while its period is closed is waited for, and a
 // period is not final before it has ended.
 func TestFinalWaits(t *testing.T) {
-	dsn := pg.DSN(t)
-	db := dbtest.Open(t, "pgx", dsn)
-	b := open(t, db, point.Config{RetryFor: 50 * time.Millisecond})
-	b.grant(t, "aoba", 1000)
-	day := period(t, "2026-11-28", "2026-11-28")
-	b.clock.Set(day.To.End().Add(-time.Second))
-	use := b.use(t, 10)
-	require.NoError(t, b.Do(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
-		r, err := b.In(tx).Use(ctx, use)
-		require.NoError(t, err)
-		assert.True(t, day.Contains(r.At))
-		b.clock.Set(day.To.End().Add(time.Hour))
-		s, err := b.Settle(t.Context(), day)
-		require.NoError(t, err)
-		assert.False(t, s.Final, "a use of the period has not ended")
-		assert.Empty(t, s.Lines)
-		// A use that begins now is of the next period, and does not wait.
-		quick, err := b.Use(t.Context(), point.Use{Request: b.request(), Holder: id(t, taro), Account: "aoba", Points: 1, Proved: true, AtMost: true})
-		assert.ErrorIs(t, err, point.ErrNoHolder)
-		assert.Zero(t, quick)
-		return nil
-	}))
-	s, err := b.Settle(t.Context(), day)
-	require.NoError(t, err)
-	assert.True(t, s.Final)
-	assert.Equal(t, []point.Line{{Terminal: "000002", Place: "あおば美術館", Account: "aoba", Uses: point.Total{Count: 1, Points: 10}}}, s.Lines)
+	for _, k := range []kind{onPostgreSQL, inPartitions} {
+		t.Run(k.name, func(t *testing.T) {
+			dsn := k.dsn(t)
+			db := dbtest.Open(t, "pgx", dsn)
+			b := open(t, db, point.Config{RetryFor: 50 * time.Millisecond})
+			b.grant(t, "aoba", 1000)
+			day := period(t, "2026-11-28", "2026-11-28")
+			b.clock.Set(day.To.End().Add(-time.Second))
+			use := b.use(t, 10)
+			require.NoError(t, b.Do(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+				r, err := b.In(tx).Use(ctx, use)
+				require.NoError(t, err)
+				assert.True(t, day.Contains(r.At))
+				b.clock.Set(day.To.End().Add(time.Hour))
+				s, err := b.Settle(t.Context(), day)
+				require.NoError(t, err)
+				assert.False(t, s.Final, "a use of the period has not ended")
+				assert.Empty(t, s.Lines)
+				// A use that begins now is of the next period, and does not wait.
+				quick, err := b.Use(t.Context(), point.Use{Request: b.request(), Holder: id(t, taro), Account: "aoba", Points: 1, Proved: true, AtMost: true})
+				assert.ErrorIs(t, err, point.ErrNoHolder)
+				assert.Zero(t, quick)
+				return nil
+			}))
+			s, err := b.Settle(t.Context(), day)
+			require.NoError(t, err)
+			assert.True(t, s.Final)
+			assert.Equal(t, []point.Line{{Terminal: "000002", Place: "あおば美術館", Account: "aoba", Uses: point.Total{Count: 1, Points: 10}}}, s.Lines)
 
-	// Tables that were copied to a server that has counted fewer transactions.
-	_, err = db.Exec("UPDATE point_closed SET horizon = 9000000000000000000")
-	require.NoError(t, err)
-	again, err := b.Settle(t.Context(), day)
-	require.NoError(t, err)
-	assert.Equal(t, s, again)
+			// Tables that were copied to a server that has counted fewer transactions.
+			_, err = db.Exec("UPDATE point_closed SET horizon = 9000000000000000000")
+			require.NoError(t, err)
+			again, err := b.Settle(t.Context(), day)
+			require.NoError(t, err)
+			assert.Equal(t, s, again)
+		})
+	}
 }
 
 // Closing runs beside uses without end: nothing is dated in a period that was
