@@ -121,9 +121,15 @@ var ErrExport error = refusal("not an export of a user table, or a part of one")
 func (r *Registry) Export(ctx context.Context, w io.Writer) error {
 	out := bufio.NewWriter(w)
 	enc := json.NewEncoder(out)
-	var own error
-	err := r.view(ctx, "export", func(ctx context.Context, tx tx) error {
-		n := 0
+	var own, before error
+	n := 0
+	err := r.view(ctx, "export", func(ctx context.Context, tx tx) (err error) {
+		// A table that was busy is read again, and what is written cannot be taken
+		// back.
+		if n > 0 {
+			return before
+		}
+		defer func() { before = err }()
 		put := func(l exportLine) error {
 			n++
 			own = enc.Encode(l)

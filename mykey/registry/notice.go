@@ -111,8 +111,9 @@ func (r *Registry) Notices(ctx context.Context) iter.Seq2[Person, error] {
 	return func(yield func(Person, error) bool) {
 		for after := int64(0); ; {
 			var page []Person
+			var last int64
 			err := r.view(ctx, "list notices", func(ctx context.Context, tx tx) error {
-				page = nil
+				page = nil // the function may run again
 				who, err := all(ctx, tx, scanPerson, `SELECT p.person, p.mykey_id FROM {notice} n JOIN {person} p ON p.person = n.person
 					WHERE n.person > ? ORDER BY n.person LIMIT 100`, after)
 				if err != nil {
@@ -124,7 +125,7 @@ func (r *Registry) Notices(ctx context.Context) iter.Seq2[Person, error] {
 						return err
 					}
 					page = append(page, p)
-					after = w.number
+					last = w.number
 				}
 				return nil
 			})
@@ -132,6 +133,7 @@ func (r *Registry) Notices(ctx context.Context) iter.Seq2[Person, error] {
 				yield(Person{}, err)
 				return
 			}
+			after = last
 			for _, p := range page {
 				if !yield(p, nil) {
 					return

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/mynakit/mynakit/mykey/payment"
@@ -59,7 +60,7 @@ func (s *Session) Apply(ctx context.Context, confirm Presence, rules payment.Rul
 // database's error, wrapped.
 func (r *Registry) ApplicationDone(ctx context.Context, campaign, service, paymentServiceID string) error {
 	for _, s := range []string{campaign, service, paymentServiceID} {
-		if !utf8.ValidString(s) {
+		if !utf8.ValidString(s) || strings.Contains(s, "\x00") { // which PostgreSQL does not take
 			return ErrNotFound
 		}
 	}

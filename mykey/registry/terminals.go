@@ -406,6 +406,9 @@ func insertTerminals(ctx context.Context, tx tx, name string, out []IssuedTermin
 // it again, and its ID is never issued again. To stop it again changes nothing.
 // Stop returns [ErrNotFound], or the database's error, wrapped.
 func (b *Terminals) Stop(ctx context.Context, id string) error {
+	if mykey.CheckTerminalID(id) != nil {
+		return ErrNotFound
+	}
 	return b.update(ctx, "stop terminal", func(ctx context.Context, tx tx) error {
 		_, err := stop(ctx, tx, id)
 		return err
@@ -438,6 +441,9 @@ func stop(ctx context.Context, tx tx, id string) (TerminalEntry, error) {
 // [ErrOfficeTerminal] if another PC of kind (エ) was issued after the terminal was
 // stopped; or the database's error, wrapped.
 func (b *Terminals) Replace(ctx context.Context, id string) (IssuedTerminal, error) {
+	if mykey.CheckTerminalID(id) != nil {
+		return IssuedTerminal{}, ErrNotFound
+	}
 	out, err := b.issue(ctx, "replace terminal", "replace "+id, "", make([]Terminal, 1), id)
 	if err != nil {
 		return IssuedTerminal{}, err
@@ -447,6 +453,9 @@ func (b *Terminals) Replace(ctx context.Context, id string) (IssuedTerminal, err
 
 // Find returns a terminal, or [ErrNotFound], or the database's error, wrapped.
 func (b *Terminals) Find(ctx context.Context, id string) (TerminalEntry, error) {
+	if mykey.CheckTerminalID(id) != nil {
+		return TerminalEntry{}, ErrNotFound
+	}
 	var t TerminalEntry
 	err := b.db.Read(ctx, "find terminal", func(ctx context.Context, q *sqldb.Tx) (err error) {
 		if t, _, err = (tx{q}).terminal(ctx, id, ""); err == nil && t.ID == "" {

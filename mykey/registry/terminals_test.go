@@ -572,3 +572,16 @@ func TestTerminalForms(t *testing.T) {
 	assert.ErrorIs(t, err, mykey.ErrUnknownOperator)
 	assert.Equal(t, "TerminalState(9)", registry.TerminalState(9).String())
 }
+
+// An ID that is none is no terminal's, on either engine.
+func TestOddTerminalIDs(t *testing.T) {
+	shelves(t, func(s *shelf) {
+		for _, odd := range []string{"", "a\x00", "\xff", "あ", strings.Repeat("1", 100_000)} {
+			_, err := s.Find(s.Context(), odd)
+			assert.ErrorIs(s, err, registry.ErrNotFound)
+			_, err = s.Replace(s.Context(), odd)
+			assert.ErrorIs(s, err, registry.ErrNotFound)
+			assert.ErrorIs(s, s.Stop(s.Context(), odd), registry.ErrNotFound)
+		}
+	})
+}

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/payment"
 	"github.com/mynakit/mynakit/mykey/registry"
@@ -183,7 +184,11 @@ func TestApplicationOfACampaign(t *testing.T) {
 			w.pass(time.Hour)
 		}
 		assert.ErrorIs(w, w.reg.ApplicationDone(ctx, "", "pay", "2"), registry.ErrNotFound)
-		assert.ErrorIs(w, w.reg.ApplicationDone(ctx, "\xff", "pay", "2"), registry.ErrNotFound)
+		for _, odd := range []string{"\xff", "a\x00", strings.Repeat("あ", 100_000)} {
+			assert.ErrorIs(w, w.reg.ApplicationDone(ctx, odd, "pay", "2"), registry.ErrNotFound)
+			assert.ErrorIs(w, w.reg.ApplicationDone(ctx, "第2弾", odd, "2"), registry.ErrNotFound)
+			assert.ErrorIs(w, w.reg.ApplicationDone(ctx, "第2弾", "pay", odd), registry.ErrNotFound)
+		}
 		p = w.find(id(w, "MY123456"))
 		l, _ = p.Payment("第2弾")
 		assert.True(w, l.Done.Equal(epoch.Add(20*time.Hour)))
@@ -480,4 +485,54 @@ func FuzzImportExport(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// A table that is busy in the middle of a list or an export is read again: nobody
+// is left out of the list, and no export has a beginning twice.
+func TestBusyInTheMiddle(t *testing.T) {
+	ctx := t.Context()
+	h := &dbtest.Hooked{DSN: dbtest.FastSQLite(t.TempDir())}
+	db := sql.OpenDB(h)
+	defer db.Close()
+	reg, err := registry.Open(ctx, db, registry.Config{Serials: registry.PlainSerials(), Clock: func() time.Time { return epoch }, RetryFor: time.Second})
+	require.NoError(t, err)
+	for n := 1; n <= 3; n++ {
+		require.NoError(t, reg.Import(ctx, []registry.ImportRow{{ID: id(t, fmt.Sprintf("PERSON%02d", n)), Certificates: []registry.Certificate{tap(n).Certificate}}}))
+		s, err := reg.Begin(ctx, tap(n))
+		require.NoError(t, err)
+		require.NoError(t, s.ConsentToNotice(ctx, tap(n), tap(900+n).Certificate, "第1版"))
+	}
+	var whole bytes.Buffer
+	require.NoError(t, reg.Export(ctx, &whole))
+	for at := 1; ; at++ {
+		calls := 0
+		arm := func() {
+			calls = 0
+			h.Set(func(s dbtest.Step) error {
+				if !s.After && s.What != "begin" {
+					if calls++; calls == at {
+						return errors.New("database is locked")
+					}
+				}
+				return nil
+			})
+		}
+		arm()
+		n := 0
+		for _, err := range reg.Notices(ctx) {
+			require.NoError(t, err)
+			n++
+		}
+		require.Equal(t, 3, n, "call %d", at)
+		arm()
+		var out bytes.Buffer
+		if err := reg.Export(ctx, &out); err == nil {
+			require.Equal(t, whole.String(), out.String(), "call %d", at)
+		} else {
+			require.ErrorIs(t, err, registry.ErrBusy, "call %d", at)
+		}
+		if h.Set(nil); calls < at {
+			break
+		}
+	}
 }
