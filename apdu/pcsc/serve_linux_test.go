@@ -475,8 +475,8 @@ func TestServeLasts(t *testing.T) {
 		case 2: // connections break
 			d.HangUp()
 		case 3: // a foreign card on the members' reader, for a while
-			d.Insert(reader, newMember(fmt.Sprint("foreign", i)))
 			n := l.count(CardDone)
+			d.Insert(reader, newMember(fmt.Sprint("foreign", i)))
 			l.eventually(t, "foreign", func() bool { return l.count(CardDone) > n })
 			time.Sleep(lain)
 			d.Remove(reader)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,8 @@ func printTo(address string) func(context.Context, []byte) error {
 			defer func() { <-turn }()
 			return toNetwork(ctx, address, escpos)
 		}
-		var begun atomic.Bool // to print, or not to
+		var begun atomic.Bool        // to print, or not to
+		escpos = bytes.Clone(escpos) // a device may read it when the call has ended
 		ended := make(chan error, 1)
 		go func() {
 			defer func() { <-turn }()
