@@ -429,3 +429,34 @@ func TestPartLots(t *testing.T) {
 		b.whole(t)
 	})
 }
+
+// What is given back of a use by somebody who was joined, and whose heir was
+// joined to a third, finds its way back through both.
+func TestPartTwice(t *testing.T) {
+	engines(t, func(t *testing.T, db *sql.DB) {
+		b, ctx := open(t, db, point.Config{}), t.Context()
+		require.NoError(t, b.Enrol(ctx, id(t, taro), point.Profile{}))
+		require.NoError(t, b.Enrol(ctx, id(t, "JIRO0001"), point.Profile{}))
+		for holder, points := range map[string]int64{taro: 110, "JIRO0001": 200, hanako: 1000} {
+			_, err := b.Credit(ctx, point.Credit{Request: b.request(), Holder: id(t, holder), Account: "aoba", Points: points, Kind: point.OpGrant})
+			require.NoError(t, err)
+		}
+		u := b.use(t, 10)
+		u.Holder = id(t, taro)
+		_, err := b.Use(ctx, u)
+		require.NoError(t, err)
+		_, err = b.Join(ctx, id(t, taro), id(t, "JIRO0001"))
+		require.NoError(t, err)
+		_, err = b.Join(ctx, id(t, "JIRO0001"), id(t, hanako))
+		require.NoError(t, err)
+		_, err = b.Cancel(ctx, u.Request, point.At{})
+		require.NoError(t, err)
+		p, err := b.Part(ctx, id(t, "JIRO0001"), id(t, hanako))
+		require.NoError(t, err)
+		assert.Equal(t, point.Joined{Moved: map[point.Account]int64{"aoba": 310}, Short: map[point.Account]int64{}}, p)
+		p, err = b.Part(ctx, id(t, taro), id(t, "JIRO0001"))
+		require.NoError(t, err)
+		assert.Equal(t, point.Joined{Moved: map[point.Account]int64{"aoba": 110}, Short: map[point.Account]int64{}}, p)
+		b.whole(t)
+	})
+}

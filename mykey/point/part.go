@@ -65,6 +65,11 @@ func (l *Ledger) part(ctx context.Context, tx *sqldb.Tx, from, to mykey.ID) (Joi
 		if err != nil {
 			return Joined{}, err
 		}
+		// Now, for what goes back next is written under the same two holders.
+		if _, err := tx.Exec(ctx, `DELETE FROM {handed} WHERE holder = ? AND EXISTS
+			(SELECT 1 FROM {operation} o WHERE o.holder = ? AND o.id = {handed}.operation)`, h, b); err != nil {
+			return Joined{}, err
+		}
 		for _, o := range owed {
 			joined := h
 			if h == a {
@@ -104,10 +109,6 @@ func restore(ctx context.Context, tx *sqldb.Tx, a, b int64, back []int64) error 
 		// What h was granted once does not count for b any more.
 		if _, err := tx.Exec(ctx, `DELETE FROM {request} WHERE name = ? AND holder = ? AND scope IN
 			(SELECT scope FROM {operation} WHERE holder = ? AND name = ?)`, operationText(b), h, h, operationText(h)); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `DELETE FROM {handed} WHERE holder = ? AND EXISTS
-			(SELECT 1 FROM {operation} o WHERE o.holder = ? AND o.id = {handed}.operation)`, h, b); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, "UPDATE {holder} SET heir = ? WHERE id = ?", a, h); err != nil {
