@@ -2,12 +2,9 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -118,28 +115,7 @@ func TestTerminalPIN(t *testing.T) {
 		_ = ended()
 	}()
 	until(t, "an agent", func() bool { return strings.Contains(s.String(), "agent.json") })
-	text, err := os.ReadFile(filepath.Join(home, "agent.json"))
-	require.NoError(t, err)
-	var d discovery
-	require.NoError(t, json.Unmarshal(text, &d))
-	token := ""
-	call := func(method, path, body string) map[string]any {
-		t.Helper()
-		r, err := http.NewRequestWithContext(t.Context(), method, d.URL+path, strings.NewReader(body))
-		require.NoError(t, err)
-		r.Header.Set("Content-Type", "application/json")
-		if token != "" {
-			r.Header.Set("Authorization", "Bearer "+token)
-		}
-		response, err := http.DefaultClient.Do(r)
-		require.NoError(t, err)
-		defer response.Body.Close()
-		var got map[string]any
-		require.NoError(t, json.NewDecoder(response.Body).Decode(&got))
-		require.Less(t, response.StatusCode, 300, "%v", got)
-		return got
-	}
-	token = call("POST", "/v1/clients", `{"name":"till","secret":"`+d.Secret+`"}`)["token"].(string)
+	call := registered(t, home)
 	card := ""
 	until(t, "a card", func() bool {
 		c, _ := call("GET", "/v1/card", "")["card"].(map[string]any)

@@ -38,31 +38,11 @@ func TestDayOfTaps(t *testing.T) {
 	card := lines.Text()
 	for lines.Scan() && !strings.HasSuffix(lines.Text(), "agent.json") {
 	}
-	text, err := os.ReadFile(filepath.Join(home, "agent.json"))
-	require.NoError(t, err)
-	var d discovery
-	require.NoError(t, json.Unmarshal(text, &d))
-	token := ""
-	call := func(method, url, body string) map[string]any {
-		r, err := http.NewRequest(method, url, strings.NewReader(body))
-		require.NoError(t, err)
-		r.Header.Set("Content-Type", "application/json")
-		if token != "" {
-			r.Header.Set("Authorization", "Bearer "+token)
-		}
-		response, err := http.DefaultClient.Do(r)
-		require.NoError(t, err)
-		defer response.Body.Close()
-		var got map[string]any
-		require.NoError(t, json.NewDecoder(response.Body).Decode(&got))
-		require.Less(t, response.StatusCode, 300, "%v", got)
-		return got
-	}
-	token = call("POST", d.URL+"/v1/clients", `{"name":"till","secret":"`+d.Secret+`"}`)["token"].(string)
+	call := registered(t, home)
 	after := ""
 	await := func(kind string) {
 		for {
-			got := call("GET", d.URL+"/v1/events?wait=10&after="+after, "")
+			got := call("GET", "/v1/events?wait=10&after="+after, "")
 			after = got["last"].(string)
 			for _, e := range got["events"].([]any) {
 				if e.(map[string]any)["type"] == kind {
@@ -89,6 +69,38 @@ func TestDayOfTaps(t *testing.T) {
 	t.Logf("%d taps: %d kB after a fifth of them, %d kB at the end", taps, early, late)
 	// The race detector and the tests' own code are in this program too.
 	assert.Less(t, late, early*5/4+8<<10)
+}
+
+// registered registers a till with the agent of a home, and returns how to call it:
+// by a path at the agent, or by a whole address.
+func registered(t *testing.T, home string) func(method, url, body string) map[string]any {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(home, "agent.json"))
+	require.NoError(t, err)
+	var d discovery
+	require.NoError(t, json.Unmarshal(text, &d))
+	token := ""
+	call := func(method, url, body string) map[string]any {
+		t.Helper()
+		if strings.HasPrefix(url, "/") {
+			url = d.URL + url
+		}
+		r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+		require.NoError(t, err)
+		r.Header.Set("Content-Type", "application/json")
+		if token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		response, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		defer response.Body.Close()
+		var got map[string]any
+		require.NoError(t, json.NewDecoder(response.Body).Decode(&got))
+		require.Less(t, response.StatusCode, 300, "%v", got)
+		return got
+	}
+	token = call("POST", "/v1/clients", `{"name":"till","secret":"`+d.Secret+`"}`)["token"].(string)
+	return call
 }
 
 // resident returns how much memory a process has, in kB, or 0.
