@@ -6,7 +6,7 @@
 //	points, err := point.Open(ctx, db, point.Config{})
 //	balances, err := points.Balances(ctx, id)
 //	receipt, err := points.Use(ctx, point.Use{
-//		Key:     point.Key{Scope: terminal, Name: press},
+//		Request: point.Request{Scope: terminal, Name: press},
 //		Holder:  id,
 //		Account: "aoba",
 //		Points:  500,
