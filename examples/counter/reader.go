@@ -22,7 +22,8 @@ type reader interface {
 	// is closed after use; that takes the power from the card, and with it a
 	// verified PIN.
 	WaitCard(ctx context.Context) (apdu.Transmitter, error)
-	// WaitRemoved waits until the reader is empty, or gone itself.
+	// WaitRemoved waits until the card that WaitCard gave last has left, however
+	// soon another came, or the reader is gone itself.
 	WaitRemoved(ctx context.Context) error
 	io.Closer
 }
@@ -78,7 +79,8 @@ type pcscReader struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed when one of the following changes
 	at      string        // the reader with the card; "" is none
-	cards   int           // that came so far
+	cards   int           // that came so far; the last one's number
+	given   int           // the number of the one that WaitCard gave last
 	err     error         // why there is no reader at all
 }
 
@@ -151,7 +153,7 @@ func (r *pcscReader) WaitCard(ctx context.Context) (apdu.Transmitter, error) {
 		return nil, err
 	}
 	for {
-		at, _, changed, err := r.state()
+		at, count, changed, err := r.state()
 		again := (<-chan time.Time)(nil)
 		switch {
 		case err != nil:
@@ -160,6 +162,7 @@ func (r *pcscReader) WaitCard(ctx context.Context) (apdu.Transmitter, error) {
 			// Nobody else may use a PIN that is verified here.
 			card, err := pcsc.Open(ctx, at, pcsc.Exclusive())
 			if err == nil {
+				r.change(func() { r.given = count })
 				return &contact{ContextTransmitter: card, closer: forget(card), wait: r.wait}, nil
 			}
 			if ctx.Err() != nil {
@@ -190,18 +193,23 @@ func forget(card *pcsc.Card) func() error {
 	}
 }
 
-// WaitRemoved waits until the card has left, or another has come.
+// WaitRemoved waits until the card has left that WaitCard gave last, or another
+// has come.
 func (r *pcscReader) WaitRemoved(ctx context.Context) error {
-	was, count, changed, err := r.state()
-	for at, cards := was, count; err == nil && at != "" && cards == count; {
+	r.mu.Lock()
+	given := r.given
+	r.mu.Unlock()
+	for {
+		at, cards, changed, err := r.state()
+		if err != nil || at == "" || cards != given {
+			return err
+		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		at, cards, changed, err = r.state()
 	}
-	return err
 }
 
 func (r *pcscReader) Close() error {

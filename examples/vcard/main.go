@@ -201,7 +201,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		if !o.wait && o.addrs[i] != auto && base != "" {
 			continue
 		}
-		if s.WaitInserted(ctx) != nil {
+		if _, err := s.WaitInserted(ctx); err != nil {
 			return nil // told to end while it waited
 		}
 	}

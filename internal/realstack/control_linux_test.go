@@ -46,7 +46,8 @@ func steered(t *testing.T) *control.Slot {
 		assert.NoError(t, slot.Close())
 		waitSlot(t, "No")
 	})
-	require.NoError(t, slot.WaitInserted(limit(t)))
+	_, err = slot.WaitInserted(limit(t))
+	require.NoError(t, err)
 	waitSlot(t, "Yes")
 	return slot
 }

@@ -749,7 +749,8 @@ func TestReader(t *testing.T) {
 		time.Sleep(time.Second)
 		assert.ErrorContains(t, slot.Insert(t.Context()), "slot_taken")
 		r.fail(nil)
-		require.NoError(t, slot.WaitInserted(t.Context()))
+		left, err := slot.WaitInserted(t.Context())
+		require.NoError(t, err)
 		assert.Equal(t, []string{"nobody listens", "slot 0: control: another card is in the slot", "the card is in the reader"}, told())
 		link, n := r.last()
 		assert.Equal(t, 1, n)
@@ -781,7 +782,7 @@ func TestReader(t *testing.T) {
 		link, n = r.last()
 		_, err = link.card.TransmitContext(t.Context(), nil, []byte(selectJPKI))
 		assert.ErrorIs(t, err, apdu.ErrCardRemoved)
-		require.NoError(t, slot.WaitRemoved(t.Context()))
+		<-left
 		require.NoError(t, slot.SetFaults())
 		start = time.Now()
 		require.NoError(t, slot.Insert(t.Context()))
@@ -801,9 +802,6 @@ func TestReader(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, []byte{0x90, 0x00}, reply)
 
-		gone, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		assert.ErrorIs(t, slot.WaitRemoved(gone), context.DeadlineExceeded)
 		require.NoError(t, slot.Close())
 		<-link.Done()
 	})
@@ -841,7 +839,8 @@ func TestReaderIsQuick(t *testing.T) {
 	<-shown
 	assert.Contains(t, ask("/v1/card"), `"inserted":true`)
 	shown <- struct{}{}
-	require.NoError(t, slot.WaitInserted(t.Context()))
+	_, err = slot.WaitInserted(t.Context())
+	require.NoError(t, err)
 	_, after, found := strings.Cut(ask("/v1/log"), `"event":"inserted"`)
 	require.True(t, found)
 	assert.Contains(t, after, `"event":"power_on"`)
@@ -850,11 +849,44 @@ func TestReaderIsQuick(t *testing.T) {
 	require.NoError(t, slot.Close())
 }
 
+// A card that was changed for another so quickly that nobody saw the slot empty
+// has left all the same.
+func TestLeft(t *testing.T) {
+	slot, err := control.New(control.Config{})
+	require.NoError(t, err)
+	for _, change := range []func(){
+		func() {
+			slot.Remove(t.Context())
+			require.NoError(t, slot.Insert(t.Context()))
+		},
+		func() { require.NoError(t, slot.Put(t.Context(), control.Setup{Kind: "iphone"})) },
+	} {
+		left, err := slot.WaitInserted(t.Context())
+		require.NoError(t, err)
+		again, err := slot.WaitInserted(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, left, again, "the same card")
+		change()
+		select {
+		case <-left:
+		default:
+			assert.Fail(t, "it has left")
+		}
+	}
+	slot.Remove(t.Context())
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = slot.WaitInserted(ended)
+	assert.ErrorIs(t, err, context.Canceled)
+	require.NoError(t, slot.Close())
+}
+
 // Commands, changes of the card and readers of the log at the same time.
 func TestTogether(t *testing.T) {
 	r := &reader{}
 	b := newBench(t, control.Config{Connect: r.connect, State: filepath.Join(t.TempDir(), "state"), Lines: 100})
-	require.NoError(t, b.slot.WaitInserted(t.Context()))
+	_, err := b.slot.WaitInserted(t.Context())
+	require.NoError(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	for _, command := range []string{selectJPKI, readSerial, wrongPIN, rightPIN} {

@@ -90,6 +90,7 @@ type Slot struct {
 	mu       sync.Mutex
 	changed  chan struct{} // closed when one of the fields below changes
 	in       bool          // the card is to be in the reader
+	left     chan struct{} // closed when the card leaves the slot; nil while none is in
 	linked   Link          // the card in the reader; nil while it is not
 	arrived  bool          // the reader has it: linked, or used before Connect returned
 	seen     bool          // the reader has given it power and asked its name
@@ -120,7 +121,7 @@ func New(cfg Config) (*Slot, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
-	s := &Slot{cfg: cfg, log: newLogbook(cfg.Lines), changed: make(chan struct{}), in: true, done: make(chan struct{})}
+	s := &Slot{cfg: cfg, log: newLogbook(cfg.Lines), changed: make(chan struct{}), in: true, left: make(chan struct{}), done: make(chan struct{})}
 	s.faults = fault.Wrap((*seat)(s))
 	s.link.Store(&link.Card{Next: s.faults})
 	s.routes = s.handler()
@@ -364,17 +365,17 @@ func (s *Slot) exchangeCard(ctx context.Context, f func() error) error {
 }
 
 // WaitInserted waits until the card is in the slot, and if there is a reader
-// until that has seen it. It fails with the context's error.
-func (s *Slot) WaitInserted(ctx context.Context) error {
-	s.await(ctx, time.Duration(1<<62), func() bool { return s.in && (s.cfg.Connect == nil || s.linked != nil && s.seen) })
-	return ctx.Err()
-}
-
-// WaitRemoved waits until the card is out of the slot. It fails with the
-// context's error.
-func (s *Slot) WaitRemoved(ctx context.Context) error {
-	s.await(ctx, time.Duration(1<<62), func() bool { return !s.in })
-	return ctx.Err()
+// until that has seen it. What it returns is closed when this card leaves the
+// slot, however soon a card is in it again. The error is the context's.
+func (s *Slot) WaitInserted(ctx context.Context) (left <-chan struct{}, err error) {
+	is := s.await(ctx, time.Duration(1<<62), func() bool {
+		left = s.left
+		return s.in && (s.cfg.Connect == nil || s.linked != nil && s.seen)
+	})
+	if !is {
+		return nil, ctx.Err()
+	}
+	return left, nil
 }
 
 // seat is a Slot as the card at the bottom of its chain: whatever card is in it
@@ -409,7 +410,10 @@ func (b *seat) Remove() {
 	s.card.Load().Remove()
 	was := false
 	s.change(func() {
-		was, s.in = s.in, false
+		if was, s.in = s.in, false; was {
+			close(s.left)
+			s.left = nil
+		}
 		if s.arrived || s.linked != nil {
 			s.linked, s.arrived, s.seen, s.settling = nil, false, false, true
 		}
@@ -426,7 +430,11 @@ func (b *seat) Insert() {
 	s := (*Slot)(b)
 	s.card.Load().Insert()
 	was := false
-	s.change(func() { was, s.in = s.in, true })
+	s.change(func() {
+		if was, s.in = s.in, true; !was {
+			s.left = make(chan struct{})
+		}
+	})
 	if !was && s.cfg.Connect == nil {
 		s.log.event("inserted", "")
 	}

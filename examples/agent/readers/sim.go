@@ -33,7 +33,8 @@ func (r *Sim) Serve(ctx context.Context, w api.Watcher) error {
 	w.Service(nil)
 	w.Reader(SimName, true)
 	for {
-		if err := r.slot.WaitInserted(ctx); err != nil {
+		left, err := r.slot.WaitInserted(ctx)
+		if err != nil {
 			return err
 		}
 		contact, err := r.Open(ctx, SimName)
@@ -41,8 +42,10 @@ func (r *Sim) Serve(ctx context.Context, w api.Watcher) error {
 			w.Card(ctx, SimName, contact)
 			_ = contact.Close() // which never fails
 		}
-		if err := r.slot.WaitRemoved(ctx); err != nil {
-			return err
+		select {
+		case <-left:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 		w.Removed(SimName)
 	}

@@ -15,16 +15,19 @@ type Reader interface {
 	// the card, and with it a verified PIN. A card that stays in the reader
 	// can be had again and again.
 	WaitCard(ctx context.Context) (apdu.Transmitter, error)
-	// WaitRemoved waits until the card has left the reader, or the reader is
-	// gone itself. It returns at once where there is none.
+	// WaitRemoved waits until the card that WaitCard gave last has left the
+	// reader, however soon another came, or the reader is gone itself. It
+	// returns at once where there is none.
 	WaitRemoved(ctx context.Context) error
 }
 
 // A Slot is a [Reader] for software cards. The zero Slot is empty.
 type Slot struct {
-	mu      sync.Mutex
-	card    Card
-	changed chan struct{} // closed at the next change; nil while nobody waits
+	mu    sync.Mutex
+	card  Card
+	came  chan struct{} // closed when the next card comes; nil while nobody waits
+	left  chan struct{} // closed when the card that is in leaves
+	given chan struct{} // left, of the card that WaitCard gave last
 }
 
 // A Card is a software card that a [Slot] takes, such as *simcard.Card.
@@ -42,8 +45,11 @@ func (s *Slot) Insert(c Card) {
 	defer s.mu.Unlock()
 	s.remove()
 	c.Insert()
-	s.card = c
-	s.tell()
+	s.card, s.left = c, make(chan struct{})
+	if s.came != nil {
+		close(s.came)
+		s.came = nil
+	}
 }
 
 // Remove takes the card out.
@@ -51,61 +57,61 @@ func (s *Slot) Remove() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.remove()
-	s.tell()
 }
 
 func (s *Slot) remove() {
 	if s.card != nil {
 		s.card.Remove()
+		close(s.left)
 		s.card = nil
 	}
 }
 
-func (s *Slot) tell() {
-	if s.changed != nil {
-		close(s.changed)
-		s.changed = nil
-	}
-}
-
-// state returns the card, and what is closed when another comes.
-func (s *Slot) state() (Card, <-chan struct{}) {
+// take returns the card, or what is closed when the next one comes.
+func (s *Slot) take() (Card, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.changed == nil {
-		s.changed = make(chan struct{})
+	if s.card != nil {
+		s.given = s.left
+		return s.card, nil
 	}
-	return s.card, s.changed
+	if s.came == nil {
+		s.came = make(chan struct{})
+	}
+	return nil, s.came
 }
 
 // WaitCard returns the card in the slot, with power. The error is the context's.
 func (s *Slot) WaitCard(ctx context.Context) (apdu.Transmitter, error) {
 	for {
-		card, changed := s.state()
+		card, came := s.take()
 		if card != nil {
 			card.PowerOn()
 			return &powered{card}, nil
 		}
 		select {
-		case <-changed:
+		case <-came:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
 }
 
-// WaitRemoved waits until the card has left; one that was changed for another
-// has. The error is the context's.
+// WaitRemoved waits until the card has left that WaitCard gave last. The error is
+// the context's.
 func (s *Slot) WaitRemoved(ctx context.Context) error {
-	was, changed := s.state()
-	for card := was; card != nil && card == was; card, changed = s.state() {
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	s.mu.Lock()
+	left := s.given
+	s.mu.Unlock()
+	if left == nil {
+		return nil
 	}
-	return nil
+	select {
+	case <-left:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // powered is a card that somebody works with.

@@ -14,6 +14,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mdp/qrterminal/v3"
@@ -38,8 +39,9 @@ type Phone struct {
 	wait     time.Duration
 	show     func(url string)
 
-	turn chan struct{} // holds one token: whoever has it has the card
-	card *vpcd.Remote  // belongs to whose turn it is
+	turn chan struct{}               // holds one token: whoever has it has the card
+	card *vpcd.Remote                // belongs to whose turn it is
+	last atomic.Pointer[vpcd.Remote] // that connected
 }
 
 // Listen waits for phones at an address. wait bounds each answer of a card. show
@@ -108,7 +110,12 @@ func (p *Phone) Connect(ctx context.Context) error {
 
 func (p *Phone) accept(ctx context.Context) (*vpcd.Remote, error) {
 	p.show(p.listener.URL())
-	return p.listener.Accept(ctx)
+	card, err := p.listener.Accept(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.last.Store(card)
+	return card, nil
 }
 
 // Open gives the card to one user after the other; Close passes it on. Without a
@@ -150,27 +157,29 @@ func (p *Phone) lose() {
 	p.card = nil
 }
 
-// WaitRemoved asks now and then, when nobody works with the card: the link does
-// not tell.
+// WaitRemoved waits until the phone that is connected has left, or another has
+// come in its place. It asks now and then, when nobody works with the card: the
+// link does not tell.
 func (p *Phone) WaitRemoved(ctx context.Context) error {
+	was := p.last.Load()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(time.Second):
 		}
-		if gone, err := p.gone(ctx); gone || err != nil {
+		if gone, err := p.gone(ctx, was); gone || err != nil {
 			return err
 		}
 	}
 }
 
-func (p *Phone) gone(ctx context.Context) (bool, error) {
+func (p *Phone) gone(ctx context.Context, was *vpcd.Remote) (bool, error) {
 	if err := p.take(ctx); err != nil {
 		return false, err
 	}
 	defer p.give()
-	if p.card == nil {
+	if p.card == nil || p.card != was {
 		return true, nil
 	}
 	if p.alive(ctx) {
