@@ -113,8 +113,9 @@ func TestDiscovery(t *testing.T) {
 		assert.Equal(t, http.StatusOK, r.StatusCode, host)
 	}
 	var stderr bytes.Buffer
-	assert.Equal(t, exitUsage, run(t.Context(), []string{"-reader", "sim"}, env(home), io.Discard, &stderr), "one agent for a user")
-	assert.Contains(t, stderr.String(), "running already")
+	assert.Equal(t, exitRunning, run(t.Context(), []string{"-reader", "sim"}, env(home), io.Discard, &stderr), "one agent for a user")
+	assert.Contains(t, stderr.String(), "running already: "+d.URL)
+	assert.Contains(t, stderr.String(), "すでに起動しています（"+d.URL)
 	stop()
 	left, err := filepath.Glob(filepath.Join(home, "*.json"))
 	require.NoError(t, err)
@@ -125,6 +126,83 @@ func TestDiscovery(t *testing.T) {
 		assert.True(t, json.Valid([]byte(line)), line)
 	}
 	assert.NotContains(t, string(log), d.Secret)
+}
+
+// Of agents that one user starts together one is there, and the discovery file is
+// its own.
+func TestOneAgent(t *testing.T) {
+	home := newHome(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	const many = 6
+	ended := make(chan int, many)
+	var outputs [many]output
+	for i := range many {
+		go func() {
+			ended <- run(ctx, []string{"-reader", "sim", "-listen", "127.0.0.1:0"}, env(home, pinVariable+"="+simcard.DefaultAuthPIN), &outputs[i], &outputs[i])
+		}()
+	}
+	for range many - 1 {
+		select {
+		case code := <-ended:
+			assert.Equal(t, exitRunning, code)
+		case <-time.After(time.Minute):
+			require.Fail(t, "there is more than one agent")
+		}
+	}
+	h, err := openHome(env(home))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		d, err := h.found()
+		return err == nil && d.known(ctx)
+	}, time.Minute, 10*time.Millisecond)
+	cancel()
+	assert.Equal(t, exitOK, <-ended)
+	started := 0
+	for i := range outputs {
+		text := outputs[i].String()
+		if strings.Contains(text, h.discovery+"\n") {
+			started++
+			continue
+		}
+		assert.Contains(t, text, "An agent of this user is")
+		assert.Contains(t, text, "このユーザーのエージェント")
+		assert.Contains(t, text, h.discovery)
+	}
+	assert.Equal(t, 1, started)
+	_, err = os.Stat(h.discovery)
+	assert.ErrorIs(t, err, fs.ErrNotExist)
+}
+
+// An agent leaves the file of another where it is.
+func TestForget(t *testing.T) {
+	home := newHome(t)
+	_, stop := start(t, home)
+	name := filepath.Join(home, "agent.json")
+	other := fmt.Appendf(nil, `{"url":"http://127.0.0.1:1","secret":"x","pid":%d}`, os.Getpid())
+	require.NoError(t, write(name, other))
+	stop()
+	text, err := os.ReadFile(name)
+	require.NoError(t, err)
+	assert.Equal(t, other, text)
+}
+
+// output is a buffer that several goroutines write into.
+type output struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (b *output) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.all.Write(p)
+}
+
+func (b *output) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.all.String()
 }
 
 func TestFlags(t *testing.T) {
@@ -219,31 +297,53 @@ func clients() []client {
 	}
 }
 
+// built returns a folder with the program of a client, and skips the test if what
+// it needs is not here.
+func (c client) built(t *testing.T) (dir string) {
+	t.Helper()
+	for _, program := range c.programs {
+		if _, err := exec.LookPath(program); err != nil {
+			if strings.Contains(os.Getenv("MYNAKIT_REQUIRE"), "clients") {
+				require.NoError(t, err, "install %s", c.needs)
+			}
+			t.Skipf("%s is not here: install %s", program, c.needs)
+		}
+	}
+	dir = t.TempDir()
+	if c.build != nil {
+		out, err := c.build(t, dir).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
+	return dir
+}
+
+// command returns the client for the agent of a home. Its token is in dir.
+func (c client) command(dir, home string) *exec.Cmd {
+	cmd := c.run(dir)
+	cmd.Env = append(os.Environ(), homeVariable+"="+home, "TILL_TOKEN="+filepath.Join(dir, "till.token"), "MONO_REGISTRY_PATH="+dir)
+	return cmd
+}
+
 // Programs to copy, in the languages of tills: wait for a tap, show who it is,
 // have the holder prove it, use 500 points, lose the answer, ask again, undo,
-// print.
+// print. A stranger that has the agent's port is sent neither secret nor token.
 func TestClients(t *testing.T) {
 	home := newHome(t)
 	start(t, home)
+	stale, heard := stranger(t)
 	for _, c := range clients() {
 		t.Run(c.name, func(t *testing.T) {
-			for _, program := range c.programs {
-				if _, err := exec.LookPath(program); err != nil {
-					if strings.Contains(os.Getenv("MYNAKIT_REQUIRE"), "clients") {
-						require.NoError(t, err, "install %s", c.needs)
-					}
-					t.Skipf("%s is not here: install %s", program, c.needs)
-				}
-			}
-			dir := t.TempDir()
-			if c.build != nil {
-				out, err := c.build(t, dir).CombinedOutput()
-				require.NoError(t, err, "%s", out)
-			}
-			for range 2 { // the second run has its token already
+			dir := c.built(t)
+			command := func(home string) *exec.Cmd {
 				cmd := c.run(dir)
 				cmd.Env = append(os.Environ(), homeVariable+"="+home, "TILL_TOKEN="+filepath.Join(dir, "till.token"), "MONO_REGISTRY_PATH="+dir)
-				out, err := cmd.CombinedOutput()
+				return cmd
+			}
+			for range 2 { // the second run has its token already
+				out, err := command(stale).CombinedOutput()
+				assert.Error(t, err, "%s", out)
+				assert.Regexp(t, `^GET /v1/hello\?nonce=\S+ \n$`, heard(), "%s", out)
+				out, err = command(home).CombinedOutput()
 				require.NoError(t, err, "%s", out)
 				for _, line := range []string{"カードをセットしてください。", "MyKey ID ", "used 500 balance 1500", "undone 500"} {
 					assert.Contains(t, string(out), line)
@@ -252,6 +352,60 @@ func TestClients(t *testing.T) {
 			}
 		})
 	}
+}
+
+// stranger is another user's program that has taken the port of an agent that was
+// killed, and whose file lies in home. heard returns what it was sent since it was
+// asked last: a line for each call, with its token and body.
+func stranger(t *testing.T) (home string, heard func() string) {
+	t.Helper()
+	home = newHome(t)
+	cmd := startKilled(t, home, "")
+	require.NoError(t, cmd.Process.Kill())
+	_ = cmd.Wait()
+	h, err := openHome(env(home))
+	require.NoError(t, err)
+	left, err := h.found()
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", strings.TrimPrefix(left.URL, "http://"))
+	require.NoError(t, err)
+	var mu sync.Mutex
+	var all strings.Builder
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		fmt.Fprintf(&all, "%s %s %s%s\n", r.Method, r.URL, r.Header.Get("Authorization"), body)
+		mu.Unlock()
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"instance":%q,"proof":"AAAA","token":"x"}`, left.Instance) // which it has asked the agent for
+	})}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve(l)
+	}()
+	t.Cleanup(func() {
+		_ = server.Close()
+		<-served
+	})
+	return home, func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		defer all.Reset()
+		return all.String()
+	}
+}
+
+// The file of an agent that was killed is in nobody's way, and who has its port
+// since is not taken for it.
+func TestStranger(t *testing.T) {
+	home, heard := stranger(t)
+	var stderr bytes.Buffer
+	assert.Equal(t, exitError, run(t.Context(), []string{"window"}, env(home), io.Discard, &stderr))
+	assert.Contains(t, stderr.String(), "No agent")
+	assert.Regexp(t, `^GET /v1/hello\?nonce=\S+ \n$`, heard())
+	d, _ := start(t, home)
+	assert.True(t, d.known(t.Context()))
 }
 
 // The guide's Python finds the agent and its card.
@@ -343,8 +497,9 @@ func TestUninstallLeavesNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, write(filepath.Join(home, "window-ABC.html"), nil))
 	stop()
-	require.NoError(t, h.end(t.Context()))
-	require.NoError(t, h.remove())
+	held, err := h.end(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, h.remove(held))
 	_, err = os.Stat(home)
 	assert.ErrorIs(t, err, fs.ErrNotExist)
 }
@@ -393,6 +548,22 @@ func TestKill(t *testing.T) {
 	t.Run("PostgreSQL", func(t *testing.T) { testKill(t, pg.DSN(t)) })
 }
 
+// startKilled starts an agent as a process of its own, which the test kills.
+func startKilled(t *testing.T, home, db string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(self, "-reader", "sim", "-listen", "127.0.0.1:0", "-db", db)
+	cmd.Env = append(os.Environ(), asAgent+"=1", homeVariable+"="+home, pinVariable+"="+simcard.DefaultAuthPIN)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && !strings.HasSuffix(lines.Text(), "agent.json") {
+	}
+	return cmd
+}
+
 func testKill(t *testing.T, db string) {
 	rounds := 3
 	if os.Getenv("MYNAKIT_LONG") != "" {
@@ -402,17 +573,7 @@ func testKill(t *testing.T, db string) {
 	var cmd *exec.Cmd
 	var d discovery
 	begin := func() {
-		_ = os.Remove(filepath.Join(home, "agent.json"))
-		self, err := os.Executable()
-		require.NoError(t, err)
-		cmd = exec.Command(self, "-reader", "sim", "-listen", "127.0.0.1:0", "-db", db)
-		cmd.Env = append(os.Environ(), asAgent+"=1", homeVariable+"="+home, pinVariable+"="+simcard.DefaultAuthPIN)
-		out, err := cmd.StdoutPipe()
-		require.NoError(t, err)
-		require.NoError(t, cmd.Start())
-		lines := bufio.NewScanner(out)
-		for lines.Scan() && !strings.HasSuffix(lines.Text(), "agent.json") {
-		}
+		cmd = startKilled(t, home, db)
 		text, err := os.ReadFile(filepath.Join(home, "agent.json"))
 		require.NoError(t, err)
 		require.NoError(t, json.Unmarshal(text, &d))

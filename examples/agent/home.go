@@ -3,11 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"html/template"
+	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -65,9 +69,52 @@ func write(name string, data []byte) error {
 	return err
 }
 
-// forget removes the discovery file, if it is this process's.
-func (h *home) forget() {
-	if d, err := h.found(); err == nil && d.PID == os.Getpid() {
+// lockName is the file that the agent of the folder holds locked. It has no content.
+const lockName = "agent.lock"
+
+// errHeld means that somebody has a file locked.
+var errHeld = errors.New("the file is locked")
+
+// hold makes this process the one agent of the folder, until the file is closed or
+// the process ends in any way. It returns errHeld if there is another.
+func (h *home) hold() (*os.File, error) {
+	name := filepath.Join(h.dir, lockName)
+	for {
+		f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		if err = lock(f); err == nil {
+			var mine, there os.FileInfo
+			if mine, err = f.Stat(); err == nil {
+				there, err = os.Stat(name)
+			}
+			if err == nil && os.SameFile(mine, there) {
+				return f, nil
+			}
+		}
+		_ = f.Close()
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		// It was removed after it was opened, by an uninstall.
+	}
+}
+
+// other is the trouble of an agent that is not the only one of its folder.
+func (h *home) other(ctx context.Context) *troubleError {
+	d, err := h.found()
+	if err != nil || !d.known(ctx) {
+		return &troubleError{"An agent of this user is just starting or ending. Its file is " + h.discovery + ". Wait a moment and try again.",
+			"このユーザーのエージェントが起動中または終了中です（" + h.discovery + "）。少し待ってから、やり直してください。", exitRunning}
+	}
+	return &troubleError{fmt.Sprintf("An agent of this user is running already: %s, process %d, found by %s. Use it, or end it first.", d.URL, d.PID, h.discovery),
+		fmt.Sprintf("このユーザーのエージェントは、すでに起動しています（%s、プロセス %d、%s）。そのまま使うか、終了してから起動してください。", d.URL, d.PID, h.discovery), exitRunning}
+}
+
+// forget removes the discovery file, if it is the one with this text.
+func (h *home) forget(text []byte) {
+	if there, err := os.ReadFile(h.discovery); err == nil && bytes.Equal(there, text) {
 		_ = os.Remove(h.discovery)
 	}
 }
@@ -87,15 +134,13 @@ func (h *home) found() (d discovery, err error) {
 	return d, err
 }
 
-// running reports whether the agent that the discovery file names answers.
-func (h *home) running(ctx context.Context) bool {
-	d, err := h.found()
-	if err != nil {
-		return false
-	}
+// known reports whether who listens at the address is the agent that wrote the
+// file: it knows the secret. Another program may have the port of one that was killed.
+func (d discovery) known(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, d.URL+"/v1/status", nil)
+	nonce := rand.Text()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, d.URL+"/v1/hello?nonce="+nonce, nil)
 	if err != nil {
 		return false
 	}
@@ -104,10 +149,12 @@ func (h *home) running(ctx context.Context) bool {
 		return false
 	}
 	defer response.Body.Close()
-	var status struct {
-		Instance string `json:"instance"`
+	var hello struct {
+		Proof []byte `json:"proof"`
 	}
-	return json.NewDecoder(response.Body).Decode(&status) == nil && status.Instance == d.Instance
+	mac := hmac.New(sha256.New, []byte(d.Secret))
+	mac.Write([]byte(nonce))
+	return json.NewDecoder(io.LimitReader(response.Body, 1<<10)).Decode(&hello) == nil && hmac.Equal(hello.Proof, mac.Sum(nil))
 }
 
 // window opens the clerk's page of the agent that runs.
@@ -117,8 +164,8 @@ func (o *options) window(ctx context.Context) error {
 		return err
 	}
 	d, err := h.found()
-	if err != nil || !h.running(ctx) { // a file of one that was killed may lie there
-		return &troubleError{"No agent of this user is running. Start it first.", "エージェントが起動していません。先に起動してください。"}
+	if err != nil || !d.known(ctx) { // a file of one that was killed may lie there
+		return &troubleError{"No agent of this user is running. Start it first.", "エージェントが起動していません。先に起動してください。", exitError}
 	}
 	body, err := json.Marshal(map[string]string{"secret": d.Secret})
 	if err != nil {

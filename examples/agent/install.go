@@ -160,10 +160,11 @@ func (o *options) uninstall(ctx context.Context) error {
 	if err := s.uninstall(ctx); err != nil {
 		return err
 	}
-	if err := h.end(ctx); err != nil {
+	held, err := h.end(ctx)
+	if err != nil {
 		return err
 	}
-	if err := h.remove(); err != nil {
+	if err := h.remove(held); err != nil {
 		return err
 	}
 	fmt.Fprintln(o.stdout, "uninstalled")
@@ -198,16 +199,32 @@ func (s system) uninstall(ctx context.Context) error {
 	return nil
 }
 
-// end stops the agent that runs, and waits until it has gone.
-func (h *home) end(ctx context.Context) error {
-	if !h.running(ctx) {
-		return nil
+// end stops the agent that runs, waits until it has gone, and holds the folder so
+// that no other begins.
+func (h *home) end(ctx context.Context) (held *os.File, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for asked := false; ; {
+		if held, err = h.hold(); !errors.Is(err, errHeld) {
+			return held, err
+		}
+		// The process of a file that was left behind may be any program's.
+		if d, err := h.found(); err == nil && !asked && d.known(ctx) {
+			if err := interrupt(d.PID); err != nil {
+				return nil, err
+			}
+			asked = true
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.New("the agent does not end")
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
-	d, err := h.found()
-	if err != nil {
-		return err
-	}
-	p, err := os.FindProcess(d.PID)
+}
+
+func interrupt(pid int) error {
+	p, err := os.FindProcess(pid)
 	if err != nil {
 		return err
 	}
@@ -216,23 +233,16 @@ func (h *home) end(ctx context.Context) error {
 	} else {
 		err = p.Signal(os.Interrupt)
 	}
-	if err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
+	if errors.Is(err, os.ErrProcessDone) {
+		err = nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	for h.running(ctx) {
-		select {
-		case <-ctx.Done():
-			return errors.New("the agent does not end")
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-	return nil
+	return err
 }
 
 // remove removes the agent's own files, and its folder if nothing else is in it.
-func (h *home) remove() error {
+// held is what end has returned.
+func (h *home) remove(held *os.File) error {
+	defer held.Close()
 	h.sweep()
 	for _, name := range []string{"agent.json", "agent.log", "agent.log.1"} {
 		if err := os.Remove(filepath.Join(h.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -240,6 +250,10 @@ func (h *home) remove() error {
 		}
 	}
 	if err := os.RemoveAll(filepath.Join(h.dir, "sim")); err != nil { // the software card's shop, which is none
+		return err
+	}
+	// Windows removes no file that is open.
+	if err := errors.Join(held.Close(), os.Remove(filepath.Join(h.dir, lockName))); err != nil {
 		return err
 	}
 	if os.Remove(h.dir) == nil {

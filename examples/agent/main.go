@@ -90,8 +90,12 @@ type usageError struct{ text string }
 
 func (e *usageError) Error() string { return e.text }
 
-// troubleError is what went wrong, and what to do, in English and Japanese.
-type troubleError struct{ en, ja string }
+// troubleError is what went wrong, and what to do, in English and Japanese, and the
+// code to exit with.
+type troubleError struct {
+	en, ja string
+	code   int
+}
 
 func (e *troubleError) Error() string { return e.en }
 
@@ -99,16 +103,17 @@ func (e *troubleError) Error() string { return e.en }
 func notAlone(e *private.Error) *troubleError {
 	if e.Foreign {
 		return &troubleError{e.Path + " belongs to another user. Name a folder of your own.",
-			e.Path + " は別のユーザーのものです。自分のフォルダーを指定してください。"}
+			e.Path + " は別のユーザーのものです。自分のフォルダーを指定してください。", exitError}
 	}
 	return &troubleError{fmt.Sprintf("Other users can read or change %s. Give it to its owner alone (chmod %o).", e.Path, e.Mode),
-		fmt.Sprintf("ほかのユーザーが %s を読み書きできます。所有者だけが使えるように変更してください（chmod %o）。", e.Path, e.Mode)}
+		fmt.Sprintf("ほかのユーザーが %s を読み書きできます。所有者だけが使えるように変更してください（chmod %o）。", e.Path, e.Mode), exitError}
 }
 
 const (
-	exitOK    = 0
-	exitError = 1
-	exitUsage = 2
+	exitOK      = 0
+	exitError   = 1
+	exitUsage   = 2
+	exitRunning = 3 // there is an agent of this user already
 )
 
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
@@ -166,7 +171,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}
 	if ok {
 		fmt.Fprintf(stderr, "agent: %s\n       %s\n", trouble.en, trouble.ja)
-		return exitError
+		return trouble.code
 	}
 	if err != nil {
 		a := shop.Explain(err)
@@ -203,9 +208,14 @@ func (o *options) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if h.running(ctx) {
-		return &usageError{"an agent of this user is running already: " + h.discovery}
+	held, err := h.hold()
+	if errors.Is(err, errHeld) {
+		return h.other(ctx)
 	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, held.Close()) }()
 	place, err := o.openPlace(ctx, h)
 	if err != nil {
 		return err
@@ -247,12 +257,13 @@ func (o *options) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer h.forget()
+	var text []byte
 	var told error
+	defer func() { h.forget(text) }()
 	err = server.Serve(ctx, func() {
-		var text []byte
 		if text, told = server.Discovery(os.Getpid()); told == nil {
-			told = write(h.discovery, append(text, '\n'))
+			text = append(text, '\n')
+			told = write(h.discovery, text)
 		}
 		if told == nil {
 			fmt.Fprintf(o.stdout, "%s\n%s\n", server.Address(), h.discovery)

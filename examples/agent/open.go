@@ -150,7 +150,7 @@ func (o *options) openReaders(ctx context.Context, p *place) (api.Readers, func(
 		server, err := control.Serve(o.samples, slot)
 		if _, ok := errors.AsType[*net.OpError](err); ok {
 			return nil, nil, &troubleError{"Cannot listen at " + o.samples + ". If another program has the port, give another one with -samples.",
-				o.samples + " で待ち受けられません。ほかのプログラムが使用中のときは、-samples に別のポート番号を指定してください。"}
+				o.samples + " で待ち受けられません。ほかのプログラムが使用中のときは、-samples に別のポート番号を指定してください。", exitError}
 		}
 		if err != nil {
 			return nil, nil, &usageError{"-samples wants an address of this machine alone, such as 127.0.0.1:8081: " + err.Error()}

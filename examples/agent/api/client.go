@@ -74,6 +74,20 @@ func (cs *clients) of(r *http.Request) *clientInfo {
 	return found
 }
 
+// helloKey is what the agent and a client know and others do not: the SHA-256 of
+// the client's token. Of who has no token here it is one that nobody knows, so that
+// a stranger does not learn who has.
+func (cs *clients) helloKey(name, origin string) []byte {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if c := cs.named(name); c != nil && c.token != "" && c.origin == origin {
+		if key, err := hex.DecodeString(c.token); err == nil {
+			return key
+		}
+	}
+	return []byte(rand.Text())
+}
+
 // validName reports whether a client may be called so: what the holder and the
 // clerk read, without what would hide part of it.
 func validName(name string) bool {

@@ -2,6 +2,9 @@ package api_test
 
 import (
 	"bufio"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"net"
 	"net/http"
@@ -213,4 +216,54 @@ func testClientReturns(t *testing.T, e engine) {
 	var after string
 	require.NoError(t, a.db.QueryRow("SELECT id FROM agent_client WHERE name = 'あおばPOS'").Scan(&after))
 	assert.Equal(t, before, after)
+}
+
+// Who calls is shown that this is the agent of the discovery file, or of a token,
+// and learns nothing else.
+func TestHello(t *testing.T) {
+	const origin, nonce = "https://pos.example.jp", "0123456789abcdef"
+	a := start(t)
+	program, site := a.client("あおばPOS"), &pos{agent: a, origin: origin}
+	r := site.call("POST", "/v1/pairings", map[string]any{"name": "画面"})
+	a.window().send(0, url.Values{"do": {"allow " + r.text("pairing.code")}}.Encode())
+	site.token = site.call("GET", "/v1/pairings/"+r.text("pairing.id"), nil).text("token")
+	require.NotEmpty(t, site.token)
+
+	hello := func(p *pos, query string) string {
+		t.Helper()
+		stranger := &pos{agent: a, origin: p.origin}
+		r := stranger.call("GET", "/v1/hello?nonce="+nonce+query, nil)
+		require.Equal(t, http.StatusOK, r.status, r.raw)
+		return r.text("proof")
+	}
+	proof := func(key []byte) string {
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte(nonce))
+		return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	}
+	token := func(p *pos) string {
+		key := sha256.Sum256([]byte(p.token))
+		return proof(key[:])
+	}
+	page, till := "&client="+url.QueryEscape("画面"), "&client="+url.QueryEscape("あおばPOS")
+	assert.Equal(t, proof([]byte(a.secret)), hello(program, ""))
+	assert.Equal(t, token(site), hello(site, page))
+	assert.Equal(t, token(program), hello(program, till))
+	for _, wrong := range []string{hello(program, page), hello(site, till), hello(site, "&client=x")} {
+		assert.Len(t, wrong, 44, "whether there is such a client is not told")
+		assert.NotContains(t, []string{proof([]byte(a.secret)), token(site), token(program)}, wrong)
+	}
+	assert.NotEqual(t, hello(site, "&client=x"), hello(site, "&client=x"))
+
+	before := a.secret
+	a.stop()
+	a.run()
+	assert.NotEqual(t, proof([]byte(before)), hello(program, ""), "an agent that came after is another")
+	assert.Equal(t, token(site), hello(site, page), "the token is the same")
+	require.Equal(t, http.StatusOK, program.call("POST", "/v1/window", map[string]any{"secret": a.secret}).status)
+	a.window().send(0, url.Values{"do": {"revoke 画面"}}.Encode())
+	assert.NotEqual(t, token(site), hello(site, page))
+	for _, n := range []string{"", "0123456789abcde", strings.Repeat("0", 129)} {
+		assert.Equal(t, "bad_request", program.call("GET", "/v1/hello?nonce="+n, nil).code())
+	}
 }

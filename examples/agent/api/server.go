@@ -3,7 +3,9 @@ package api
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"database/sql"
 	_ "embed"
 	"encoding/json"
@@ -179,6 +181,7 @@ func (s *Server) routes() http.Handler {
 		})
 	}
 	open("GET /v1/status", s.status)
+	open("GET /v1/hello", s.hello)
 	open("GET /v1/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		_, _ = w.Write(openAPI)
@@ -290,6 +293,23 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 		s.mu.Unlock()
 	}
 	s.answer(w, http.StatusOK, body)
+}
+
+// hello is GET /v1/hello: the agent proves to who calls it that it is the one of
+// the discovery file, or the one that the caller's token is of, before either is
+// sent. A program of another user can have the port of an agent that was killed.
+func (s *Server) hello(w http.ResponseWriter, r *http.Request) {
+	nonce, key := r.FormValue("nonce"), []byte(s.secret())
+	if n := len(nonce); n < 16 || n > 128 {
+		s.refuse(w, r, "bad_request")
+		return
+	}
+	if name := r.FormValue("client"); name != "" {
+		key = s.clients.helloKey(name, origin(r))
+	}
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(nonce))
+	s.answer(w, http.StatusOK, map[string]any{"proof": mac.Sum(nil)})
 }
 
 // Serve serves the calls on the listeners, of which the first gives the agent its

@@ -7,6 +7,7 @@ using System;
 using System.Collections.Generic;
 using System.IO;
 using System.Net;
+using System.Security.Cryptography;
 using System.Text;
 using System.Web.Script.Serialization;
 using Json = System.Collections.Generic.Dictionary<string, object>;
@@ -46,15 +47,12 @@ class Till
     {
         var found = json.Deserialize<Json>(File.ReadAllText(Path.Combine(Folder(), "agent.json")));
         url = (string)found["url"];
-        if (File.Exists(keep))
-        {
-            token = File.ReadAllText(keep);
-        }
-        else // a new till: a token of its own, once
-        {
-            token = (string)Call("POST", "/v1/clients", new Json { { "name", Name }, { "secret", found["secret"] } })["token"];
-            File.WriteAllText(keep, token);
-        }
+        string nonce = Guid.NewGuid().ToString(); // who took the port of an agent that was killed does not know the secret, nor gets it
+        byte[] proof = new HMACSHA256(Encoding.UTF8.GetBytes((string)found["secret"])).ComputeHash(Encoding.UTF8.GetBytes(nonce));
+        if ((string)Call("GET", "/v1/hello?nonce=" + nonce)["proof"] != Convert.ToBase64String(proof)) throw new Exception("another program has the agent's port");
+        if (!File.Exists(keep)) // a new till: a token of its own, once
+            File.WriteAllText(keep, (string)Call("POST", "/v1/clients", new Json { { "name", Name }, { "secret", found["secret"] } })["token"]);
+        token = File.ReadAllText(keep);
     }
 
     Json Call(string method, string path, Json body = null, string key = null)

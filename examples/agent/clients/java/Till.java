@@ -4,6 +4,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.*;
 import java.util.*;
 import java.util.regex.*;
+import javax.crypto.Mac;
 
 /**
  * A till in Java 8 that takes points, without packages.
@@ -49,15 +50,17 @@ public class Till {
     String token = "";
 
     /** keep is the file that this till keeps its token in. */
-    Till(Path keep) throws IOException {
+    Till(Path keep) throws Exception {
         String found = new String(Files.readAllBytes(folder().resolve("agent.json")), StandardCharsets.UTF_8);
+        String secret = field(found, "secret"), nonce = UUID.randomUUID().toString();
         url = field(found, "url");
-        if (Files.exists(keep)) {
-            token = new String(Files.readAllBytes(keep), StandardCharsets.UTF_8);
-        } else { // a new till: a token of its own, once
-            token = field(call("POST", "/v1/clients", "{\"name\":\"" + NAME + "\",\"secret\":\"" + field(found, "secret") + "\"}", null), "token");
-            Files.write(keep, token.getBytes(StandardCharsets.UTF_8));
-        }
+        Mac mac = Mac.getInstance("HmacSHA256"); // who took the port of an agent that was killed does not know the secret, nor gets it
+        mac.init(new javax.crypto.spec.SecretKeySpec(secret.getBytes(StandardCharsets.UTF_8), "HmacSHA256"));
+        String proof = Base64.getEncoder().encodeToString(mac.doFinal(nonce.getBytes(StandardCharsets.UTF_8)));
+        if (!field(call("GET", "/v1/hello?nonce=" + nonce, null, null), "proof").equals(proof)) throw new IOException("another program has the agent's port");
+        if (!Files.exists(keep)) // a new till: a token of its own, once
+            Files.write(keep, field(call("POST", "/v1/clients", "{\"name\":\"" + NAME + "\",\"secret\":\"" + secret + "\"}", null), "token").getBytes(StandardCharsets.UTF_8));
+        token = new String(Files.readAllBytes(keep), StandardCharsets.UTF_8);
     }
 
     String call(String method, String path, String body, String key) throws IOException {
@@ -121,7 +124,7 @@ public class Till {
         throw new IOException("the agent does not answer; the use is cancelled");
     }
 
-    public static void main(String[] args) throws IOException {
+    public static void main(String[] args) throws Exception {
         String keep = System.getenv("TILL_TOKEN");
         Till till = new Till(Paths.get(keep == null ? "till.token" : keep));
         PrintStream out = new PrintStream(System.out, true, "UTF-8");

@@ -2,7 +2,7 @@
 //
 //   MYNAKIT_AGENT_PIN=1234 agent -reader sim
 //   node till.mjs
-import { randomUUID } from "node:crypto";
+import { createHmac, randomUUID } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -33,6 +33,9 @@ export class Agent {
     const found = JSON.parse(readFileSync(join(folder(), "agent.json"), "utf8"));
     const agent = new Agent();
     agent.url = found.url;
+    const nonce = randomUUID(); // who took the port of an agent that was killed does not know the secret, nor gets it
+    const proof = createHmac("sha256", found.secret).update(nonce).digest("base64");
+    if ((await agent.call("GET", `/v1/hello?nonce=${nonce}`)).proof !== proof) throw new Error("別のプログラムがエージェントのポートを使っています。");
     if (existsSync(keep)) {
       agent.token = readFileSync(keep, "utf8");
     } else { // a new till: a token of its own, once

@@ -5,7 +5,7 @@ Run the agent with a software card, and then this:
     MYNAKIT_AGENT_PIN=1234 agent -reader sim
     python3 till.py
 """
-import base64, json, os, pathlib, sys, uuid
+import base64, hashlib, hmac, json, os, pathlib, sys, uuid
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 from urllib.request import ProxyHandler, Request, build_opener
@@ -43,6 +43,10 @@ class Agent:
         except FileNotFoundError:
             raise SystemExit("エージェントが起動していません。") from None
         self.url, self.token = found["url"], ""
+        nonce = uuid.uuid4().hex  # who took the port of an agent that was killed does not know the secret, nor gets it
+        proof = base64.b64encode(hmac.digest(found["secret"].encode(), nonce.encode(), hashlib.sha256)).decode()
+        if self.call("GET", "/v1/hello?nonce=" + nonce).get("proof") != proof:
+            raise SystemExit("別のプログラムがエージェントのポートを使っています。")
         if keep.exists():
             self.token = keep.read_text()
         else:  # a new till: a token of its own, once
