@@ -284,8 +284,12 @@ func listen(address string) ([]net.Listener, error) {
 		return nil, &usageError{"-listen wants a port"}
 	}
 	for n := range 10 {
+		next := port + n
+		if port == 0 {
+			next = 0 // whichever is free, and another each time
+		}
 		var l net.Listener
-		if l, err = net.Listen("tcp", net.JoinHostPort(host, fmt.Sprint(port+n))); err != nil {
+		if l, err = net.Listen("tcp", net.JoinHostPort(host, fmt.Sprint(next))); err != nil {
 			continue
 		}
 		if host != "127.0.0.1" {
@@ -301,9 +305,6 @@ func listen(address string) ([]net.Listener, error) {
 			return []net.Listener{l}, nil // there is no IPv6 here
 		}
 		err = errors.Join(err6, l.Close())
-		if port == 0 {
-			break
-		}
 	}
 	return nil, err
 }
