@@ -38,6 +38,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		os.Exit(system().run(context.Background(), os.Args[1:]))
 	}
+	ownUmask()
 	code := m.Run()
 	pg.Stop()
 	os.Exit(code)
