@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"math"
 	"os"
 )
 
@@ -54,7 +53,6 @@ func (o *ReaderOptions) setDefaults() {
 	if o.MaxSize <= 0 {
 		o.MaxSize = DefaultMaxSize
 	}
-	o.MaxSize = min(o.MaxSize, math.MaxInt64-1) // so that there is one more
 	if o.MaxRecords <= 0 {
 		o.MaxRecords = DefaultMaxRecords
 	}

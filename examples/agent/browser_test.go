@@ -49,7 +49,7 @@ func TestBrowser(t *testing.T) {
 			until := func(what string) string {
 				t.Helper()
 				var text string
-				for limit := time.Now().Add(30 * time.Second); time.Now().Before(limit); time.Sleep(50 * time.Millisecond) {
+				for limit := time.Now().Add(time.Minute); time.Now().Before(limit); time.Sleep(50 * time.Millisecond) {
 					text, _ = chromedp.Run(browser, chromedp.Evaluate[string](`document.body.innerText`))
 					if strings.Contains(text, what) {
 						return text

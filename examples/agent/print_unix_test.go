@@ -3,10 +3,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -16,6 +18,19 @@ import (
 
 	"github.com/mynakit/mynakit/examples/agent/api"
 )
+
+// opening waits until a paper has its turn at a device that does not open. Nothing
+// but a goroutine shows it.
+func opening(t *testing.T) {
+	t.Helper()
+	stacks := make([]byte, 1<<20)
+	for limit := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		if bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("toDevice(")) {
+			return
+		}
+		require.True(t, time.Now().Before(limit), "it has no turn")
+	}
+}
 
 // A device that keeps a write for ever keeps no call, and what was given up is not
 // printed later.
@@ -28,7 +43,12 @@ func TestDeviceHangs(t *testing.T) {
 		defer cancel()
 		return printer(ctx, paper)
 	}
-	assert.Equal(t, api.ErrOffline, try([]byte("early")), "it does not open")
+	early, giveUp := context.WithCancel(t.Context())
+	given := make(chan error, 1)
+	go func() { given <- printer(early, []byte("early")) }()
+	opening(t)
+	giveUp()
+	assert.Equal(t, api.ErrOffline, <-given, "it does not open")
 	assert.Equal(t, api.ErrOffline, try([]byte("early")), "nor is the first try over")
 	reader, err := os.Open(name) // as a printer that is switched on
 	require.NoError(t, err)

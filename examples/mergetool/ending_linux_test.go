@@ -46,7 +46,7 @@ func (s *shop) blocked(stdin []byte, args ...string) *exec.Cmd {
 }
 
 // idle waits until a process takes its signals, and then until it has not
-// worked for a while.
+// worked for a while, nor wanted to: one that gets no processor is not idle.
 func idle(t *testing.T, pid int) {
 	t.Helper()
 	until(t.Context(), t, func() bool {
@@ -59,10 +59,19 @@ func idle(t *testing.T, pid int) {
 	})
 	last, since := "", time.Now()
 	until(t.Context(), t, func() bool {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
 		require.NoError(t, err)
-		f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')'):]))
-		if now := f[11] + " " + f[12]; now != last { // utime and stime
+		now := ""
+		for _, name := range threads {
+			stat, _ := os.ReadFile(name) // none of a thread that has just ended
+			f := strings.Fields(string(stat[max(bytes.LastIndexByte(stat, ')'), 0):]))
+			if len(f) < 14 || f[1] == "R" || f[1] == "D" {
+				since = time.Now()
+				return false
+			}
+			now += f[12] + " " + f[13] + "\n" // utime and stime
+		}
+		if now != last {
 			last, since = now, time.Now()
 		}
 		return time.Since(since) > 300*time.Millisecond

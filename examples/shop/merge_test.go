@@ -18,7 +18,6 @@ import (
 	"github.com/mynakit/mynakit/mergefile/outbox"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/point"
-	"github.com/mynakit/mynakit/ticket"
 )
 
 // fileOf is a file as the city's cloud would send it.
@@ -135,7 +134,7 @@ func TestMergeInbox(t *testing.T) {
 		assert.EqualValues(t, 300, c.MallPoints)
 		assert.EqualValues(t, 1700, c.CityPoints)
 		assert.Equal(t, shop.Books{Granted: 2000, Combined: 300, City: 1700, Merged: 300, Mall: 300}, exact(t, s))
-		day, err := s.Settle(ctx, ticket.Period{From: s.Today(), To: s.Today()})
+		day, err := s.Settle(ctx, lately(s))
 		require.NoError(t, err)
 		assert.EqualValues(t, 1, day.Merged.Records)
 		assert.EqualValues(t, 300, day.Merged.Points)

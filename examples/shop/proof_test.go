@@ -51,7 +51,7 @@ func TestCopySpendsNothing(t *testing.T) {
 		who, err := s.Recognise(ctx, copied)
 		require.NoError(t, err)
 		assert.Equal(t, shop.Customer{ID: id, CityPoints: 2000, Balances: who.Balances}, who)
-		tickets, err := s.Settle(ctx, ticket.Period{From: s.Today(), To: s.Today()})
+		tickets, err := s.Settle(ctx, lately(s))
 		require.NoError(t, err)
 		assert.Zero(t, tickets.Issued, "no ticket is left behind")
 
@@ -74,7 +74,7 @@ func TestSumWithoutPIN(t *testing.T) {
 	eachEngine(t, func(t *testing.T, db *sql.DB) {
 		ctx := t.Context()
 		cfg := config(t)
-		cfg.WithoutPIN = 100
+		cfg.WithoutPIN, cfg.RetryFor = 100, time.Minute
 		now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.FixedZone("JST", 9*60*60))
 		var mu sync.Mutex
 		cfg.Clock = func() time.Time { mu.Lock(); defer mu.Unlock(); return now }

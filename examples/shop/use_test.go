@@ -145,7 +145,7 @@ func TestUse(t *testing.T) {
 			listed++
 		}
 		assert.Equal(t, 5, listed)
-		closing, err := s.Settle(ctx, ticket.Period{From: s.Today(), To: s.Today()})
+		closing, err := s.Settle(ctx, lately(s))
 		require.NoError(t, err)
 		assert.EqualValues(t, 300, closing.Points.Sum().Sum().Points)
 	})

@@ -30,7 +30,7 @@ type tab struct {
 func openTab(t *testing.T, browser context.Context, url string) *tab {
 	ctx, cancel := chromedp.NewContext(browser)
 	t.Cleanup(cancel)
-	ctx, late := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, late := context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(late)
 	b := &tab{T: t, ctx: ctx}
 	require.NoError(t, chromedp.Do(ctx))
@@ -60,7 +60,7 @@ func (b *tab) run(js string) {
 // until waits until an expression is true in the page.
 func (b *tab) until(js string) {
 	b.Helper()
-	for limit := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for limit := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		ok, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](js))
 		if err == nil && ok {
 			return
@@ -94,7 +94,7 @@ func (b *tab) picture(name string) {
 // it did. A page of another origin can do none of it.
 func TestPanel(t *testing.T) {
 	browser := chromiumtest.Start(t, chromedp.WindowSize(1280, 1000))
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	pcscd, err := vpcd.Listen("127.0.0.1:0")
 	require.NoError(t, err)
@@ -158,6 +158,9 @@ func TestPanel(t *testing.T) {
 	}
 	go accept()
 	b.run(`document.querySelector('#kind').value = 'child'; document.querySelector('#change').requestSubmit()`)
+	for send(selectJPKI) != "gone" { // the form is on its way; a reader that closes before would get the old card again
+		time.Sleep(5 * time.Millisecond)
+	}
 	reader.Close()
 	reader = <-accepted
 	require.NotNil(t, reader)

@@ -267,7 +267,7 @@ func testTicketCancelled(t *testing.T, e engine) {
 	till := a.client("窓口")
 	card := till.tap()
 	proof := till.proof(card, "ticket", 500, simcard.DefaultAuthPIN)
-	r := till.call("POST", "/v1/tickets", map[string]any{"card": card, "account": account, "points": 500, "proof": proof, "until": a.shop.Today().String()}, "Idempotency-Key", "t1")
+	r := till.call("POST", "/v1/tickets", map[string]any{"card": card, "account": account, "points": 500, "proof": proof, "until": a.shop.Today().AddDays(1).String()}, "Idempotency-Key", "t1")
 	require.Equal(t, http.StatusCreated, r.status, r.raw)
 	assert.EqualValues(t, 1500, a.exact().City)
 	r = till.call("POST", "/v1/requests/t1/cancel", nil)

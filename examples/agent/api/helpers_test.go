@@ -297,7 +297,7 @@ func (p *pos) do(r *http.Request) answer {
 // and the last id.
 func (p *pos) await(after, kind string) (map[string]any, string) {
 	p.t.Helper()
-	for limit := time.Now().Add(20 * time.Second); time.Now().Before(limit); {
+	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); {
 		r := p.call("GET", "/v1/events?wait=10&after="+after, nil)
 		require.Equal(p.t, http.StatusOK, r.status, r.raw)
 		after = r.text("last")
@@ -334,7 +334,7 @@ func (a *agent) window() *page {
 	select {
 	case url := <-a.opened:
 		return (&page{a: a}).get(url)
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		require.Fail(a.t, "no window")
 		return nil
 	}

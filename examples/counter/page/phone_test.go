@@ -230,7 +230,9 @@ func TestPhonePINIsThePhones(t *testing.T) {
 // A phone is held no longer than a visit lasts.
 func TestPhoneIsNotHeldForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := openShop(t, "sqlite", dbtest.SQLite(t.TempDir()), shopConfig(t))
+		cfg := shopConfig(t)
+		cfg.Clock = nil // that of the bubble
+		s := openShop(t, "sqlite", dbtest.SQLite(t.TempDir()), cfg)
 		slot := new(page.Slot)
 		counter, err := page.New(page.Config{Shop: s, Reader: slot, Terminal: "T-01"})
 		require.NoError(t, err)

@@ -117,7 +117,7 @@ func TestRecover(t *testing.T) {
 	cfg.Verifier, err = jpki.NewVerifier([]*x509.Certificate{simcard.TestAuthority().Auth().Certificate()}, jpki.WithRevocation(lost))
 	require.NoError(t, err)
 	var later atomic.Int64 // days
-	cfg.Clock = func() time.Time { return time.Now().AddDate(0, 0, int(later.Load())) }
+	cfg.Clock = func() time.Time { return clock().AddDate(0, 0, int(later.Load())) }
 	member := simcard.SampleHolder(1)
 	born, err := jpki.NewDate(member.Birth.Year(), member.Birth.Month(), member.Birth.Day())
 	require.NoError(t, err)
@@ -218,7 +218,7 @@ func withEvent(t *testing.T, change func(*shop.Config)) (*shop.Shop, *simcard.Ca
 	t.Helper()
 	cfg := shopConfig(t)
 	cfg.Outbox = t.TempDir()
-	event, s0 := cfg.Programmes[0], mykey.DateOf(time.Now()).AddDays(-1)
+	event, s0 := cfg.Programmes[0], mykey.DateOf(clock()).AddDays(-1)
 	event.Account, event.Kind, event.Name = "event1", point.Event, "あおば祭ポイント"
 	event.Service = mykey.Period{From: s0, To: s0.AddDays(90)}
 	cfg.Programmes = append(cfg.Programmes, event)
@@ -375,7 +375,7 @@ func TestBusyInWords(t *testing.T) {
 func TestPayout(t *testing.T) {
 	var ahead atomic.Int64
 	s, card, _ := withEvent(t, func(c *shop.Config) {
-		c.Clock = func() time.Time { return time.Now().AddDate(0, 0, int(ahead.Load())) }
+		c.Clock = func() time.Time { return clock().AddDate(0, 0, int(ahead.Load())) }
 		c.Programmes = c.Programmes[:1]
 	})
 	p := serve(t, s, func(c *page.Config) {
