@@ -259,8 +259,19 @@ func TestKill(t *testing.T) {
 			engine, dsn := k.driver, k.dsn(t)
 			db := dbtest.Open(t, engine, dsn)
 			b, ctx := open(t, db, point.Config{}), t.Context()
+			b.clock.Set(time.Now()) // the child's
 			b.grant(t, "aoba", 1_000_000)
 			want := int64(1_000_000)
+			if engine == "pgx" {
+				dsn += " application_name=till"
+			}
+			// ended waits until a server has ended what a killed child had asked for: the
+			// last COMMIT may still be on its way.
+			ended := func() {
+				for n := 1; engine == "pgx" && n > 0; {
+					require.NoError(t, db.QueryRowContext(ctx, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'till'").Scan(&n))
+				}
+			}
 			for round := range rounds {
 				cmd := exec.Command(os.Args[0])
 				cmd.Env = append(os.Environ(), childEnv+"="+engine+" "+dsn)
@@ -292,6 +303,7 @@ func TestKill(t *testing.T) {
 					}
 				}
 				_ = cmd.Wait() // killed
+				ended()
 
 				// Each request that was made, and the one after, is looked up.
 				for i := range len(acknowledged) + 1 {
