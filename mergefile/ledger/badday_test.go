@@ -194,20 +194,18 @@ func (m *badDay) receive(rs []mergefile.Record, misbehaves bool) {
 	default:
 		require.Error(m.rt, err, "an end that nobody asked for is an error")
 		require.Zero(m.rt, rep)
+		commits := deed >= 0 && (misdeeds[deed].name == "COMMIT" || misdeeds[deed].name == "tx.Commit")
 		if dies {
 			if !m.server {
 				require.NoError(m.rt, before.Close())
 				m.db = nil
 			}
 			m.open()
-			// What was committed before the program died must be found out.
-			if deed >= 0 && (misdeeds[deed].name == "COMMIT" || misdeeds[deed].name == "tx.Commit") {
-				require.True(m.rt, m.lost, "the mark stands")
-			}
 		} else if errors.As(err, &lost) {
 			require.NoError(m.rt, lost.Unnoted)
 			m.lost = true
 		}
+		require.True(m.rt, m.lost || !commits, "what was committed stands until somebody has looked")
 		if m.lost {
 			*m.losses++
 			m.balances = balancesIn(m.rt, m.db)
@@ -364,7 +362,9 @@ func TestBadDay(t *testing.T) {
 				})
 			})
 			t.Logf("%d histories, %d losses, %d deaths", n, losses, deaths)
-			assert.NotZero(t, losses)
+			if n >= 40 { // a few may have none: one history in two has
+				assert.NotZero(t, losses)
+			}
 		})
 	}
 }
