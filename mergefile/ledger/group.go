@@ -108,7 +108,7 @@ func (r *Receiver) grouped(ctx context.Context, files []File, results []Result) 
 		// Files are read and verified before the transaction begins.
 		var group []*merge
 		var places []int
-		for began := time.Now(); i < len(files) && len(group) < groupFiles && (len(group) == 0 || time.Since(began) < groupTime); i++ {
+		for began := time.Now(); i < len(files) && len(group) < groupFiles && (len(group) == 0 || time.Since(began) < r.groupTime); i++ {
 			m, err := r.verify(ctx, files[i])
 			if err != nil {
 				if results[i].Err = err; halts(ctx, err) {
@@ -154,7 +154,7 @@ func (r *Receiver) together(ctx context.Context, group []*merge) []Result {
 		errs = errs[:0]
 		began := time.Now()
 		for _, m := range group {
-			if len(errs) > 0 && time.Since(began) >= groupTime {
+			if len(errs) > 0 && time.Since(began) >= r.groupTime {
 				break
 			}
 			m.grouped = true

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -15,6 +16,9 @@ func TestPointsDoNotWrap(t *testing.T) {
 		assert.Equal(t, tt[2], addPoints(tt[0], tt[1]))
 	}
 }
+
+// SetGroupTime sets how long a group of a receiver may take.
+func SetGroupTime(r *Receiver, d time.Duration) { r.groupTime = d }
 
 // A key shows nothing of itself when its methods are called by name.
 func TestRedactedByName(t *testing.T) {

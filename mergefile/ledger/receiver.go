@@ -63,7 +63,8 @@ type ReceiverConfig struct {
 // Receiver merges files, each exactly once. It is safe for use by several
 // goroutines.
 type Receiver struct {
-	cfg ReceiverConfig
+	cfg       ReceiverConfig
+	groupTime time.Duration // see ReceiveAll; a test sets another
 }
 
 // NewReceiver returns a Receiver. It returns [ErrKey] without keys, the error of
@@ -93,7 +94,7 @@ func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
 	if cfg.Workers <= 0 {
 		cfg.Workers = DefaultWorkers
 	}
-	return &Receiver{cfg: cfg}, nil
+	return &Receiver{cfg: cfg, groupTime: groupTime}, nil
 }
 
 // Report is the outcome of a file. Each record of a file that was merged is
