@@ -43,7 +43,7 @@ func child() int {
 		if err != nil {
 			return err
 		}
-		b, err := ticket.Open(context.Background(), db, ticket.Config{Keys: ticket.Keys{k}})
+		b, err := ticket.Open(context.Background(), db, ticket.Config{Keys: ticket.Keys{k}, RetryFor: patience})
 		if err != nil {
 			return err
 		}
@@ -124,7 +124,7 @@ func TestOneWinner(t *testing.T) {
 			db := dbtest.Open(t, e.driver, dsn)
 			db.SetMaxOpenConns(16)
 			db.SetMaxIdleConns(16)
-			b, err := ticket.Open(t.Context(), db, ticket.Config{Keys: ticket.Keys{key(t, "K1")}})
+			b, err := ticket.Open(t.Context(), db, ticket.Config{Keys: ticket.Keys{key(t, "K1")}, RetryFor: patience})
 			require.NoError(t, err)
 			cmd, in, out := start(t, "race", e.driver, dsn)
 			defer func() {
@@ -263,7 +263,7 @@ func TestKill(t *testing.T) {
 				in.Close()
 
 				db := dbtest.Open(t, e.driver, dsn)
-				b, err := ticket.Open(ctx, db, ticket.Config{Keys: ticket.Keys{key(t, "K1")}})
+				b, err := ticket.Open(ctx, db, ticket.Config{Keys: ticket.Keys{key(t, "K1")}, RetryFor: patience})
 				require.NoError(t, err)
 				for k := range issuing {
 					before := len(full(t, b.Unredeemed(ctx, shop.Scope, ticket.Period{From: mykey.DateOf(began), To: mykey.DateOf(began).AddDays(40)})))

@@ -18,7 +18,6 @@ import (
 	"github.com/mynakit/mynakit/ticket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 )
 
 var pg pgtest.Server
@@ -33,7 +32,7 @@ func TestMain(m *testing.M) {
 	}
 	pg.Stop()
 	if code == 0 {
-		if err := goleak.Find(); err != nil {
+		if err := dbtest.Leaks(); err != nil {
 			fmt.Fprintln(os.Stderr, "goroutines left behind:", err)
 			code = 1
 		}
@@ -50,10 +49,15 @@ type tables struct {
 	prefix string
 }
 
+// patience is as long as 64 who want one row may need, one after the other, on a
+// machine on which much else runs.
+const patience = time.Minute
+
 // open opens a book on the tables.
 func (s tables) open(t testing.TB, cfg ticket.Config) *ticket.Book {
 	t.Helper()
 	cfg.Prefix = s.prefix
+	cfg.RetryFor = cmp.Or(cfg.RetryFor, patience)
 	b, err := ticket.Open(t.Context(), s.db, cfg)
 	require.NoError(t, err)
 	return b

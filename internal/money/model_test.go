@@ -24,7 +24,6 @@ import (
 	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/mynakit/mynakit/ticket"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 )
 
@@ -34,7 +33,7 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	pg.Stop()
 	if code == 0 {
-		if err := goleak.Find(); err != nil {
+		if err := dbtest.Leaks(); err != nil {
 			fmt.Fprintln(os.Stderr, "goroutines left behind:", err)
 			code = 1
 		}
@@ -126,7 +125,7 @@ func (w *world) open() {
 			return w.misbehave(ctx, tx)
 		}})
 	require.NoError(w.t, err)
-	w.book, err = ticket.Open(ctx, w.db, ticket.Config{Prefix: w.prefix + "ticket_", Clock: w.now,
+	w.book, err = ticket.Open(ctx, w.db, ticket.Config{Prefix: w.prefix + "ticket_", Clock: w.now, RetryFor: time.Minute,
 		Refund: func(ctx context.Context, tx *sql.Tx, t ticket.Ticket, at ticket.Terminal) error {
 			if _, err := w.points.In(tx).Cancel(ctx, point.Request{Scope: scope, Name: t.Payment}, point.At{Terminal: at.ID, Place: at.Place}); err != nil {
 				return err

@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -13,7 +14,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/internal/pgtest"
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	pg.Stop()
 	if code == 0 {
-		if err := goleak.Find(); err != nil {
+		if err := dbtest.Leaks(); err != nil {
 			fmt.Fprintln(os.Stderr, "goroutines left behind:", err)
 			code = 1
 		}
@@ -81,6 +81,8 @@ type shop struct {
 
 func openShop(t testing.TB, db *sql.DB, cfg ledger.Config) *shop {
 	cfg.Key = ledgerKey(t, ledgerSecret)
+	// As long as those who want one row may need on a machine on which much else runs.
+	cfg.RetryFor = cmp.Or(cfg.RetryFor, time.Minute)
 	l, err := ledger.Open(t.Context(), db, cfg)
 	require.NoError(t, err)
 	require.NoError(t, createBalances(t.Context(), db))

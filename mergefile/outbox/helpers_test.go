@@ -19,7 +19,6 @@ import (
 	"github.com/mynakit/mynakit/mergefile/ledger"
 	"github.com/mynakit/mynakit/mergefile/outbox"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 )
 
 var pg pgtest.Server
@@ -31,7 +30,7 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	pg.Stop()
 	if code == 0 {
-		if err := goleak.Find(); err != nil {
+		if err := dbtest.Leaks(); err != nil {
 			fmt.Fprintln(os.Stderr, "goroutines left behind:", err)
 			code = 1
 		}

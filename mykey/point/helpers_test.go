@@ -16,7 +16,6 @@ import (
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 )
 
 var pg pgtest.Server
@@ -28,7 +27,7 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	pg.Stop()
 	if code == 0 {
-		if err := goleak.Find(); err != nil {
+		if err := dbtest.Leaks(); err != nil {
 			fmt.Fprintln(os.Stderr, "goroutines left behind:", err)
 			code = 1
 		}
