@@ -81,7 +81,7 @@ func keepers(t *testing.T) []way {
 			return outbox.Open(ctx, db, out)
 		}, func(db *sql.DB) error { return outbox.Check(ctx, db, outbox.Config{}) }},
 		{"grant", "grant_", grant.ErrNoLoss, func(db *sql.DB, prefix string, retryFor time.Duration, unresolved bool) (keeper, error) {
-			points, err := point.Open(ctx, db, point.Config{})
+			points, err := point.Open(ctx, db, point.Config{RetryFor: retryFor})
 			if err != nil {
 				return nil, err
 			}

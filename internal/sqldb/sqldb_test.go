@@ -218,7 +218,7 @@ func TestOpenTogether(t *testing.T) {
 		var wg sync.WaitGroup
 		errs := make([]error, 8)
 		for i := range errs {
-			wg.Go(func() { _, errs[i] = sqldb.Open(t.Context(), db, counters, sqldb.Config{}) })
+			wg.Go(func() { _, errs[i] = sqldb.Open(t.Context(), db, counters, sqldb.Config{RetryFor: time.Minute}) })
 		}
 		wg.Wait()
 		for _, err := range errs {
@@ -235,7 +235,7 @@ func TestOpenTogetherAnew(t *testing.T) {
 		for range 8 {
 			db := open(t, "sqlite", dsn)
 			wg.Go(func() {
-				_, err := sqldb.Open(t.Context(), db, counters, sqldb.Config{})
+				_, err := sqldb.Open(t.Context(), db, counters, sqldb.Config{RetryFor: time.Minute})
 				assert.NoError(t, err)
 			})
 		}

@@ -56,7 +56,7 @@ func pooled(t *testing.T, f func(t *testing.T, db *sql.DB)) {
 // of them hears of the others.
 func TestSetProgrammeTogether(t *testing.T) {
 	pooled(t, func(t *testing.T, db *sql.DB) {
-		b, ctx := open(t, db, point.Config{}), t.Context()
+		b, ctx := open(t, db, patient), t.Context()
 		for i := range 20 {
 			p := city(t)
 			p.Account = point.Account(fmt.Sprintf("new%d", i))

@@ -253,7 +253,8 @@ func TestLocked(t *testing.T) {
 func TestFull(t *testing.T) {
 	dsn := dbtest.SQLite(t.TempDir())
 	db := openDB(t, "sqlite", dsn+"&_pragma=max_page_count(80)")
-	reg, err := registry.Open(t.Context(), db, registry.Config{Serials: registry.Pseudonyms(pseudonymKey)})
+	cfg := registry.Config{Serials: registry.Pseudonyms(pseudonymKey), Clock: func() time.Time { return epoch }}
+	reg, err := registry.Open(t.Context(), db, cfg)
 	require.NoError(t, err)
 	batch := func(n int) (recs []registry.ImportRow) {
 		for i := range 50 {
@@ -285,7 +286,7 @@ func TestFull(t *testing.T) {
 	}
 	// Somebody has made room.
 	db = openDB(t, "sqlite", dsn)
-	reg, err = registry.Open(t.Context(), db, registry.Config{Serials: registry.Pseudonyms(pseudonymKey)})
+	reg, err = registry.Open(t.Context(), db, cfg)
 	require.NoError(t, err)
 	require.NoError(t, reg.Import(t.Context(), batch(n)))
 }

@@ -28,7 +28,7 @@ func TestMillion(t *testing.T) {
 		sizes = []int{10_000, 100_000, 1_000_000}
 	}
 	db := openDB(t, "sqlite", dbtest.SQLite(t.TempDir()))
-	reg, err := registry.Open(t.Context(), db, registry.Config{Serials: registry.Pseudonyms(pseudonymKey)})
+	reg, err := registry.Open(t.Context(), db, registry.Config{Serials: registry.Pseudonyms(pseudonymKey), Clock: func() time.Time { return epoch }})
 	require.NoError(t, err)
 
 	const batch = 5000

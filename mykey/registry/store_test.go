@@ -95,9 +95,13 @@ func (w *world) pass(d time.Duration) {
 
 var pseudonymKey = []byte("a key of thirty-two random bytes")
 
+// patience is as long as 64 who want one row may need, one after the other, on a
+// machine on which much else runs.
+const patience = time.Minute
+
 func newWorld(t *testing.T, eng engine, more ...func(*registry.Config)) *world {
 	w := &world{T: t, eng: eng, clock: epoch}
-	w.cfg = registry.Config{Serials: registry.Pseudonyms(pseudonymKey), Clock: w.now}
+	w.cfg = registry.Config{Serials: registry.Pseudonyms(pseudonymKey), Clock: w.now, RetryFor: patience}
 	for _, f := range more {
 		f(&w.cfg)
 	}

@@ -51,7 +51,7 @@ func shelves(t *testing.T, f func(s *shelf), more ...func(*registry.TerminalConf
 		t.Run(e.name, func(t *testing.T) {
 			s := &shelf{T: t, eng: e.make(t)}
 			s.clock.Store(epoch.UnixNano())
-			s.cfg = registry.TerminalConfig{Prefix: s.eng.prefix + "terminal_", Operators: operators(t),
+			s.cfg = registry.TerminalConfig{Prefix: s.eng.prefix + "terminal_", Operators: operators(t), RetryFor: patience,
 				Clock: func() time.Time { return time.Unix(0, s.clock.Load()) },
 				Refused: func(_ context.Context, id string, why registry.TerminalRefusal) {
 					s.refused = append(s.refused, id+": "+string(why))
