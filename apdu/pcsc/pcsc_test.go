@@ -56,6 +56,13 @@ func (s *service) noted() []string {
 
 func (s *service) open() int { s.mu.Lock(); defer s.mu.Unlock(); return s.sessions }
 
+// allReleased waits until no session is open: a call that was given up in the
+// middle is ended behind its caller's back.
+func (s *service) allReleased(t *testing.T) {
+	t.Helper()
+	assert.Eventually(t, func() bool { return s.open() == 0 }, time.Minute, time.Millisecond)
+}
+
 func (s *service) establish() (library, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -184,6 +191,13 @@ func (h *fakeHandle) atr() ([]byte, error) {
 
 var atr = []byte{0x3B, 0x80, 0x80, 0x01, 0x01}
 
+// ending returns a context whose time is over when end is called, so that a call
+// is under way by then on any machine.
+func ending() (ctx context.Context, end func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	return ctx, func() { cancel(context.DeadlineExceeded) }
+}
+
 func TestOpenTransmitClose(t *testing.T) {
 	ctx := context.Background()
 	s := &service{cards: map[string][]byte{"A": atr}}
@@ -271,14 +285,14 @@ func TestRemovedMidExchange(t *testing.T) {
 // the handle is given up for good, and let go of when the driver comes back.
 func TestSilentCard(t *testing.T) {
 	driver := make(chan struct{})
+	ctx, end := ending()
 	s := &service{cards: map[string][]byte{"A": atr}, transmit: func(c []byte) ([]byte, error) {
+		end()
 		<-driver
 		return []byte{0x90, 0x00}, nil
 	}}
 	c, err := s.stack().open(context.Background(), "A")
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
-	defer cancel()
 	_, err = c.TransmitContext(ctx, nil, []byte{0, 0x20, 0, 0x98, 4, '1', '2', '3', '4'})
 	assert.ErrorIs(t, err, ErrGivenUp)
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
@@ -294,11 +308,10 @@ func TestSilentCard(t *testing.T) {
 // A driver that falls silent while the card is closed.
 func TestSilentClose(t *testing.T) {
 	driver := make(chan struct{})
-	s := &service{cards: map[string][]byte{"A": atr}, disconnect: func() { <-driver }}
+	ctx, end := ending()
+	s := &service{cards: map[string][]byte{"A": atr}, disconnect: func() { end(); <-driver }}
 	c, err := s.stack().open(context.Background(), "A")
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
-	defer cancel()
 	err = c.CloseContext(ctx, Unpower)
 	assert.ErrorIs(t, err, ErrGivenUp)
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
@@ -442,6 +455,7 @@ func TestWatch(t *testing.T) {
 		func() { s.cards["B"] = atr },
 		func() { s.cards["A"] = atr },
 		func() { s.cards["A"] = other; s.events = map[string]uint32{"A": 2} },
+		func() { s.life++ }, nil, // nothing is known to be the same after a restart
 		func() { delete(s.cards, "B") },
 		func() { s.down = newError("list readers", 0x8010001D) })
 	var got []Event
@@ -459,6 +473,10 @@ func TestWatch(t *testing.T) {
 		{Kind: ReaderAdded, Reader: "B"}, {Kind: CardInserted, Reader: "B", ATR: atr},
 		{Kind: CardInserted, Reader: "A", ATR: atr},
 		{Kind: CardRemoved, Reader: "A"}, {Kind: CardInserted, Reader: "A", ATR: other},
+		{Kind: CardRemoved, Reader: "A"}, {Kind: ReaderRemoved, Reader: "A"},
+		{Kind: ReaderAdded, Reader: "A"}, {Kind: CardInserted, Reader: "A", ATR: other},
+		{Kind: CardRemoved, Reader: "B"}, {Kind: ReaderRemoved, Reader: "B"},
+		{Kind: ReaderAdded, Reader: "B"}, {Kind: CardInserted, Reader: "B", ATR: atr},
 		{Kind: CardRemoved, Reader: "B"}, {Kind: ReaderRemoved, Reader: "B"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -494,7 +512,7 @@ func TestWaitCard(t *testing.T) {
 	defer cancel()
 	_, err = s.stack().waitCard(ctx, "C")
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
-	assert.Zero(t, s.open())
+	s.allReleased(t)
 }
 
 func TestWaitRemoved(t *testing.T) {
@@ -502,10 +520,18 @@ func TestWaitRemoved(t *testing.T) {
 	s.steps(nil, func() { s.cards["A"] = nil }, nil, func() { delete(s.cards, "B") })
 	require.NoError(t, s.stack().waitRemoved(context.Background(), "A"))
 	require.NoError(t, s.stack().waitRemoved(context.Background(), "B"))
-	s.cards["A"] = atr
+
+	// A card outlives the service.
+	s = &service{cards: map[string][]byte{"A": atr}}
+	s.steps(nil, func() { s.life++ }, nil, func() { s.cards["A"] = nil })
+	require.NoError(t, s.stack().waitRemoved(context.Background(), "A"))
+	assert.GreaterOrEqual(t, s.looks, 4)
+
+	s = &service{cards: map[string][]byte{"A": atr}}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
 	assert.ErrorIs(t, s.stack().waitRemoved(ctx, "A"), context.DeadlineExceeded)
+	s.allReleased(t)
 	s.down = newError("establish", 0x8010001D)
 	assert.ErrorIs(t, s.stack().waitRemoved(context.Background(), "A"), ErrNoService)
 	assert.Zero(t, s.open())

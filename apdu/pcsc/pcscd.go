@@ -134,6 +134,9 @@ func dialError(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		<-ctx.Done() // its deadline, which the dial may notice first
+		return context.Cause(ctx)
 	case errors.Is(err, fs.ErrPermission):
 		kind = ErrDenied
 	}

@@ -77,7 +77,8 @@ func (s stack) waitRemoved(ctx context.Context, name string) error {
 // pcscd announces changes, so they are reported within milliseconds. On Windows
 // and macOS Watch looks every tenth of a second. A card that takes the place of
 // another between two looks is seen if the service counts cards, as pcscd and
-// Windows do. A card whose ATR changes while it lies still is one card.
+// Windows do. A card whose ATR changes while it lies still is one card. After a
+// restart of the service every reader, and every card, counts as gone and come.
 func Watch(ctx context.Context) iter.Seq2[Event, error] { return system().watch(ctx) }
 
 func (s stack) watch(ctx context.Context) iter.Seq2[Event, error] {
@@ -155,6 +156,7 @@ type slot struct {
 	present  bool
 	answered bool // a card that has answered once counts as one until it leaves
 	events   uint32
+	life     uint32
 }
 
 // update returns the events that lead to now, in a fixed order, and keeps now.
@@ -175,7 +177,18 @@ func (s slots) update(now []reader) []Event {
 	for _, name := range slices.Compact(names) {
 		b, was := s[name]
 		a, is := after[name]
-		if is && !was {
+		if was && (!is || a.life != b.life) {
+			if b.present {
+				events = append(events, Event{Kind: CardRemoved, Reader: name})
+			}
+			events = append(events, Event{Kind: ReaderRemoved, Reader: name})
+			delete(s, name)
+			b, was = slot{}, false
+		}
+		if !is {
+			continue
+		}
+		if !was {
 			events = append(events, Event{Kind: ReaderAdded, Reader: name})
 		}
 		if b.present && (!a.present || a.events != b.events) {
@@ -188,12 +201,7 @@ func (s slots) update(now []reader) []Event {
 		case a.present && !b.present:
 			events = append(events, Event{Kind: CardMute, Reader: name})
 		}
-		if !is {
-			events = append(events, Event{Kind: ReaderRemoved, Reader: name})
-			delete(s, name)
-			continue
-		}
-		s[name] = slot{present: a.present, answered: a.present && (b.answered || a.atr != nil), events: a.events}
+		s[name] = slot{present: a.present, answered: a.present && (b.answered || a.atr != nil), events: a.events, life: a.life}
 	}
 	return events
 }
@@ -208,12 +216,18 @@ func (s stack) snapshots(ctx context.Context) iter.Seq2[[]reader, error] {
 				_ = open.release(ctx) // nothing was changed through it
 			}
 		}()
-		for {
+		for life := uint32(0); ; {
 			before := open
 			began := time.Now()
 			var now []reader
 			var err error
 			now, open, err = s.look(ctx, open)
+			if open != before {
+				life++
+			}
+			for i := range now {
+				now[i].life = life
+			}
 			if !yield(now, err) || err != nil {
 				return
 			}

@@ -208,9 +208,10 @@ func (l *line) follow(ctx context.Context, known slots, last *time.Time, looked 
 
 // take reports events, and keeps the line in step with them.
 func (l *line) take(events []Event) {
+	now := time.Now() // however long Event takes
 	for _, e := range events {
 		l.report(e) // before anything comes of it
-		l.keep(e)
+		l.keep(e, now)
 	}
 	select {
 	case l.woken <- struct{}{}:
@@ -218,10 +219,9 @@ func (l *line) take(events []Event) {
 	}
 }
 
-func (l *line) keep(e Event) {
+func (l *line) keep(e Event, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := time.Now()
 	left := l.left[e.Reader]
 	switch e.Kind {
 	case CardInserted:

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -88,6 +89,29 @@ func (l *till) count(k EventKind) int {
 	return n
 }
 
+// countAt returns how many of them there were at a reader.
+func (l *till) countAt(reader string, k EventKind) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for _, e := range l.events {
+		if e.Kind == k && e.Reader == reader {
+			n++
+		}
+	}
+	return n
+}
+
+// takeOut takes a card out of a reader, and returns when another one there is a
+// new one to the till.
+func (l *till) takeOut(t *testing.T, d *fakepcscd.Daemon, reader string) {
+	t.Helper()
+	n := l.countAt(reader, CardRemoved)
+	d.Remove(reader)
+	l.eventually(t, "out of "+reader, func() bool { return l.countAt(reader, CardRemoved) > n })
+	time.Sleep(absence) // nobody is faster
+}
+
 func (l *till) eventually(t *testing.T, what string, f func() bool) {
 	t.Helper()
 	for began := time.Now(); !f(); time.Sleep(time.Millisecond) {
@@ -125,8 +149,7 @@ func TestServe(t *testing.T) {
 	for i := range 5 {
 		name := fmt.Sprint("member", i)
 		want = append(want, name)
-		d.Remove("Desk")
-		time.Sleep(absence + 50*time.Millisecond) // nobody is faster
+		l.takeOut(t, d, "Desk")
 		d.Insert("Desk", newMember(name))
 		l.eventually(t, name, func() bool { return slices.Contains(l.names(), name) })
 	}
@@ -196,7 +219,7 @@ func TestServeWaitsForAnotherProgram(t *testing.T) {
 	d.AddReader("Second")
 	d.Hold("Desk", true)
 	d.Insert("Desk", newMember("held"))
-	l := startTill(t, Server{}, nil)
+	l := startTill(t, Server{Patience: time.Minute}, nil)
 	l.eventually(t, "busy", func() bool { return l.count(CardBusy) == 1 })
 	d.Insert("Second", newMember("meanwhile"))
 	l.eventually(t, "the other reader", func() bool { return slices.Contains(l.names(), "meanwhile") })
@@ -216,13 +239,11 @@ func TestServeWaitsForAnotherProgram(t *testing.T) {
 	l.eventually(t, "next", func() bool { return slices.Contains(l.names(), "next") })
 }
 
-// changing is a still card with another ATR whenever it gets power. With blink,
-// its reader reports it as gone for a moment whenever it loses power.
+// changing is a still card with another ATR whenever it gets power.
 type changing struct {
 	*simcard.Card
-	mu    sync.Mutex
-	ups   int
-	blink func()
+	mu  sync.Mutex
+	ups int
 }
 
 func (c *changing) PowerOn() { c.mu.Lock(); c.ups++; c.mu.Unlock(); c.Card.PowerOn() }
@@ -231,42 +252,88 @@ func (c *changing) ATR() []byte {
 	defer c.mu.Unlock()
 	return []byte{0x3B, 0x80, byte(c.ups)}
 }
-func (c *changing) PowerOff() {
-	c.Card.PowerOff()
-	if c.blink != nil {
-		go c.blink()
-	}
-}
 
 func TestServeSeesAStillCardOnce(t *testing.T) {
 	d := desk(t, fakepcscd.Config{})
 	card := &changing{Card: simcard.New()}
 	d.Insert("Desk", card)
 	l := startTill(t, Server{}, nil)
-	l.eventually(t, "first", func() bool { return len(l.names()) == 1 })
+	l.eventually(t, "first, and closed", func() bool { return l.count(CardDone) == 1 })
 	for range 10 { // others power it up and down
 		c, err := pcscd().open(within(t, time.Minute), "Desk")
 		require.NoError(t, err)
 		require.NoError(t, c.CloseContext(within(t, time.Minute), Unpower))
+		looks := d.Count(fakepcscd.Wait)
 		d.Announce()
+		l.eventually(t, "another look", func() bool { return d.Count(fakepcscd.Wait) > looks })
 	}
 	l.stop()
 	assert.Len(t, l.names(), 1)
 	assert.Equal(t, 1, l.count(CardInserted))
+}
 
-	// A reader that finds the card anew when Serve has taken its power.
-	d.Remove("Desk")
-	blinking := &changing{Card: simcard.New()}
-	var blinks sync.WaitGroup
-	blinking.blink = sync.OnceFunc(func() { blinks.Go(func() { d.Swap("Desk", &changing{Card: blinking.Card, ups: 9}) }) })
-	d.Insert("Desk", blinking)
-	l = startTill(t, Server{}, nil)
-	l.eventually(t, "served, and found anew", func() bool { return l.count(CardInserted) == 2 })
-	blinks.Wait()
-	d.AddReader("Second")
-	d.Insert("Second", newMember("after"))
-	l.eventually(t, "after", func() bool { return slices.Contains(l.names(), "after") })
-	assert.Len(t, l.names(), 2, "the blinking card once")
+// A card that its reader finds anew when Serve has taken its power is one card;
+// one that takes another's place is not, nor is one that outlives the service.
+// The clock of the test is its own.
+func TestServeTellsCardsApart(t *testing.T) {
+	for name, c := range map[string]struct {
+		after, away time.Duration
+		restart     bool
+		calls       int
+	}{
+		"found anew at once":           {0, 0, false, 1},
+		"found anew before long":       {lain - 2*lookEvery, 0, false, 1},
+		"away for a moment":            {0, absence - lookEvery, false, 1},
+		"another one":                  {0, absence + lookEvery, false, 2},
+		"another one, later":           {lain + lookEvery, 0, false, 2},
+		"after a restart":              {0, 0, true, 2},
+		"after a restart, later":       {lain + lookEvery, 0, true, 2},
+		"after a restart without it":   {0, absence - lookEvery, true, 2},
+		"found anew, and that quickly": {lookEvery, absence - lookEvery, false, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &service{cards: map[string][]byte{"Desk": atr}, events: map[string]uint32{}}
+				change := func(f func()) { s.mu.Lock(); defer s.mu.Unlock(); f() }
+				come := func() {
+					change(func() {
+						s.cards["Desk"] = []byte{0x3B, 0x00}
+						if c.restart {
+							s.life++
+						} else {
+							s.events["Desk"] += 2
+						}
+					})
+				}
+				var moved sync.WaitGroup
+				move := sync.OnceFunc(func() {
+					moved.Go(func() {
+						time.Sleep(c.after + lookEvery/2) // between two looks
+						if c.away > 0 {
+							change(func() { s.cards["Desk"] = nil })
+							time.Sleep(c.away)
+						}
+						come()
+						time.Sleep(2 * lain)
+						change(func() { s.cards["Second"] = atr })
+					})
+				})
+				s.disconnect = move
+				var used []string
+				err := Server{}.serve(t.Context(), s.stack(), func(_ context.Context, card *Card) error {
+					used = append(used, card.Reader())
+					if card.Reader() == "Second" {
+						return ErrStop
+					}
+					return nil
+				})
+				require.NoError(t, err)
+				moved.Wait()
+				assert.Equal(t, append(slices.Repeat([]string{"Desk"}, c.calls), "Second"), used)
+				assert.Zero(t, s.open())
+			})
+		})
+	}
 }
 
 // A card that does not answer is told, and keeps nobody.
@@ -293,6 +360,7 @@ func TestServeOutlivesEveryCode(t *testing.T) {
 					s.down = nil
 				}
 			}
+			came := make(chan struct{}, 2)
 			once := false
 			s.transmit = func(c []byte) ([]byte, error) {
 				if !once {
@@ -303,15 +371,19 @@ func TestServeOutlivesEveryCode(t *testing.T) {
 			}
 			var errs []error
 			err := Server{Event: func(e Event) {
-				if e.Kind == CardDone {
+				switch e.Kind {
+				case CardInserted:
+					came <- struct{}{}
+				case CardDone:
 					errs = append(errs, e.Err)
 				}
 			}}.serve(within(t, time.Minute), s.stack(), func(ctx context.Context, c *Card) error {
+				<-came
 				if _, err := c.TransmitContext(ctx, nil, selectNothing); err != nil {
 					s.mu.Lock()
 					s.events = map[string]uint32{"A": s.events["A"] + 2} // the next card
 					s.mu.Unlock()
-					time.Sleep(2 * lookEvery) // which comes while this one is closed
+					came <- <-came // it comes before this one is closed
 					return err
 				}
 				return ErrStop
@@ -328,10 +400,11 @@ func TestServeOutlivesEveryCode(t *testing.T) {
 // Nothing that goes wrong for long is tried more often than a few times a second.
 func TestServeNeverSpins(t *testing.T) {
 	const long = time.Second
-	most := func(t *testing.T, what string, n, perSecond int) {
+	most := func(t *testing.T, what string, n, perSecond int, began time.Time) {
 		t.Helper()
-		t.Logf("%s: %d in %v", what, n, long)
-		assert.LessOrEqual(t, n, perSecond*int(long/time.Second), what)
+		took := time.Since(began)
+		t.Logf("%s: %d in %v", what, n, took)
+		assert.LessOrEqual(t, n, perSecond*int((took+time.Second-1)/time.Second), what)
 	}
 	t.Run("no service", func(t *testing.T) {
 		tries := 0
@@ -339,16 +412,18 @@ func TestServeNeverSpins(t *testing.T) {
 			tries++
 			return nil, newError("establish", 0x8010001D)
 		}}
+		began := time.Now()
 		err := Server{}.serve(within(t, long), s, nil)
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
-		most(t, "tries", tries, 5)
+		most(t, "tries", tries, 5, began)
 	})
 	t.Run("a service that ends at once", func(t *testing.T) {
 		d := desk(t, fakepcscd.Config{Deny: true})
+		began := time.Now()
 		l := startTill(t, Server{}, nil)
 		time.Sleep(long)
 		l.stop()
-		most(t, "connections", d.Dials(), 5)
+		most(t, "connections", d.Dials(), 5, began)
 		assert.Equal(t, 1, l.count(ServiceLost), "told once")
 	})
 	t.Run("a service that ends after each look", func(t *testing.T) {
@@ -363,29 +438,32 @@ func TestServeNeverSpins(t *testing.T) {
 		}})
 		d.AddReader("Desk")
 		close(ready)
+		began := time.Now()
 		l := startTill(t, Server{}, nil)
 		time.Sleep(long)
 		l.stop()
-		most(t, "connections", d.Dials(), 50)
+		most(t, "connections", d.Dials(), 50, began)
 	})
 	t.Run("announcements without end", func(t *testing.T) {
 		d := desk(t, fakepcscd.Config{})
+		began := time.Now()
 		l := startTill(t, Server{}, nil)
-		for began := time.Now(); time.Since(began) < long; {
+		for time.Since(began) < long {
 			d.Announce()
 			time.Sleep(10 * time.Microsecond)
 		}
 		l.stop()
-		most(t, "looks", d.Count(fakepcscd.Wait), int(time.Second/looksAtMost)+1)
+		most(t, "looks", d.Count(fakepcscd.Wait), int(time.Second/looksAtMost)+1, began)
 	})
 	t.Run("a card that is held", func(t *testing.T) {
 		d := desk(t, fakepcscd.Config{})
 		d.Hold("Desk", true)
 		d.Insert("Desk", newMember("held"))
+		began := time.Now()
 		l := startTill(t, Server{Patience: -1}, nil)
 		time.Sleep(long)
 		l.stop()
-		most(t, "connects", d.Count(fakepcscd.Connect), 11)
+		most(t, "connects", d.Count(fakepcscd.Connect), 11, began)
 	})
 }
 
@@ -435,8 +513,9 @@ func TestLatency(t *testing.T) {
 	median := func(d []time.Duration) time.Duration { slices.Sort(d); return d[len(d)/2] }
 	t.Logf("median of 100 events %v, slowest %v; of 50 cancellations %v, slowest %v",
 		median(events), events[99], median(cancels), cancels[49])
-	assert.Less(t, median(events), 5*time.Millisecond)
-	assert.Less(t, median(cancels), 5*time.Millisecond)
+	// Who looks now and then is late by half of lookEvery.
+	assert.Less(t, median(events), lookEvery/4)
+	assert.Less(t, median(cancels), lookEvery/4)
 }
 
 // A till through whatever befalls it, in a random order: every member's tap is
@@ -475,29 +554,29 @@ func TestServeLasts(t *testing.T) {
 		case 2: // connections break
 			d.HangUp()
 		case 3: // a foreign card on the members' reader, for a while
-			n := l.count(CardDone)
+			n := l.countAt(reader, CardDone)
 			d.Insert(reader, newMember(fmt.Sprint("foreign", i)))
-			l.eventually(t, "foreign", func() bool { return l.count(CardDone) > n })
+			l.eventually(t, "foreign", func() bool { return l.countAt(reader, CardDone) > n })
 			time.Sleep(lain)
 			d.Remove(reader)
 		case 4: // another program is first
 			d.Hold(reader, true)
 		}
 		name := fmt.Sprint("member", i)
+		done := l.countAt(reader, CardDone)
 		d.Insert(reader, newMember(name))
 		if what == 4 {
 			time.Sleep(time.Duration(random.IntN(300)) * time.Millisecond)
 			d.Hold(reader, false)
 		}
 		l.eventually(t, fmt.Sprintf("round %d (%d), %s", i, what, name), func() bool { return slices.Contains(l.names(), name) })
-		time.Sleep(absence / 4)
-		d.Remove(reader)
-		time.Sleep(absence + 20*time.Millisecond)
+		l.eventually(t, "done", func() bool { return l.countAt(reader, CardDone) > done })
+		l.takeOut(t, d, reader)
 	}
 	assert.ErrorIs(t, l.stop(), context.Canceled)
 	assert.Eventually(t, func() bool { return d.Open() == 0 }, time.Minute, time.Millisecond)
 	d.Close()
-	assert.Equal(t, before, descriptors(t))
+	assert.Eventually(t, func() bool { return descriptors(t) <= before }, time.Minute, time.Millisecond)
 	names := l.names()
 	assert.Len(t, slices.Compact(slices.Sorted(slices.Values(names))), rounds)
 }

@@ -39,6 +39,8 @@ type reader struct {
 	atr []byte
 	// events counts the cards that came and left, if the service counts them.
 	events uint32
+	// life is another number after each restart of the service, which counts anew.
+	life uint32
 }
 
 // A handle is a connection to a card.

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -117,6 +118,11 @@ type client struct {
 	handles map[uint32]*handle
 }
 
+// directory is where a daemon of this process has its socket. It is always the
+// same one, because the system's library reads the variable once; and that of no
+// process before this one, which may have left its own behind.
+var directory = fmt.Sprintf("fakepcscd-%d-%x", os.Getpid(), rand.Uint32())
+
 // Start starts a daemon for the length of a test, one at a time.
 func Start(t testing.TB, config Config) *Daemon {
 	t.Helper()
@@ -126,9 +132,8 @@ func Start(t testing.TB, config Config) *Daemon {
 	if config.Order == nil {
 		config.Order = binary.NativeEndian
 	}
-	// Not t.TempDir, which may be too long a path for a socket; and always the same
-	// one, because the system's library reads the variable once.
-	dir := filepath.Join(os.TempDir(), fmt.Sprintf("fakepcscd-%d", os.Getpid()))
+	// Not t.TempDir, which may be too long a path for a socket.
+	dir := filepath.Join(os.TempDir(), directory)
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
