@@ -376,7 +376,7 @@ func TestAllFaults(t *testing.T) {
 		"pieces":       {`,"bytes":1`, "\x63\xC2", `"63C2"`, `"63C2"`, nil, false},
 		"right_le":     {"", "\x63\xC2", `"63C2"`, `"63C2"`, nil, false},
 		"delay":        {`,"ms":1`, "\x63\xC2", `"63C2"`, `"63C2"`, nil, false},
-		"silence":      {"", "", "null", "null", context.DeadlineExceeded, false},
+		"silence":      {"", "", "null", "null", context.Canceled, false},
 		"pass":         {"", "\x63\xC2", `"63C2"`, `"63C2"`, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -387,8 +387,12 @@ func TestAllFaults(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			if name == "silence" {
-				ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
-				defer cancel()
+				go func() { // it is broken off when the fault holds it up
+					for b.slot.Faults()[0].Applied == 0 && ctx.Err() == nil {
+						time.Sleep(time.Millisecond)
+					}
+					cancel()
+				}()
 			}
 			reply, err := b.slot.TransmitContext(ctx, nil, []byte(wrongPIN))
 			switch {
@@ -910,8 +914,9 @@ func TestTogether(t *testing.T) {
 		_, _ = b.call("PUT", "/v1/faults", `[{"do":"remove","nth":2}]`)
 		_, _ = b.call("PUT", "/v1/faults", `[]`)
 		b.ok("POST", "/v1/card/remove", "")
-		v := b.ok("POST", "/v1/card/insert", "")
-		assert.Equal(t, true, get(t, v, "card", "inserted"))
+		// An exchange on its way may still take the card out by a former rule.
+		for get(t, b.ok("POST", "/v1/card/insert", ""), "card", "inserted") != true {
+		}
 		b.ok("GET", "/v1/state", "")
 	}
 	stop()
