@@ -25,13 +25,13 @@ mount -t tmpfs tmpfs /run/pcscd
 polkit=; pcscd --help 2>&1 | grep -q -- --disable-polkit && polkit=--disable-polkit
 pcscd --foreground $polkit >pcscd.log 2>&1 &
 daemon=$!
-until_seen() { for _ in $(seq 200); do timeout 5 opensc-tool -l 2>/dev/null | grep -q "$1" && return; sleep 0.05; done; cat pcscd.log; exit 1; }
+until_seen() { for _ in $(seq 1000); do timeout 20 opensc-tool -l 2>/dev/null | grep -q "$1" && return; sleep 0.05; done; cat pcscd.log; exit 1; }
 until_seen 'Virtual PCD'
 "$VCARD" $FLAGS &
 card=$!
 until_seen '^0 *Yes'
 status=0
-timeout 60 bash -eux "$1" || status=$?
+timeout 300 bash -eux "$1" || status=$?
 kill $card; wait $card
 kill $daemon; wait $daemon || true
 exit $status
@@ -65,7 +65,7 @@ func (p programs) anyLanguage(t *testing.T) {
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "script"), []byte(script), 0o600))
 
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child", "bash", "-c", bed, "bed", "script")
 	cmd.Dir = dir

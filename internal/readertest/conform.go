@@ -270,7 +270,7 @@ func Conform(t *testing.T, world func(t *testing.T) World) {
 			late := time.Since(began) - wait
 			cancel()
 			errorIs(t, err, context.DeadlineExceeded)
-			that(t, late < 2*time.Second, "late by %v", late)
+			that(t, late < 20*time.Second, "late by %v", late)
 			t.Logf("a wait of %v came back after %v more", wait, late)
 		}
 	})
@@ -283,10 +283,13 @@ func Conform(t *testing.T, world func(t *testing.T) World) {
 	})
 	run("Silent", func(t *testing.T, w World) {
 		wake := make(chan struct{})
-		w.Insert(t, &hooked{Card: simcard.New(), reply: func([]byte) ([]byte, error) { <-wake; return nil, apdu.ErrCardRemoved }})
+		ctx, cancel := context.WithCancelCause(limit(t))
+		w.Insert(t, &hooked{Card: simcard.New(), reply: func([]byte) ([]byte, error) {
+			cancel(context.DeadlineExceeded) // in the middle of the exchange
+			<-wake
+			return nil, apdu.ErrCardRemoved
+		}})
 		c := open(t, w.Reader)
-		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-		defer cancel()
 		_, err := c.TransmitContext(ctx, nil, selectJPKI)
 		errorIs(t, err, pcsc.ErrGivenUp)
 		errorIs(t, err, context.DeadlineExceeded)

@@ -149,7 +149,7 @@ func startDaemon() error {
 	// The daemon being alive is not the reader being there.
 	deadline := time.After(time.Minute)
 	for {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		out, _ := exec.CommandContext(ctx, "opensc-tool", "-l").CombinedOutput()
 		cancel()
 		if bytes.Contains(out, []byte("Virtual PCD")) {
@@ -231,7 +231,7 @@ func waitSlot(t testing.TB, card string) {
 // command runs a program and gives what it printed, and its error.
 func command(t testing.TB, name string, args ...string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // some are built first
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")

@@ -2,6 +2,7 @@ package realstack
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,7 +40,10 @@ func TestAgentGoesOnAfterClose(t *testing.T) {
 		agent.Wait()
 	})
 	require.Eventually(t, func() bool {
-		_, err := os.Stat(os.Getenv("SSH_AUTH_SOCK"))
+		conn, err := net.Dial("unix", os.Getenv("SSH_AUTH_SOCK"))
+		if err == nil {
+			conn.Close()
+		}
 		return err == nil
 	}, time.Minute, time.Millisecond)
 	output(t, "ssh-add", "-s", findModule(t))

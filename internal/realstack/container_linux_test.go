@@ -21,7 +21,7 @@ const namespace = `
 set -eu
 perl -MSocket -e 'socket(my $s, PF_INET, SOCK_DGRAM, 0) or die $!; my $r = pack("a16 s x22", "lo", 1); ioctl($s, 0x8914, $r) or die $!'
 mount -t tmpfs tmpfs /run/pcscd
-until_seen() { for _ in $(seq 300); do timeout 5 opensc-tool -l 2>/dev/null | grep -q "$1" && return; sleep 0.1; done; echo "never seen: $1"; exit 1; }
+until_seen() { for _ in $(seq 1000); do timeout 20 opensc-tool -l 2>/dev/null | grep -q "$1" && return; sleep 0.1; done; echo "never seen: $1"; exit 1; }
 call() { exec 3<>/dev/tcp/127.0.0.1/40100; printf '%s /v1/%s HTTP/1.1\r\nHost: 127.0.0.1:40100\r\nContent-Length: 0\r\nConnection: close\r\n\r\n' "$1" "$2" >&3; cat <&3; exec 3>&-; }
 `
 
@@ -34,7 +34,7 @@ func inNamespace(t *testing.T, script string) string {
 	start, err := os.ReadFile(container + "start")
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(bin, "start"), start, 0o700))
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child", "bash", "-c", namespace+script)
 	cmd.Dir = bin
@@ -94,7 +94,7 @@ for _ in 1 2 3; do
 	until_seen '^0 *Yes'
 	kill $daemon; wait $daemon || true
 done
-for _ in $(seq 200); do # the card learns of it by the connection that ends
+for _ in $(seq 2000); do # the card learns of it by the connection that ends
 	call GET card | tail -n 1 >now
 	grep -q '"inserted":false' now && break
 	sleep 0.05

@@ -142,6 +142,7 @@ func TestTransactionKeepsOthersOut(t *testing.T) {
 	close(release)
 	assert.NoError(t, <-done)
 	require.NoError(t, one.Close())
+	require.NoError(t, two.Close())
 	waitAlone(t)
 	three := open(t)
 	assert.NoError(t, three.Transaction(ctx, func() error { return nil }))
@@ -247,14 +248,17 @@ func TestCardLeavesDuringVerify(t *testing.T) {
 func TestCardFallsSilent(t *testing.T) {
 	needStack(t)
 	wake := make(chan struct{})
-	sim := &obstinate{Card: simcard.New(), then: func() ([]byte, error) { <-wake; return nil, apdu.ErrCardRemoved }}
+	ctx, cancel := context.WithCancelCause(limit(t))
+	sim := &obstinate{Card: simcard.New(), then: func() ([]byte, error) {
+		cancel(context.DeadlineExceeded) // in the middle of the exchange
+		<-wake
+		return nil, apdu.ErrCardRemoved
+	}}
 	insert(t, sim)
 	real := open(t)
 	card, err := jpki.Open(limit(t), real)
 	require.NoError(t, err)
 	sim.left.Store(1)
-	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
-	defer cancel()
 	_, err = card.Serial(ctx, jpki.Auth)
 	assert.ErrorIs(t, err, pcsc.ErrGivenUp)
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
@@ -268,12 +272,14 @@ func TestCardFallsSilent(t *testing.T) {
 type mute struct {
 	*simcard.Card
 	mu    sync.RWMutex
-	asked atomic.Bool
+	asked atomic.Bool // while it was locked
 }
 
 func (m *mute) ATR() []byte {
-	m.asked.Store(true)
-	m.mu.RLock()
+	if !m.mu.TryRLock() {
+		m.asked.Store(true)
+		m.mu.RLock()
+	}
 	defer m.mu.RUnlock()
 	return m.Card.ATR()
 }
@@ -285,7 +291,6 @@ func TestSilentCardIsClosed(t *testing.T) {
 	insert(t, sim)
 	real := open(t)
 	sim.mu.Lock()
-	sim.asked.Store(false)
 	require.Eventually(t, sim.asked.Load, time.Minute, time.Millisecond)
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()

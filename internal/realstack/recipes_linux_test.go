@@ -41,7 +41,7 @@ java -Dsun.security.smartcardio.library="$(echo /usr/lib/*/libpcsclite.so.1)" \
 	},
 	"node": {
 		needs:  []string{"node", "openssl"},
-		script: "node --test",
+		script: "node --test --test-reporter tap",
 		passed: "# pass 7",
 	},
 }
@@ -63,7 +63,7 @@ func TestRecipes(t *testing.T) {
 				absent(t, err, "apt-get install python3-pyscard python3-pytest openssl junit5 default-jdk-headless nodejs")
 			}
 			absent(t, exec.Command("sh", "-c", r.check).Run(), "apt-get install python3-pyscard python3-pytest")
-			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+			ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, "bash", "-euc", r.script)
 			cmd.Dir = filepath.Join("../../examples/vcard/recipes", language)
