@@ -39,6 +39,9 @@ var rules = [...]struct{ name, query string }{
 		WHERE o.points < (SELECT coalesce(sum(r.points), 0) FROM {operation} r WHERE r.holder = o.holder AND r.reverses = o.id)`},
 	{"a request has its operation", `SELECT count(*) FROM {request} q WHERE q.operation IS NOT NULL AND NOT EXISTS (
 		SELECT 1 FROM {operation} o WHERE o.holder = q.holder AND o.id = q.operation)`},
+	{"a day's sum without proof is that of its operations", `SELECT count(*) FROM {unproved} u
+		WHERE u.points <> (SELECT coalesce(sum(o.points), 0) FROM {operation} o WHERE o.holder = u.holder AND o.at >= u.since AND o.at < u.since + 86400000000
+			AND o.proved = 0 AND o.kind IN ('use', 'ticket', 'merge'))`},
 	{"an entry has its operation", `SELECT count(*) FROM {entry} e WHERE NOT EXISTS (
 		SELECT 1 FROM {operation} o WHERE o.holder = e.holder AND o.id = e.operation)`},
 }

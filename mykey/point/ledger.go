@@ -222,6 +222,8 @@ const (
 	takeLot = "UPDATE {lot} SET points = points - ? WHERE holder = ? AND programme = ? AND expires = ? AND points >= ? RETURNING points"
 	fillLot = `INSERT INTO {lot} (holder, programme, expires, points) VALUES (?, ?, ?, ?)
 		ON CONFLICT (holder, programme, expires) DO UPDATE SET points = {lot}.points + excluded.points RETURNING points`
+	addUnproved = `INSERT INTO {unproved} (holder, since, points) VALUES (?, ?, ?)
+		ON CONFLICT (holder, since) DO UPDATE SET points = {unproved}.points + excluded.points RETURNING points`
 	insertOperation = `INSERT INTO {operation} (holder, id, kind, programme, points, at, terminal, place, proved, partner, reverses, scope, name)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	insertEntry     = "INSERT INTO {entry} (holder, operation, programme, expires, delta, after, balance) VALUES (?, ?, ?, ?, ?, ?, ?)"

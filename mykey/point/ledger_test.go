@@ -4,9 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/point"
 	"github.com/stretchr/testify/assert"
@@ -425,6 +429,76 @@ func TestUnproved(t *testing.T) {
 		_, err := point.Open(ctx, db, point.Config{Unproved: -1})
 		assert.ErrorIs(t, err, point.ErrPoints)
 	})
+}
+
+// The day without proof goes on in a database of before its sum was kept.
+func TestUnprovedBefore(t *testing.T) {
+	engines(t, func(t *testing.T, db *sql.DB) {
+		b, ctx := open(t, db, point.Config{Unproved: 500}), t.Context()
+		b.grant(t, "aoba", 10_000)
+		use := func(points int64) error {
+			u := b.use(t, points)
+			u.Proved = false
+			_, err := b.Use(ctx, u)
+			return err
+		}
+		require.NoError(t, use(500))
+		b.clock.Set(japan(t, "2026-11-29 00:00:00"))
+		require.NoError(t, use(100))
+		_, err := b.Use(ctx, b.use(t, 1000))
+		require.NoError(t, err)
+		b.clock.Set(japan(t, "2026-11-29 23:59:59"))
+		require.NoError(t, use(150))
+		for _, q := range []string{"DROP TABLE point_unproved", "UPDATE point_schema_version SET version = 3 WHERE name = 'point'"} {
+			_, err := db.Exec(q)
+			require.NoError(t, err)
+		}
+		b.Ledger, err = point.Open(ctx, db, b.cfg)
+		require.NoError(t, err)
+		assert.ErrorIs(t, use(251), point.ErrProof)
+		require.NoError(t, use(250))
+		assert.ErrorIs(t, use(1), point.ErrProof)
+		b.whole(t)
+		b.clock.Set(japan(t, "2026-11-30 00:00:00"))
+		require.NoError(t, use(500))
+		b.whole(t)
+	})
+}
+
+// A use without proof does not read the day's other operations.
+func TestUnprovedIsFlat(t *testing.T) {
+	for name, h := range map[string]*dbtest.Hooked{
+		"SQLite":     {DSN: dbtest.FastSQLite(t.TempDir())},
+		"PostgreSQL": {Engine: stdlib.GetDefaultDriver(), DSN: pg.DSN(t)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := sql.OpenDB(h)
+			t.Cleanup(func() { require.NoError(t, db.Close()) })
+			b := open(t, db, point.Config{Unproved: 500})
+			b.grant(t, "aoba", 10_000)
+			insert := regexp.MustCompile(`^INSERT INTO \S*point_operation"? `)
+			var read, written int
+			h.Set(func(s dbtest.Step) error {
+				switch {
+				case s.After || !strings.Contains(s.What, "point_operation"):
+				case insert.MatchString(s.What):
+					written++
+				default:
+					read++
+				}
+				return nil
+			})
+			for range 2 {
+				u := b.use(t, 1)
+				u.Proved = false
+				_, err := b.Use(t.Context(), u)
+				require.NoError(t, err)
+			}
+			h.Set(nil)
+			assert.Equal(t, 2, written)
+			assert.Zero(t, read)
+		})
+	}
 }
 
 func TestClawback(t *testing.T) {

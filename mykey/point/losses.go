@@ -46,5 +46,5 @@ func (cfg Config) database() sqldb.Config {
 		}
 	}
 	return sqldb.Config{Prefix: cfg.Prefix, RetryFor: cfg.RetryFor, Clock: cfg.Clock, Unresolved: cfg.Unresolved, Mode: mode, Prepare: []string{
-		insertRequest, selectLots, takeLot, fillLot, insertOperation, insertEntry, selectRequest, selectOperation, selectBalances}}
+		insertRequest, selectLots, takeLot, fillLot, addUnproved, insertOperation, insertEntry, selectRequest, selectOperation, selectBalances}}
 }

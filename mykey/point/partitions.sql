@@ -8,7 +8,7 @@ DECLARE
 	i record;
 BEGIN
 	FOR t IN SELECT * FROM (VALUES ('holder', 'id'), ('alias', 'mykey'), ('request', 'scope, name'), ('claim', 'partner, reference'),
-		('lot', 'holder'), ('operation', 'holder'), ('entry', 'holder')) AS v (name, key)
+		('lot', 'holder'), ('unproved', 'holder'), ('operation', 'holder'), ('entry', 'holder')) AS v (name, key)
 	LOOP
 		EXECUTE format('ALTER TABLE point_%s RENAME TO point_whole', t.name);
 		EXECUTE format('CREATE TABLE point_%s (LIKE point_whole INCLUDING DEFAULTS INCLUDING CONSTRAINTS) PARTITION BY HASH (%s)', t.name, t.key);

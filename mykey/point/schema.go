@@ -109,6 +109,19 @@ var schema = sqldb.Schema{Name: "point", Steps: [][]string{{
 		holder    BIGINT NOT NULL,
 		operation BIGINT NOT NULL,
 		PRIMARY KEY (holder, operation))`,
+}, {
+	// What a holder has spent without proof on the day in Japan that begins at
+	// since, so that a use does not add the day up. The day of the last movement
+	// can go on when this step is made.
+	`CREATE TABLE {unproved} (
+		holder BIGINT NOT NULL,
+		since  BIGINT NOT NULL,
+		points BIGINT NOT NULL,
+		PRIMARY KEY (holder, since)) {:withoutrowid}`,
+	`INSERT INTO {unproved} (holder, since, points)
+		SELECT o.holder, d.since, sum(o.points) FROM {operation} o
+		JOIN (SELECT max(at) - (max(at) + 32400000000) % 86400000000 AS since FROM {operation}) d ON o.at >= d.since
+		WHERE o.proved = 0 AND o.kind IN ('use', 'ticket', 'merge') GROUP BY o.holder, d.since`,
 }}}
 
 // never is the last day of points that do not lapse.

@@ -64,8 +64,8 @@ func checkWhere(terminal, place string) error {
 }
 
 // Use takes points of a holder. It is one transaction of five statements, two
-// more for each further lot. Repeated with the same Request, it returns the
-// stored receipt and sets Repeated.
+// more for each further lot and one more without proof. Repeated with the same
+// Request, it returns the stored receipt and sets Repeated.
 //
 // The errors are [ErrPoints], [ErrKind], a [*mykey.FormError] and [ErrRequest]
 // for a malformed Use; [ErrRequestReused] and [ErrRequestVoid]; [ErrNoHolder]
@@ -109,7 +109,7 @@ func (l *Ledger) use(ctx context.Context, tx *sqldb.Tx, u Use) (Receipt, error) 
 		op.points = balance
 	}
 	if !u.Proved {
-		if err := l.checkUnproved(ctx, tx, op); err != nil {
+		if err := l.addUnproved(ctx, tx, op); err != nil {
 			return Receipt{}, err
 		}
 	}
@@ -171,18 +171,16 @@ func roll(p programme, list []lot, changes []change, at int64) []change {
 	return out
 }
 
-// checkUnproved returns [ErrProof] if the holder's day without proof would
-// exceed what the shop allows. The holder is locked.
-func (l *Ledger) checkUnproved(ctx context.Context, tx *sqldb.Tx, op operation) error {
+// addUnproved adds to the holder's day without proof, and returns [ErrProof] if it
+// exceeds what the shop allows: then nothing of the use stands. The holder is locked.
+func (l *Ledger) addUnproved(ctx context.Context, tx *sqldb.Tx, op operation) error {
 	if op.points > l.cfg.Unproved {
 		return ErrProof
 	}
 	day := mykey.DateOf(instantOf(op.at))
 	var spent int64
-	err := tx.QueryRow(ctx, `SELECT CAST(coalesce(sum(points), 0) AS BIGINT) FROM {operation}
-		WHERE holder = ? AND at >= ? AND at < ? AND proved = 0 AND kind IN ('use', 'ticket', 'merge')`,
-		op.holder, day.Start().UnixMicro(), day.End().UnixMicro()).Scan(&spent)
-	if err == nil && spent > l.cfg.Unproved-op.points {
+	err := tx.QueryRow(ctx, addUnproved, op.holder, day.Start().UnixMicro(), op.points).Scan(&spent)
+	if err == nil && spent > l.cfg.Unproved {
 		err = ErrProof
 	}
 	return err
