@@ -317,13 +317,6 @@ func (c client) built(t *testing.T) (dir string) {
 	return dir
 }
 
-// command returns the client for the agent of a home. Its token is in dir.
-func (c client) command(dir, home string) *exec.Cmd {
-	cmd := c.run(dir)
-	cmd.Env = append(os.Environ(), homeVariable+"="+home, "TILL_TOKEN="+filepath.Join(dir, "till.token"), "MONO_REGISTRY_PATH="+dir)
-	return cmd
-}
-
 // Programs to copy, in the languages of tills: wait for a tap, show who it is,
 // have the holder prove it, use 500 points, lose the answer, ask again, undo,
 // print. A stranger that has the agent's port is sent neither secret nor token.
