@@ -40,7 +40,9 @@ func (s *Server) Pair(t testing.TB) (dsn string, failover func()) {
 	if out, err := clone.CombinedOutput(); err != nil {
 		must(errors.Join(err, errors.New(string(out))))
 	}
-	must(os.WriteFile(filepath.Join(dir, "data", "standby.signal"), nil, 0o644))
+	signal := filepath.Join(dir, "data", "standby.signal")
+	must(os.WriteFile(signal, nil, 0o600))
+	must(giveAway(signal))
 	s.args = []string{"-c", "synchronous_standby_names=*"}
 	must(s.run())
 	must(s.standby.run())

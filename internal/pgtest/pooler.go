@@ -2,6 +2,7 @@ package pgtest
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -55,7 +56,7 @@ pool_mode = transaction
 default_pool_size = 2
 ignore_startup_parameters = extra_float_digits
 `, fields["host"], fields["dbname"], fields["user"], fields["search_path"], dir)
-	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+	if err := errors.Join(os.WriteFile(config, []byte(text), 0o600), giveAway(config)); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(program, config)

@@ -9,15 +9,15 @@ import (
 	"syscall"
 )
 
-// PostgreSQL refuses to run as root, so root hands the directory and the
-// process to an ordinary user.
+// PostgreSQL refuses to run as root, so root hands its directory, its files
+// and the process to an ordinary user.
 
-func giveAway(dir string) error {
+func giveAway(path string) error {
 	cred, err := credential()
 	if err != nil || cred == nil {
 		return err
 	}
-	return os.Chown(dir, int(cred.Uid), int(cred.Gid))
+	return os.Chown(path, int(cred.Uid), int(cred.Gid))
 }
 
 func dropRoot(cmd *exec.Cmd) {
