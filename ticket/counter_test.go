@@ -234,6 +234,7 @@ func TestThrottleBurst(t *testing.T) {
 	var mu sync.Mutex
 	reasons := map[ticket.Reason]int{}
 	b := fast(t).open(t, ticket.Config{
+		Clock:  (&clock{now: at(t, "2026-11-21 10:00:00")}).Now, // no window ends in the middle
 		Policy: ticket.Policy{Throttle: ticket.Throttle{PerTerminal: 10}},
 		Audit: func(_ context.Context, e ticket.Event) {
 			mu.Lock()

@@ -73,7 +73,7 @@ func open(t testing.TB, db *sql.DB, change func(*outbox.Config)) *cloud {
 	t.Helper()
 	c := &cloud{db: db, member: map[string]string{"HANAKO01": "520625"}}
 	c.set("2026-11-28 10:00:00")
-	c.cfg = outbox.Config{Profile: mergefile.Standard(), Keys: fileKey, Dir: t.TempDir(), Acks: ackKey,
+	c.cfg = outbox.Config{Profile: mergefile.Standard(), Keys: fileKey, Dir: t.TempDir(), Acks: ackKey, RetryFor: time.Minute,
 		Clock: func() time.Time { return time.UnixMicro(c.now.Load()) },
 		Holder: func(_ context.Context, _ *sql.Tx, it outbox.Item) (mergefile.Holder, error) {
 			if m := c.member[it.Subject]; m != "" {
