@@ -178,6 +178,7 @@ func TestReceiveAllLost(t *testing.T) {
 					return credit(ctx, tx, rec)
 				}
 			})
+			ledger.SetGroupTime(r, time.Hour) // all are in one group
 			results := r.ReceiveAll(t.Context(), asFiles(s.single(t, rs)))
 			assert.EqualValues(t, 6, calls.Load(), "nobody else is applied")
 			merged := 0
@@ -228,6 +229,7 @@ func TestReceiveAllAfterAFailedGroup(t *testing.T) {
 					return credit(ctx, tx, rec)
 				}
 			})
+			ledger.SetGroupTime(r, time.Hour)
 			for i, res := range r.ReceiveAll(t.Context(), asFiles(s.single(t, rs))) {
 				assert.Equal(t, i == 5, res.Err != nil, "%d: %v", i, res.Err)
 			}
