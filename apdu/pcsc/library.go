@@ -9,17 +9,25 @@ import (
 	"github.com/mynakit/mynakit/apdu"
 )
 
-// lookEvery is how often a wait on a library looks at the readers. A library
-// can wait by itself, but a wait that is cancelled before it has begun is lost
-// there, and readers that are plugged in while it lasts are seen on some systems
-// only. A look costs microseconds.
-const lookEvery = 100 * time.Millisecond
+const (
+	// lookEvery is how often a wait on a library looks at the readers. In between
+	// the library waits for cards by itself. Readers that are plugged in meanwhile
+	// it sees on some systems only. A look costs microseconds.
+	lookEvery = 100 * time.Millisecond
+	// cancelEvery is how often a wait is cancelled that goes on nevertheless.
+	cancelEvery = 5 * time.Millisecond
+)
 
 // A library is a PC/SC context of a library whose calls cannot be stopped.
 type library interface {
 	readers() ([]string, error)
 	// status looks at a reader without waiting.
 	status(name string) (reader, error)
+	// wait returns when a reader is no longer as status last saw it, after limit
+	// at the latest, and at once if it cannot wait.
+	wait(limit time.Duration)
+	// cancel ends a wait that has begun.
+	cancel()
 	connect(reader string, exclusive bool) (libraryHandle, error)
 	release() error
 }
@@ -53,8 +61,9 @@ func overLibrary(establish func() (library, error)) stack {
 }
 
 type librarySession struct {
-	lib  library
-	gone bool // a call was given up: whoever ends it releases lib
+	lib   library
+	gone  bool      // a call was given up: whoever ends it releases lib
+	early time.Time // when changed last returned before lookEvery was over
 }
 
 // letGo is what becomes of a session whose call was given up, when that call
@@ -92,7 +101,42 @@ func lookAt(lib library) ([]reader, error) {
 	return now, nil
 }
 
-func (s *librarySession) changed(ctx context.Context) error { return pause(ctx, lookEvery) }
+func (s *librarySession) changed(ctx context.Context) error {
+	began := time.Now()
+	ended := make(chan struct{})
+	go func() { defer close(ended); s.lib.wait(lookEvery) }()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		s.endWait(ctx, ended)
+		return context.Cause(ctx)
+	}
+	if time.Since(began) >= lookEvery {
+		return nil
+	}
+	// A reader that is never quiet, or a library that cannot wait, makes for two
+	// looks in lookEvery and no more.
+	err := pause(ctx, lookEvery-time.Since(s.early))
+	s.early = time.Now()
+	return err
+}
+
+// endWait cancels a wait. If the service hangs, the session is given up.
+func (s *librarySession) endWait(ctx context.Context, ended <-chan struct{}) {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), 2*lookEvery)
+	defer stop()
+	_, err := begun(ctx, func() (struct{}, error) {
+		for {
+			s.lib.cancel() // which is lost if the wait has not begun yet
+			select {
+			case <-ended:
+				return struct{}{}, nil
+			case <-time.After(cancelEvery):
+			}
+		}
+	}, func(struct{}, error) { s.letGo() })
+	s.note(err)
+}
 
 func (s *librarySession) connect(ctx context.Context, reader string, exclusive bool) (handle, error) {
 	h, err := giveUp(ctx, func() (libraryHandle, error) { return s.lib.connect(reader, exclusive) },

@@ -31,6 +31,8 @@ type service struct {
 	down        error
 	looks       int
 	onLook      func(n int) // called with the number of the look, before it
+	wait        func(limit time.Duration)
+	cancel      func()
 	transmit    func([]byte) ([]byte, error)
 	begin       func() error
 	disconnect  func()            // called before a handle is let go of
@@ -113,6 +115,18 @@ func (s *fakeSession) status(name string) (reader, error) {
 		return reader{}, newError("reader status", 0x80100009)
 	}
 	return reader{name: name, present: atr != nil, atr: atr, events: s.events[name]}, nil
+}
+
+func (s *fakeSession) wait(limit time.Duration) {
+	if s.service.wait != nil {
+		s.service.wait(limit)
+	}
+}
+
+func (s *fakeSession) cancel() {
+	if s.service.cancel != nil {
+		s.service.cancel()
+	}
 }
 
 func (s *fakeSession) connect(reader string, exclusive bool) (libraryHandle, error) {
@@ -549,6 +563,61 @@ func TestWatchHangingService(t *testing.T) {
 	defer cancel()
 	_, err := s.stack().waitCard(ctx)
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	close(hang)
+	assert.Eventually(t, func() bool { return s.open() == 0 }, time.Minute, time.Millisecond)
+}
+
+// What the library announces is told without another look.
+func TestWatchTellsWhatTheLibraryWaitsFor(t *testing.T) {
+	s := &service{cards: map[string][]byte{"A": nil}}
+	s.wait = func(limit time.Duration) {
+		assert.Equal(t, lookEvery, limit)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.cards["A"] = atr
+	}
+	_, err := s.stack().waitCard(context.Background())
+	require.NoError(t, err)
+	assert.Equal(t, 2, s.looks)
+	assert.Zero(t, s.open())
+}
+
+// A library that cannot wait, or a reader that is never quiet, makes nobody spin.
+func TestWaitsThatEndAtOnce(t *testing.T) {
+	s := &service{cards: map[string][]byte{"A": nil}}
+	steps := make([]func(), 10)
+	s.steps(append(steps, func() { s.cards["A"] = atr })...)
+	began := time.Now()
+	_, err := s.stack().waitCard(context.Background())
+	require.NoError(t, err)
+	assert.Equal(t, 11, s.looks)
+	assert.GreaterOrEqual(t, time.Since(began), 9*lookEvery)
+}
+
+// A cancellation that comes before the wait has begun is lost, and is repeated.
+func TestWaitIsCancelledUntilItEnds(t *testing.T) {
+	ctx, end := context.WithCancel(context.Background())
+	cancels := make(chan struct{})
+	s := &service{cards: map[string][]byte{"A": nil}, cancel: func() { cancels <- struct{}{} }}
+	s.wait = func(time.Duration) {
+		end()
+		for range 3 {
+			<-cancels
+		}
+	}
+	_, err := s.stack().waitCard(ctx)
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.Eventually(t, func() bool { return s.open() == 0 }, time.Minute, time.Millisecond)
+}
+
+// A service that hangs in a wait holds it hardly longer than its context.
+func TestWaitThatCannotBeCancelled(t *testing.T) {
+	ctx, end := context.WithCancel(context.Background())
+	hang := make(chan struct{})
+	s := &service{cards: map[string][]byte{"A": nil}, wait: func(time.Duration) { end(); <-hang }, cancel: func() { <-hang }}
+	_, err := s.stack().waitCard(ctx)
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, 1, s.open(), "released under a call that goes on")
 	close(hang)
 	assert.Eventually(t, func() bool { return s.open() == 0 }, time.Minute, time.Millisecond)
 }

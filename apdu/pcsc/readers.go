@@ -74,11 +74,12 @@ func (s stack) waitRemoved(ctx context.Context, name string) error {
 // ctx ends, or PC/SC fails; the last two come as an error. What is there at the
 // beginning is reported first.
 //
-// pcscd announces changes, so they are reported within milliseconds. On Windows
-// and macOS Watch looks every tenth of a second. A card that takes the place of
-// another between two looks is seen if the service counts cards, as pcscd and
-// Windows do. A card whose ATR changes while it lies still is one card. After a
-// restart of the service every reader, and every card, counts as gone and come.
+// pcscd announces changes, so they are reported within milliseconds. So are cards
+// on Windows and macOS; for readers Watch looks there every tenth of a second. A
+// card that takes the place of another between two looks is seen if the service
+// counts cards, as pcscd and Windows do. A card whose ATR changes while it lies
+// still is one card. After a restart of the service every reader, and every card,
+// counts as gone and come.
 func Watch(ctx context.Context) iter.Seq2[Event, error] { return system().watch(ctx) }
 
 func (s stack) watch(ctx context.Context) iter.Seq2[Event, error] {

@@ -5,7 +5,6 @@ package pcsc
 import (
 	"errors"
 	"runtime"
-	"sync"
 	"time"
 
 	"github.com/ebfe/scard"
@@ -17,7 +16,7 @@ func system() stack {
 		if err != nil {
 			return nil, wrap("establish", err)
 		}
-		return scardContext{ctx}, nil
+		return &scardContext{ctx: ctx}, nil
 	})
 	if runtime.GOOS == "windows" {
 		s.idle = windowsIdle
@@ -41,9 +40,14 @@ func wrap(op string, err error) error {
 	return &Error{Op: op, kind: err}
 }
 
-type scardContext struct{ ctx *scard.Context }
+type scardContext struct {
+	ctx    *scard.Context
+	states states
+	seen   []scard.ReaderState // what status saw since readers was called
+}
 
-func (s scardContext) readers() ([]string, error) {
+func (s *scardContext) readers() ([]string, error) {
+	s.seen = s.seen[:0]
 	names, err := s.ctx.ListReaders()
 	if errors.Is(err, scard.ErrNoReadersAvailable) {
 		return nil, nil
@@ -51,32 +55,34 @@ func (s scardContext) readers() ([]string, error) {
 	return names, wrap("list readers", err)
 }
 
-// statusCall keeps two calls of GetStatusChange apart. The library pins the
-// reader's name for the C side in a map under that name: of two calls for one
-// reader at once, the first would go on with memory that is free.
-var statusCall sync.Mutex
-
-func (s scardContext) status(name string) (reader, error) {
-	states := []scard.ReaderState{{Reader: name, CurrentState: scard.StateUnaware}}
-	statusCall.Lock()
-	err := s.ctx.GetStatusChange(states, 0)
-	statusCall.Unlock()
+func (s *scardContext) status(name string) (reader, error) {
+	asked := []scard.ReaderState{{Reader: name, CurrentState: scard.StateUnaware}}
+	err := s.states.look(s.ctx, asked)
 	if err != nil && !errors.Is(err, scard.ErrTimeout) {
 		return reader{}, wrap("reader status", err)
 	}
-	got := states[0].EventState
+	got := asked[0].EventState
 	if got&(scard.StateUnknown|scard.StateIgnore) != 0 {
 		return reader{}, newError("reader status", uint32(scard.ErrUnknownReader))
 	}
+	s.seen = append(s.seen, scard.ReaderState{Reader: name, CurrentState: got &^ scard.StateChanged})
 	// The upper half counts the cards that came and left.
 	r := reader{name: name, present: got&scard.StatePresent != 0, events: uint32(got) >> 16}
-	if r.present && got&scard.StateMute == 0 && len(states[0].Atr) > 0 {
-		r.atr = states[0].Atr
+	if r.present && got&scard.StateMute == 0 && len(asked[0].Atr) > 0 {
+		r.atr = asked[0].Atr
 	}
 	return r, nil
 }
 
-func (s scardContext) connect(reader string, exclusive bool) (libraryHandle, error) {
+func (s *scardContext) wait(limit time.Duration) {
+	if len(s.seen) > 0 {
+		s.states.wait(s.ctx, s.seen, limit)
+	}
+}
+
+func (s *scardContext) cancel() { s.states.cancel(s.ctx) }
+
+func (s *scardContext) connect(reader string, exclusive bool) (libraryHandle, error) {
 	card, err := s.ctx.Connect(reader, scardMode(exclusive), scard.ProtocolAny)
 	if err != nil {
 		return nil, wrap("connect", err)
@@ -91,7 +97,10 @@ func scardMode(exclusive bool) scard.ShareMode {
 	return scard.ShareShared
 }
 
-func (s scardContext) release() error { return wrap("release", s.ctx.Release()) }
+func (s *scardContext) release() error {
+	s.states.release()
+	return wrap("release", s.ctx.Release())
+}
 
 type scardHandle struct{ card *scard.Card }
 

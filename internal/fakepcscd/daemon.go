@@ -63,6 +63,7 @@ const (
 
 // Result codes.
 const (
+	cancelled   = 0x80100002
 	removedCard = 0x80100069
 	resetCard   = 0x80100068
 	sharing     = 0x8010000B
@@ -115,6 +116,7 @@ type client struct {
 	conn    net.Conn
 	writing sync.Mutex
 	waiting bool
+	context uint32 // 0 before it is established
 	handles map[uint32]*handle
 }
 
@@ -451,6 +453,7 @@ func (c *client) answer(command uint32, body []byte) error {
 	switch command {
 	case Establish:
 		d.next++
+		c.context = d.next
 		put(1, d.next)
 		return done(0)
 	case Release:
@@ -467,6 +470,12 @@ func (c *client) answer(command uint32, body []byte) error {
 		}
 		return nil
 	case Cancel:
+		for other := range d.clients {
+			if other.context == at(0) && other.waiting {
+				other.waiting = false
+				other.write(Wait, c.words(0, cancelled))
+			}
+		}
 		return done(0)
 	case Connect:
 		name := body[4:132]
