@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -45,9 +46,10 @@ func absent(t testing.TB, word, what string) {
 // skips the test. The options come after those that every test wants.
 func Start(t testing.TB, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
-	path, dir := Path(t), t.TempDir()
+	path, dir := Path(t), folder(t)
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.UserDataDir(filepath.Join(dir, "profile")), chromedp.Env("HOME="+dir),
+		chromedp.WSURLReadTimeout(2*time.Minute), // the first start of all takes its time
 		chromedp.Flag("hide-scrollbars", true), chromedp.Flag("disable-component-update", true))
 	ctx, end := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), append(options, more...)...)
 	t.Cleanup(end)
@@ -62,6 +64,30 @@ func Start(t testing.TB, more ...chromedp.ExecAllocatorOption) context.Context {
 		t.Fatalf("start Chromium: %v", err)
 	}
 	return ctx
+}
+
+// folder returns an empty folder that ends with the test. Not t.TempDir, which
+// fails the test if there is something new in it meanwhile: what the browser has
+// started may write for a moment after the browser has ended.
+func folder(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "chromium-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+			err := os.RemoveAll(dir)
+			if err == nil {
+				return
+			}
+			if time.Since(began) > time.Minute {
+				t.Errorf("remove the browser's profile: %v", err)
+				return
+			}
+		}
+	})
+	return dir
 }
 
 //go:embed violations.js
