@@ -259,11 +259,17 @@ type VerifiedCertificate struct {
 	RevocationErr error
 }
 
-// Certificate returns the holder's certificate.
-func (v *VerifiedCertificate) Certificate() *x509.Certificate { return v.cert.Reveal() }
+// Certificate returns the holder's certificate. It returns nil for nil and the
+// zero VerifiedCertificate.
+func (v *VerifiedCertificate) Certificate() *x509.Certificate {
+	if v == nil {
+		return nil
+	}
+	return v.cert.Reveal()
+}
 
 // Serial returns the certificate's serial number. It fails with [ErrSerial] for
-// the zero VerifiedCertificate.
+// nil and the zero VerifiedCertificate.
 func (v *VerifiedCertificate) Serial() (Serial, error) { return SerialOf(v.Certificate()) }
 
 // Verify verifies that cert is now a certificate for user authentication

@@ -108,6 +108,9 @@ func (l *list) sameScope(m *list) bool {
 // [jpki.RevocationChecker] describes. If several calls need the same list, one
 // fetches it and the others wait.
 func (c *CRL) CheckRevocation(ctx context.Context, cert, issuer *x509.Certificate) error {
+	if err := askable(cert, issuer); err != nil {
+		return err
+	}
 	points, err := distributionPoints(cert)
 	if err != nil {
 		return err
@@ -194,7 +197,7 @@ func (c *CRL) fetch(ctx context.Context, url string) ([]byte, error) {
 // same scope. issuer has to be a trusted root. Add fails with [ErrList],
 // [ErrPartialList] or [ErrStaleList].
 func (c *CRL) Add(der []byte, issuer *x509.Certificate) error {
-	if len(der) > c.maxSize() {
+	if len(der) > c.maxSize() || issuer == nil {
 		return ErrList
 	}
 	l, err := parseList(der, issuer)

@@ -443,6 +443,19 @@ func TestCRLManyLists(t *testing.T) {
 	require.NoError(t, c.CheckRevocation(context.Background(), at(most), ca))
 }
 
+// A program may hand over what it does not have.
+func TestNothingToAskAbout(t *testing.T) {
+	cert, issuer, list := issue(t, nil), ours().Auth().Certificate(), makeCRL(t, nil)
+	c := &revoke.CRL{Now: at}
+	require.ErrorIs(t, c.Add(list, nil), revoke.ErrList)
+	require.NoError(t, c.Add(list, issuer))
+	for _, checker := range []jpki.RevocationChecker{c, &revoke.OCSP{URL: "http://127.0.0.1:1/not-asked", Now: at}} {
+		for _, pair := range [][2]*x509.Certificate{{nil, nil}, {nil, issuer}, {cert, nil}, {{}, issuer}} {
+			require.ErrorIs(t, checker.CheckRevocation(context.Background(), pair[0], pair[1]), jpki.ErrRevocationUnknown)
+		}
+	}
+}
+
 func TestCRLBehindVerifier(t *testing.T) {
 	cert, revoked := issue(t, nil), issue(t, func(c *x509.Certificate) { c.SerialNumber = big.NewInt(77) })
 	c := &revoke.CRL{Now: at}

@@ -2,6 +2,7 @@ package revoke
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,14 @@ const skew = 5 * time.Minute
 // unknown returns the error for everything that is not an answer.
 func unknown(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", jpki.ErrRevocationUnknown, fmt.Errorf(format, args...))
+}
+
+// askable returns the error of a certificate that nobody can be asked about.
+func askable(cert, issuer *x509.Certificate) error {
+	if cert == nil || cert.SerialNumber == nil || issuer == nil {
+		return unknown("no certificate, or none of its issuer")
+	}
+	return nil
 }
 
 // address returns what the caller set, or else the first address for HTTP among

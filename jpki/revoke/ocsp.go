@@ -64,6 +64,9 @@ var _ jpki.RevocationChecker = (*OCSP)(nil)
 // [jpki.RevocationChecker] describes. It sends one request by POST, so no log of
 // addresses contains the number of the certificate.
 func (o *OCSP) CheckRevocation(ctx context.Context, cert, issuer *x509.Certificate) error {
+	if err := askable(cert, issuer); err != nil {
+		return err
+	}
 	ctx, cancel := within(ctx, o.Timeout, 10*time.Second)
 	defer cancel()
 	url, err := address(o.URL, cert.OCSPServer)

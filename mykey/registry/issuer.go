@@ -38,8 +38,11 @@ func ParseIssuer(s string) (Issuer, error) {
 
 // IssuerOf returns the issuer that is the subject of an authority's certificate.
 // An authority without a subject key identifier has the SHA-1 of its
-// SubjectPublicKeyInfo.
+// SubjectPublicKeyInfo. Of nil IssuerOf returns the zero Issuer.
 func IssuerOf(authority *x509.Certificate) Issuer {
+	if authority == nil {
+		return Issuer{}
+	}
 	id := authority.SubjectKeyId
 	if len(id) == 0 || len(id) > maxIssuer {
 		sum := sha1.Sum(authority.RawSubjectPublicKeyInfo)

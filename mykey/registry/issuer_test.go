@@ -220,6 +220,9 @@ func TestPresenceOfACard(t *testing.T) {
 		assert.Equal(t, registry.IssuerOf(v.Issuer), c.Issuer)
 		assert.Equal(t, v.Certificate().NotAfter, c.NotAfter)
 	}
-	_, err := registry.CertificateOf(verified(t), jpki.KindJuki)
+	assert.True(t, registry.IssuerOf(nil).IsZero())
+	_, err := registry.CertificateOf(nil, jpki.KindPlastic)
+	require.ErrorIs(t, err, jpki.ErrSerial)
+	_, err = registry.CertificateOf(verified(t), jpki.KindJuki)
 	assert.ErrorIs(t, err, mykey.ErrForm)
 }

@@ -177,7 +177,7 @@ const noticesAtOnce = 200
 // time of the list is the caller's to check.
 func (r *Registry) RevokedNotices(ctx context.Context, list *x509.RevocationList, authority *x509.Certificate) iter.Seq2[Person, error] {
 	return func(yield func(Person, error) bool) {
-		if list.CheckSignatureFrom(authority) != nil {
+		if list == nil || authority == nil || list.CheckSignatureFrom(authority) != nil {
 			yield(Person{}, ErrRevocationList)
 			return
 		}
@@ -199,6 +199,9 @@ func (r *Registry) RevokedNotices(ctx context.Context, list *x509.RevocationList
 		}
 		for _, e := range list.RevokedCertificateEntries {
 			const removeFromCRL = 8 // RFC 5280, 5.3.1
+			if e.SerialNumber == nil {
+				continue // of a list that was changed since it was read
+			}
 			serial, err := jpki.SerialFromBytes(e.SerialNumber.Bytes())
 			if err != nil || e.ReasonCode == removeFromCRL {
 				continue // no certificate that could have been recorded

@@ -99,6 +99,15 @@ func TestRevokedNotices(t *testing.T) {
 		for _, err := range w.reg.RevokedNotices(ctx, newAuthority(w).list(w, entries...), ca.cert) {
 			assert.ErrorIs(w, err, registry.ErrRevocationList)
 		}
+		for _, err := range w.reg.RevokedNotices(ctx, nil, ca.cert) {
+			assert.ErrorIs(w, err, registry.ErrRevocationList)
+		}
+		for _, err := range w.reg.RevokedNotices(ctx, ca.list(w, entries...), nil) {
+			assert.ErrorIs(w, err, registry.ErrRevocationList)
+		}
+		torn := ca.list(w, entries...)
+		torn.RevokedCertificateEntries[0].SerialNumber = nil
+		assert.Equal(w, []string{"PERSON01"}, names(torn))
 		cancelled, cancel := context.WithCancel(ctx)
 		cancel()
 		for _, err := range w.reg.RevokedNotices(cancelled, ca.list(w, entries...), ca.cert) {
