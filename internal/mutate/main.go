@@ -124,7 +124,11 @@ func (s *session) pkg(ctx context.Context, targets []Target) error {
 			equal++
 			continue
 		}
-		o, err := b.run(ctx, m)
+		slack := 15 * time.Second
+		if named {
+			slack = 5 * time.Minute // it ends, and a busy machine must not say otherwise
+		}
+		o, err := b.run(ctx, m, slack)
 		if err != nil {
 			return err
 		}
