@@ -353,15 +353,20 @@ func TestClients(t *testing.T) {
 func stranger(t *testing.T) (home string, heard func() string) {
 	t.Helper()
 	home = newHome(t)
-	cmd := startKilled(t, home, "")
-	require.NoError(t, cmd.Process.Kill())
-	_ = cmd.Wait()
 	h, err := openHome(env(home))
 	require.NoError(t, err)
-	left, err := h.found()
-	require.NoError(t, err)
-	l, err := net.Listen("tcp", strings.TrimPrefix(left.URL, "http://"))
-	require.NoError(t, err)
+	var left discovery
+	var l net.Listener
+	for tries := 10; l == nil; tries-- {
+		cmd := startKilled(t, home, "")
+		require.NoError(t, cmd.Process.Kill())
+		_ = cmd.Wait()
+		left, err = h.found()
+		require.NoError(t, err)
+		if l, err = net.Listen("tcp", strings.TrimPrefix(left.URL, "http://")); err != nil {
+			require.Positive(t, tries, "%v", err) // some other program was quicker
+		}
+	}
 	var mu sync.Mutex
 	var all strings.Builder
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -25,7 +25,7 @@ func TestDayOfTaps(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.Command(self, "-reader", "sim", "-listen", "127.0.0.1:0", "-samples", "127.0.0.1:0")
-	cmd.Env = append(os.Environ(), asAgent+"=1", homeVariable+"="+home)
+	cmd.Env = append(os.Environ(), asAgent+"=1", homeVariable+"="+home, "GOGC=100")
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())

@@ -134,10 +134,15 @@ func (h *home) found() (d discovery, err error) {
 	return d, err
 }
 
+// answerTime is how long an agent may take to show that it is one: a machine that
+// has much else to do, as when a session begins, is slow. Where nobody listens there
+// is nothing to wait for.
+const answerTime = 20 * time.Second
+
 // known reports whether who listens at the address is the agent that wrote the
 // file: it knows the secret. Another program may have the port of one that was killed.
 func (d discovery) known(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	nonce := rand.Text()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, d.URL+"/v1/hello?nonce="+nonce, nil)

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/internal/pgtest"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/mykey"
@@ -94,7 +95,8 @@ func settled(out, dir string) string {
 func TestDayTwice(t *testing.T) {
 	for _, lang := range []string{"en", "ja"} {
 		t.Run(lang, func(t *testing.T) {
-			defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+			before := goleak.IgnoreCurrent()
+			defer func() { assert.NoError(t, dbtest.Leaks(before)) }()
 			name := "a folder, 100% ours?"
 			if runtime.GOOS == "windows" {
 				name = "a folder, 100% ours#" // ? is for patterns there

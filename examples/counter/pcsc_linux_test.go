@@ -11,6 +11,7 @@ import (
 
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/apdu/pcsc"
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/internal/fakepcscd"
 	"github.com/mynakit/mynakit/simcard"
 )
@@ -18,7 +19,8 @@ import (
 // A foreign card lies forgotten on one reader while members use the other, the
 // service restarts, and the card of a member can be had again and again.
 func TestPCSCReader(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	before := goleak.IgnoreCurrent()
+	defer func() { assert.NoError(t, dbtest.Leaks(before)) }()
 	d := fakepcscd.Start(t, fakepcscd.Config{})
 	defer d.Close()
 	d.AddReader("Forgotten")

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/mynakit/mynakit/apdu/vpcd"
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/simcard"
 )
@@ -26,7 +27,8 @@ import (
 func TestDayWithAPhone(t *testing.T) {
 	for _, kind := range []simcard.Kind{simcard.Plastic, simcard.Android} {
 		t.Run(kind.String(), func(t *testing.T) {
-			defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+			before := goleak.IgnoreCurrent()
+			defer func() { assert.NoError(t, dbtest.Leaks(before)) }()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			dir := t.TempDir()

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/mynakit/mynakit/internal/dbtest"
 	"github.com/mynakit/mynakit/jpki"
 )
 
@@ -27,7 +28,8 @@ func none(string) string { return "" }
 // The whole day in both languages. To see what it says, look into testdata; to
 // change it, run the test with -update.
 func TestDay(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	before := goleak.IgnoreCurrent()
+	defer func() { assert.NoError(t, dbtest.Leaks(before)) }()
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
 	t.Setenv("TMP", temp) // on Windows

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -19,7 +18,6 @@ import (
 func TestOpenTogether(t *testing.T) {
 	dsn := pg.DSN(t)
 	cfg := config(t)
-	cfg.RetryFor = time.Minute
 	var wg sync.WaitGroup
 	for range 20 {
 		db := dbtest.Open(t, "pgx", dsn)

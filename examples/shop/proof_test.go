@@ -74,7 +74,7 @@ func TestSumWithoutPIN(t *testing.T) {
 	eachEngine(t, func(t *testing.T, db *sql.DB) {
 		ctx := t.Context()
 		cfg := config(t)
-		cfg.WithoutPIN, cfg.RetryFor = 100, time.Minute
+		cfg.WithoutPIN = 100
 		now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.FixedZone("JST", 9*60*60))
 		var mu sync.Mutex
 		cfg.Clock = func() time.Time { mu.Lock(); defer mu.Unlock(); return now }

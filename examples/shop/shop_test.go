@@ -67,6 +67,7 @@ func config(t testing.TB) shop.Config {
 
 		Programmes: []point.Programme{city},
 		Outbox:     t.TempDir(),
+		RetryFor:   time.Minute, // as those who want one row at once may need
 	}
 }
 
@@ -291,9 +292,7 @@ func TestUnpaidTicket(t *testing.T) {
 // Who asks at many terminals at once spends no more than there is.
 func TestNoOverdraft(t *testing.T) {
 	eachEngine(t, func(t *testing.T, db *sql.DB) {
-		cfg := config(t)
-		cfg.RetryFor = time.Minute
-		s := open(t, db, cfg)
+		s := open(t, db, config(t))
 		card, _ := enrolled(t, s, 0) // 2,000 points
 		v, err := s.Begin(t.Context(), card)
 		require.NoError(t, err)

@@ -225,7 +225,6 @@ func TestLostAnswer(t *testing.T) {
 func TestLastPoints(t *testing.T) {
 	eachEngine(t, func(t *testing.T, db *sql.DB) {
 		cfg := config(t)
-		cfg.RetryFor = time.Minute
 		s := open(t, db, cfg)
 		card, _ := enrolled(t, s, 0) // 2,000 points
 		v, err := s.Begin(t.Context(), card)
@@ -407,7 +406,6 @@ func TestKeyOfOneActAtOnce(t *testing.T) {
 		db.SetMaxOpenConns(16)
 		db.SetMaxIdleConns(16)
 		cfg := config(t)
-		cfg.RetryFor = time.Minute
 		s := open(t, db, cfg)
 		card, _ := enrolled(t, s, 0)
 		v := withMall(t, s, card, "520625")

@@ -60,7 +60,7 @@ func TestDurable(t *testing.T) {
 	require.Equal(t, http.StatusCreated, r.status, r.raw)
 	r = till.call("POST", "/v1/prints", map[string]any{"use": r.text("use.id"), "as": "escpos"}, "Idempotency-Key", "p")
 	require.Equal(t, http.StatusOK, r.status, r.raw)
-	r = till.call("POST", "/v1/day/close", map[string]any{"until": till.call("GET", "/v1/day", nil).text("day.until")}, "Idempotency-Key", "c")
+	r = till.closeDay("c", map[string]any{"until": till.call("GET", "/v1/day", nil).text("day.until")})
 	require.Equal(t, http.StatusCreated, r.status, r.raw)
 	var all, durable int
 	require.NoError(t, db.QueryRow("SELECT count(*), count(*) FILTER (WHERE setting = 'on') FROM seen").Scan(&all, &durable))

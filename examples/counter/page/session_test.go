@@ -511,14 +511,14 @@ func TestServeEnds(t *testing.T) {
 		events.until(t, "over", "")
 		assert.NoError(t, <-done)
 	})
-	goleak.VerifyNone(t, before)
+	assert.NoError(t, dbtest.Leaks(before))
 
 	// A listener that is closed by somebody else is an error.
 	l, err = net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
 	assert.Error(t, p.Serve(t.Context(), l))
-	goleak.VerifyNone(t, before)
+	assert.NoError(t, dbtest.Leaks(before))
 }
 
 // The candidates of an enrolment: the rules of the platform on the screen.
