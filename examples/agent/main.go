@@ -33,6 +33,7 @@ import (
 
 	"github.com/mynakit/mynakit/examples/agent/api"
 	"github.com/mynakit/mynakit/examples/internal/private"
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/examples/internal/version"
 	"github.com/mynakit/mynakit/examples/shop"
 )
@@ -133,10 +134,13 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		f.PrintDefaults()
 	}
 	about := f.Bool("version", false, "print the version and end")
-	switch err := f.Parse(args); {
+	err := speak.Parse(f, args)
+	bad, wrong := errors.AsType[*speak.UsageError](err)
+	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return exitOK
-	case err != nil:
+	case wrong:
+		fmt.Fprintln(stderr, "agent:", speak.In(speak.Language(getenv), bad.Text))
 		return exitUsage
 	case f.NArg() > 0:
 		fmt.Fprintf(stderr, "agent: %q is no flag\n", f.Arg(0))
@@ -146,8 +150,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		fmt.Fprintln(stdout, version.Line("agent"))
 		return exitOK
 	}
-	err := o.check()
-	if err == nil {
+	if err = o.check(); err == nil {
 		switch command {
 		case "":
 			err = o.serve(ctx)

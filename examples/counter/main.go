@@ -52,6 +52,7 @@ import (
 
 	"github.com/mynakit/mynakit/examples/internal/console"
 	"github.com/mynakit/mynakit/examples/internal/private"
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/examples/internal/version"
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/mergefile/outbox"
@@ -111,34 +112,28 @@ const (
 func (w *world) run(ctx context.Context, args []string) int {
 	out := console.To(w.stdout)
 	o := options{world: &world{w.getenv, out, w.stderr, w.now}}
-	o.lang = languageOf(args, w.getenv)
-	lang := o.lang
+	o.lang = speak.LanguageOf(args, w.getenv)
 	f := flag.NewFlagSet("counter", flag.ContinueOnError)
-	f.SetOutput(io.Discard) // which says it in English
-	o.flags(f, lang)
-	err := f.Parse(args)
+	f.SetOutput(w.stderr)
+	o.flags(f, o.lang)
+	err := speak.Parse(f, args)
 	if errors.Is(err, flag.ErrHelp) {
-		usage(w.stderr, f, lang)
 		return exitOK
 	}
-	var bad *usageError
-	switch given := o.lang; {
-	case err != nil:
-		bad = badFlag(err)
+	var bad *speak.UsageError
+	switch {
+	case errors.As(err, &bad):
 	case f.NArg() > 0:
-		bad = wrong(fmt.Sprintf("%q はフラグではありません。使い方は -help で確認してください。", f.Arg(0)), fmt.Sprintf("%q is no flag", f.Arg(0)))
+		bad = speak.Wrong(fmt.Sprintf("%q はフラグではありません。使い方は -help で確認してください。", f.Arg(0)), fmt.Sprintf("%q is no flag", f.Arg(0)))
 	case o.samplesAddr != "" && (o.serve == "" || o.reader != "sim"):
-		bad = wrong("-samples は、-serve および -reader sim と一緒に使います。", "-samples goes with -serve and -reader sim")
+		bad = speak.Wrong("-samples は、-serve および -reader sim と一緒に使います。", "-samples goes with -serve and -reader sim")
 	case o.printer != "" && o.serve == "":
-		bad = wrong("-printer は、-serve と一緒に使います。", "-printer goes with -serve")
-	case given != "" && given != "ja" && given != "en":
-		bad = wrong("-lang には ja または en を指定してください。", "-lang is ja or en")
+		bad = speak.Wrong("-printer は、-serve と一緒に使います。", "-printer goes with -serve")
 	default:
 		if _, err := o.paperRoll(); err != nil {
 			errors.As(err, &bad)
 		}
 	}
-	o.lang = lang
 	if bad != nil {
 		o.tell(bad)
 		return exitUsage
@@ -202,12 +197,12 @@ func (o *options) work(ctx context.Context) (err error) {
 
 // tell says what happened and what to do, in the language of the run.
 func (o *options) tell(err error) {
-	var usage *usageError
+	var usage *speak.UsageError
 	var address *addressError
 	var open *private.Error
 	switch {
 	case errors.As(err, &usage):
-		fmt.Fprintln(o.stderr, "counter:", in(o.lang, usage.text))
+		fmt.Fprintln(o.stderr, "counter:", speak.In(o.lang, usage.Text))
 		return
 	case errors.Is(err, errNoHome):
 		fmt.Fprintln(o.stderr, "counter:", linesIn(o.lang).NoHome)
@@ -227,9 +222,9 @@ func (o *options) tell(err error) {
 		defer fmt.Fprintln(o.stderr, "        ", linesIn(o.lang).HowAgain)
 	}
 	a := shop.Explain(err)
-	what, do := in(o.lang, a.What), in(o.lang, a.Do)
+	what, do := speak.In(o.lang, a.What), speak.In(o.lang, a.Do)
 	if a.Code != "" {
-		what += in(o.lang, mykey.Text{JA: "（", EN: " ("}) + string(a.Code) + in(o.lang, mykey.Text{JA: "）", EN: ")"})
+		what += speak.In(o.lang, mykey.Text{JA: "（", EN: " ("}) + string(a.Code) + speak.In(o.lang, mykey.Text{JA: "）", EN: ")"})
 	}
 	fmt.Fprintf(o.stderr, "counter: %s\n         %s\n", what, do)
 	o.detail(err)

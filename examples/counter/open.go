@@ -11,6 +11,7 @@ import (
 
 	"github.com/mynakit/mynakit/examples/internal/database"
 	"github.com/mynakit/mynakit/examples/internal/private"
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/examples/internal/trust"
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/mergefile/outbox"
@@ -176,6 +177,6 @@ func openDatabase(ctx context.Context, at, dir string) (*sql.DB, error) {
 }
 
 func wrongDB(err error) error {
-	return wrong("-db には postgres://ユーザー名@ホスト/データベース名、host=… dbname=…、またはファイル名を指定してください。",
+	return speak.Wrong("-db には postgres://ユーザー名@ホスト/データベース名、host=… dbname=…、またはファイル名を指定してください。",
 		"-db wants postgres://user@host/database, host=… dbname=…, or the name of a file: "+err.Error())
 }

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/jpki"
 )
 
@@ -25,14 +26,14 @@ func promptPIN(say lines, lang string) func(context.Context, int) (jpki.PIN, err
 		}
 		tty, err := os.OpenFile(name, os.O_RDWR, 0)
 		if err != nil {
-			return jpki.PIN{}, wrong("暗証番号を入力する端末画面がありません。", "there is no terminal to ask for the PIN on")
+			return jpki.PIN{}, speak.Wrong("暗証番号を入力する端末画面がありません。", "there is no terminal to ask for the PIN on")
 		}
 		defer tty.Close()
 		fmt.Fprintf(tty, "   %s", fmt.Sprintf(string(say.AskPIN), label, left))
 		typed, err := term.ReadPassword(int(tty.Fd()))
 		fmt.Fprintln(tty)
 		if err != nil {
-			return jpki.PIN{}, wrong("暗証番号が入力されませんでした。", "no PIN was typed")
+			return jpki.PIN{}, speak.Wrong("暗証番号が入力されませんでした。", "no PIN was typed")
 		}
 		defer clear(typed)
 		return jpki.NewPIN(jpki.AuthPIN, typed)

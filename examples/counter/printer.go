@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/ticket/paper"
 )
 
@@ -19,7 +20,7 @@ func (o *options) paperRoll() (paper.Roll, error) {
 	case paper.Roll58mm, paper.Roll80mm512, paper.Roll80mm:
 		return roll, nil
 	}
-	return 0, wrong("-roll には 32、42、48 のいずれかを指定してください。", "-roll is 32, 42 or 48")
+	return 0, speak.Wrong("-roll には 32、42、48 のいずれかを指定してください。", "-roll is 32, 42 or 48")
 }
 
 // sendTo returns what sends bytes to the printer that -printer means: a device or

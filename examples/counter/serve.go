@@ -8,6 +8,7 @@ import (
 	"net"
 
 	"github.com/mynakit/mynakit/examples/counter/page"
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/simcard"
 	"github.com/mynakit/mynakit/simcard/control"
 	"github.com/mynakit/mynakit/ticket"
@@ -28,10 +29,10 @@ func (e *addressError) Unwrap() error { return e.err }
 func serve(ctx context.Context, o *options, p *place, say speaker) (err error) {
 	host, _, err := net.SplitHostPort(o.serve)
 	if err != nil {
-		return wrong("-serve には、ホストとポートを指定してください（例：127.0.0.1:8080）。", "-serve wants host:port, such as 127.0.0.1:8080")
+		return speak.Wrong("-serve には、ホストとポートを指定してください（例：127.0.0.1:8080）。", "-serve wants host:port, such as 127.0.0.1:8080")
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return wrong("-serve には、この端末だけで使えるアドレス（例：127.0.0.1:8080）を指定してください。画面で暗証番号を入力するためです。",
+		return speak.Wrong("-serve には、この端末だけで使えるアドレス（例：127.0.0.1:8080）を指定してください。画面で暗証番号を入力するためです。",
 			"-serve wants an address of this machine alone, such as 127.0.0.1:8080: PINs are typed on the page")
 	}
 	roll, err := o.paperRoll()
@@ -123,7 +124,7 @@ func (o *options) samples(say speaker) (cards []page.Sample, stop func() error, 
 		return nil, nil, &addressError{o.samplesAddr, err}
 	}
 	if err != nil {
-		return nil, nil, wrong("-samples には、この端末だけで使えるアドレス（例：127.0.0.1:8081）を指定してください。",
+		return nil, nil, speak.Wrong("-samples には、この端末だけで使えるアドレス（例：127.0.0.1:8081）を指定してください。",
 			"-samples wants an address of this machine alone, such as 127.0.0.1:8081: "+err.Error())
 	}
 	say.plain(say.SamplesURL, server.Addr)
@@ -138,5 +139,5 @@ func (o *options) at(p *place) ticket.Terminal {
 }
 
 func errTerminal() error {
-	return wrong("-terminal には英数字、ピリオド、ハイフンを、-place には96バイト以内の名前を指定してください。", "-terminal wants letters, digits, full stops and hyphens, -place a name of at most 96 bytes")
+	return speak.Wrong("-terminal には英数字、ピリオド、ハイフンを、-place には96バイト以内の名前を指定してください。", "-terminal wants letters, digits, full stops and hyphens, -place a name of at most 96 bytes")
 }

@@ -7,7 +7,6 @@ import (
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 
-	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/ticket"
 )
 
@@ -274,14 +273,6 @@ func linesIn(lang string) lines {
 		return japanese()
 	}
 	return english()
-}
-
-// in gives a text in a language.
-func in(lang string, t mykey.Text) string {
-	if lang == "ja" {
-		return t.JA
-	}
-	return t.EN
 }
 
 // speaker tells the day.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/examples/shop"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/ticket"
@@ -68,6 +69,6 @@ func (d *day) redeem(ctx context.Context, p printed) error {
 	if !errors.Is(err, ticket.ErrRefused) {
 		return err
 	}
-	d.line(d.Refused, in(d.lang, shop.Explain(err).What))
+	d.line(d.Refused, speak.In(d.lang, shop.Explain(err).What))
 	return nil
 }

@@ -3,19 +3,15 @@ package main
 import (
 	"flag"
 	"fmt"
-	"io"
-	"regexp"
-	"strings"
 	"time"
 
-	"github.com/mynakit/mynakit/examples/internal/console"
-	"github.com/mynakit/mynakit/mykey"
+	"github.com/mynakit/mynakit/examples/internal/speak"
 )
 
 // flags are the program's, explained in a language.
 func (o *options) flags(f *flag.FlagSet, lang string) {
-	say := func(ja, en string) string { return in(lang, mykey.Text{JA: ja, EN: en}) }
-	f.StringVar(&o.lang, "lang", "", say("`言語`：ja または en。省略すると環境変数に従います", "`language`: ja or en; without it as the environment says"))
+	say := speak.VoiceIn(lang)
+	speak.LangFlag(f, say)
 	f.StringVar(&o.data, "data", "", say("データベース・鍵・ポイント券・受取用ファイルを置く`フォルダー`。省略するとユーザーのフォルダーを使います", "`folder` for database, keys, tickets and inbox; without it one of the user's own"))
 	f.StringVar(&o.db, "db", "", say("PostgreSQLの`URL`（または host=… dbname=…）、またはフォルダーの外のSQLiteファイル。パスワードは PGPASSWORD か .pgpass で指定してください", "a PostgreSQL `URL`, or host=… dbname=…, or another SQLite file instead of the one in the folder; a password is better in PGPASSWORD or .pgpass"))
 	f.StringVar(&o.reader, "reader", "sim", say("カードの`場所`：sim（見本）、auto、phone、またはPC/SCのカードリーダーの名前かその一部", "`where` the card is: sim, auto, phone, or a PC/SC reader's name or a part of it"))
@@ -32,58 +28,8 @@ func (o *options) flags(f *flag.FlagSet, lang string) {
 	f.StringVar(&o.restored, "restored", "", say("データベースを復元した後に使います。それ以降に商店街が合算したファイルの`フォルダー`", "after the database was restored: `folder` of the files that the mall has merged since"))
 	f.BoolVar(&o.version, "version", false, say("バージョンを表示して終了します", "print the version and end"))
 	f.DurationVar(&o.wait, "wait", time.Minute, say("カードとその応答を待つ`時間`", "how `long` to wait for a card and each of its answers"))
-	f.Usage = func() { usage(f.Output(), f, lang) }
-}
-
-// usage lists the flags in a language, as package flag does in English.
-func usage(w io.Writer, f *flag.FlagSet, lang string) {
-	fmt.Fprintln(w, in(lang, mykey.Text{JA: "counter の使い方：", EN: "Usage of counter:"}))
-	f.VisitAll(func(v *flag.Flag) {
-		name, text := flag.UnquoteUsage(v)
-		fmt.Fprintf(w, "  -%s", v.Name)
-		if name != "" {
-			fmt.Fprintf(w, " %s", name)
-		}
-		fmt.Fprintf(w, "\n    \t%s", text)
-		if v.DefValue != "" && v.DefValue != "false" {
-			fmt.Fprintf(w, in(lang, mykey.Text{JA: "（初期値：%s）", EN: " (default %s)"}), v.DefValue)
-		}
-		fmt.Fprintln(w)
-	})
-}
-
-// languageOf is the language of a run before its flags have been read: what -lang
-// says, or else the environment.
-func languageOf(args []string, getenv func(string) string) string {
-	for i, a := range args {
-		name, value, given := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(a, "-"), "-"), "=")
-		if name != "lang" || !strings.HasPrefix(a, "-") {
-			continue
-		}
-		if !given && i+1 < len(args) {
-			value = args[i+1]
-		}
-		if value == "ja" || value == "en" {
-			return value
-		}
+	f.Usage = func() {
+		fmt.Fprintln(f.Output(), say("counter の使い方：", "Usage of counter:"))
+		speak.PrintFlags(f.Output(), f, say)
 	}
-	return console.Language(getenv)
 }
-
-var flagName = regexp.MustCompile(`(?:flag |: )(-[-\w]+)`)
-
-// badFlag is what package flag says of the arguments, for a language.
-func badFlag(err error) *usageError {
-	name := "-help"
-	if m := flagName.FindStringSubmatch(err.Error()); m != nil {
-		name = m[1]
-	}
-	return wrong("フラグ "+name+" の指定が正しくありません。使い方は -help で確認してください。", err.Error()+"; see -help")
-}
-
-// usageError is a flag that cannot be. Its text is for whoever typed it.
-type usageError struct{ text mykey.Text }
-
-func (e *usageError) Error() string { return e.text.EN }
-
-func wrong(ja, en string) *usageError { return &usageError{mykey.Text{JA: ja, EN: en}} }

@@ -27,7 +27,7 @@ func TestUsageInJapanese(t *testing.T) {
 		code int
 	}{
 		{[]string{"-help"}, "窓口の画面のアドレス", exitOK},
-		{[]string{"-nope"}, "フラグ -nope の指定が正しくありません", exitUsage},
+		{[]string{"-nope"}, "フラグ -nope はありません", exitUsage},
 		{[]string{"-wait", "soon"}, "フラグ -wait の指定が正しくありません", exitUsage},
 		{[]string{"-serve"}, "フラグ -serve の指定が正しくありません", exitUsage},
 		{[]string{"day"}, "フラグではありません", exitUsage},

@@ -27,6 +27,7 @@ import (
 	"syscall"
 
 	"github.com/mynakit/mynakit/examples/internal/console"
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/examples/internal/version"
 	"github.com/mynakit/mynakit/mykey/advice"
 )
@@ -50,35 +51,38 @@ const (
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	f := flag.NewFlagSet("grant", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	lang := f.String("lang", console.Language(getenv), "`language`: ja or en; without it as the environment says")
-	about := f.Bool("version", false, "print the version and end")
-	switch err := f.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
+	lang := speak.LanguageOf(args, getenv)
+	say := speak.VoiceIn(lang)
+	speak.LangFlag(f, say)
+	about := f.Bool("version", false, say("バージョンを表示して終了します", "print the version and end"))
+	f.Usage = func() {
+		fmt.Fprintln(stderr, say("grant の使い方：", "Usage of grant:"))
+		speak.PrintFlags(stderr, f, say)
+	}
+	err := speak.Parse(f, args)
+	if err == nil && f.NArg() > 0 {
+		err = speak.Wrong("フラグは -version と -lang です。", "the flags are -version and -lang")
+	}
+	switch usage, ok := errors.AsType[*speak.UsageError](err); {
+	case ok:
+		fmt.Fprintln(stderr, "grant:", speak.In(lang, usage.Text))
+		return exitUsage
+	case err != nil: // flag.ErrHelp
 		return exitOK
-	case err != nil:
-		return exitUsage
-	case f.NArg() > 0 || *lang != "ja" && *lang != "en":
-		fmt.Fprintln(stderr, "grant: the flags are -version and -lang ja or -lang en")
-		return exitUsage
 	}
 	out := console.To(stdout)
-	var err error
 	if *about {
 		fmt.Fprintln(out, version.Line("grant"))
 	} else {
-		err = work(ctx, *lang, out)
+		err = work(ctx, lang, out)
 	}
 	err = errors.Join(err, out.Err())
 	if err == nil {
 		return exitOK
 	}
 	a := advice.Explain(err)
-	what, do := a.What.EN, a.Do.EN
-	if *lang == "ja" {
-		what, do = a.What.JA, a.Do.JA
-	}
 	// The error itself, for the system's administrator: it holds no secret.
-	fmt.Fprintf(stderr, "grant: %s\n       %s\n       (%v)\n", what, do, err)
+	fmt.Fprintf(stderr, "grant: %s\n       %s\n       (%v)\n", speak.In(lang, a.What), speak.In(lang, a.Do), err)
 	return exitError
 }
 

@@ -63,29 +63,27 @@ import (
 	"time"
 
 	"github.com/mynakit/mynakit/apdu/vpcd"
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/examples/internal/version"
+	"github.com/mynakit/mynakit/mykey/advice"
 	"github.com/mynakit/mynakit/simcard"
 	"github.com/mynakit/mynakit/simcard/control"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
 	stop()
-	if errors.Is(err, flag.ErrHelp) {
+	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return
 	}
-	if err != nil {
-		if !errors.Is(err, errUsage) { // which has been explained already
-			fmt.Fprintln(os.Stderr, "vcard:", err)
-			os.Exit(1)
-		}
+	lang := speak.LanguageOf(os.Args[1:], os.Getenv)
+	fmt.Fprintln(os.Stderr, "vcard:", speak.Explain(lang, err, advice.Explain(err)))
+	if _, ok := errors.AsType[*speak.UsageError](err); ok {
 		os.Exit(2)
 	}
+	os.Exit(1)
 }
-
-// errUsage means that the flags are wrong.
-var errUsage = errors.New("usage")
 
 // options are the flags.
 type options struct {
@@ -101,48 +99,49 @@ type options struct {
 	clock   time.Time
 	version bool
 	stderr  io.Writer
+	say     speak.Voice
 }
 
-func parse(args []string, stderr io.Writer) (*options, error) {
+func parse(args []string, getenv func(string) string, stderr io.Writer) (*options, error) {
 	stderr = &inTurn{w: stderr}
-	o := &options{stderr: stderr}
+	say := speak.VoiceIn(speak.LanguageOf(args, getenv))
+	o := &options{stderr: stderr, say: say}
 	f := flag.NewFlagSet("vcard", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.Func("addr", "`address` where vpcd waits for the card, or auto; several are several slots (default "+vpcd.DefaultAddr+")", func(addr string) error {
+	speak.LangFlag(f, say)
+	f.Func("addr", say("vpcdがカードを待つ`アドレス`、または auto。複数回指定すると、その数のスロットになります（初期値：",
+		"`address` where vpcd waits for the card, or auto; several are several slots (default ")+vpcd.DefaultAddr+say("）", ")"), func(addr string) error {
 		if _, _, err := net.SplitHostPort(addr); err != nil && addr != auto {
 			return errors.New("the address of vpcd is host:port, such as " + vpcd.DefaultAddr)
 		}
 		o.addrs = append(o.addrs, addr)
 		return nil
 	})
-	f.StringVar(&o.kind, "kind", "plastic", "`kind` of card: "+strings.Join(simcard.SampleNames(), ", "))
-	f.UintVar(&o.holder, "holder", 0, "`number` of the invented holder")
-	f.StringVar(&o.certs, "certs", "", "write the card's certificates, and the lists of revoked ones, to `DIR`")
-	f.BoolVar(&o.trace, "trace", false, "write the exchanges to standard error, secrets masked")
-	f.StringVar(&o.control, "control", "", "serve the control API at this loopback `address`, such as 127.0.0.1:0 for a free port")
-	f.BoolVar(&o.panel, "panel", false, "serve the control API with a page for people")
-	f.StringVar(&o.state, "state", "", "keep the card in `FILE`")
-	f.BoolVar(&o.wait, "wait", false, "print the first line only when clients can see the card")
-	f.Func("clock", "`time` at which the card is made, as 2026-04-01T00:00:00+09:00, instead of now", func(text string) (err error) {
+	kinds := strings.Join(simcard.SampleNames(), ", ")
+	f.StringVar(&o.kind, "kind", "plastic", say("カードの`種類`：", "`kind` of card: ")+kinds)
+	f.UintVar(&o.holder, "holder", 0, say("架空の利用者の`番号`", "`number` of the invented holder"))
+	f.StringVar(&o.certs, "certs", "", say("カードの電子証明書と失効リストを書き出す`フォルダー`", "write the card's certificates, and the lists of revoked ones, to `DIR`"))
+	f.BoolVar(&o.trace, "trace", false, say("コマンドの送受信を、秘密を伏せて標準エラー出力に書きます", "write the exchanges to standard error, secrets masked"))
+	f.StringVar(&o.control, "control", "", say("操作用APIを待ち受ける、この端末だけの`アドレス`（例：空きポートなら 127.0.0.1:0）", "serve the control API at this loopback `address`, such as 127.0.0.1:0 for a free port"))
+	f.BoolVar(&o.panel, "panel", false, say("操作用APIと、人が操作する画面を開きます", "serve the control API with a page for people"))
+	f.StringVar(&o.state, "state", "", say("カードの状態を保存する`ファイル`", "keep the card in `FILE`"))
+	f.BoolVar(&o.wait, "wait", false, say("プログラムからカードが見えるようになってから、最初の行を出力します", "print the first line only when clients can see the card"))
+	f.Func("clock", say("カードを作成した`日時`（例：2026-04-01T00:00:00+09:00）。省略すると現在", "`time` at which the card is made, as 2026-04-01T00:00:00+09:00, instead of now"), func(text string) (err error) {
 		o.clock, err = time.Parse(time.RFC3339, text)
 		return err
 	})
-	f.BoolVar(&o.version, "version", false, "print the version and end")
+	f.BoolVar(&o.version, "version", false, say("バージョンを表示して終了します", "print the version and end"))
 	f.Usage = func() {
-		fmt.Fprintf(stderr, "usage: vcard [flags]\nputs a software card into pcscd; PINs: %s\nflags:\n", pins())
-		f.PrintDefaults()
+		fmt.Fprintf(stderr, say("使い方：vcard [フラグ]\npcscdにソフトウェアカードをセットします。暗証番号：%s\nフラグ：\n", "usage: vcard [flags]\nputs a software card into pcscd; PINs: %s\nflags:\n"), pins())
+		speak.PrintFlags(stderr, f, say)
 	}
-	switch err := f.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		return nil, err
+	switch err := speak.Parse(f, args); {
 	case err != nil:
-		return nil, errUsage
+		return nil, err
 	case f.NArg() > 0:
-		fmt.Fprintln(stderr, "vcard: takes no arguments but flags")
-		return nil, errUsage
+		return nil, speak.Wrong("フラグだけを指定してください。", "takes no arguments but flags")
 	case !slices.Contains(simcard.SampleNames(), o.kind):
-		fmt.Fprintf(stderr, "vcard: there is no kind of card %q; known are %s\n", o.kind, strings.Join(simcard.SampleNames(), ", "))
-		return nil, errUsage
+		return nil, speak.Wrong(fmt.Sprintf("カードの種類 %q はありません：%s", o.kind, kinds), fmt.Sprintf("there is no kind of card %q; known are %s", o.kind, kinds))
 	}
 	if len(o.addrs) == 0 {
 		o.addrs = []string{vpcd.DefaultAddr}
@@ -153,8 +152,8 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	return o, nil
 }
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
-	o, err := parse(args, stderr)
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (err error) {
+	o, err := parse(args, getenv, stderr)
 	if err != nil {
 		return err
 	}
@@ -192,7 +191,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		}
 		server, err := control.Serve(o.control, served...)
 		if err != nil {
-			return err
+			return speak.Fail("-control には、この端末だけで使える空いているアドレス（例：127.0.0.1:0）を指定してください。", "-control", err)
 		}
 		defer server.Close()
 		base = "http://" + server.Addr
@@ -208,14 +207,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if base != "" {
 		err = json.NewEncoder(stdout).Encode(announce(base, slots, o.panel))
 	} else {
-		_, err = fmt.Fprintf(stdout, "%s card inserted at %s; PINs, as far as it has them: %s; Ctrl-C removes it\n", o.kind, strings.Join(o.addrs, ", "), pins())
+		_, err = fmt.Fprintf(stdout, o.say("%s のカードを %s にセットしました。暗証番号（カードにあるもの）：%s。Ctrl+Cで取り外します。\n",
+			"%s card inserted at %s; PINs, as far as it has them: %s; Ctrl-C removes it\n"), o.kind, strings.Join(o.addrs, ", "), pins())
 	}
 	if err != nil {
 		return err
 	}
 	<-ctx.Done()
 	if base == "" {
-		removed = "card removed\n"
+		removed = o.say("カードを取り外しました。\n", "card removed\n")
 	}
 	return nil
 }
@@ -254,7 +254,7 @@ func (o *options) open(i int) (*slot, error) {
 		Reader:  s.reader,
 		Panel:   o.panel,
 		State:   o.state,
-		Notify:  func(text string) { fmt.Fprintf(o.stderr, "vcard: slot %d: %s\n", i, text) },
+		Notify:  func(text string) { o.notice(i, text) },
 	}
 	if o.state != "" && i > 0 {
 		cfg.State += "." + strconv.Itoa(i)
@@ -264,9 +264,22 @@ func (o *options) open(i int) (*slot, error) {
 	}
 	var err error
 	if s.Slot, err = control.New(cfg); err != nil {
-		return nil, err
+		return nil, speak.Fail("カードを用意できません。-state のファイルを確認してください。", "the card cannot be made", err)
 	}
 	return s, nil
+}
+
+// notice tells what has become of the card in the i-th slot. Package control knows
+// it in English.
+func (o *options) notice(i int, text string) {
+	ja := "カードをセットできないため、繰り返し試みます。（詳細：" + text + "）"
+	switch text {
+	case "the card is in the reader":
+		ja = "カードをセットしました。"
+	case "the reader went away; the card goes in again when it is back":
+		ja = "カードリーダーとの接続が切れました。復帰すると、カードをセットし直します。"
+	}
+	fmt.Fprintf(o.stderr, o.say("vcard: スロット%d：%s\n", "vcard: slot %d: %s\n"), i, o.say(ja, text))
 }
 
 // A place is what the first line says about a slot.

@@ -7,12 +7,14 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"flag"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +26,9 @@ import (
 
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/apdu/vpcd"
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/jpki"
+	"github.com/mynakit/mynakit/mykey/advice"
 	"github.com/mynakit/mynakit/simcard"
 	"github.com/mynakit/mynakit/simcard/control"
 )
@@ -52,7 +56,7 @@ func TestCardInAReader(t *testing.T) {
 	var trace bytes.Buffer
 	done := make(chan error, 1)
 	go func() {
-		done <- run(ctx, []string{"-addr", pcscd.Addr().String(), "-certs", dir, "-trace"}, out, &trace)
+		done <- run(ctx, []string{"-addr", pcscd.Addr().String(), "-certs", dir, "-trace"}, noEnv, out, &trace)
 		out.Close()
 	}()
 	reader, err := pcscd.Accept(ctx)
@@ -104,7 +108,7 @@ func TestReaderGoesAway(t *testing.T) {
 	done := make(chan error, 1)
 	var told lines
 	go func() {
-		done <- run(ctx, []string{"-addr", pcscd.Addr().String(), "-kind", "child", "-certs", dir}, io.Discard, &told)
+		done <- run(ctx, []string{"-addr", pcscd.Addr().String(), "-kind", "child", "-certs", dir}, noEnv, io.Discard, &told)
 	}()
 	for range 3 {
 		reader, err := pcscd.Accept(ctx)
@@ -148,7 +152,7 @@ func start(t *testing.T, ctx context.Context, args ...string) (first struct {
 	in, out := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		done <- run(ctx, append([]string{"-control", "127.0.0.1:0"}, args...), out, io.Discard)
+		done <- run(ctx, append([]string{"-control", "127.0.0.1:0"}, args...), noEnv, out, io.Discard)
 		out.Close()
 	}()
 	stop = sync.OnceFunc(func() {
@@ -260,7 +264,7 @@ func TestWait(t *testing.T) {
 	var told lines
 	waiting, end := context.WithCancel(ctx)
 	done := make(chan error, 1)
-	go func() { done <- run(waiting, []string{"-addr", pcscd.Addr().String()}, io.Discard, &told) }()
+	go func() { done <- run(waiting, []string{"-addr", pcscd.Addr().String()}, noEnv, io.Discard, &told) }()
 	assert.Eventually(t, func() bool { return strings.Contains(told.String(), "another vcard has it") }, time.Minute, time.Millisecond)
 	end()
 	assert.NoError(t, <-done)
@@ -275,7 +279,7 @@ func TestEndsWhileItWaits(t *testing.T) {
 	defer cancel()
 	done := make(chan error, 1)
 	var out bytes.Buffer
-	go func() { done <- run(ctx, []string{"-addr", taken.Addr().String()}, &out, io.Discard) }()
+	go func() { done <- run(ctx, []string{"-addr", taken.Addr().String()}, noEnv, &out, io.Discard) }()
 	conn, err := taken.Accept()
 	require.NoError(t, err)
 	defer conn.Close()
@@ -288,7 +292,7 @@ func TestEndsWhileItWaits(t *testing.T) {
 // name says, package simcard tests.
 func TestKinds(t *testing.T) {
 	var help bytes.Buffer
-	require.ErrorIs(t, run(context.Background(), []string{"-h"}, io.Discard, &help), flag.ErrHelp)
+	require.ErrorIs(t, run(context.Background(), []string{"-h"}, noEnv, io.Discard, &help), flag.ErrHelp)
 	assert.Contains(t, help.String(), "auth 1234, sign ABC123, text 2345, common 3456, juki 4567")
 	for _, name := range simcard.SampleNames() {
 		assert.Regexp(t, `kind of card: .*\b`+name+`\b`, help.String())
@@ -320,12 +324,71 @@ func TestRevoked(t *testing.T) {
 func TestBadCalls(t *testing.T) {
 	bad := filepath.Join(t.TempDir(), "state")
 	require.NoError(t, os.WriteFile(bad, []byte("no state"), 0o600))
-	for _, args := range [][]string{{"-kind", "blue"}, {"extra"}, {"-clock", "noon"}, {"-addr", "nowhere"}, {"-nosuch"}} {
-		assert.ErrorIs(t, run(context.Background(), args, io.Discard, io.Discard), errUsage, args)
+	for _, args := range [][]string{{"-kind", "blue"}, {"extra"}, {"-clock", "noon"}, {"-addr", "nowhere"}, {"-nosuch"}, {"-lang", "fr"}} {
+		var printed bytes.Buffer
+		assert.ErrorAs(t, run(context.Background(), args, noEnv, &printed, &printed), new(*speak.UsageError), args)
+		assert.Empty(t, printed.String(), "one line says it, not the list of flags")
 	}
 	for _, args := range [][]string{{"-state", bad}, {"-control", "192.0.2.1:0"}, {"-control", "127.0.0.1"}} {
-		err := run(context.Background(), args, io.Discard, io.Discard)
+		err := run(context.Background(), args, noEnv, io.Discard, io.Discard)
 		assert.Error(t, err, args)
-		assert.NotErrorIs(t, err, errUsage, args)
+		assert.False(t, errors.As(err, new(*speak.UsageError)), args)
 	}
+}
+
+func noEnv(string) string { return "" }
+
+// In Japanese it speaks no English: not in its help, nor of what is wrong, nor of
+// what becomes of the card.
+func TestJapanese(t *testing.T) {
+	english := regexp.MustCompile(`[A-Za-z]{2,} [a-z]{2,} [a-z]{2,}`)
+	var printed bytes.Buffer
+	require.ErrorIs(t, run(t.Context(), []string{"-lang", "ja", "-h"}, noEnv, &printed, &printed), flag.ErrHelp)
+	assert.Contains(t, printed.String(), "ソフトウェアカードをセットします")
+	for args, want := range map[string]string{
+		"-kind blue":           `カードの種類 "blue" はありません`,
+		"extra":                "フラグだけを指定してください。",
+		"-clock noon":          "フラグ -clock の指定が正しくありません",
+		"-pannel":              "-panel ではありませんか",
+		"-control 192.0.2.1:0": "-control には、この端末だけで使える",
+	} {
+		err := run(t.Context(), strings.Fields("-lang ja "+args), noEnv, &printed, &printed)
+		require.Error(t, err, args)
+		text, _, _ := strings.Cut(speak.Explain("ja", err, advice.Explain(err)), "\n（詳細：") // which is a library's
+		assert.Contains(t, text, want)
+		printed.WriteString(text)
+	}
+	o := &options{stderr: &printed, say: speak.VoiceIn("ja")}
+	o.notice(0, "the card is in the reader")
+	o.notice(1, "the reader went away; the card goes in again when it is back")
+	assert.Empty(t, english.FindString(printed.String()), printed.String())
+
+	// With a reader, up to the end.
+	pcscd, err := vpcd.Listen("127.0.0.1:0")
+	require.NoError(t, err)
+	defer pcscd.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var told bytes.Buffer
+	outReader, out := io.Pipe()
+	lines := bufio.NewScanner(outReader)
+	done := make(chan error, 1)
+	japanese := func(name string) string { return map[string]string{"LANG": "ja_JP.UTF-8"}[name] }
+	go func() {
+		done <- run(ctx, []string{"-addr", pcscd.Addr().String()}, japanese, out, &told)
+		out.Close()
+	}()
+	reader, err := pcscd.Accept(t.Context())
+	require.NoError(t, err)
+	_, err = jpki.Open(t.Context(), reader)
+	require.NoError(t, err)
+	require.True(t, lines.Scan())
+	assert.Contains(t, lines.Text(), "plastic のカードを")
+	assert.Empty(t, english.FindString(lines.Text()), lines.Text())
+	cancel()
+	require.True(t, lines.Scan())
+	assert.Equal(t, "カードを取り外しました。", lines.Text())
+	require.NoError(t, <-done)
+	assert.Contains(t, told.String(), "スロット0：カードをセットしました。\n")
+	assert.Empty(t, english.FindString(told.String()), told.String())
 }

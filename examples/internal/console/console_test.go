@@ -59,19 +59,3 @@ func TestClose(t *testing.T) {
 	w.Println("x")
 	assert.ErrorIs(t, w.Close(), os.ErrClosed)
 }
-
-func TestLanguage(t *testing.T) {
-	for _, c := range []struct {
-		env  map[string]string
-		want string
-	}{
-		{nil, "en"},
-		{map[string]string{"LANG": "ja_JP.UTF-8"}, "ja"},
-		{map[string]string{"LANG": "ja"}, "ja"},
-		{map[string]string{"LANG": "C.UTF-8"}, "en"},
-		{map[string]string{"LANG": "ja_JP.UTF-8", "LC_ALL": "C"}, "en"},
-		{map[string]string{"LANG": "en_US", "LC_MESSAGES": "ja_JP"}, "ja"},
-	} {
-		assert.Equal(t, c.want, console.Language(func(name string) string { return c.env[name] }), "%v", c.env)
-	}
-}
