@@ -100,16 +100,6 @@ type troubleError struct {
 
 func (e *troubleError) Error() string { return e.en }
 
-// notAlone is trouble with a file or folder that is not this user's alone.
-func notAlone(e *private.Error) *troubleError {
-	if e.Foreign {
-		return &troubleError{e.Path + " belongs to another user. Name a folder of your own.",
-			e.Path + " は別のユーザーのものです。自分のフォルダーを指定してください。", exitError}
-	}
-	return &troubleError{fmt.Sprintf("Other users can read or change %s. Give it to its owner alone (chmod %o).", e.Path, e.Mode),
-		fmt.Sprintf("ほかのユーザーが %s を読み書きできます。所有者だけが使えるように変更してください（chmod %o）。", e.Path, e.Mode), exitError}
-}
-
 const (
 	exitOK      = 0
 	exitError   = 1
@@ -170,7 +160,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}
 	trouble, ok := errors.AsType[*troubleError](err)
 	if open, not := errors.AsType[*private.Error](err); not {
-		trouble, ok = notAlone(open), true
+		trouble, ok = &troubleError{open.Text().EN, open.Text().JA, exitError}, true
 	}
 	if ok {
 		fmt.Fprintf(stderr, "agent: %s\n       %s\n", trouble.en, trouble.ja)

@@ -5,13 +5,13 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"time"
 
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/jpki/cms"
 )
@@ -19,19 +19,19 @@ import (
 // maxDocument bounds what is read into memory, in bytes.
 const maxDocument = 256 << 20
 
-func cmsSignTask(f *flag.FlagSet) func(context.Context, *session) error {
-	key := keyFlag(f)
-	pin := pinFlags(f)
-	detached := f.Bool("detached", false, "leave the content out of the message (.p7s)")
-	in := f.String("in", "-", "sign `FILE`; - is standard input")
-	out := f.String("out", "", "write the message, DER, to `FILE`")
+func cmsSignTask(f *flag.FlagSet, say speak.Voice) func(context.Context, *session) error {
+	key := keyFlag(f, say)
+	pin := pinFlags(f, say)
+	detached := f.Bool("detached", false, say("メッセージに内容を含めません（.p7s）", "leave the content out of the message (.p7s)"))
+	in := f.String("in", "-", say("署名する`ファイル`。- は標準入力", "sign `FILE`; - is standard input"))
+	out := f.String("out", "", say("メッセージ（DER）を書き出す`ファイル`", "write the message, DER, to `FILE`"))
 	return func(ctx context.Context, s *session) error {
 		slot, kind, err := key()
 		if err != nil {
 			return err
 		}
 		if *out == "" {
-			return &usageError{"a message is binary: say -out FILE"}
+			return speak.Wrong("メッセージはバイナリです。-out でファイルを指定してください。", "a message is binary: say -out FILE")
 		}
 		content, err := readDocument(*in, s.stdin)
 		if err != nil {
@@ -62,15 +62,15 @@ func cmsSignTask(f *flag.FlagSet) func(context.Context, *session) error {
 		return s.print(struct {
 			Bytes int `json:"bytes"`
 			cost
-		}{len(message), s.cost()}, fmt.Sprintf("message of %d bytes written to %s\n", len(message), *out))
+		}{len(message), s.cost()}, fmt.Sprintf(say("メッセージ（%dバイト）を %s に書き出しました。\n", "message of %d bytes written to %s\n"), len(message), *out))
 	}
 }
 
 // cmsVerifyTask works without a card.
-func cmsVerifyTask(f *flag.FlagSet) func(context.Context, *session) error {
-	key := keyFlag(f)
+func cmsVerifyTask(f *flag.FlagSet, say speak.Voice) func(context.Context, *session) error {
+	key := keyFlag(f, say)
 	var roots []*x509.Certificate
-	f.Func("roots", "trust the certificates in `FILE`, PEM or DER; may be given more than once", func(name string) error {
+	f.Func("roots", say("信頼する証明書の`ファイル`（PEMまたはDER）。複数回指定できます", "trust the certificates in `FILE`, PEM or DER; may be given more than once"), func(name string) error {
 		b, err := os.ReadFile(name)
 		if err != nil {
 			return err
@@ -79,20 +79,21 @@ func cmsVerifyTask(f *flag.FlagSet) func(context.Context, *session) error {
 		roots = append(roots, more...)
 		return err
 	})
-	in := f.String("in", "-", "the message, DER or PEM, in `FILE`; - is standard input")
-	content := f.String("content", "", "what was signed, in `FILE`, where the message stands beside it")
-	out := f.String("out", "", "write what was signed to `FILE`, where the message contains it")
-	then := f.Bool("at-signing-time", false, "ask whether the certificate was valid when the signer says to have signed, and not now")
+	in := f.String("in", "-", say("メッセージ（DERまたはPEM）の`ファイル`。- は標準入力", "the message, DER or PEM, in `FILE`; - is standard input"))
+	content := f.String("content", "", say("メッセージに内容が含まれないとき、署名された`ファイル`", "what was signed, in `FILE`, where the message stands beside it"))
+	out := f.String("out", "", say("メッセージに含まれる、署名された内容を書き出す`ファイル`", "write what was signed to `FILE`, where the message contains it"))
+	then := f.Bool("at-signing-time", false, say("現在ではなく、署名者が示す署名日時に電子証明書が有効だったかを検証します", "ask whether the certificate was valid when the signer says to have signed, and not now"))
 	return func(ctx context.Context, s *session) error {
 		slot, _, err := key()
 		if err != nil {
 			return err
 		}
 		if len(roots) == 0 {
-			return &usageError{"nobody to trust: say -roots FILE, with the CA certificates that J-LIS publishes"}
+			return speak.Wrong("信頼する証明書がありません。-roots で、J-LISが公開するCA証明書のファイルを指定してください。",
+				"nobody to trust: say -roots FILE, with the CA certificates that J-LIS publishes")
 		}
 		if *in == "-" && *content == "-" {
-			return &usageError{"standard input cannot be both: say -in FILE or -content FILE"}
+			return speak.Wrong("標準入力は1回しか使えません。-in または -content でファイルを指定してください。", "standard input cannot be both: say -in FILE or -content FILE")
 		}
 		verifier, err := jpki.NewVerifier(roots)
 		if err != nil {
@@ -133,7 +134,8 @@ func cmsVerifyTask(f *flag.FlagSet) func(context.Context, *session) error {
 				SigningTime time.Time `json:"signing_time,omitzero"`
 			}{true, m.SigningTime})
 		}
-		_, err = fmt.Fprintf(s.stdout, "the signature is good; revocation was not looked up\nsigned, as the signer says: %s\n", m.SigningTime.Format(time.RFC3339))
+		_, err = fmt.Fprintf(s.stdout, say("署名を検証しました。失効状況は確認していません。\n署名者が示す署名日時：%s\n",
+			"the signature is good; revocation was not looked up\nsigned, as the signer says: %s\n"), m.SigningTime.Format(time.RFC3339))
 		return err
 	}
 }
@@ -147,11 +149,13 @@ func messageDER(b []byte) ([]byte, error) {
 	block, rest := pem.Decode(b)
 	switch {
 	case block == nil:
-		return nil, errors.New("the message is neither DER nor PEM (openssl cms writes S/MIME unless it is told -outform)")
+		return nil, speak.Fail("メッセージはDERでもPEMでもありません。openssl cms は、-outform を指定しないとS/MIMEで書き出します。",
+			"the message is neither DER nor PEM (openssl cms writes S/MIME unless it is told -outform)", nil)
 	case block.Type != "CMS" && block.Type != "PKCS7":
-		return nil, errors.New("the PEM file holds something else than a message: its label is neither CMS nor PKCS7")
+		return nil, speak.Fail("PEMファイルの中身はメッセージではありません。ラベルがCMSでもPKCS7でもありません。",
+			"the PEM file holds something else than a message: its label is neither CMS nor PKCS7", nil)
 	case len(bytes.TrimSpace(rest)) > 0:
-		return nil, errors.New("the PEM file goes on after the message")
+		return nil, speak.Fail("PEMファイルに、メッセージ以外の内容が続いています。", "the PEM file goes on after the message", nil)
 	}
 	return block.Bytes, nil
 }
@@ -165,7 +169,7 @@ func readDocument(name string, stdin io.Reader) ([]byte, error) {
 	defer in.Close()
 	b, err := io.ReadAll(io.LimitReader(in, maxDocument+1))
 	if err == nil && len(b) > maxDocument {
-		err = errors.New("the document is too long")
+		err = speak.Fail("文書が長すぎます。", "the document is too long", nil)
 	}
 	return b, err
 }

@@ -11,14 +11,15 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/jpki"
 )
 
 // What these tasks print is what the card says. A program that relies on it
 // calls the Verified methods with the keys of those who issue cards.
 
-func attributesTask(f *flag.FlagSet) func(context.Context, *session) error {
-	pin := pinFlags(f)
+func attributesTask(f *flag.FlagSet, say speak.Voice) func(context.Context, *session) error {
+	pin := pinFlags(f, say)
 	return func(ctx context.Context, s *session) error {
 		if err := s.open(ctx); err != nil {
 			return err
@@ -37,13 +38,24 @@ func attributesTask(f *flag.FlagSet) func(context.Context, *session) error {
 			Sex     string `json:"sex"`
 			cost
 		}{a.Name(), a.Address(), a.Birth().String(), a.Sex().String(), s.cost()},
-			fmt.Sprintf("name:    %s\naddress: %s\nbirth:   %s\nsex:     %s\n",
-				oneLine(a.Name()), oneLine(a.Address()), a.Birth(), a.Sex()))
+			fmt.Sprintf(s.say("氏名：%s\n住所：%s\n生年月日：%s\n性別：%s\n", "name:    %s\naddress: %s\nbirth:   %s\nsex:     %s\n"),
+				oneLine(a.Name()), oneLine(a.Address()), a.Birth(), s.sex(a.Sex())))
 	}
 }
 
-func myNumberTask(f *flag.FlagSet) func(context.Context, *session) error {
-	pin := pinFlags(f)
+// sex returns a sex in the session's language.
+func (s *session) sex(x jpki.Sex) string {
+	switch x {
+	case jpki.Male:
+		return s.say("男", x.String())
+	case jpki.Female:
+		return s.say("女", x.String())
+	}
+	return s.say("不明", x.String())
+}
+
+func myNumberTask(f *flag.FlagSet, say speak.Voice) func(context.Context, *session) error {
+	pin := pinFlags(f, say)
 	return func(ctx context.Context, s *session) error {
 		if err := s.open(ctx); err != nil {
 			return err
@@ -62,31 +74,33 @@ func myNumberTask(f *flag.FlagSet) func(context.Context, *session) error {
 	}
 }
 
-func photoTask(f *flag.FlagSet) func(context.Context, *session) error {
-	numberFile := f.String("number-file", "", "read verification number A (the My Number, 12 digits) or B (14 digits: birth date YYMMDD with the Japanese year, expiry YYYY, security code) from the first line of `FILE`; without it, it is asked for")
+func photoTask(f *flag.FlagSet, say speak.Voice) func(context.Context, *session) error {
+	numberFile := f.String("number-file", "", say("照合番号A（個人番号12桁）またはB（14桁：生年月日の和暦YYMMDD、有効期限の西暦YYYY、セキュリティコード）を、`ファイル`の1行目から読み取ります。省略すると入力を求めます",
+		"read verification number A (the My Number, 12 digits) or B (14 digits: birth date YYMMDD with the Japanese year, expiry YYYY, security code) from the first line of `FILE`; without it, it is asked for"))
 	// What the other tasks call the file with the secret.
-	pinFile := f.String("pin-file", "", "another name of -number-file: the number in `FILE` is the PIN of the photograph")
-	out := f.String("out", "", "write the photograph, JPEG 2000, to `FILE`")
-	asPNG := f.Bool("png", false, "write PNG and not JPEG 2000; opj_decompress decodes it, which has to be installed (Debian: libopenjp2-tools)")
-	lastTry := f.Bool("last-try", false, "verify the number even if one try is left, at the risk of locking it")
+	pinFile := f.String("pin-file", "", say("-number-file と同じです。`ファイル`の番号が、顔写真の暗証番号にあたります", "another name of -number-file: the number in `FILE` is the PIN of the photograph"))
+	out := f.String("out", "", say("顔写真（JPEG 2000）を書き出す`ファイル`", "write the photograph, JPEG 2000, to `FILE`"))
+	asPNG := f.Bool("png", false, say("JPEG 2000ではなくPNGで書き出します。opj_decompress（Debianでは libopenjp2-tools）のインストールが必要です", "write PNG and not JPEG 2000; opj_decompress decodes it, which has to be installed (Debian: libopenjp2-tools)"))
+	lastTry := f.Bool("last-try", false, say("残り1回でも照合します。違うとロックされます", "verify the number even if one try is left, at the risk of locking it"))
 	return func(ctx context.Context, s *session) error {
 		if *out == "" {
-			return &usageError{"a photograph is binary: say -out FILE"}
+			return speak.Wrong("顔写真はバイナリです。-out でファイルを指定してください。", "a photograph is binary: say -out FILE")
 		}
 		if *numberFile != "" && *pinFile != "" {
-			return &usageError{"-number-file and -pin-file are the same: say one of them"}
+			return speak.Wrong("-number-file と -pin-file は同じです。どちらかを指定してください。", "-number-file and -pin-file are the same: say one of them")
 		}
 		decoder := ""
 		if *asPNG {
 			var err error
 			if decoder, err = exec.LookPath("opj_decompress"); err != nil {
-				return &usageError{"-png wants opj_decompress, which is not installed (Debian: libopenjp2-tools)"}
+				return speak.Wrong("-png には opj_decompress（Debianでは libopenjp2-tools）が必要です。インストールしてください。",
+					"-png wants opj_decompress, which is not installed (Debian: libopenjp2-tools)")
 			}
 		}
 		if err := s.open(ctx); err != nil {
 			return err
 		}
-		number, err := readSecret(ctx, *numberFile+*pinFile, "verification number A or B")
+		number, err := readSecret(ctx, s, *numberFile+*pinFile, say("照合番号AまたはB", "verification number A or B"))
 		if err != nil {
 			return err
 		}
@@ -119,7 +133,7 @@ func photoTask(f *flag.FlagSet) func(context.Context, *session) error {
 		return s.print(struct {
 			Bytes int `json:"bytes"`
 			cost
-		}{len(photo), s.cost()}, fmt.Sprintf("photograph of %d bytes written to %s\n", len(photo), *out))
+		}{len(photo), s.cost()}, fmt.Sprintf(say("顔写真（%dバイト）を %s に書き出しました。\n", "photograph of %d bytes written to %s\n"), len(photo), *out))
 	}
 }
 
@@ -142,21 +156,21 @@ func decodePhoto(ctx context.Context, decoder string, jp2 []byte, beside string)
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	if err := exec.CommandContext(ctx, decoder, "-quiet", "-i", in, "-o", out).Run(); err != nil {
-		return nil, fmt.Errorf("opj_decompress does not decode the photograph: %w", err)
+		return nil, speak.Fail("opj_decompress で顔写真を変換できませんでした。", "opj_decompress does not decode the photograph", err)
 	}
 	f, err := os.Open(out)
 	if err != nil {
-		return nil, fmt.Errorf("opj_decompress wrote nothing: %w", err)
+		return nil, speak.Fail("opj_decompress は何も書き出しませんでした。", "opj_decompress wrote nothing", err)
 	}
 	defer f.Close()
 	png, err = io.ReadAll(io.LimitReader(f, maxPNG+1))
 	if err == nil && len(png) > maxPNG {
-		err = errors.New("opj_decompress wrote too much")
+		err = speak.Fail("opj_decompress が書き出したファイルが大きすぎます。", "opj_decompress wrote too much", nil)
 	}
 	return png, err
 }
 
-func commonTask(*flag.FlagSet) func(context.Context, *session) error {
+func commonTask(*flag.FlagSet, speak.Voice) func(context.Context, *session) error {
 	return func(ctx context.Context, s *session) error {
 		if err := s.open(ctx); err != nil {
 			return err
@@ -171,30 +185,31 @@ func commonTask(*flag.FlagSet) func(context.Context, *session) error {
 			Expiry        string `json:"expiry"`
 			cost
 		}{d.ManufacturingNumber(), d.Municipality(), d.Expiry().String(), s.cost()},
-			fmt.Sprintf("manufacturing number: %s\nmunicipality:         %s\nexpiry:               %s\n",
+			fmt.Sprintf(s.say("製造番号：%s\n市区町村コード：%s\n有効期限：%s\n", "manufacturing number: %s\nmunicipality:         %s\nexpiry:               %s\n"),
 				d.ManufacturingNumber(), d.Municipality(), d.Expiry()))
 	}
 }
 
-func passwdTask(f *flag.FlagSet) func(context.Context, *session) error {
-	which := f.String("pin", "", "`which` PIN: auth, sign, text, juki or common")
-	pin := pinFlags(f)
-	newFile := f.String("new-pin-file", "", "read the new PIN from the first line of `FILE`; without it, it is asked for twice")
+func passwdTask(f *flag.FlagSet, say speak.Voice) func(context.Context, *session) error {
+	which := f.String("pin", "", say("暗証番号の`種類`：auth、sign、text、juki、common", "`which` PIN: auth, sign, text, juki or common"))
+	pin := pinFlags(f, say)
+	newFile := f.String("new-pin-file", "", say("新しい暗証番号を`ファイル`の1行目から読み取ります。省略すると2回入力を求めます", "read the new PIN from the first line of `FILE`; without it, it is asked for twice"))
 	return func(ctx context.Context, s *session) error {
 		kind, ok := map[string]jpki.PINKind{"auth": jpki.AuthPIN, "sign": jpki.SignPIN, "text": jpki.TextPIN,
 			"juki": jpki.JukiPIN, "common": jpki.CommonPIN}[*which]
 		if !ok {
-			return &usageError{fmt.Sprintf("no PIN %q: -pin auth, sign, text, juki or common", *which)}
+			return speak.Wrong(fmt.Sprintf("暗証番号の種類 %q はありません：-pin には auth、sign、text、juki、common のいずれかを指定してください。", *which),
+				fmt.Sprintf("no PIN %q: -pin auth, sign, text, juki or common", *which))
 		}
 		if err := s.open(ctx); err != nil {
 			return err
 		}
-		old, err := readPIN(ctx, pin.file, kind, "old "+kind.String())
+		old, err := readPIN(ctx, s, pin.file, kind, say("現在の", "old ")+s.pinName(kind))
 		if err != nil {
 			return err
 		}
 		defer old.Clear()
-		to, err := newPIN(ctx, *newFile, kind)
+		to, err := newPIN(ctx, s, *newFile, kind)
 		if err != nil {
 			return err
 		}
@@ -206,25 +221,25 @@ func passwdTask(f *flag.FlagSet) func(context.Context, *session) error {
 			PIN     string `json:"pin"`
 			Changed bool   `json:"changed"`
 			cost
-		}{kind.String(), true, s.cost()}, kind.String()+" is changed\n")
+		}{kind.String(), true, s.cost()}, s.pinName(kind)+say("を変更しました。\n", " is changed\n"))
 	}
 }
 
 // newPIN asks twice, for a slip of the finger would lock the holder out.
-func newPIN(ctx context.Context, file string, kind jpki.PINKind) (jpki.PIN, error) {
-	first, err := readSecret(ctx, file, "new "+kind.String())
+func newPIN(ctx context.Context, s *session, file string, kind jpki.PINKind) (jpki.PIN, error) {
+	first, err := readSecret(ctx, s, file, s.say("新しい", "new ")+s.pinName(kind))
 	if err != nil {
 		return jpki.PIN{}, err
 	}
 	defer clear(first)
 	if file == "" {
-		again, err := readSecret(ctx, "", "new "+kind.String()+" again")
+		again, err := readSecret(ctx, s, "", s.say("新しい", "new ")+s.pinName(kind)+s.say("（もう一度）", " again"))
 		if err != nil {
 			return jpki.PIN{}, err
 		}
 		defer clear(again)
 		if string(first) != string(again) {
-			return jpki.PIN{}, &usageError{"the two new PINs differ; nothing was changed"}
+			return jpki.PIN{}, speak.Wrong("2回入力した新しい暗証番号が一致しません。変更していません。", "the two new PINs differ; nothing was changed")
 		}
 	}
 	return jpki.NewPIN(kind, first)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/jpki"
 )
 
@@ -19,6 +20,7 @@ type pinState struct {
 	PIN     string `json:"pin"`
 	Left    int    `json:"left"`
 	Blocked bool   `json:"blocked"`
+	label   string // in Japanese
 }
 
 func (s *session) pins(ctx context.Context, kinds ...jpki.PINKind) ([]pinState, error) {
@@ -31,24 +33,24 @@ func (s *session) pins(ctx context.Context, kinds ...jpki.PINKind) ([]pinState, 
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, pinState{p.String(), left, left == 0})
+		all = append(all, pinState{p.String(), left, left == 0, p.Label(jpki.Japanese)})
 	}
 	return all, nil
 }
 
-func pinLines(pins []pinState) string {
+func (s *session) pinLines(pins []pinState) string {
 	var b strings.Builder
 	for _, p := range pins {
-		state := fmt.Sprintf("%d tries left", p.Left)
+		state := fmt.Sprintf(s.say("残り%d回", "%d tries left"), p.Left)
 		if p.Blocked {
-			state = "blocked"
+			state = s.say("ロックされています", "blocked")
 		}
-		fmt.Fprintf(&b, "%-11s %s\n", p.PIN+":", state)
+		fmt.Fprintf(&b, s.say("%s：%s\n", "%-11s %s\n"), s.say(p.label, p.PIN+":"), state)
 	}
 	return b.String()
 }
 
-func pinsTask(*flag.FlagSet) func(context.Context, *session) error {
+func pinsTask(*flag.FlagSet, speak.Voice) func(context.Context, *session) error {
 	return func(ctx context.Context, s *session) error {
 		if err := s.open(ctx); err != nil {
 			return err
@@ -60,11 +62,11 @@ func pinsTask(*flag.FlagSet) func(context.Context, *session) error {
 		return s.print(struct {
 			PINs []pinState `json:"pins"`
 			cost
-		}{pins, s.cost()}, pinLines(pins))
+		}{pins, s.cost()}, s.pinLines(pins))
 	}
 }
 
-func infoTask(*flag.FlagSet) func(context.Context, *session) error {
+func infoTask(*flag.FlagSet, speak.Voice) func(context.Context, *session) error {
 	return func(ctx context.Context, s *session) error {
 		if err := s.open(ctx); err != nil {
 			return err
@@ -93,8 +95,10 @@ func infoTask(*flag.FlagSet) func(context.Context, *session) error {
 		if err != nil {
 			return err
 		}
-		text := fmt.Sprintf("reader:   %s\nATR:      %X\nkind:     %s\napplications: %s\nauth certificate: %s\nsign certificate: %s\n",
-			oneLine(s.reader), s.atr, kind, strings.Join(names, ", "), yesNo(auth), yesNo(sign)) + pinLines(pins)
+		yesNo := map[bool]string{true: s.say("あり", "yes"), false: s.say("なし", "no")}
+		text := fmt.Sprintf(s.say("カードリーダー：%s\nATR：%X\n種類：%s\nカードアプリケーション：%s\n利用者証明用電子証明書：%s\n署名用電子証明書：%s\n",
+			"reader:   %s\nATR:      %X\nkind:     %s\napplications: %s\nauth certificate: %s\nsign certificate: %s\n"),
+			s.readerName(), s.atr, kind, strings.Join(names, ", "), yesNo[auth], yesNo[sign]) + s.pinLines(pins)
 		return s.print(struct {
 			Reader string     `json:"reader"`
 			ATR    string     `json:"atr"`
@@ -106,13 +110,6 @@ func infoTask(*flag.FlagSet) func(context.Context, *session) error {
 			cost
 		}{oneLine(s.reader), fmt.Sprintf("%X", s.atr), kind.String(), names, auth, sign, pins, s.cost()}, text)
 	}
-}
-
-func yesNo(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
 }
 
 // slots are the certificates by the name that a flag gives them.
@@ -127,12 +124,13 @@ func slot(name string) (jpki.Slot, error) {
 	case "signca":
 		return jpki.SignCA, nil
 	}
-	return 0, &usageError{fmt.Sprintf("no certificate %q: auth, sign, authca or signca", name)}
+	return 0, speak.Wrong(fmt.Sprintf("電子証明書 %q はありません：auth、sign、authca、signca", name),
+		fmt.Sprintf("no certificate %q: auth, sign, authca or signca", name))
 }
 
-func serialTask(f *flag.FlagSet) func(context.Context, *session) error {
-	which := f.String("cert", "auth", "`which` certificate: auth, sign, authca or signca")
-	pin := pinFlags(f)
+func serialTask(f *flag.FlagSet, say speak.Voice) func(context.Context, *session) error {
+	which := f.String("cert", "auth", say("電子証明書の`種類`：auth、sign、authca、signca", "`which` certificate: auth, sign, authca or signca"))
+	pin := pinFlags(f, say)
 	return func(ctx context.Context, s *session) error {
 		slot, err := slot(*which)
 		if err != nil {
@@ -156,18 +154,18 @@ func serialTask(f *flag.FlagSet) func(context.Context, *session) error {
 	}
 }
 
-func certTask(f *flag.FlagSet) func(context.Context, *session) error {
-	which := f.String("cert", "auth", "`which` certificate: auth, sign, authca or signca")
-	der := f.Bool("der", false, "write DER and not PEM")
-	out := f.String("out", "", "write the certificate to `FILE`, and not to standard output")
-	pin := pinFlags(f)
+func certTask(f *flag.FlagSet, say speak.Voice) func(context.Context, *session) error {
+	which := f.String("cert", "auth", say("電子証明書の`種類`：auth、sign、authca、signca", "`which` certificate: auth, sign, authca or signca"))
+	der := f.Bool("der", false, say("PEMではなくDERで書き出します", "write DER and not PEM"))
+	out := f.String("out", "", say("電子証明書を書き出す`ファイル`。省略すると標準出力", "write the certificate to `FILE`, and not to standard output"))
+	pin := pinFlags(f, say)
 	return func(ctx context.Context, s *session) error {
 		slot, err := slot(*which)
 		if err != nil {
 			return err
 		}
 		if *der && *out == "" && !s.json {
-			return &usageError{"-der wants -out FILE"}
+			return speak.Wrong("-der には、-out でファイルを指定してください。", "-der wants -out FILE")
 		}
 		if err := s.open(ctx); err != nil {
 			return err
@@ -199,7 +197,7 @@ func certTask(f *flag.FlagSet) func(context.Context, *session) error {
 			}
 			return s.printCost(s.stderr)
 		}
-		return s.print(nil, fmt.Sprintf("valid %s to %s\nwritten to %s\n", day(cert.NotBefore), day(cert.NotAfter), *out))
+		return s.print(nil, fmt.Sprintf(say("有効期間：%s から %s まで\n%s に書き出しました。\n", "valid %s to %s\nwritten to %s\n"), day(cert.NotBefore), day(cert.NotAfter), *out))
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/apdu/pcsc"
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/jpki/unlock"
 	"github.com/mynakit/mynakit/simcard"
@@ -49,6 +50,8 @@ func TestScripts(t *testing.T) {
 	}})
 }
 
+func noEnv(string) string { return "" }
+
 // tool runs one task on the software card and gives what it printed.
 func tool(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
@@ -56,7 +59,7 @@ func tool(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	devNull, err := os.Open(os.DevNull)
 	require.NoError(t, err)
 	defer devNull.Close()
-	code = run(context.Background(), func() {}, args, devNull, &out, &errOut)
+	code = run(context.Background(), func() {}, args, noEnv, devNull, &out, &errOut)
 	return out.String(), errOut.String(), code
 }
 
@@ -114,7 +117,7 @@ func TestHelpTellsThePINs(t *testing.T) {
 	help, _, code := tool(t, "help")
 	require.Zero(t, code)
 	texts := map[string]string{"help": help}
-	for _, task := range tasks() {
+	for _, task := range tasks(speak.VoiceIn("en")) {
 		if task.cardless {
 			continue
 		}
@@ -219,13 +222,13 @@ func TestHints(t *testing.T) {
 		"Another program": pcsc.ErrSharing,
 		"-wait":           context.DeadlineExceeded,
 	} {
-		assert.Contains(t, hint(fmt.Errorf("step: %w", err), time.Now()), text)
+		assert.Contains(t, hint(fmt.Errorf("step: %w", err), time.Now()).EN, text)
 	}
 	assert.Empty(t, hint(os.ErrNotExist, time.Now()))
 	// Which PINs a kiosk resets, and since when, the library knows.
 	now := time.Date(2026, time.November, 21, 12, 0, 0, 0, time.UTC)
 	for pin, kiosk := range map[jpki.PINKind]bool{jpki.AuthPIN: true, jpki.SignPIN: true, jpki.TextPIN: false, jpki.CommonPIN: false} {
-		text := hint(&jpki.PINError{PIN: pin, Blocked: true}, now)
+		text := hint(&jpki.PINError{PIN: pin, Blocked: true}, now).EN
 		assert.Equal(t, kiosk, strings.Contains(text, "kiosk"), pin)
 		for _, way := range unlock.Ways(pin, now) {
 			assert.Contains(t, text, way.Text(jpki.English))

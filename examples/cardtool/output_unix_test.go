@@ -27,7 +27,7 @@ func TestOutputIsLost(t *testing.T) {
 		{"verify", "-pin-file", pin}, {"sign", "-pin-file", pin, "-in", pin, "-json"},
 	} {
 		var stderr bytes.Buffer
-		code := run(context.WithoutCancel(t.Context()), func() {}, args, os.Stdin, fullDisk{}, &stderr)
+		code := run(context.WithoutCancel(t.Context()), func() {}, args, noEnv, os.Stdin, fullDisk{}, &stderr)
 		assert.Equal(t, exitError, code, "%v", args)
 		assert.Contains(t, stderr.String(), "no space left", "%v", args)
 	}

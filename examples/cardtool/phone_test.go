@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mynakit/mynakit/apdu/vpcd"
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/simcard"
 )
 
@@ -31,7 +32,7 @@ func TestPhone(t *testing.T) {
 		var out bytes.Buffer
 		code := make(chan int, 1)
 		go func() {
-			code <- run(ctx, func() {}, args, os.Stdin, &out, errWriter)
+			code <- run(ctx, func() {}, args, noEnv, os.Stdin, &out, errWriter)
 			errWriter.Close()
 		}()
 		lines := bufio.NewScanner(errReader)
@@ -79,7 +80,7 @@ func TestInvitation(t *testing.T) {
 		"192.0.2.1":   "Scan this",
 		"2001:db8::1": "Scan this",
 	} {
-		text := invitation(net.ParseIP(ip), "35963")
+		text := invitation(speak.VoiceIn("en"), net.ParseIP(ip), "35963")
 		assert.Contains(t, text, want, ip)
 		assert.Equal(t, net.ParseIP(ip).IsLoopback(), strings.Contains(text, "Only this machine"), ip)
 		assert.Contains(t, text, "The link is plain, and the PIN travels on it", ip)

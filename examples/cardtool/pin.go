@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/mynakit/mynakit/examples/internal/private"
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/jpki"
 )
 
@@ -23,11 +24,11 @@ type pinInput struct {
 	lastTry bool
 }
 
-func pinFlags(f *flag.FlagSet) *pinInput {
+func pinFlags(f *flag.FlagSet, say speak.Voice) *pinInput {
 	p := new(pinInput)
-	f.StringVar(&p.file, "pin-file", "", "read the PIN from the first line of `FILE`")
-	f.BoolVar(&p.ask, "ask-pin", false, "ask for the PIN")
-	f.BoolVar(&p.lastTry, "last-try", false, "verify the PIN even if one try is left, at the risk of locking it")
+	f.StringVar(&p.file, "pin-file", "", say("暗証番号を`ファイル`の1行目から読み取ります", "read the PIN from the first line of `FILE`"))
+	f.BoolVar(&p.ask, "ask-pin", false, say("暗証番号の入力を求めます", "ask for the PIN"))
+	f.BoolVar(&p.lastTry, "last-try", false, say("残り1回でも照合します。違うとロックされます", "verify the PIN even if one try is left, at the risk of locking it"))
 	return p
 }
 
@@ -45,7 +46,7 @@ func (p *pinInput) verifyFor(ctx context.Context, s *session, slot jpki.Slot) er
 
 // verify asks for the PIN, or reads it, and presents it to the card once.
 func (p *pinInput) verify(ctx context.Context, s *session, kind jpki.PINKind) error {
-	pin, err := readPIN(ctx, p.file, kind, kind.String())
+	pin, err := readPIN(ctx, s, p.file, kind, s.pinName(kind))
 	if err != nil {
 		return err
 	}
@@ -60,9 +61,14 @@ func (p *pinInput) options() []jpki.VerifyOption {
 	return nil
 }
 
+// pinName returns the name of a PIN for people.
+func (s *session) pinName(kind jpki.PINKind) string {
+	return s.say(kind.Label(jpki.Japanese), kind.String())
+}
+
 // readPIN takes a PIN from a file, or asks for it where there is none.
-func readPIN(ctx context.Context, file string, kind jpki.PINKind, prompt string) (jpki.PIN, error) {
-	secret, err := readSecret(ctx, file, prompt)
+func readPIN(ctx context.Context, s *session, file string, kind jpki.PINKind, prompt string) (jpki.PIN, error) {
+	secret, err := readSecret(ctx, s, file, prompt)
 	if err != nil {
 		return jpki.PIN{}, err
 	}
@@ -72,14 +78,14 @@ func readPIN(ctx context.Context, file string, kind jpki.PINKind, prompt string)
 
 // readSecret takes a line from a file, or asks for it where there is none,
 // until ctx ends.
-func readSecret(ctx context.Context, file, prompt string) ([]byte, error) {
+func readSecret(ctx context.Context, s *session, file, prompt string) ([]byte, error) {
 	if file != "" {
 		return await(ctx, func() ([]byte, error) { return readLine(file) })
 	}
 	// The terminal itself: standard input may be what is to be signed.
 	tty, err := openTerminal()
 	if err != nil {
-		return nil, &usageError{"no terminal to ask for the PIN on: say -pin-file FILE"}
+		return nil, speak.Wrong("暗証番号を入力する端末画面がありません。-pin-file でファイルを指定してください。", "no terminal to ask for the PIN on: say -pin-file FILE")
 	}
 	defer tty.Close()
 	fd := int(tty.Fd())
@@ -87,7 +93,7 @@ func readSecret(ctx context.Context, file, prompt string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(tty, "%s: ", prompt)
+	fmt.Fprintf(tty, s.say("%s：", "%s: "), prompt)
 	secret, err := await(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
 	fmt.Fprintln(tty)
 	switch {
@@ -95,7 +101,7 @@ func readSecret(ctx context.Context, file, prompt string) ([]byte, error) {
 		clear(secret)
 		return nil, errors.Join(context.Cause(ctx), term.Restore(fd, before)) // with echo again
 	case err != nil:
-		return nil, errors.New("nothing was typed")
+		return nil, speak.Fail("暗証番号が入力されませんでした。", "nothing was typed", nil)
 	}
 	return secret, nil
 }
@@ -139,7 +145,7 @@ func readLine(name string) ([]byte, error) {
 	defer f.Close()
 	line, err := firstLine(f)
 	if err != nil {
-		return nil, fmt.Errorf("PIN file: %w", err)
+		return nil, speak.Fail("暗証番号のファイルを読み取れません。1行目に暗証番号を入れてください。", "PIN file", err)
 	}
 	return line, nil
 }

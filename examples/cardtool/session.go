@@ -14,6 +14,7 @@ import (
 
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/apdu/pcsc"
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/jpki"
 	"github.com/mynakit/mynakit/simcard"
 )
@@ -23,6 +24,8 @@ type session struct {
 	stdin          *os.File
 	stdout, stderr io.Writer
 	catch          func() // catches signals from here on
+	lang           string
+	say            speak.Voice // in that language
 
 	readerFlag string
 	listen     string
@@ -40,19 +43,20 @@ type session struct {
 }
 
 func (s *session) outputFlags(f *flag.FlagSet) {
-	f.BoolVar(&s.json, "json", false, "print one JSON object")
+	speak.LangFlag(f, s.say)
+	f.BoolVar(&s.json, "json", false, s.say("結果を1つのJSONオブジェクトで出力します", "print one JSON object"))
 }
 
 func (s *session) flags(f *flag.FlagSet) {
 	s.outputFlags(f)
-	f.StringVar(&s.readerFlag, "reader", "sim", "`where` the card is: sim, auto, phone, or a reader's name or a part of it")
-	f.StringVar(&s.listen, "listen", "127.0.0.1:35963", "`address` where -reader phone waits; any but loopback sends the PIN in the clear over that network")
-	f.Func("kind", "`kind` of the software card: "+strings.Join(simcard.SampleNames(), ", "), func(name string) (err error) {
+	f.StringVar(&s.readerFlag, "reader", "sim", s.say("カードの`場所`：sim（ソフトウェアカード）、auto、phone、またはカードリーダーの名前かその一部", "`where` the card is: sim, auto, phone, or a reader's name or a part of it"))
+	f.StringVar(&s.listen, "listen", "127.0.0.1:35963", s.say("-reader phone が待ち受ける`アドレス`。この機器の外に開くと、暗証番号が暗号化されずにネットワークを流れます", "`address` where -reader phone waits; any but loopback sends the PIN in the clear over that network"))
+	f.Func("kind", s.say("ソフトウェアカードの`種類`：", "`kind` of the software card: ")+strings.Join(simcard.SampleNames(), ", "), func(name string) (err error) {
 		s.kind, err = simcard.Sample(name, 0, time.Now())
 		return err
 	})
-	f.BoolVar(&s.trace, "trace", false, "write the exchanges to standard error, secrets masked")
-	f.DurationVar(&s.wait, "wait", 30*time.Second, "how `long` to wait for a card and for each of its answers")
+	f.BoolVar(&s.trace, "trace", false, s.say("コマンドの送受信を、秘密を伏せて標準エラー出力に書きます", "write the exchanges to standard error, secrets masked"))
+	f.DurationVar(&s.wait, "wait", 30*time.Second, s.say("カードとその応答を待つ`時間`", "how `long` to wait for a card and for each of its answers"))
 }
 
 // open finds the card. A task calls it once its flags are found in order and
@@ -87,6 +91,14 @@ func (s *session) transmitter(ctx context.Context) (apdu.Transmitter, error) {
 	return t, nil
 }
 
+// readerName is where the card is, for people.
+func (s *session) readerName() string {
+	if s.readerFlag == "sim" {
+		return s.say("ソフトウェアカード", s.reader)
+	}
+	return oneLine(s.reader)
+}
+
 // close lets go of the card, if there is one.
 func (s *session) close() error {
 	if s.closeCard == nil {
@@ -117,7 +129,7 @@ func (s *session) connect(ctx context.Context) (apdu.ContextTransmitter, func() 
 	card, err := pcsc.Server{Match: match, Patience: -1, Event: func(e pcsc.Event) {
 		if e.Kind == pcsc.CardBusy {
 			refused = e.Err
-			fmt.Fprintf(s.stderr, "%s: waiting for the card: %v\n", oneLine(e.Reader), e.Err)
+			fmt.Fprintf(s.stderr, s.say("%s：ほかのプログラムがカードを使っているため、待っています。（詳細：%v）\n", "%s: waiting for the card: %v\n"), oneLine(e.Reader), e.Err)
 		}
 	}}.Next(ctx)
 	if err != nil && refused != nil {
@@ -143,7 +155,7 @@ func matching(ctx context.Context, name string) (func(reader string) bool, error
 	}
 	match := func(reader string) bool { return strings.Contains(reader, name) }
 	if !slices.ContainsFunc(all, match) {
-		return nil, fmt.Errorf("no reader with %q in its name; there are: %q", name, all)
+		return nil, speak.Fail(fmt.Sprintf("名前に %q を含むカードリーダーはありません。接続中：%q", name, all), fmt.Sprintf("no reader with %q in its name; there are: %q", name, all), nil)
 	}
 	return match, nil
 }
@@ -194,6 +206,6 @@ func (s *session) encode(v any) error {
 
 func (s *session) printCost(w io.Writer) error {
 	c := s.cost()
-	_, err := fmt.Fprintf(w, "(%d exchanges, %d bytes to the card, %d back)\n", c.Exchanges, c.BytesSent, c.BytesReceived)
+	_, err := fmt.Fprintf(w, s.say("（送受信%d回、送信%dバイト、受信%dバイト）\n", "(%d exchanges, %d bytes to the card, %d back)\n"), c.Exchanges, c.BytesSent, c.BytesReceived)
 	return err
 }

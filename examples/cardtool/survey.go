@@ -12,17 +12,18 @@ import (
 	"time"
 
 	"github.com/mynakit/mynakit/apdu"
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/simcard"
 	"github.com/mynakit/mynakit/simcard/survey"
 )
 
-func surveyTask(f *flag.FlagSet) func(context.Context, *session) error {
+func surveyTask(f *flag.FlagSet, say speak.Voice) func(context.Context, *session) error {
 	var options survey.Options
-	f.BoolVar(&options.Licence, "licence", false, "also look whether a driving licence is on the card")
-	f.BoolVar(&options.Residence, "residence", false, "also look whether the applications of a residence card are there")
-	out := f.String("out", "", "write the report to `FILE` (default: standard output)")
-	in := f.String("in", "", "hold the report in `FILE` against the software card; no card is asked")
-	yes := f.Bool("yes", false, "begin without asking")
+	f.BoolVar(&options.Licence, "licence", false, say("運転免許証がカードにあるかも調べます", "also look whether a driving licence is on the card"))
+	f.BoolVar(&options.Residence, "residence", false, say("在留カードのカードアプリケーションがあるかも調べます", "also look whether the applications of a residence card are there"))
+	out := f.String("out", "", say("報告を書き出す`ファイル`（省略すると標準出力）", "write the report to `FILE` (default: standard output)"))
+	in := f.String("in", "", say("カードは使わず、`ファイル`の報告をソフトウェアカードと比べます", "hold the report in `FILE` against the software card; no card is asked"))
+	yes := f.Bool("yes", false, say("確認せずに始めます", "begin without asking"))
 	return func(ctx context.Context, s *session) error {
 		report, err := takeSurvey(ctx, s, options, *in, *yes)
 		if err != nil {
@@ -37,7 +38,7 @@ func surveyTask(f *flag.FlagSet) func(context.Context, *session) error {
 		if err != nil {
 			return err
 		}
-		return s.tellDifferences(survey.Compare(report, reference), fmt.Sprintf("%d answers", len(report.Answers)), report.Kind())
+		return s.tellDifferences(survey.Compare(report, reference), fmt.Sprintf(say("応答%d件", "%d answers"), len(report.Answers)), report.Kind())
 	}
 }
 
@@ -53,16 +54,16 @@ func takeSurvey(ctx context.Context, s *session, options survey.Options, in stri
 	}
 	japanese, english := options.Plan()
 	for i := range japanese {
-		fmt.Fprintf(s.stderr, "- %s\n  %s\n", japanese[i], english[i])
+		fmt.Fprintf(s.stderr, "- %s\n", s.say(japanese[i], english[i]))
 	}
 	if !yes {
-		fmt.Fprint(s.stderr, "続けますか / Go on? [y/N] ")
+		fmt.Fprint(s.stderr, s.say("続けますか [y/N] ", "Go on? [y/N] "))
 		answer, err := bufio.NewReader(io.LimitReader(s.stdin, 100)).ReadString('\n')
 		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, err
 		}
 		if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-			return nil, errors.New("nothing was sent to the card")
+			return nil, speak.Fail("カードには何も送信していません。", "nothing was sent to the card", nil)
 		}
 	}
 	t, err := s.transmitter(ctx)
@@ -112,20 +113,20 @@ func (s *session) tellDifferences(list []survey.Difference, of, kind string) err
 	for _, d := range list {
 		fmt.Fprintln(s.stderr, d)
 	}
-	_, err := fmt.Fprintf(s.stderr, "%s held against the software card (%s): %d differ\n", of, kind, len(list))
+	_, err := fmt.Fprintf(s.stderr, s.say("%sをソフトウェアカード（%s）と比べました。違い：%d件\n", "%s held against the software card (%s): %d differ\n"), of, kind, len(list))
 	return err
 }
 
-func compareTask(f *flag.FlagSet) func(context.Context, *session) error {
-	in := f.String("in", "", "the trace, in `FILE`; - is standard input")
-	kind := f.String("kind", "plastic", "`kind` of the software card: "+strings.Join(simcard.SampleNames(), ", "))
+func compareTask(f *flag.FlagSet, say speak.Voice) func(context.Context, *session) error {
+	in := f.String("in", "", say("記録の`ファイル`。- は標準入力", "the trace, in `FILE`; - is standard input"))
+	kind := f.String("kind", "plastic", say("ソフトウェアカードの`種類`：", "`kind` of the software card: ")+strings.Join(simcard.SampleNames(), ", "))
 	return func(ctx context.Context, s *session) error {
 		if *in == "" {
-			return &usageError{"give the trace: -in FILE"}
+			return speak.Wrong("-in で記録のファイルを指定してください。", "give the trace: -in FILE")
 		}
 		options, err := simcard.Sample(*kind, 0, time.Now())
 		if err != nil {
-			return &usageError{err.Error()}
+			return speak.Wrong(fmt.Sprintf("カードの種類 %q はありません：%s", *kind, strings.Join(simcard.SampleNames(), ", ")), err.Error())
 		}
 		var file io.Reader = s.stdin
 		if *in != "-" {
@@ -144,6 +145,6 @@ func compareTask(f *flag.FlagSet) func(context.Context, *session) error {
 		if err != nil {
 			return err
 		}
-		return s.tellDifferences(list, fmt.Sprintf("%d exchanges", len(trace)), *kind)
+		return s.tellDifferences(list, fmt.Sprintf(say("送受信%d回", "%d exchanges"), len(trace)), *kind)
 	}
 }

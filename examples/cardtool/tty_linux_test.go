@@ -73,6 +73,7 @@ func atPrompt(t *testing.T) *prompted {
 	program := filepath.Join(t.TempDir(), "cardtool")
 	require.NoError(t, os.Symlink(self, program))
 	p := &prompted{master: master, slave: slave, cmd: exec.CommandContext(t.Context(), program, "verify")}
+	p.cmd.Env = append(os.Environ(), "LC_ALL=C") // which prompt it is, it says in English
 	p.cmd.Stdin = slave
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out

@@ -12,11 +12,12 @@ import (
 	"io"
 	"os"
 
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/jpki"
 )
 
-func keyFlag(f *flag.FlagSet) func() (jpki.Slot, jpki.PINKind, error) {
-	name := f.String("key", "auth", "`which` key and PIN: auth (4 digits) or sign (6 to 16 characters)")
+func keyFlag(f *flag.FlagSet, say speak.Voice) func() (jpki.Slot, jpki.PINKind, error) {
+	name := f.String("key", "auth", say("鍵と暗証番号の`種類`：auth（数字4桁）、sign（英数字6〜16桁）", "`which` key and PIN: auth (4 digits) or sign (6 to 16 characters)"))
 	return func() (jpki.Slot, jpki.PINKind, error) {
 		switch *name {
 		case "auth":
@@ -24,13 +25,13 @@ func keyFlag(f *flag.FlagSet) func() (jpki.Slot, jpki.PINKind, error) {
 		case "sign":
 			return jpki.Sign, jpki.SignPIN, nil
 		}
-		return 0, 0, &usageError{fmt.Sprintf("no key %q: auth or sign", *name)}
+		return 0, 0, speak.Wrong(fmt.Sprintf("鍵 %q はありません：auth、sign", *name), fmt.Sprintf("no key %q: auth or sign", *name))
 	}
 }
 
-func verifyTask(f *flag.FlagSet) func(context.Context, *session) error {
-	key := keyFlag(f)
-	pin := pinFlags(f)
+func verifyTask(f *flag.FlagSet, say speak.Voice) func(context.Context, *session) error {
+	key := keyFlag(f, say)
+	pin := pinFlags(f, say)
 	return func(ctx context.Context, s *session) error {
 		_, kind, err := key()
 		if err != nil {
@@ -46,29 +47,29 @@ func verifyTask(f *flag.FlagSet) func(context.Context, *session) error {
 			PIN      string `json:"pin"`
 			Verified bool   `json:"verified"`
 			cost
-		}{kind.String(), true, s.cost()}, kind.String()+" is right\n")
+		}{kind.String(), true, s.cost()}, s.pinName(kind)+say("を照合しました。\n", " is right\n"))
 	}
 }
 
-func signTask(f *flag.FlagSet) func(context.Context, *session) error {
-	key := keyFlag(f)
-	pin := pinFlags(f)
-	hashName := f.String("hash", "sha256", "the `hash`: sha256, sha384 or sha512")
-	pss := f.Bool("pss", false, "sign with PSS and not PKCS #1 v1.5, where the card does")
-	check := f.Bool("check", false, "read the certificate and check the signature")
-	in := f.String("in", "-", "sign `FILE`; - is standard input")
-	out := f.String("out", "", "write the signature to `FILE`")
+func signTask(f *flag.FlagSet, say speak.Voice) func(context.Context, *session) error {
+	key := keyFlag(f, say)
+	pin := pinFlags(f, say)
+	hashName := f.String("hash", "sha256", say("`ハッシュ`：sha256、sha384、sha512", "the `hash`: sha256, sha384 or sha512"))
+	pss := f.Bool("pss", false, say("カードが対応していれば、PKCS #1 v1.5ではなくPSSで署名します", "sign with PSS and not PKCS #1 v1.5, where the card does"))
+	check := f.Bool("check", false, say("電子証明書を読み取り、署名を検証します", "read the certificate and check the signature"))
+	in := f.String("in", "-", say("署名する`ファイル`。- は標準入力", "sign `FILE`; - is standard input"))
+	out := f.String("out", "", say("署名を書き出す`ファイル`", "write the signature to `FILE`"))
 	return func(ctx context.Context, s *session) error {
 		slot, kind, err := key()
 		if err != nil {
 			return err
 		}
 		if *out == "" && !s.json {
-			return &usageError{"a signature is binary: say -out FILE or -json"}
+			return speak.Wrong("署名はバイナリです。-out でファイルを指定するか、-json を指定してください。", "a signature is binary: say -out FILE or -json")
 		}
 		hash, ok := map[string]crypto.Hash{"sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512}[*hashName]
 		if !ok {
-			return &usageError{fmt.Sprintf("no hash %q: sha256, sha384 or sha512", *hashName)}
+			return speak.Wrong(fmt.Sprintf("ハッシュ %q はありません：sha256、sha384、sha512", *hashName), fmt.Sprintf("no hash %q: sha256, sha384 or sha512", *hashName))
 		}
 		var opts crypto.SignerOpts = hash
 		if *pss {
@@ -105,7 +106,7 @@ func signTask(f *flag.FlagSet) func(context.Context, *session) error {
 			Signature string `json:"signature"`
 			cost
 		}{base64.StdEncoding.EncodeToString(signature), s.cost()},
-			fmt.Sprintf("signature of %d bytes written to %s\n", len(signature), *out))
+			fmt.Sprintf(say("署名（%dバイト）を %s に書き出しました。\n", "signature of %d bytes written to %s\n"), len(signature), *out))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mynakit/mynakit/examples/internal/database"
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/mergefile"
 	"github.com/mynakit/mynakit/mergefile/ledger"
 )
@@ -21,10 +22,11 @@ type storage struct {
 	address, ledgerKeyFile, mark string
 }
 
-func (s *storage) add(f *flag.FlagSet) {
-	f.StringVar(&s.address, "db", "", "the database: the name of an SQLite `file`, or postgres://… or host=… dbname=… without a password")
-	f.StringVar(&s.mark, "mark", "", "the `file` outside the database by which a restored backup is noticed (default: beside an SQLite file, with .mark behind its name)")
-	f.StringVar(&s.ledgerKeyFile, "ledger-key-file", "", "the `file` that holds the ledger's secret, on one line")
+func (s *storage) add(f *flag.FlagSet, say speak.Voice) {
+	f.StringVar(&s.address, "db", "", say("データベース：SQLiteの`ファイル`、またはパスワードを含まない postgres://… か host=… dbname=…", "the database: the name of an SQLite `file`, or postgres://… or host=… dbname=… without a password"))
+	f.StringVar(&s.mark, "mark", "", say("バックアップからの復元を見分ける、データベースの外の`ファイル`（省略するとSQLiteのファイルと並べて、名前に .mark を付けます）",
+		"the `file` outside the database by which a restored backup is noticed (default: beside an SQLite file, with .mark behind its name)"))
+	f.StringVar(&s.ledgerKeyFile, "ledger-key-file", "", say("合算台帳の鍵を1行で入れた`ファイル`", "the `file` that holds the ledger's secret, on one line"))
 }
 
 // open opens the database and the ledger in it. With create it makes the file of
@@ -32,7 +34,7 @@ func (s *storage) add(f *flag.FlagSet) {
 // which refuses to go on.
 func (s *storage) open(ctx context.Context, keep time.Duration, create, unresolved bool) (*store, *ledger.Ledger, error) {
 	if s.address == "" || s.ledgerKeyFile == "" {
-		return nil, nil, misuse("give -db and -ledger-key-file")
+		return nil, nil, speak.Wrong("-db と -ledger-key-file を指定してください。", "give -db and -ledger-key-file")
 	}
 	secret, err := readLine(s.ledgerKeyFile)
 	if err != nil {
@@ -40,7 +42,7 @@ func (s *storage) open(ctx context.Context, keep time.Duration, create, unresolv
 	}
 	key, err := ledger.NewKey(secret)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", s.ledgerKeyFile, err)
+		return nil, nil, speak.Fail(s.ledgerKeyFile+" は合算台帳の鍵として使えません。", s.ledgerKeyFile, err)
 	}
 	db, err := openStore(ctx, s.address, create)
 	if err != nil {
@@ -71,21 +73,23 @@ type store struct {
 func openStore(ctx context.Context, text string, create bool) (*store, error) {
 	address, err := database.Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("-db: %w", err)
+		return nil, wrongDB(err)
 	}
 	if address.Password {
-		return nil, errors.New("-db: every user of the machine can read a command line: put the password into a file that PGPASSFILE names, or into PGPASSWORD, and take it out of the address")
+		return nil, speak.Fail("コマンドラインはほかのユーザーにも見えます。-db にはパスワードを書かず、PGPASSFILE のファイルか PGPASSWORD に入れてください。",
+			"-db: every user of the machine can read a command line: put the password into a file that PGPASSFILE names, or into PGPASSWORD, and take it out of the address", nil)
 	}
 	db, err := address.Open(ctx, create)
 	if err != nil {
-		return nil, fmt.Errorf("-db: %w", err)
+		return nil, wrongDB(err)
 	}
 	out := &store{DB: db, dollar: address.PostgreSQL()}
 	err = db.PingContext(ctx)
 	if out.dollar {
 		if err != nil {
 			db.Close()
-			return nil, fmt.Errorf("the database does not answer; see whether it runs and whether -db is right, and give the same command again: %w", err)
+			return nil, speak.Fail("データベースが応答しません。起動しているか、-db が正しいかを確認し、同じコマンドをもう一度実行してください。",
+				"the database does not answer; see whether it runs and whether -db is right, and give the same command again", err)
 		}
 		return out, nil
 	}
@@ -95,9 +99,13 @@ func openStore(ctx context.Context, text string, create bool) (*store, error) {
 	var lite interface{ Code() int }
 	if err != nil && !(errors.As(err, &lite) && lite.Code()&0xFF == locked) {
 		db.Close()
-		return nil, fmt.Errorf("-db: %s cannot be used as an SQLite database: %w", text, err)
+		return nil, speak.Fail("-db の "+text+" は、SQLiteのデータベースとして使えません。", "-db: "+text+" cannot be used as an SQLite database", err)
 	}
 	return out, nil
+}
+
+func wrongDB(err error) error {
+	return speak.Fail("-db には、SQLiteのファイル名、postgres://ユーザー名@ホスト/データベース名、または host=… dbname=… を指定してください。", "-db", err)
 }
 
 // most is more points than anybody will ever have, and less than a column can
@@ -120,7 +128,7 @@ func (db *store) balance() string {
 func (db *store) createBalance(ctx context.Context) error {
 	if db.schema != "" {
 		if err := db.findBalance(ctx); err != nil {
-			return fmt.Errorf("looking for the table of balances: %w", err)
+			return speak.Fail("残高の表を確認できません。", "looking for the table of balances", err)
 		}
 	}
 	_, err := db.ExecContext(ctx, fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s (
@@ -134,7 +142,7 @@ func (db *store) createBalance(ctx context.Context) error {
 	// PostgreSQL refuses the later of two programs that make one table at once.
 	rows, there := db.QueryContext(ctx, "SELECT kind FROM "+db.balance()+" WHERE 1 = 0")
 	if there != nil {
-		return fmt.Errorf("making the table of balances: %w", err)
+		return speak.Fail("残高の表を作成できません。", "making the table of balances", err)
 	}
 	return rows.Close()
 }
@@ -179,7 +187,7 @@ func (db *store) credit(ctx context.Context, tx *sql.Tx, recs []mergefile.Record
 	rows := make([]row, 0, len(recs))
 	for _, r := range recs {
 		if r.Points > most {
-			return errors.New("more points than a balance can hold")
+			return speak.Fail("残高の上限を超えるポイント数です。", "more points than a balance can hold", nil)
 		}
 		rows = append(rows, row{r.Holder.Kind().String(), r.Holder.Reveal(), r.Points})
 	}
@@ -190,7 +198,7 @@ func (db *store) credit(ctx context.Context, tx *sql.Tx, recs []mergefile.Record
 	for _, r := range rows[1:] {
 		if last := &rows[n]; r.kind == last.kind && r.holder == last.holder {
 			if last.points += r.points; last.points > most {
-				return errors.New("more points than a balance can hold")
+				return speak.Fail("残高の上限を超えるポイント数です。", "more points than a balance can hold", nil)
 			}
 			continue
 		}

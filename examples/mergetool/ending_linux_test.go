@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mynakit/mynakit/examples/internal/console"
+	"github.com/mynakit/mynakit/examples/internal/speak"
 )
 
 // blocked starts a task that is going to wait for ever. Without stdin it reads
@@ -115,7 +116,7 @@ func TestEndedWhileBlocked(t *testing.T) {
 	keys := []string{"-key-file", s.path("k"), "-secret-file", s.path("s")}
 	ledger := []string{"-ledger-key-file", s.path("l"), "-db", s.db}
 	require.NoError(t, os.WriteFile(s.db, nil, 0o600)) // an empty database
-	require.Zero(t, run(t.Context(), append(append([]string{"ledger"}, ledger...), "show"), console.To(os.Stdout)))
+	require.Zero(t, run(t.Context(), append(append([]string{"ledger"}, ledger...), "show"), console.To(os.Stdout), speak.VoiceIn("en")))
 	for name, tc := range map[string]struct {
 		task  string
 		stdin []byte // an idle one if it is not empty
@@ -171,7 +172,7 @@ func TestFIFO(t *testing.T) {
 		pipe, err := os.OpenFile(s.path("pipe"), os.O_RDWR, 0)
 		require.NoError(t, err)
 		defer pipe.Close()
-		require.Equal(t, code, run(t.Context(), append(append(args[:1:1], keys...), args[1:]...), console.To(os.Stdout)))
+		require.Equal(t, code, run(t.Context(), append(append(args[:1:1], keys...), args[1:]...), console.To(os.Stdout), speak.VoiceIn("en")))
 		const end = "\x00that was all\x00"
 		_, err = io.WriteString(pipe, end)
 		require.NoError(t, err)
@@ -202,7 +203,7 @@ func TestSidecarIsBounded(t *testing.T) {
 	s.seal("plain.bin", 3)
 	keys := []string{"-key-file", s.path("k"), "-secret-file", s.path("s")}
 	task := func(name string, args ...string) int {
-		return run(t.Context(), append(append([]string{name}, keys...), args...), console.To(os.Stdout))
+		return run(t.Context(), append(append([]string{name}, keys...), args...), console.To(os.Stdout), speak.VoiceIn("en"))
 	}
 	require.Zero(t, task("seal", "-profile", "Sidecar", s.path("csv"), s.path("side.bin")))
 

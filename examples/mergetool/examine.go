@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -19,14 +18,15 @@ import (
 
 	"github.com/mynakit/mynakit/examples/internal/console"
 	"github.com/mynakit/mynakit/examples/internal/private"
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/mergefile"
 	"github.com/mynakit/mynakit/mergefile/testkit"
 )
 
-func inspect(f *flag.FlagSet, out *console.Writer) func(context.Context, []string) error {
+func inspect(f *flag.FlagSet, out *console.Writer, say speak.Voice) func(context.Context, []string) error {
 	var s shared
-	s.add(f)
-	diagnose := f.Bool("diagnose", false, "say what is wrong with an invalid file; for developers")
+	s.add(f, say)
+	diagnose := f.Bool("diagnose", false, say("正しくないファイルの、どこが違うかを表示します（開発者用）", "say what is wrong with an invalid file; for developers"))
 	return func(ctx context.Context, args []string) error {
 		if len(args) != 1 {
 			return errUsage
@@ -43,7 +43,7 @@ func inspect(f *flag.FlagSet, out *console.Writer) func(context.Context, []strin
 			defer r.Close()
 		} else {
 			var finish func()
-			if r, _, finish, err = openFile(ctx, args[0], p, k, "inspecting"); err != nil {
+			if r, _, finish, err = openFile(ctx, args[0], p, k, say("確認しています", "inspecting")); err != nil {
 				return err
 			}
 			defer finish()
@@ -64,7 +64,8 @@ func inspect(f *flag.FlagSet, out *console.Writer) func(context.Context, []strin
 			points += rec.Points
 			n++
 		}
-		out.Printf("valid\nprofile  %s\nkey      %s\nrecords  %d\npoints   %d\nfirst    %v\nlast     %v\n", p.Name, r.KeyID(), r.Len(), points, first, last)
+		out.Printf(say("正しいファイルです\nプロファイル：%s\n鍵：%s\nレコード：%d件\nポイント：%d\n最初：%v\n最後：%v\n",
+			"valid\nprofile  %s\nkey      %s\nrecords  %d\npoints   %d\nfirst    %v\nlast     %v\n"), p.Name, r.KeyID(), r.Len(), points, first, last)
 		return nil
 	}
 }
@@ -86,10 +87,10 @@ func diagnosed(ctx context.Context, name string, p mergefile.Profile, k mergefil
 	return mergefile.NewReaderAt(ctx, bytes.NewReader(data), int64(len(data)), p, k, opts)
 }
 
-func lint(f *flag.FlagSet, out *console.Writer) func(context.Context, []string) error {
+func lint(f *flag.FlagSet, out *console.Writer, say speak.Voice) func(context.Context, []string) error {
 	var s shared
-	s.add(f) // key and secret are judged if they are given
-	asJSON := f.Bool("json", false, "print the profile as JSON instead")
+	s.add(f, say) // key and secret are judged if they are given
+	asJSON := f.Bool("json", false, say("代わりに、プロファイルをJSONで出力します", "print the profile as JSON instead"))
 	return func(_ context.Context, args []string) error {
 		if len(args) != 0 {
 			return errUsage
@@ -115,7 +116,7 @@ func lint(f *flag.FlagSet, out *console.Writer) func(context.Context, []string) 
 			danger = danger || finding.Severity == mergefile.SeverityDanger
 		}
 		if danger {
-			return errors.New("the profile is dangerous as it stands")
+			return speak.Fail("このプロファイルは、このままでは危険です。", "the profile is dangerous as it stands", nil)
 		}
 		return nil
 	}
@@ -152,21 +153,21 @@ func (s *shared) judged(p mergefile.Profile) ([]mergefile.Key, error) {
 // unseen is a key that cannot be looked at.
 type unseen struct{ mergefile.Vault }
 
-func probe(f *flag.FlagSet, out *console.Writer) func(context.Context, []string) error {
+func probe(f *flag.FlagSet, out *console.Writer, say speak.Voice) func(context.Context, []string) error {
 	var s shared
-	s.addKeys(f)
+	s.addKeys(f, say)
 	f.Lookup("key-format").DefValue = ""
 	s.keyFormat = ""
-	iv := f.String("iv", "", "the IV that was handed over, 32 hexadecimal `digits`")
-	salt := f.String("salt", "", "the salt that was handed over, in hexadecimal `digits`, if files do not hold one")
-	associated := f.String("associated", "", "the associated `text` of an envelope")
+	iv := f.String("iv", "", say("受け取ったIV（16進数`32桁`）", "the IV that was handed over, 32 hexadecimal `digits`"))
+	salt := f.String("salt", "", say("ファイルに含まれない場合に、受け取ったソルト（`16進数`）", "the salt that was handed over, in hexadecimal `digits`, if files do not hold one"))
+	associated := f.String("associated", "", say("封筒の付加`文字列`", "the associated `text` of an envelope"))
 	var iterations []int
-	f.Func("iterations", "a `count` to try with PBKDF2, besides 1000, 10000 and 100000; may be given again", func(text string) error {
+	f.Func("iterations", say("1000、10000、100000のほかに試す、PBKDF2の`回数`。複数回指定できます", "a `count` to try with PBKDF2, besides 1000, 10000 and 100000; may be given again"), func(text string) error {
 		n, err := strconv.Atoi(text)
 		iterations = append(iterations, n)
 		return err
 	})
-	name := f.String("out", "", "write the likeliest profile to this `file`, as JSON, if all profiles read the same records")
+	name := f.String("out", "", say("すべてのプロファイルで同じレコードを読めたとき、最も確からしいプロファイルをJSONで書き出す`ファイル`", "write the likeliest profile to this `file`, as JSON, if all profiles read the same records"))
 	return func(ctx context.Context, args []string) error {
 		if len(args) != 1 {
 			return errUsage
@@ -195,7 +196,7 @@ func probe(f *flag.FlagSet, out *console.Writer) func(context.Context, []string)
 		}
 		opts := &mergefile.ProbeOptions{Name: filepath.Base(args[0]), IV: *iv, Salt: *salt, KeyID: s.keyID, Associated: *associated, Iterations: iterations}
 		bar := newSteps()
-		opts.Progress = func(done, total int) { bar.at(time.Now(), "probing", done, total) }
+		opts.Progress = func(done, total int) { bar.at(time.Now(), say("調べています", "probing"), done, total) }
 		found, err := mergefile.ProbeForDeveloper(ctx, file, key, secret, opts)
 		bar.done()
 		if err != nil {
@@ -203,22 +204,22 @@ func probe(f *flag.FlagSet, out *console.Writer) func(context.Context, []string)
 		}
 		first := map[int]int{} // of each reading
 		for i, r := range found {
-			choices := "choices"
+			choices := say("か所", "choices")
 			if r.Distance == 1 {
-				choices = "choice"
+				choices = say("か所", "choice")
 			}
 			switch {
 			case r.Distance == 0:
-				out.Printf("%d. %s itself, %d records%s\n", i+1, r.Nearest, r.Records, s.howToGive(ctx, r, file, opts.Name))
+				out.Printf(say("%d. %s そのもの、レコード%d件%s\n", "%d. %s itself, %d records%s\n"), i+1, r.Nearest, r.Records, s.howToGive(ctx, say, r, file, opts.Name))
 			default:
-				out.Printf("%d. like %s but for %d %s, %d records%s\n", i+1, r.Nearest, r.Distance, choices, r.Records, s.howToGive(ctx, r, file, opts.Name))
+				out.Printf(say("%d. %s と%d%sで異なる、レコード%d件%s\n", "%d. like %s but for %d %s, %d records%s\n"), i+1, r.Nearest, r.Distance, choices, r.Records, s.howToGive(ctx, say, r, file, opts.Name))
 			}
 			if as, ok := first[r.Reading]; ok {
 				differs, err := difference(found[as].Profile, r.Profile)
 				if err != nil {
 					return err
 				}
-				out.Printf("   reading %d, as %d but for %s\n", r.Reading, as+1, differs)
+				out.Printf(say("   読み方%d：%d と次の項目だけ異なる：%s\n", "   reading %d, as %d but for %s\n"), r.Reading, as+1, differs)
 				continue
 			}
 			first[r.Reading] = i
@@ -226,13 +227,14 @@ func probe(f *flag.FlagSet, out *console.Writer) func(context.Context, []string)
 			if err != nil {
 				return err
 			}
-			out.Printf("   reading %d: %s\n   %s\n", r.Reading, r.Split, text)
+			out.Printf(say("   読み方%d：%s\n   %s\n", "   reading %d: %s\n   %s\n"), r.Reading, r.Split, text)
 		}
 		for _, q := range mergefile.Questions(found) {
-			out.Printf("ask: %s\n     %s\n", q.Japanese, q.English)
+			out.Printf(say("送信元への確認：%[1]s\n", "ask: %s\n     %s\n"), q.Japanese, q.English)
 		}
 		if slices.ContainsFunc(found, func(r mergefile.Probed) bool { return r.Reading > 1 }) {
-			return exit{exitUnclear, errors.New("the file can be read in more than one way, and only one is right: probe a second file, or ask the other end. Nothing was written")}
+			return exit{exitUnclear, speak.Fail("このファイルの読み方は1つに決まりません。別のファイルで確かめるか、送信元に確認してください。何も書き出していません。",
+				"the file can be read in more than one way, and only one is right: probe a second file, or ask the other end. Nothing was written", nil)}
 		}
 		if *name == "" {
 			return nil
@@ -244,7 +246,7 @@ func probe(f *flag.FlagSet, out *console.Writer) func(context.Context, []string)
 		if err := writeWhole(ctx, *name, append(text, '\n')); err != nil || isStream(*name) {
 			return err
 		}
-		out.Printf("%s has profile 1\n", *name)
+		out.Printf(say("%s にプロファイル1を書き出しました。\n", "%s has profile 1\n"), *name)
 		return nil
 	}
 }
@@ -292,7 +294,7 @@ func flatten(into map[string]string, name string, v any) {
 
 // howToGive says under which -key-format the other tasks take the key and the
 // secret as they lie in their files.
-func (s shared) howToGive(ctx context.Context, r mergefile.Probed, file []byte, name string) string {
+func (s shared) howToGive(ctx context.Context, say speak.Voice, r mergefile.Probed, file []byte, name string) string {
 	formats := []string{"hex", "base64", "raw"}
 	if s.keyFormat != "" {
 		formats = []string{s.keyFormat}
@@ -313,14 +315,14 @@ func (s shared) howToGive(ctx context.Context, r mergefile.Probed, file []byte, 
 		opened, err := mergefile.NewReaderAt(ctx, bytes.NewReader(file), int64(len(file)), r.Profile, k, &mergefile.ReaderOptions{Name: name})
 		if err == nil {
 			opened.Close()
-			return ", -key-format " + s.keyFormat
+			return say("、", ", ") + "-key-format " + s.keyFormat
 		}
 	}
-	return "; no -key-format gives this key and this secret: a line end in one of the files is a part of it"
+	return say("。どの -key-format でも、この鍵と特定の文字列になりません。どちらかのファイルの改行を含むためです", "; no -key-format gives this key and this secret: a line end in one of the files is a part of it")
 }
 
-func vectors(f *flag.FlagSet, out *console.Writer) func(context.Context, []string) error {
-	name := f.String("out", "", "write the vectors into this `directory` instead of running them")
+func vectors(f *flag.FlagSet, out *console.Writer, say speak.Voice) func(context.Context, []string) error {
+	name := f.String("out", "", say("テストベクターを実行せずに書き出す`フォルダー`", "write the vectors into this `directory` instead of running them"))
 	return func(ctx context.Context, args []string) error {
 		if len(args) != 0 {
 			return errUsage
@@ -351,9 +353,9 @@ func vectors(f *flag.FlagSet, out *console.Writer) func(context.Context, []strin
 				wrong++
 			}
 		}
-		out.Printf("%d vectors, %d wrong\n", len(all), wrong)
+		out.Printf(say("テストベクター%d件、不一致%d件\n", "%d vectors, %d wrong\n"), len(all), wrong)
 		if wrong > 0 {
-			return errors.New("vectors failed")
+			return speak.Fail("結果が一致しないテストベクターがあります。", "vectors failed", nil)
 		}
 		return nil
 	}
@@ -365,7 +367,7 @@ func readAll(ctx context.Context, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer in.Close()
-	errLarge := errors.New("the file is too large")
+	errLarge := speak.Fail("ファイルが大きすぎます。", "the file is too large", nil)
 	if in.size > mergefile.DefaultMaxSize {
 		return nil, errLarge
 	}

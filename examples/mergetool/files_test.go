@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mynakit/mynakit/examples/internal/console"
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/mergefile"
 )
 
@@ -39,7 +40,7 @@ func TestTooLargeToDiagnose(t *testing.T) {
 	require.NoError(t, os.Truncate(s.path("large"), mergefile.DefaultMaxSize+1))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	assert.Equal(t, exitError, run(t.Context(), []string{"inspect", "-diagnose", "-key-file", s.path("k"), "-secret-file", s.path("s"), s.path("large")}, console.To(os.Stdout)))
+	assert.Equal(t, exitError, run(t.Context(), []string{"inspect", "-diagnose", "-key-file", s.path("k"), "-secret-file", s.path("s"), s.path("large")}, console.To(os.Stdout), speak.VoiceIn("en")))
 	runtime.ReadMemStats(&after)
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20))
 }

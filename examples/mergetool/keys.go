@@ -15,6 +15,7 @@ import (
 
 	"github.com/mynakit/mynakit/examples/internal/console"
 	"github.com/mynakit/mynakit/examples/internal/private"
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/mergefile"
 )
 
@@ -23,19 +24,20 @@ type shared struct {
 	profile, keyFile, keyFormat, keyID, secretFile string
 }
 
-func (s *shared) add(f *flag.FlagSet) {
-	f.StringVar(&s.profile, "profile", "Standard", "a preset's `name`, or a JSON file")
-	s.addKeys(f)
+func (s *shared) add(f *flag.FlagSet, say speak.Voice) {
+	f.StringVar(&s.profile, "profile", "Standard", say("プロファイル：プリセットの`名前`、またはJSONファイル", "a preset's `name`, or a JSON file"))
+	s.addKeys(f, say)
 }
 
-func (s *shared) addKeys(f *flag.FlagSet) {
-	f.StringVar(&s.keyFile, "key-file", "", "the `file` that holds the key")
-	f.StringVar(&s.keyFormat, "key-format", "hex", "how the file spells the key: hex, base64, or raw, which leaves it to the profile; a line end behind the key does not count, but in a raw file of 16 bytes, which is an AES key as it is")
-	f.StringVar(&s.keyID, "key-id", "k1", "the key's identifier, for envelopes and sidecars")
-	f.StringVar(&s.secretFile, "secret-file", "", "the `file` that holds the hash secret, one line; a line end behind it is not a part of it")
+func (s *shared) addKeys(f *flag.FlagSet, say speak.Voice) {
+	f.StringVar(&s.keyFile, "key-file", "", say("鍵の`ファイル`", "the `file` that holds the key"))
+	f.StringVar(&s.keyFormat, "key-format", "hex", say("鍵ファイルの`表記`：hex、base64、またはプロファイルに任せる raw。末尾の改行は鍵に含みません（そのままAESの鍵になる、16バイトのrawファイルを除く）",
+		"how the file spells the key: hex, base64, or raw, which leaves it to the profile; a line end behind the key does not count, but in a raw file of 16 bytes, which is an AES key as it is"))
+	f.StringVar(&s.keyID, "key-id", "k1", say("封筒とサイドカーに書く、鍵の`識別子`", "the key's identifier, for envelopes and sidecars"))
+	f.StringVar(&s.secretFile, "secret-file", "", say("改ざん検知用ハッシュ値の特定の文字列を1行で入れた`ファイル`。末尾の改行は含みません", "the `file` that holds the hash secret, one line; a line end behind it is not a part of it"))
 }
 
-var errKeys = misuse("give -key-file and -secret-file")
+var errKeys = speak.Wrong("-key-file と -secret-file を指定してください。", "give -key-file and -secret-file")
 
 func (s *shared) load() (p mergefile.Profile, k mergefile.Key, err error) {
 	if s.keyFile == "" || s.secretFile == "" {
@@ -63,13 +65,13 @@ func loadProfile(name string) (mergefile.Profile, error) {
 	data, err := os.ReadFile(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return mergefile.Profile{}, fmt.Errorf("no preset and no file is named %q", name)
+		return mergefile.Profile{}, speak.Fail(fmt.Sprintf("%q というプリセットもファイルもありません。", name), fmt.Sprintf("no preset and no file is named %q", name), nil)
 	case err != nil:
 		return mergefile.Profile{}, err
 	}
 	p, err := mergefile.ParseProfile(data)
 	if err != nil {
-		err = errors.New(strings.ReplaceAll(err.Error(), "\n", "; ")) // a fault each
+		err = speak.Fail("プロファイル "+name+" が正しくありません。", "profile "+name, errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))) // a fault each
 	}
 	return p, err
 }
@@ -83,12 +85,12 @@ func (s *shared) loadKey(form mergefile.KeyForm) ([]byte, error) {
 	}
 	line := trimLine(data)
 	if s.keyFormat != "raw" && hasMark(data) {
-		return nil, fmt.Errorf("%s begins with a byte order mark (BOM), which an editor put there: save it without one", s.keyFile)
+		return nil, marked(s.keyFile)
 	}
 	switch s.keyFormat {
 	case "hex":
 		if data, err = hex.DecodeString(string(line)); err != nil {
-			return nil, fmt.Errorf("%s is not hexadecimal: see -key-format", s.keyFile)
+			return nil, speak.Fail(s.keyFile+" は16進数ではありません。-key-format を確認してください。", s.keyFile+" is not hexadecimal: see -key-format", nil)
 		}
 		if form == mergefile.KeyHex && len(data) == rawKeySize {
 			return line, nil // the profile decodes it
@@ -97,7 +99,7 @@ func (s *shared) loadKey(form mergefile.KeyForm) ([]byte, error) {
 		// The decoder would step over line ends.
 		data, err = base64.StdEncoding.Strict().DecodeString(string(line))
 		if err != nil || bytes.ContainsAny(line, "\r\n") {
-			return nil, fmt.Errorf("%s is not base64 on one line: see -key-format", s.keyFile)
+			return nil, speak.Fail(s.keyFile+" は1行のbase64ではありません。-key-format を確認してください。", s.keyFile+" is not base64 on one line: see -key-format", nil)
 		}
 		if form == mergefile.KeyBase64 && len(data) == rawKeySize {
 			return line, nil
@@ -113,7 +115,7 @@ func (s *shared) loadKey(form mergefile.KeyForm) ([]byte, error) {
 	return data, nil
 }
 
-var errFormat = misuse("-key-format is hex, base64 or raw")
+var errFormat = speak.Wrong("-key-format には hex、base64、raw のいずれかを指定してください。", "-key-format is hex, base64 or raw")
 
 const rawKeySize = 16
 
@@ -130,9 +132,15 @@ func rawKey(data []byte) []byte {
 func readLine(name string) ([]byte, error) {
 	data, err := private.ReadFile(name)
 	if err == nil && hasMark(data) {
-		err = fmt.Errorf("%s begins with a byte order mark (BOM), which an editor put there: save it without one", name)
+		err = marked(name)
 	}
 	return trimLine(data), err
+}
+
+// marked is the error for a file that begins with a byte order mark.
+func marked(name string) error {
+	return speak.Fail(name+" の先頭に、エディターが付けたバイト順マーク（BOM）があります。BOMなしで保存し直してください。",
+		name+" begins with a byte order mark (BOM), which an editor put there: save it without one", nil)
 }
 
 // hasMark reports whether a text begins with the byte order mark of UTF-8 or
@@ -146,7 +154,7 @@ func hasMark(text []byte) bool {
 func readSecret(name string) ([]byte, error) {
 	secret, err := readLine(name)
 	if err == nil && bytes.ContainsAny(secret, "\r\n") {
-		return nil, fmt.Errorf("%s is more than one line", name)
+		return nil, speak.Fail(name+" は1行ではありません。", name+" is more than one line", nil)
 	}
 	return secret, err
 }
@@ -157,13 +165,14 @@ func trimLine(b []byte) []byte {
 }
 
 // keygen writes a new key and new secrets, all random, and shows none.
-func keygen(f *flag.FlagSet, _ *console.Writer) func(context.Context, []string) error {
+func keygen(f *flag.FlagSet, _ *console.Writer, say speak.Voice) func(context.Context, []string) error {
 	var s shared
-	s.addKeys(f)
-	ledgerKeyFile := f.String("ledger-key-file", "", "the `file` for the secret of a ledger")
+	s.addKeys(f, say)
+	ledgerKeyFile := f.String("ledger-key-file", "", say("合算台帳の鍵を書き出す`ファイル`", "the `file` for the secret of a ledger"))
 	return func(_ context.Context, args []string) error {
 		if len(args) != 0 || s.keyFile == "" && s.secretFile == "" && *ledgerKeyFile == "" {
-			return misuse("give -key-file, -secret-file or -ledger-key-file, and nothing else but -key-format")
+			return speak.Wrong("-key-file、-secret-file、-ledger-key-file のいずれかを指定してください。ほかに使えるのは -key-format だけです。",
+				"give -key-file, -secret-file or -ledger-key-file, and nothing else but -key-format")
 		}
 		var key, secret [16]byte
 		var ledger [32]byte

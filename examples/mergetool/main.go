@@ -56,6 +56,9 @@
 // After SIGTERM or Ctrl-C the files in hand are finished, or rolled back if that
 // takes longer than -grace; a second signal rolls back at once.
 //
+// With -lang ja, or as the environment says, it speaks Japanese. JSON, CSV and exit
+// codes are the same in both languages.
+//
 // Each file gives one line, and a summary the last, in JSON with -json. A
 // transaction number that comes again with other content is an alarm on
 // standard error. Holders and keys are in no output.
@@ -117,7 +120,9 @@ import (
 	"time"
 
 	"github.com/mynakit/mynakit/examples/internal/console"
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/examples/internal/version"
+	"github.com/mynakit/mynakit/mykey/advice"
 )
 
 func main() {
@@ -127,9 +132,10 @@ func main() {
 	// which temporary files are removed.
 	signal.Ignore(syscall.SIGPIPE)
 	out := console.To(os.Stdout)
-	code := run(ctx, os.Args[1:], out)
+	say := speak.VoiceIn(speak.LanguageOf(os.Args[1:], os.Getenv))
+	code := run(ctx, os.Args[1:], out, say)
 	if err := out.Close(); err != nil && code == exitOK {
-		fmt.Fprintln(os.Stderr, "mergetool:", err)
+		fmt.Fprintln(os.Stderr, "mergetool:", explain(say, err))
 		code = exitError
 	}
 	stop()
@@ -151,6 +157,8 @@ type exit struct {
 	error
 }
 
+func (e exit) Unwrap() error { return e.error }
+
 // A task is one subcommand.
 type task struct {
 	name, operands, about string
@@ -158,55 +166,53 @@ type task struct {
 	// long as it takes.
 	ending time.Duration
 	// prepare adds the task's flags and gives what runs it on its operands.
-	prepare func(*flag.FlagSet, *console.Writer) func(context.Context, []string) error
+	prepare func(*flag.FlagSet, *console.Writer, speak.Voice) func(context.Context, []string) error
 }
 
-func tasks() []task {
+func tasks(say speak.Voice) []task {
 	return []task{
-		{"keygen", "", "make a new key and a new secret", time.Second, keygen},
-		{"seal", "IN.csv OUT", "make a merge file of a CSV", time.Second, seal},
-		{"open", "IN OUT.csv", "verify a merge file and write it as CSV", time.Second, open},
-		{"inspect", "IN", "verify a merge file and say what is in it, without holders", time.Second, inspect},
-		{"lint", "", "say what is risky about a profile", time.Second, lint},
-		{"probe", "IN", "find the profile of a merge file", time.Second, probe},
-		{"vectors", "", "run the test vectors, or write them out", time.Second, vectors},
-		{"receive", "[FILE ...]", "merge files into a database, each exactly once", 0, receive},
-		{"ledger", "ACTION [FILE]", "show, export, import, reconcile, forget or put right what was merged", 10 * time.Second, keepLedger},
+		{"keygen", "", say("新しい鍵と特定の文字列を作成します", "make a new key and a new secret"), time.Second, keygen},
+		{"seal", "IN.csv OUT", say("CSVから合算ポイントファイルを作成します", "make a merge file of a CSV"), time.Second, seal},
+		{"open", "IN OUT.csv", say("合算ポイントファイルを検証し、CSVで書き出します", "verify a merge file and write it as CSV"), time.Second, open},
+		{"inspect", "IN", say("合算ポイントファイルを検証し、会員番号を除いて内容を表示します", "verify a merge file and say what is in it, without holders"), time.Second, inspect},
+		{"lint", "", say("プロファイルの弱い点を調べます", "say what is risky about a profile"), time.Second, lint},
+		{"probe", "IN", say("合算ポイントファイルの形式を特定します", "find the profile of a merge file"), time.Second, probe},
+		{"vectors", "", say("テストベクターを実行するか、書き出します", "run the test vectors, or write them out"), time.Second, vectors},
+		{"receive", "[FILE ...]", say("ファイルをデータベースに1回だけ合算します", "merge files into a database, each exactly once"), 0, receive},
+		{"ledger", "ACTION [FILE]", say("合算台帳の表示、書き出し、取り込み、照合、消去、復旧を行います", "show, export, import, reconcile, forget or put right what was merged"), 10 * time.Second, keepLedger},
 	}
 }
 
 // errUsage means that files are missing or too many: the line of usage says it.
 var errUsage = errors.New("usage")
 
-// misuse is an error of the command line that needs words of its own.
-func misuse(text string) error { return exit{exitUsage, errors.New(text)} }
-
-func run(ctx context.Context, args []string, out *console.Writer) int {
+func run(ctx context.Context, args []string, out *console.Writer, say speak.Voice) int {
 	if len(args) == 0 {
-		usage(os.Stderr)
+		usage(os.Stderr, say)
 		return exitUsage
 	}
 	if version.Asked(args) {
 		fmt.Fprintln(out, version.Line("mergetool"))
 		return exitOK
 	}
-	for _, t := range tasks() {
+	for _, t := range tasks(say) {
 		if t.name != args[0] {
 			continue
 		}
 		f := flag.NewFlagSet(t.name, flag.ContinueOnError)
+		speak.LangFlag(f, say)
 		f.Usage = func() {
-			fmt.Fprintf(f.Output(), "usage: mergetool %s [flags] %s\n%s\n", t.name, t.operands, t.about)
-			f.PrintDefaults()
+			fmt.Fprintf(f.Output(), say("使い方：mergetool %s [フラグ] %s\n%s\n", "usage: mergetool %s [flags] %s\n%s\n"), t.name, t.operands, t.about)
+			speak.PrintFlags(f.Output(), f, say)
 		}
-		do := t.prepare(f, out)
-		switch err := f.Parse(args[1:]); {
-		case errors.Is(err, flag.ErrHelp):
+		do := t.prepare(f, out, say)
+		err := speak.Parse(f, args[1:])
+		if errors.Is(err, flag.ErrHelp) {
 			return exitOK
-		case err != nil:
-			return exitUsage
 		}
-		err := t.run(ctx, do, f.Args())
+		if err == nil {
+			err = t.run(ctx, do, f.Args())
+		}
 		if err == nil {
 			err = out.Err()
 		}
@@ -214,26 +220,28 @@ func run(ctx context.Context, args []string, out *console.Writer) int {
 		case err == nil:
 			return exitOK
 		case ctx.Err() != nil && errors.Is(err, context.Canceled):
-			fmt.Fprintln(os.Stderr, "mergetool: told to end before it was done")
+			fmt.Fprintln(os.Stderr, say("mergetool: 終了の指示を受けたため、途中で終了しました。", "mergetool: told to end before it was done"))
 			return exitError
 		case errors.Is(err, errUsage):
-			fmt.Fprintf(os.Stderr, "usage: mergetool %s [flags] %s\n\"mergetool %s -help\" lists the flags.\n", t.name, t.operands, t.name)
+			fmt.Fprintf(os.Stderr, say("使い方：mergetool %s [フラグ] %s\nフラグの一覧は mergetool %s -h で表示します。\n",
+				"usage: mergetool %s [flags] %s\n\"mergetool %s -help\" lists the flags.\n"), t.name, t.operands, t.name)
 			return exitUsage
-		default:
-			fmt.Fprintln(os.Stderr, "mergetool:", err)
-			var own exit
-			if errors.As(err, &own) {
-				return own.code
-			}
-			return exitError
 		}
+		fmt.Fprintln(os.Stderr, "mergetool:", explain(say, err))
+		if _, ok := errors.AsType[*speak.UsageError](err); ok {
+			return exitUsage
+		}
+		if own, ok := errors.AsType[exit](err); ok {
+			return own.code
+		}
+		return exitError
 	}
 	if args[0] == "help" || args[0] == "-h" || args[0] == "-help" || args[0] == "--help" {
-		usage(out)
+		usage(out, say)
 		return exitOK
 	}
-	fmt.Fprintf(os.Stderr, "mergetool: no task %q\n", args[0])
-	usage(os.Stderr)
+	fmt.Fprintf(os.Stderr, say("mergetool: タスク %q はありません\n", "mergetool: no task %q\n"), args[0])
+	usage(os.Stderr, say)
 	return exitUsage
 }
 
@@ -259,10 +267,22 @@ func (t task) run(ctx context.Context, do func(context.Context, []string) error,
 	}
 }
 
-func usage(w io.Writer) {
-	fmt.Fprintln(w, "usage: mergetool TASK [flags] [files]")
-	for _, t := range tasks() {
+func usage(w io.Writer, say speak.Voice) {
+	fmt.Fprintln(w, say("使い方：mergetool タスク [フラグ] [ファイル]", "usage: mergetool TASK [flags] [files]"))
+	for _, t := range tasks(say) {
 		fmt.Fprintf(w, "  %-8s %s\n", t.name, t.about)
 	}
-	fmt.Fprintln(w, `"mergetool TASK -help" lists the flags of a task.`)
+	fmt.Fprintln(w, say("タスクのフラグの一覧は mergetool タスク -h で表示します。", `"mergetool TASK -help" lists the flags of a task.`))
+}
+
+// explain returns what went wrong, and what can be done about it, in the language
+// of say.
+func explain(say speak.Voice, err error) string {
+	lang := say("ja", "en")
+	a := advice.Explain(err)
+	if own, ok := errors.AsType[*advised](err); ok && lang == "ja" {
+		a.Do.JA = own.do.JA
+		err = own.error // what to do is in a already
+	}
+	return speak.Explain(lang, err, a)
 }

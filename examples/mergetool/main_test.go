@@ -3,18 +3,22 @@ package main
 import (
 	"database/sql"
 	"errors"
+	"flag"
 	"fmt"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/assert"
 
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/internal/pgtest"
 )
 
@@ -24,6 +28,7 @@ var pg pgtest.Server
 type stopping struct{ m *testing.M }
 
 func (s stopping) Run() int {
+	os.Setenv("LC_ALL", "C") // the tests read English, but where they say -lang
 	defer pg.Stop()
 	return s.m.Run()
 }
@@ -50,6 +55,15 @@ func TestScripts(t *testing.T) {
 			_, err := db.Exec("DROP TABLE mergetool_balance; CREATE VIEW mergetool_balance AS SELECT 'mall' AS kind, '' AS holder, 1 AS points")
 			ts.Check(err)
 		},
+		// notenglish checks that the last command said nothing in English. An error of
+		// a library follows in brackets, and is in English.
+		"notenglish": func(ts *testscript.TestScript, neg bool, args []string) {
+			text := ts.ReadFile("stdout") + ts.ReadFile("stderr")
+			text = regexp.MustCompile(`（詳細：.*）`).ReplaceAllString(text, "")
+			if words := englishWords.FindString(text); words != "" {
+				ts.Fatalf("%q in %s", words, text)
+			}
+		},
 		// aged FILE makes a file a minute old.
 		"aged": func(ts *testscript.TestScript, neg bool, args []string) {
 			at := time.Now().Add(-time.Minute)
@@ -64,6 +78,28 @@ func TestScripts(t *testing.T) {
 			}
 		},
 	}})
+}
+
+// englishWords is a sentence, or the beginning of one, that is left over in Japanese.
+var englishWords = regexp.MustCompile(`[A-Za-z]{2,} [a-z]{2,} [a-z]{2,}`)
+
+// Each task and each flag is explained in both languages.
+func TestHelpInBothLanguages(t *testing.T) {
+	notASCII := regexp.MustCompile(`[\p{Hiragana}\p{Katakana}\p{Han}]`)
+	ja, en := speak.VoiceIn("ja"), speak.VoiceIn("en")
+	for i, task := range tasks(ja) {
+		assert.Regexp(t, notASCII, task.about)
+		assert.NotRegexp(t, notASCII, tasks(en)[i].about)
+		f := flag.NewFlagSet(task.name, flag.ContinueOnError)
+		task.prepare(f, nil, ja)
+		f.VisitAll(func(v *flag.Flag) {
+			assert.Regexp(t, notASCII, v.Usage, "%s -%s", task.name, v.Name)
+			assert.Empty(t, englishWords.FindString(v.Usage), "%s -%s", task.name, v.Name)
+		})
+		f = flag.NewFlagSet(task.name, flag.ContinueOnError)
+		task.prepare(f, nil, en)
+		f.VisitAll(func(v *flag.Flag) { assert.NotRegexp(t, notASCII, v.Usage, "%s -%s", task.name, v.Name) })
+	}
 }
 
 func sqlite(path string) *sql.DB {

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mynakit/mynakit/examples/internal/console"
+	"github.com/mynakit/mynakit/examples/internal/speak"
 )
 
 // shop is a place with keys, merge files and a database.
@@ -36,7 +37,7 @@ func newShop(t *testing.T, db string) *shop {
 	if db == "" {
 		s.db = s.path("points.db")
 	}
-	require.Zero(t, run(t.Context(), []string{"keygen", "-key-file", s.path("k"), "-secret-file", s.path("s"), "-ledger-key-file", s.path("l")}, console.To(os.Stdout)))
+	require.Zero(t, run(t.Context(), []string{"keygen", "-key-file", s.path("k"), "-secret-file", s.path("s"), "-ledger-key-file", s.path("l")}, console.To(os.Stdout), speak.VoiceIn("en")))
 	return s
 }
 
@@ -55,7 +56,7 @@ func (s *shop) seal(name string, n int) {
 		fmt.Fprintf(&csv, "%s,%d,%s,%d\n", holder, s.seq%900+1, at.Format(time.RFC3339), s.seq)
 	}
 	require.NoError(s.t, os.WriteFile(s.path("csv"), []byte(csv.String()), 0o600))
-	require.Zero(s.t, run(s.t.Context(), []string{"seal", "-key-file", s.path("k"), "-secret-file", s.path("s"), s.path("csv"), s.path(name)}, console.To(os.Stdout)))
+	require.Zero(s.t, run(s.t.Context(), []string{"seal", "-key-file", s.path("k"), "-secret-file", s.path("s"), s.path("csv"), s.path(name)}, console.To(os.Stdout), speak.VoiceIn("en")))
 }
 
 // books are the balances that all files together make.
@@ -183,8 +184,8 @@ func TestPostgreSQL(t *testing.T) {
 	got, err := balances(db)
 	require.NoError(t, err)
 	assert.Equal(t, s.books(), got)
-	require.Zero(t, run(t.Context(), []string{"ledger", "-ledger-key-file", s.path("l"), "-db", address, "export", s.path("copy")}, console.To(os.Stdout)))
-	require.Zero(t, run(t.Context(), []string{"ledger", "-ledger-key-file", s.path("l"), "-db", s.path("new.db"), "import", s.path("copy")}, console.To(os.Stdout)))
+	require.Zero(t, run(t.Context(), []string{"ledger", "-ledger-key-file", s.path("l"), "-db", address, "export", s.path("copy")}, console.To(os.Stdout), speak.VoiceIn("en")))
+	require.Zero(t, run(t.Context(), []string{"ledger", "-ledger-key-file", s.path("l"), "-db", s.path("new.db"), "import", s.path("copy")}, console.To(os.Stdout), speak.VoiceIn("en")))
 }
 
 // until waits for something that another process does, for as long as the test

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/mynakit/mynakit/examples/internal/console"
+	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/mergefile"
 	"github.com/mynakit/mynakit/mykey"
 )
@@ -25,10 +26,10 @@ import (
 // columns are the header of the CSV.
 func columns() []string { return []string{"holder", "points", "transaction_time", "sequence"} }
 
-func seal(f *flag.FlagSet, _ *console.Writer) func(context.Context, []string) error {
+func seal(f *flag.FlagSet, _ *console.Writer, say speak.Voice) func(context.Context, []string) error {
 	var s shared
-	s.add(f)
-	anyLength := f.Bool("any-length", false, "take holders of different numbers of digits as they are")
+	s.add(f, say)
+	anyLength := f.Bool("any-length", false, say("桁数の異なる会員番号をそのまま受け入れます", "take holders of different numbers of digits as they are"))
 	return func(ctx context.Context, args []string) error {
 		if len(args) != 2 {
 			return errUsage
@@ -38,7 +39,7 @@ func seal(f *flag.FlagSet, _ *console.Writer) func(context.Context, []string) er
 			return err
 		}
 		if p.Integrity == mergefile.IntegritySidecar && isStream(args[1]) {
-			return errors.New("a sidecar needs a file beside it: name the output")
+			return speak.Fail("サイドカーはファイルと並べて置きます。出力のファイル名を指定してください。", "a sidecar needs a file beside it: name the output", nil)
 		}
 		in, err := openInput(ctx, args[0])
 		if err != nil {
@@ -50,7 +51,7 @@ func seal(f *flag.FlagSet, _ *console.Writer) func(context.Context, []string) er
 			return err
 		}
 		defer out.discard()
-		bar := newProgress("sealing", in.size)
+		bar := newProgress(say("封をしています", "sealing"), in.size)
 		defer bar.done()
 
 		var mac bytes.Buffer
@@ -96,7 +97,8 @@ func sealRows(ctx context.Context, w *mergefile.Writer, in io.Reader, kind merge
 	rows.FieldsPerRecord = len(columns())
 	head, err := rows.Read()
 	if err == nil && !slices.Equal(head, columns()) || errors.Is(err, io.EOF) {
-		return fmt.Errorf("line 1: the header must be %s", strings.Join(columns(), ","))
+		head := strings.Join(columns(), ",")
+		return speak.Fail("1行目：見出しは "+head+" としてください。", "line 1: the header must be "+head, nil)
 	}
 	for err == nil {
 		if ctx.Err() != nil {
@@ -112,12 +114,12 @@ func sealRows(ctx context.Context, w *mergefile.Writer, in io.Reader, kind merge
 			err = w.Write(rec)
 		}
 		if err != nil {
-			return fmt.Errorf("line %d: %w", line, err)
+			return atLine(line, err)
 		}
 		lengths.add(row[0], line)
 	}
 	if !errors.Is(err, io.EOF) {
-		return err
+		return badRow(err)
 	}
 	if anyLength || !saved {
 		return nil
@@ -157,8 +159,26 @@ func (d *digits) check() error {
 	if d.zero || d.least == d.most {
 		return nil
 	}
-	return fmt.Errorf("line %d: holders of %d to %d digits, and none begins with 0: a spreadsheet may have dropped the zeros, and the points would be somebody else's; make the list again, or say -any-length",
-		d.line, d.least, d.most)
+	return speak.Fail(fmt.Sprintf("%d行目：会員番号が%d〜%d桁で、0で始まるものがありません。表計算ソフトが先頭の0を消した可能性があり、別の会員のポイントになるおそれがあります。一覧を作り直すか、-any-length を指定してください。",
+		d.line, d.least, d.most), fmt.Sprintf("line %d: holders of %d to %d digits, and none begins with 0: a spreadsheet may have dropped the zeros, and the points would be somebody else's; make the list again, or say -any-length",
+		d.line, d.least, d.most), nil)
+}
+
+// atLine adds the line to an error, and in Japanese to its text if it has one.
+func atLine(line int, err error) error {
+	own, ok := errors.AsType[*speak.Failure](err)
+	if !ok {
+		return speak.Fail(fmt.Sprintf("%d行目が正しくありません。", line), fmt.Sprintf("line %d", line), err)
+	}
+	return speak.Fail(fmt.Sprintf("%d行目：%s", line, own.Text.JA), fmt.Sprintf("line %d: %v", line, err), nil)
+}
+
+// badRow adds Japanese to an error of package csv.
+func badRow(err error) error {
+	if form, ok := errors.AsType[*csv.ParseError](err); ok {
+		return speak.Fail(fmt.Sprintf("%d行目をCSVとして読み込めません。列の数と引用符を確認してください。", form.Line), "", err)
+	}
+	return err
 }
 
 // parseRow reads a row. Its errors do not show what is in it.
@@ -166,7 +186,7 @@ func parseRow(row []string, kind mergefile.HolderKind) (rec mergefile.Record, er
 	if kind == mergefile.MyKeyID {
 		id, perr := mykey.ParseID(row[0])
 		if perr != nil {
-			return rec, errors.New("holder: not a MyKey ID")
+			return rec, speak.Fail("holder がマイキーIDではありません。", "holder: not a MyKey ID", nil)
 		}
 		rec.Holder, err = mergefile.NewMyKeyHolder(id)
 	} else {
@@ -176,7 +196,7 @@ func parseRow(row []string, kind mergefile.HolderKind) (rec mergefile.Record, er
 		return rec, err
 	}
 	if rec.Points, err = strconv.ParseUint(row[1], 10, 64); err != nil {
-		return rec, errors.New("points: not a whole number")
+		return rec, speak.Fail("points が整数ではありません。", "points: not a whole number", nil)
 	}
 	rec.Transaction, err = parseNumber(row[2], row[3])
 	return rec, err
@@ -214,18 +234,18 @@ func newRows(in io.Reader) *csv.Reader {
 func parseNumber(at, sequence string) (mergefile.Transaction, error) {
 	t, err := parseTime(at)
 	if err != nil {
-		return mergefile.Transaction{}, errors.New("transaction_time: not a time as in 2017-05-12T09:30:00+09:00")
+		return mergefile.Transaction{}, speak.Fail("transaction_time は 2017-05-12T09:30:00+09:00 の形式で書いてください。", "transaction_time: not a time as in 2017-05-12T09:30:00+09:00", nil)
 	}
 	n, err := strconv.ParseUint(sequence, 10, 32)
 	if err != nil {
-		return mergefile.Transaction{}, errors.New("sequence: not a whole number")
+		return mergefile.Transaction{}, speak.Fail("sequence が整数ではありません。", "sequence: not a whole number", nil)
 	}
 	return mergefile.NewTransaction(t, uint32(n))
 }
 
-func open(f *flag.FlagSet, _ *console.Writer) func(context.Context, []string) error {
+func open(f *flag.FlagSet, _ *console.Writer, say speak.Voice) func(context.Context, []string) error {
 	var s shared
-	s.add(f)
+	s.add(f, say)
 	return func(ctx context.Context, args []string) error {
 		if len(args) != 2 {
 			return errUsage
@@ -234,7 +254,7 @@ func open(f *flag.FlagSet, _ *console.Writer) func(context.Context, []string) er
 		if err != nil {
 			return err
 		}
-		r, bar, finish, err := openFile(ctx, args[0], p, k, "opening")
+		r, bar, finish, err := openFile(ctx, args[0], p, k, say("開いています", "opening"))
 		if err != nil {
 			return err
 		}

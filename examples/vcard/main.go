@@ -12,6 +12,7 @@
 // until Ctrl-C or SIGTERM. If the slot is taken, or pcscd is not there or ends, vcard
 // says so on standard error and goes on trying. -kind puts in one that has expired,
 // or a child's, or another that comes to a counter.
+// -lang is ja or en; without it the environment says which.
 //
 // # Steering it
 //

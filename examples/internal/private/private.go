@@ -10,6 +10,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"github.com/mynakit/mynakit/mykey"
 )
 
 // maxSize is far more than a key file has.
@@ -31,6 +33,16 @@ func (e *Error) Error() string {
 		return fmt.Sprintf("%s belongs to another user", e.Path)
 	}
 	return fmt.Sprintf("other users can read or change %s: give it to its owner alone (chmod %o)", e.Path, e.Mode)
+}
+
+// Text returns what is wrong and what to do, for whoever started the program.
+func (e *Error) Text() mykey.Text {
+	if e.Foreign {
+		return mykey.Text{JA: e.Path + " は別のユーザーのものです。自分のファイルまたはフォルダーを指定してください。",
+			EN: e.Path + " belongs to another user. Name a file or folder of your own."}
+	}
+	return mykey.Text{JA: fmt.Sprintf("ほかのユーザーが %s を読み書きできます。所有者だけが使えるように変更してください（chmod %o）。", e.Path, e.Mode),
+		EN: fmt.Sprintf("Other users can read or change %s. Give it to its owner alone (chmod %o).", e.Path, e.Mode)}
 }
 
 // Open opens a file with a secret. It returns an *Error if others can read or

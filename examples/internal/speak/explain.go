@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/mynakit/mynakit/examples/internal/private"
 	"github.com/mynakit/mynakit/mykey"
 	"github.com/mynakit/mynakit/mykey/advice"
 )
@@ -15,12 +16,16 @@ type Failure struct {
 	Err  error // the cause, or nil
 }
 
-// Fail returns a Failure. Its cause may be nil.
+// Fail returns a Failure. Its cause may be nil. If en is "", the cause says enough in
+// English.
 func Fail(ja, en string, cause error) *Failure { return &Failure{mykey.Text{JA: ja, EN: en}, cause} }
 
 func (e *Failure) Error() string {
-	if e.Err == nil {
+	switch {
+	case e.Err == nil:
 		return e.Text.EN
+	case e.Text.EN == "":
+		return e.Err.Error()
 	}
 	return e.Text.EN + ": " + e.Err.Error()
 }
@@ -37,6 +42,9 @@ func Explain(lang string, err error, a advice.Advice) string {
 	}
 	if usage, ok := errors.AsType[*UsageError](err); ok {
 		return usage.Text.JA
+	}
+	if open, ok := errors.AsType[*private.Error](err); ok {
+		return open.Text().JA
 	}
 	text := a.What.JA + a.Do.JA
 	if a.Code != "" {

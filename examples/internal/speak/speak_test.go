@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/mynakit/mynakit/examples/internal/private"
 	"github.com/mynakit/mynakit/examples/internal/speak"
 	"github.com/mynakit/mynakit/mykey/advice"
 )
@@ -126,6 +127,7 @@ func TestExplain(t *testing.T) {
 		ja, en string
 	}{
 		{missing, "ファイルまたはフォルダーが見つかりません。指定した名前を確認してください。\n（詳細：open x: file does not exist）", "open x: file does not exist"},
+		{&private.Error{Path: "x", Mode: 0o600}, "ほかのユーザーが x を読み書きできます。所有者だけが使えるように変更してください（chmod 600）。", "other users can read or change x: give it to its owner alone (chmod 600)"},
 		{wrong, "どちらかです。", "one or the other"},
 		{own, "x は1行ではありません。", "x is more than one line"},
 		{caused, "x は使えません。\n（詳細：x cannot be used: open x: file does not exist）", "x cannot be used: open x: file does not exist"},
