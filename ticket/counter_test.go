@@ -349,3 +349,24 @@ func TestThrottleOfAnotherWindow(t *testing.T) {
 		}
 	})
 }
+
+// Counts of the usual window have no window in their names: a program of before
+// wrote them so, and a new one goes on counting.
+func TestThrottleGoesOn(t *testing.T) {
+	eachStore(t, func(t *testing.T, s tables) {
+		d := newDesk(t, s, ticket.Config{})
+		_, err := d.Inspect(t.Context(), ticket.Presentation{Terminal: shop, Code: ticket.NewCode("1234-5678")})
+		require.Same(t, ticket.ErrRefused, err)
+		rows, err := s.db.Query("SELECT subject FROM " + s.table("miss") + " ORDER BY length(subject)")
+		require.NoError(t, err)
+		defer rows.Close()
+		var got []string
+		for rows.Next() {
+			var subject string
+			require.NoError(t, rows.Scan(&subject))
+			got = append(got, subject)
+		}
+		require.NoError(t, rows.Err())
+		assert.Equal(t, []string{"all", "scope " + string(shop.Scope), "terminal " + string(shop.Scope) + " " + shop.ID}, got)
+	})
+}

@@ -429,6 +429,72 @@ func TestBooksFindFaults(t *testing.T) {
 	})
 }
 
+// Two calls of one order that both come to pay: the one that is later with its
+// ticket takes its payment back and has the other's ticket.
+func TestPaidMeanwhile(t *testing.T) {
+	s := openSQL(t, "pgx", pg.DSN(t)) // SQLite has one writer
+	ctx := t.Context()
+	_, err := s.db.Exec("CREATE TABLE paid (who VARCHAR(8))")
+	require.NoError(t, err)
+	pay := func(who string) func(context.Context, *sql.Tx, ticket.Ticket) error {
+		return func(ctx context.Context, tx *sql.Tx, _ ticket.Ticket) error {
+			_, err := tx.ExecContext(ctx, "INSERT INTO paid VALUES ($1)", who)
+			return err
+		}
+	}
+	first, other := newDesk(t, s, ticket.Config{}), newDesk(t, s, ticket.Config{})
+	var theirs ticket.Ticket
+	calls := 0
+	mine, err := first.Issue(ctx, shop, ticket.Order{Points: 5, Key: "k", Pay: func(ctx context.Context, tx *sql.Tx, tk ticket.Ticket) (err error) {
+		if calls++; calls == 1 {
+			theirs, err = other.Issue(t.Context(), shop, ticket.Order{Points: 5, Key: "k", Pay: pay("other")})
+		}
+		return errors.Join(err, pay("first")(ctx, tx, tk))
+	}})
+	require.NoError(t, err)
+	assert.Equal(t, theirs.Number, mine.Number)
+	assert.Equal(t, 1, calls, "the second try finds the ticket")
+	var n int
+	var who string
+	require.NoError(t, s.db.QueryRow("SELECT count(*), max(who) FROM paid").Scan(&n, &who))
+	assert.Equal(t, 1, n)
+	assert.Equal(t, "other", who)
+}
+
+// A payment that takes until after midnight: the ticket has the later date, and one
+// that would have lapsed by then is neither issued nor paid for, whatever else is in
+// the batch.
+func TestPayUntilAfterMidnight(t *testing.T) {
+	eachStore(t, func(t *testing.T, s tables) {
+		ctx := t.Context()
+		d := newDesk(t, s, ticket.Config{})
+		evening, after := at(t, "2026-11-21 23:59:59"), at(t, "2026-11-22 00:00:01")
+		today := mykey.DateOf(evening)
+		slow := func(context.Context, *sql.Tx, ticket.Ticket) error { d.clock.set(after); return nil }
+		quick := func(context.Context, *sql.Tx, ticket.Ticket) error { return nil }
+
+		d.clock.set(evening)
+		old := ticket.Order{Points: 1, Key: "old", Pay: quick}
+		_, err := d.Issue(ctx, shop, old)
+		require.NoError(t, err)
+		for _, orders := range [][]ticket.Order{
+			{{Points: 2, Key: "new", Until: today, Pay: slow}},
+			{{Points: 2, Key: "new", Until: today, Pay: slow}, old}, // whose payment was made before
+		} {
+			d.clock.set(evening)
+			_, err = d.IssueBatch(ctx, shop, orders)
+			assert.ErrorIs(t, err, ticket.ErrValidity)
+			books, err := d.Books(ctx)
+			require.NoError(t, err)
+			assert.Equal(t, int64(1), books.Paid[""].Points, "the old one alone")
+		}
+		d.clock.set(evening)
+		tk, err := d.Issue(ctx, shop, ticket.Order{Points: 2, Key: "new", Until: today.AddDays(1), Pay: slow})
+		require.NoError(t, err, "it is good on its last day")
+		assert.True(t, tk.IssuedAt.Equal(after), "%v", tk.IssuedAt)
+	})
+}
+
 // inTheWay is what a database says when another transaction is in the way.
 type inTheWay struct{}
 
