@@ -72,24 +72,30 @@ func (p *Page) compose() error {
 		{Name: "taken", JA: "別の画面で使用中", EN: "In use elsewhere", data: nothing},
 		{Name: "fault", JA: "受け付けられません", EN: "Not accepted", data: nothing},
 	}
-	for _, sc := range p.screens {
-		sc.in = map[Lang]*template.Template{}
-		for _, lang := range []Lang{Japanese, English} {
-			t, err := template.New("layout.html").Funcs(p.words(lang)).
-				ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/"+sc.Name+".html")
-			if err != nil {
-				return err
-			}
-			sc.in[lang] = t
-		}
-	}
 	p.paper = map[Lang]*template.Template{}
 	for _, lang := range []Lang{Japanese, English} {
-		t, err := template.New("paper.html").Funcs(p.words(lang)).ParseFS(files, "templates/paper.html")
+		common, err := template.New("layout.html").Funcs(p.words(lang)).
+			ParseFS(files, "templates/layout.html", "templates/parts.html")
 		if err != nil {
 			return err
 		}
-		p.paper[lang] = t
+		for _, sc := range p.screens {
+			t, err := common.Clone()
+			if err != nil {
+				return err
+			}
+			if t, err = t.ParseFS(files, "templates/"+sc.Name+".html"); err != nil {
+				return err
+			}
+			if sc.in == nil {
+				sc.in = map[Lang]*template.Template{}
+			}
+			sc.in[lang] = t
+		}
+		p.paper[lang], err = template.New("paper.html").Funcs(p.words(lang)).ParseFS(files, "templates/paper.html")
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
