@@ -1,6 +1,7 @@
 // Package dbtest opens databases for the tests of several packages: [Open] opens
-// one for the length of a test, and a [Hooked] has a hook around each call of
-// the engine, so that any of them can be made to fail. Only tests import it.
+// one for the length of a test, a [Ready] gives copies of one that has its tables,
+// and a [Hooked] has a hook around each call of the engine, so that any of them
+// can be made to fail. Only tests import it.
 //
 //	db := dbtest.Open(t, "sqlite", dbtest.SQLite(t.TempDir()))
 //

@@ -171,8 +171,12 @@ func TestEveryStatementFails(t *testing.T) {
 			}
 		}
 	}
+	tables := dbtest.Ready{Make: func(t testing.TB, db *sql.DB) {
+		_, err := point.Open(t.Context(), db, point.Config{})
+		require.NoError(t, err)
+	}}
 	for name, call := range calls {
-		t.Run(name, one(call, func(t *testing.T) *dbtest.Hooked { return &dbtest.Hooked{DSN: dbtest.FastSQLite(t.TempDir())} }))
+		t.Run(name, one(call, func(t *testing.T) *dbtest.Hooked { return &dbtest.Hooked{DSN: tables.FastSQLite(t)} }))
 	}
 	if os.Getenv("MYNAKIT_LONG") == "" {
 		return

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"database/sql"
 	"io"
 	"log/slog"
 	"net"
@@ -46,6 +47,9 @@ func parse[T any](t testing.TB, read func(string) (T, error), text string) T {
 	return v
 }
 
+// keys are those of all shops of these tests, so that their databases can be copies.
+var keys = shop.NewKeys()
+
 // shopConfig is a shop that trusts the software cards' authority.
 func shopConfig(t testing.TB) shop.Config {
 	t.Helper()
@@ -55,7 +59,7 @@ func shopConfig(t testing.TB) shop.Config {
 	city, err := shop.SampleProgramme()
 	require.NoError(t, err)
 	return shop.Config{
-		Keys:      shop.NewKeys(),
+		Keys:      keys,
 		Verifier:  trusted,
 		Scope:     "141305-01",
 		Operators: []shop.Operator{{ID: library, Name: "あおば図書館"}, {ID: mall, Name: "あおば商店街"}},
@@ -84,10 +88,16 @@ func openShop(t testing.TB, driver, dsn string, cfg shop.Config) *shop.Shop {
 	return s
 }
 
+// empty is the database of a shop in which nothing has happened.
+var empty = dbtest.Ready{Make: func(t testing.TB, db *sql.DB) {
+	_, err := shop.Open(t.Context(), db, shopConfig(t))
+	require.NoError(t, err)
+}}
+
 // newShop is a shop with a database file of its own.
 func newShop(t testing.TB) *shop.Shop {
 	t.Helper()
-	return openShop(t, "sqlite", dbtest.FastSQLite(t.TempDir()), shopConfig(t))
+	return openShop(t, "sqlite", empty.FastSQLite(t), shopConfig(t))
 }
 
 // terminal is a counter that is being served.
