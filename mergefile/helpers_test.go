@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -33,25 +34,28 @@ func makeKey(t testing.TB, id string, material, secret []byte) mergefile.Key {
 	return k
 }
 
-// record makes the i-th of a row of records with rising numbers.
+// record makes the i-th of a row of records with rising numbers. Tests make
+// hundreds of thousands, so it has no helpers on the way that succeeds.
 func record(t testing.TB, p mergefile.Profile, i int) mergefile.Record {
-	t.Helper()
 	var h mergefile.Holder
 	var err error
 	if p.Holder.Kind == mergefile.MyKeyID {
-		id, perr := mykey.ParseID(fmt.Sprintf("MY%06d", i%1_000_000))
-		require.NoError(t, perr)
-		h, err = mergefile.NewMyKeyHolder(id)
+		var id mykey.ID
+		if id, err = mykey.ParseID(fmt.Sprintf("MY%06d", i%1_000_000)); err == nil {
+			h, err = mergefile.NewMyKeyHolder(id)
+		}
 	} else {
-		h, err = mergefile.NewMallHolder(fmt.Sprint(520625 + i%100_000))
+		h, err = mergefile.NewMallHolder(strconv.Itoa(520625 + i%100_000))
 	}
-	require.NoError(t, err)
 	at := testStart.Add(time.Duration(i/7) * time.Second)
 	if p.Transaction.Time == mergefile.TimeMillis {
 		at = at.Add(time.Duration(i%7) * time.Millisecond)
 	}
-	tx, err := mergefile.NewTransaction(at, uint32(i%7))
-	require.NoError(t, err)
+	tx, terr := mergefile.NewTransaction(at, uint32(i%7))
+	if err := errors.Join(err, terr); err != nil {
+		t.Helper()
+		t.Fatal(err)
+	}
 	return mergefile.Record{Holder: h, Points: uint64(1 + i*37%900), Transaction: tx}
 }
 
@@ -74,7 +78,9 @@ func write(t testing.TB, p mergefile.Profile, k mergefile.KeySource, rs []mergef
 	w, err := mergefile.NewWriter(t.Context(), &buf, p, k, &mergefile.WriterOptions{Name: fileName, Sidecar: &side})
 	require.NoError(t, err)
 	for _, r := range rs {
-		require.NoError(t, w.Write(r))
+		if err := w.Write(r); err != nil {
+			t.Fatal(err)
+		}
 	}
 	require.NoError(t, w.Close())
 	return buf.Bytes(), side.Bytes()

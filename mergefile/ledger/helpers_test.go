@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -44,13 +45,15 @@ func from(t testing.TB, p mergefile.Profile, i, n int) []mergefile.Record {
 	return rs
 }
 
+// record creates the i-th of them. Tests create hundreds of thousands, so it has no
+// helpers on the way that succeeds.
 func record(t testing.TB, p mergefile.Profile, i int) mergefile.Record {
-	t.Helper()
-	require.Equal(t, mergefile.MallPointID, p.Holder.Kind)
-	h, err := mergefile.NewMallHolder(fmt.Sprint(520625 + i%100_000))
-	require.NoError(t, err)
-	tx, err := mergefile.NewTransaction(testStart.Add(time.Duration(i/7)*time.Second), uint32(i%7))
-	require.NoError(t, err)
+	h, err := mergefile.NewMallHolder(strconv.Itoa(520625 + i%100_000))
+	tx, terr := mergefile.NewTransaction(testStart.Add(time.Duration(i/7)*time.Second), uint32(i%7))
+	if err := errors.Join(err, terr); err != nil || p.Holder.Kind != mergefile.MallPointID {
+		t.Helper()
+		t.Fatal(err, p.Holder.Kind)
+	}
 	return mergefile.Record{Holder: h, Points: uint64(1 + i*37%900), Transaction: tx}
 }
 
@@ -61,7 +64,9 @@ func write(t testing.TB, p mergefile.Profile, k mergefile.KeySource, rs []mergef
 	w, err := mergefile.NewWriter(t.Context(), &buf, p, k, &mergefile.WriterOptions{Name: fileName, Sidecar: &side})
 	require.NoError(t, err)
 	for _, r := range rs {
-		require.NoError(t, w.Write(r))
+		if err := w.Write(r); err != nil {
+			t.Fatal(err)
+		}
 	}
 	require.NoError(t, w.Close())
 	return buf.Bytes(), side.Bytes()
