@@ -221,7 +221,7 @@ func (p programs) build(t *testing.T, source string) string {
 		binary += ".exe"
 	}
 	if _, err := os.Stat(binary); err != nil {
-		cmd := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".")
+		cmd := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-o", binary, ".")
 		cmd.Dir = source
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s: %s", source, out)
