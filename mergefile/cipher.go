@@ -96,18 +96,20 @@ type decryption struct {
 
 // newDecryption readies a key for a file with the given bytes in front of its
 // ciphertext.
-func newDecryption(ctx context.Context, c *CipherForm, k Key, front []byte, name string) (d decryption, err error) {
-	block, iv, err := k.cipher(ctx, c, front, name)
-	if err != nil {
+func newDecryption(ctx context.Context, p *Profile, k Key, front []byte, name string) (d decryption, err error) {
+	c := &p.Cipher
+	if modes.row(c.Mode).sealed {
+		d = c.decryption(nil, nil)
+		d.seal, err = newSegments(ctx, k, c, front, p.Associated)
 		return d, err
 	}
-	return c.decryption(block, iv), nil
+	block, iv, err := k.cipher(ctx, c, front, name)
+	return c.decryption(block, iv), err
 }
 
 func (c *CipherForm) decryption(block cipher.Block, iv []byte) decryption {
 	d := decryption{cipherMode: modes.row(c.Mode), padding: paddings.row(c.Padding), block: block}
 	copy(d.iv[:], iv)
-	d.restart()
 	return d
 }
 

@@ -121,25 +121,20 @@ func (o *opening) diagnoseSidecar(ctx context.Context, file []byte) error {
 	if len(o.opts.Sidecar) == 0 {
 		return &RecordError{Fault: FaultSidecar, Hint: "the profile demands a sidecar and none was given"}
 	}
-	id, sum, ok := parseSidecar(o.opts.Sidecar)
-	if !ok {
+	s := &source{}
+	if err := o.openSidecar(ctx, s); err != nil {
+		return err
+	}
+	s.mac.Write(file)
+	switch {
+	case s.sum == nil:
 		return &RecordError{Fault: FaultSidecar, Hint: "not a sidecar of version 1"}
+	case s.bad:
+		return &RecordError{Fault: FaultSidecar, Hint: "its key identifier is not among the keys given"}
+	case !hmac.Equal(s.mac.Sum(nil), s.sum):
+		return &RecordError{Fault: FaultSidecar, Hint: "the HMAC is of another file, or under another key"}
 	}
-	for _, k := range o.keys {
-		if k.ID() != id {
-			continue
-		}
-		s := &source{}
-		if err := o.openSidecar(ctx, s); err != nil {
-			return err
-		}
-		s.mac.Write(file)
-		if !hmac.Equal(s.mac.Sum(nil), sum) {
-			return &RecordError{Fault: FaultSidecar, Hint: "the HMAC is of another file, or under another key"}
-		}
-		return nil
-	}
-	return &RecordError{Fault: FaultSidecar, Hint: "its key identifier is not among the keys given"}
+	return nil
 }
 
 func (o *opening) diagnoseCipher(data []byte) ([]byte, error) {

@@ -100,14 +100,9 @@ func envelopeHeader(keyID string) ([]byte, error) {
 // envelopeKey returns the index of the key that the header names. A file that
 // names none of the keys is bad, and the first one does the work.
 func (o *opening) envelopeKey(s *source) int {
-	id := envelopeKeyID(s.front)
-	for i, k := range o.keys {
-		if id != "" && k.ID() == id {
-			return i
-		}
-	}
-	s.bad = true
-	return 0
+	chosen := o.named(envelopeKeyID(s.front))
+	s.bad = s.bad || chosen < 0
+	return max(chosen, 0)
 }
 
 // readEnvelopeHeader returns what stands where a header should.

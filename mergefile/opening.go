@@ -23,50 +23,22 @@ const chunkSize = 64 << 10
 // A fault of the file sets bad and the work goes on with dummy data; only a
 // failure to read is an error.
 type source struct {
-	begin io.Reader     // ciphertext, after the outer form: for what stands in front
-	in    *bufio.Reader // and for the rest
-	count countReader
-	mac   hash.Hash // over the file as it lies there; nil without a sidecar
-	sum   []byte    // what the sidecar says it is
+	begin io.Reader        // ciphertext, after the outer form: for what stands in front
+	in    *bufio.Reader    // and for the rest
+	left  io.LimitedReader // of the file as it lies there, which may have one byte less
+	mac   hash.Hash        // over that; nil without a sidecar
+	sum   []byte           // what the sidecar says it is
 	bad   bool
 	outer bool // bad, as the container stage sees it
 	front []byte
 
 	dec  decryption
 	prev [blockSize]byte
-	room int   // bytes in a chunk at most, tag included
-	size int64 // of the ciphertext and what stands in front, if that is known
-	n    int64 // chunks returned
-	end  bool
-}
-
-// countReader counts and bounds what is read, and takes the MAC on the way.
-type countReader struct {
-	src io.Reader
-	n   int64
-	max int64
-	mac hash.Hash
-	big bool
-}
-
-func (r *countReader) Read(p []byte) (int, error) {
-	if r.n >= r.max {
-		// One more byte would be too many.
-		var one [1]byte
-		n, err := r.src.Read(one[:])
-		if n > 0 {
-			r.big = true
-			return 0, io.EOF
-		}
-		return 0, err
-	}
-	p = p[:min(int64(len(p)), r.max-r.n)]
-	n, err := r.src.Read(p)
-	r.n += int64(n)
-	if r.mac != nil {
-		r.mac.Write(p[:n])
-	}
-	return n, err
+	room int // bytes in a chunk at most, tag included
+	// behind is what left has once the whole file is read, if that is known.
+	behind int64
+	n      int64 // chunks returned
+	end    bool
 }
 
 // opening is everything that is decided about a file before its first record.
@@ -108,8 +80,10 @@ func (o *opening) open(ctx context.Context, src io.Reader) (*source, error) {
 	if err := o.openSidecar(ctx, s); err != nil {
 		return nil, err
 	}
-	s.count = countReader{src: src, max: o.opts.MaxSize, mac: s.mac}
-	o.attach(s)
+	if s.mac != nil {
+		src = io.TeeReader(src, s.mac)
+	}
+	o.attach(s, src)
 	if err := o.readFront(s); err != nil {
 		return nil, err
 	}
@@ -153,12 +127,7 @@ func (o *opening) ready(ctx context.Context, k Key, front []byte) (c *codec, d d
 	if c, err = newCodec(o.p, secret); err != nil {
 		return nil, d, err
 	}
-	if modes.row(o.p.Cipher.Mode).sealed {
-		d = decryption{cipherMode: modes.row(o.p.Cipher.Mode)}
-		d.seal, err = newSegments(ctx, k, &o.p.Cipher, front, o.p.Associated)
-		return c, d, err
-	}
-	d, err = newDecryption(ctx, &o.p.Cipher, k, front, o.opts.Name)
+	d, err = newDecryption(ctx, &o.p, k, front, o.opts.Name)
 	return c, d, err
 }
 
@@ -182,9 +151,8 @@ func (s *source) start(d decryption) {
 
 // reopen begins a file again that has been read and verified before.
 func (o *opening) reopen(src io.Reader) (*source, error) {
-	s := &source{count: countReader{src: src, max: o.opts.MaxSize}}
-	o.attach(s)
-	s.front = make([]byte, len(o.front))
+	s := &source{front: make([]byte, len(o.front))}
+	o.attach(s, src)
 	if _, err := io.ReadFull(s.begin, s.front); err == io.EOF || err == io.ErrUnexpectedEOF {
 		return nil, errChanged
 	} else if err != nil {
@@ -201,16 +169,17 @@ func (o *opening) reopen(src io.Reader) (*source, error) {
 // pass. To the caller it is invalid like every other.
 var errChanged = errors.New("mergefile: the file has changed")
 
-func (o *opening) attach(s *source) {
-	in := newContainerReader(&o.p.Cipher, &s.count, &s.outer)
+func (o *opening) attach(s *source, src io.Reader) {
+	s.left = io.LimitedReader{R: src, N: o.opts.MaxSize + 1}
+	in := newContainerReader(&o.p.Cipher, &s.left, &s.outer)
 	// A small file takes small buffers: one byte more than all of it, so that
 	// its end is seen.
 	s.room = int(min(chunkSize+segmentOverhead, o.size+1))
 	s.begin = in
 	// A read of a whole chunk goes past a buffer that is no larger.
 	s.in = bufio.NewReaderSize(in, min(s.room, chunkSize))
-	if o.exact && in == io.Reader(&s.count) {
-		s.size = o.size
+	if o.exact && in == io.Reader(&s.left) {
+		s.behind = s.left.N - o.size
 	}
 }
 
@@ -248,9 +217,9 @@ func (s *source) fetch(seg *segment) (bool, error) {
 		return false, err
 	}
 	if err == nil {
-		if s.size > 0 && s.count.n == s.size && s.in.Buffered() == 0 {
+		if s.behind > 0 && s.left.N == s.behind && s.in.Buffered() == 0 {
 			err = io.EOF
-		} else if s.size == 0 {
+		} else if s.behind == 0 {
 			if _, err = s.in.Peek(1); err != nil && err != io.EOF {
 				return false, err
 			}
@@ -262,7 +231,7 @@ func (s *source) fetch(seg *segment) (bool, error) {
 	seg.index = s.n
 	s.n++
 	if seg.last {
-		s.bad = s.bad || s.outer || s.count.big
+		s.bad = s.bad || s.outer || s.left.N == 0
 	}
 	if !s.dec.prepare(seg, &s.prev) {
 		s.bad = true

@@ -10,8 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -109,18 +109,17 @@ func ProbeForDeveloper(ctx context.Context, file, key, secret []byte, opts *Prob
 	if len(p.found) == 0 {
 		return nil, &ProbeError{Reached: p.reached()}
 	}
-	out := slices.Collect(maps.Values(p.found))
-	slices.SortFunc(out, func(a, b Probed) int {
+	out := slices.SortedFunc(maps.Values(p.found), func(a, b Probed) int {
 		order := cmp.Or(
 			// A profile that takes a record for a header row has fewer.
 			cmp.Compare(b.Records, a.Records),
-			boolCompare(a.night, b.night))
+			number(a.night)-number(b.night))
+		likelier := likelihood(a.Profile) - likelihood(b.Profile)
 		if a.Profile.Layout == LayoutFixed && b.Profile.Layout == LayoutFixed {
 			// Zeros in front of points belong to the points.
-			order = cmp.Or(order, cmp.Compare(likelihood(a.Profile), likelihood(b.Profile)), boolCompare(b.filled, a.filled), cmp.Compare(a.points, b.points), cmp.Compare(b.Profile.Points.Digits, a.Profile.Points.Digits))
+			order = cmp.Or(order, likelier, number(b.filled)-number(a.filled), cmp.Compare(a.points, b.points), b.Profile.Points.Digits-a.Profile.Points.Digits)
 		}
-		return cmp.Or(order, cmp.Compare(a.Distance, b.Distance), cmp.Compare(likelihood(a.Profile), likelihood(b.Profile)),
-			cmp.Compare(fmt.Sprint(a.Profile), fmt.Sprint(b.Profile)))
+		return cmp.Or(order, a.Distance-b.Distance, likelier, strings.Compare(fmt.Sprint(a.Profile), fmt.Sprint(b.Profile)))
 	})
 	readings := map[[sha256.Size]byte]int{}
 	for i := range out {
@@ -143,16 +142,6 @@ func (o ProbeOptions) validate() error {
 	v.when(len(o.Iterations) > 16 || slices.ContainsFunc(o.Iterations, func(n int) bool { return n < 1 || n > keyForms.row(KeyPBKDF2).rounds }),
 		"cipher.iterations", fmt.Sprintf("up to 16 counts of 1 to %d are tried", keyForms.row(KeyPBKDF2).rounds))
 	return errors.Join(v.faults...)
-}
-
-func boolCompare(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return 1
-	}
-	return -1
 }
 
 // spellings returns what was handed over, without what an editor leaves in front
@@ -965,17 +954,30 @@ func nearestPreset(p Profile) (int, string) {
 		if p.Holder.Kind == MyKeyID {
 			preset = preset.WithMyKeyID()
 		}
-		if n := differences(axes(p.sameFiles()), axes(preset.sameFiles())); n < best {
+		if n := differences(reflect.ValueOf(p.sameFiles()), reflect.ValueOf(preset.sameFiles())); n < best {
 			best, name = n, preset.Name
 		}
 	}
 	return best, name
 }
 
+func differences(a, b reflect.Value) (n int) {
+	switch {
+	case a.Kind() == reflect.Struct:
+		for i := range a.NumField() {
+			n += differences(a.Field(i), b.Field(i))
+		}
+	case !reflect.DeepEqual(a.Interface(), b.Interface()):
+		n = 1
+	}
+	return n
+}
+
 // sameFiles gives one and the same profile for all that make the same files of
 // the same key: an IV of zeros has two names, the charset is that of names which
 // are not there, and how the key was spelled is not seen.
 func (p Profile) sameFiles() Profile {
+	p.Name = ""
 	if p.Cipher.IV == IVFixed && p.Cipher.FixedIV == zeroIV {
 		p.Cipher.IV, p.Cipher.FixedIV = IVZero, ""
 	}
@@ -988,58 +990,20 @@ func (p Profile) sameFiles() Profile {
 	return p
 }
 
-// axes gives each leaf of the profile's JSON form.
-func axes(p Profile) map[string]string {
-	p.Name = ""
-	b, _ := json.Marshal(p)
-	var tree map[string]any
-	_ = json.Unmarshal(b, &tree)
-	out := map[string]string{}
-	for k, v := range tree {
-		if sub, ok := v.(map[string]any); ok {
-			for name, leaf := range sub {
-				out[k+"."+name] = fmt.Sprint(leaf)
-			}
-			continue
-		}
-		out[k] = fmt.Sprint(v)
-	}
-	return out
-}
-
-func differences(a, b map[string]string) int {
-	n := 0
-	for k, v := range a {
-		if b[k] != v {
-			n++
-		}
-	}
-	for k := range b {
-		if _, ok := a[k]; !ok {
-			n++
-		}
-	}
-	return n
-}
-
 // likelihood breaks ties: the less, the likelier.
-func likelihood(p Profile) string {
-	form := 0
-	switch p.Transaction.Time {
-	case TimeMillis:
-		form = 1
-	case TimeSeconds:
-	default:
-		form = 2
-	}
-	kind := 1
-	if p.Holder.Kind == MyKeyID {
-		kind = 0
+func likelihood(p Profile) int {
+	form := 2
+	if i := slices.Index(timeForms[:2], p.Transaction.Time); i >= 0 {
+		form = i
 	}
 	// Sixteen bytes that are folded are the same sixteen.
-	key := 0
-	if p.Cipher.Key == KeyMySQL {
-		key = 1
+	return 4*form + 2*number(p.Holder.Kind != MyKeyID) + number(p.Cipher.Key == KeyMySQL)
+}
+
+// number is 1 for true.
+func number(b bool) int {
+	if b {
+		return 1
 	}
-	return strconv.Itoa(form) + strconv.Itoa(kind) + strconv.Itoa(key)
+	return 0
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"os"
 )
 
@@ -53,6 +54,7 @@ func (o *ReaderOptions) setDefaults() {
 	if o.MaxSize <= 0 {
 		o.MaxSize = DefaultMaxSize
 	}
+	o.MaxSize = min(o.MaxSize, math.MaxInt64-1) // so that there is one more
 	if o.MaxRecords <= 0 {
 		o.MaxRecords = DefaultMaxRecords
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -207,8 +208,10 @@ func TestHostileSizes(t *testing.T) {
 		for _, w := range ways {
 			_, err := w.read(t.Context(), file, mergefile.Standard(), k, mergefile.ReaderOptions{MaxSize: int64(len(file)) - 1})
 			requireInvalid(t, err, w.name)
-			_, err = w.read(t.Context(), file, mergefile.Standard(), k, mergefile.ReaderOptions{MaxSize: int64(len(file))})
-			require.NoError(t, err, w.name)
+			for _, most := range []int64{int64(len(file)), math.MaxInt64} {
+				_, err = w.read(t.Context(), file, mergefile.Standard(), k, mergefile.ReaderOptions{MaxSize: most})
+				require.NoError(t, err, w.name)
+			}
 			_, err = w.read(t.Context(), file, mergefile.Standard(), k, mergefile.ReaderOptions{MaxRecords: 9})
 			requireInvalid(t, err, w.name)
 			_, err = w.read(t.Context(), file, mergefile.Standard(), k, mergefile.ReaderOptions{MaxRecords: 10})

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -44,6 +45,12 @@ func parseSidecar(b []byte) (keyID string, sum []byte, ok bool) {
 	return parts[1], sum, true
 }
 
+// named returns the index of the key with an identifier that is not empty, and
+// -1 if there is none.
+func (o *opening) named(id string) int {
+	return slices.IndexFunc(o.keys, func(k Key) bool { return id != "" && k.ID() == id })
+}
+
 // openSidecar begins the MAC of a file whose profile has one. A sidecar that
 // is missing or broken, or names a key that is not there, makes the file bad
 // like everything else: the MAC is then taken under some key all the same.
@@ -51,13 +58,8 @@ func (o *opening) openSidecar(ctx context.Context, s *source) error {
 	if o.p.Integrity != IntegritySidecar {
 		return nil
 	}
-	id, sum, ok := parseSidecar(o.opts.Sidecar)
-	chosen := -1
-	for i, k := range o.keys {
-		if ok && k.ID() == id && chosen < 0 {
-			chosen = i
-		}
-	}
+	id, sum, _ := parseSidecar(o.opts.Sidecar)
+	chosen := o.named(id)
 	key, err := o.keys[max(chosen, 0)].derive(ctx, &o.p.Cipher, sidecarInfo)
 	if err != nil {
 		return err
@@ -71,7 +73,7 @@ func (o *opening) openSidecar(ctx context.Context, s *source) error {
 // finish reports whether everything about the file but its records is right, once
 // all of it has been read.
 func (s *source) finish() bool {
-	ok := !s.bad && !s.outer && !s.count.big
+	ok := !s.bad && !s.outer && s.left.N > 0
 	if s.mac != nil {
 		ok = hmac.Equal(s.mac.Sum(nil), s.sum) && ok
 	}

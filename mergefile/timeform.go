@@ -28,6 +28,9 @@ var (
 	numberJoins = []string{"", "-", "_", ".", " "}
 )
 
+// timeParts numbers the letters of a TimeForm.
+var timeParts = [256]uint8{'Y': 1, 'M': 2, 'D': 3, 'h': 4, 'm': 5, 's': 6, 'f': 7}
+
 // parseTime reads a civil date and time and returns the milliseconds since 1970
 // as if the zone were UTC. Only times that exist pass: no February 30, no hour
 // 24, no leap second (a clock that spells one out is not a shop's).
@@ -35,46 +38,24 @@ func (f TimeForm) parseTime(b []byte) (int64, bool) {
 	if len(b) != len(f) {
 		return 0, false
 	}
-	var year, month, day, hour, minute, second, ms uint64
+	var parts [8]uint64
 	if f == TimeSeconds {
 		date, ok1 := digits8(b[:8])
 		clock, ok2 := digits8(b[6:14])
 		if !ok1 || !ok2 {
 			return 0, false
 		}
-		year, month, day = date/10000, date/100%100, date%100
-		hour, minute, second = clock/10000%100, clock/100%100, clock%100
+		parts = [8]uint64{1: date / 10000, date / 100 % 100, date % 100, clock / 10000 % 100, clock / 100 % 100, clock % 100}
 	} else {
 		for i := range len(f) {
-			var part *uint64
-			switch f[i] {
-			case 'Y':
-				part = &year
-			case 'M':
-				part = &month
-			case 'D':
-				part = &day
-			case 'h':
-				part = &hour
-			case 'm':
-				part = &minute
-			case 's':
-				part = &second
-			case 'f':
-				part = &ms
-			default:
-				if b[i] != f[i] {
-					return 0, false
-				}
-				continue
-			}
-			d := b[i] - '0'
-			if d > 9 {
+			part, d := timeParts[f[i]], b[i]-'0'
+			if part == 0 && b[i] != f[i] || part != 0 && d > 9 {
 				return 0, false
 			}
-			*part = *part*10 + uint64(d)
+			parts[part] = parts[part]*10 + uint64(d)
 		}
 	}
+	year, month, day, hour, minute, second := parts[1], parts[2], parts[3], parts[4], parts[5], parts[6]
 	if strings.Count(string(f), "Y") == 2 {
 		year += minYear
 	}
@@ -83,42 +64,24 @@ func (f TimeForm) parseTime(b []byte) (int64, bool) {
 		return 0, false
 	}
 	secs := daysSince1970(year, month, day)*86400 + int64(hour*3600+minute*60+second)
-	return secs*1000 + int64(ms), true
+	return secs*1000 + int64(parts[7]), true
 }
 
 // appendTime is the reverse of parseTime, for milliseconds whose year it could
 // have read.
 func (f TimeForm) appendTime(dst []byte, civil int64) []byte {
 	at := time.UnixMilli(civil).UTC()
-	year, month, day := at.Date()
-	hour, minute, second := at.Clock()
+	parts := [8]int{1: at.Year(), int(at.Month()), at.Day(), at.Hour(), at.Minute(), at.Second(), at.Nanosecond() / 1e6}
 	for i := 0; i < len(f); {
 		j := i + 1
 		for j < len(f) && f[j] == f[i] {
 			j++
 		}
-		var part int
-		switch f[i] {
-		case 'Y':
-			part = year
-		case 'M':
-			part = int(month)
-		case 'D':
-			part = day
-		case 'h':
-			part = hour
-		case 'm':
-			part = minute
-		case 's':
-			part = second
-		case 'f':
-			part = at.Nanosecond() / 1e6
-		default:
+		if part := timeParts[f[i]]; part == 0 {
 			dst = append(dst, f[i:j]...)
-			i = j
-			continue
+		} else {
+			dst = appendFixed(dst, uint64(parts[part]), j-i)
 		}
-		dst = appendFixed(dst, uint64(part), j-i)
 		i = j
 	}
 	return dst

@@ -55,7 +55,7 @@ func TestNISTModes(t *testing.T) {
 		front, form := []byte{}, CipherForm{Mode: c.mode, IV: IVFixed, FixedIV: hex.EncodeToString(iv), Padding: PaddingNone, Key: KeyRaw}
 		k, err := NewKey("", key, []byte("s"))
 		require.NoError(t, err)
-		d, err := newDecryption(t.Context(), &form, k, front, "")
+		d, err := newDecryption(t.Context(), &Profile{Cipher: form}, k, front, "")
 		require.NoError(t, err)
 		got, fault, _ := d.inMemory(want, true)
 		assert.Empty(t, fault)
@@ -301,7 +301,7 @@ func TestWycheproof(t *testing.T) {
 			file := append(unhex(t, c.IV), ct...)
 			_, whole := NewReader(t.Context(), bytes.NewReader(file), Standard(), key, nil)
 			form := Standard().Cipher
-			d, err := newDecryption(t.Context(), &form, key, unhex(t, c.IV), "")
+			d, err := newDecryption(t.Context(), &Profile{Cipher: form}, key, unhex(t, c.IV), "")
 			require.NoError(t, err)
 			text, fault, _ := d.inMemory(ct, true)
 
