@@ -21,17 +21,18 @@ type cipherMode struct {
 	blocks bool // it works on whole blocks, so that the text is padded
 	chain  bool // each block takes in the one before: CBC
 	sealed bool // it is the envelope
+	risk   risk
 	stream func(block cipher.Block, iv []byte, decrypt bool) cipher.Stream
 }
 
 // modes are the choices of CipherForm.Mode.
 var modes = table[CipherMode, cipherMode]{
 	{CipherCBC, cipherMode{iv: true, blocks: true, chain: true}},
-	{CipherECB, cipherMode{blocks: true}},
-	{CipherCTR, cipherMode{iv: true, stream: func(block cipher.Block, iv []byte, _ bool) cipher.Stream { return cipher.NewCTR(block, iv) }}},
-	{CipherCFB8, cipherMode{iv: true, stream: feedback(feedCipher8)}},
-	{CipherCFB128, cipherMode{iv: true, stream: feedback(feedCipher)}},
-	{"ofb", cipherMode{iv: true, stream: feedback(feedPad)}},
+	{CipherECB, cipherMode{blocks: true, risk: risk{SeverityDanger, LintECB, "ECB shows which blocks are equal, and lets blocks be exchanged and left out between files under one key: only the hash of each record stands against it, and whole records that fill whole blocks can be dropped or repeated."}}},
+	{CipherCTR, cipherMode{iv: true, risk: malleable, stream: func(block cipher.Block, iv []byte, _ bool) cipher.Stream { return cipher.NewCTR(block, iv) }}},
+	{CipherCFB8, cipherMode{iv: true, risk: malleable, stream: feedback(feedCipher8)}},
+	{CipherCFB128, cipherMode{iv: true, risk: malleable, stream: feedback(feedCipher)}},
+	{"ofb", cipherMode{iv: true, risk: malleable, stream: feedback(feedPad)}},
 	{CipherEnvelope, cipherMode{sealed: true}},
 }
 
@@ -47,6 +48,8 @@ type ivForm struct {
 	derived bool // the IV comes with the key from passphrase and salt
 	counter bool // it leaves room for a counter, and serves CTR alone
 	name    int  // characters of the file's name that it needs
+	repeats bool // several files have the same
+	caution string
 	// find returns the IV. The key stage derived the second one, if any.
 	find func(c *CipherForm, front, derived []byte, name string) ([]byte, error)
 }
@@ -56,19 +59,21 @@ var ivs = table[IVForm, ivForm]{
 	{IVPrefixed, ivForm{front: blockSize, find: frontIV}},
 	{IVNone, ivForm{find: zeroIVOf}},
 	{IVDerived, ivForm{front: blockSize, salted: true, derived: true, find: derivedIV}},
-	{IVZero, ivForm{find: zeroIVOf}},
-	{IVKey, ivForm{find: derivedIV}},
-	{IVFixed, ivForm{find: func(c *CipherForm, _, _ []byte, _ string) ([]byte, error) { return hex.DecodeString(c.FixedIV) }}},
-	{IVFileName, ivForm{name: blockSize, find: func(_ *CipherForm, _, _ []byte, name string) ([]byte, error) { return []byte(name[:blockSize]), nil }}},
+	{IVZero, ivForm{repeats: true, find: zeroIVOf}},
+	{IVKey, ivForm{repeats: true, find: derivedIV}},
+	{IVFixed, ivForm{repeats: true, find: func(c *CipherForm, _, _ []byte, _ string) ([]byte, error) { return hex.DecodeString(c.FixedIV) }}},
+	{IVFileName, ivForm{repeats: true, caution: nameCaution, name: blockSize, find: func(_ *CipherForm, _, _ []byte, name string) ([]byte, error) { return []byte(name[:blockSize]), nil }}},
 	{"suffixed", ivForm{front: blockSize, end: true, find: frontIV}},
 	{"nonce", ivForm{front: 8, counter: true, find: frontIV}},
-	{"derived-unsalted", ivForm{derived: true, find: derivedIV}},
+	{"derived-unsalted", ivForm{repeats: true, derived: true, find: derivedIV}},
 	// What PHP makes of a date as IV, and of the MD5 of a name.
-	{"file-date", ivForm{name: 8, find: func(_ *CipherForm, _, _ []byte, name string) ([]byte, error) { return fit([]byte(name[:8])), nil }}},
-	{"file-name-md5", ivForm{name: 1, find: func(_ *CipherForm, _, _ []byte, name string) ([]byte, error) {
+	{"file-date", ivForm{repeats: true, caution: " All files of one day begin alike.", name: 8, find: func(_ *CipherForm, _, _ []byte, name string) ([]byte, error) { return fit([]byte(name[:8])), nil }}},
+	{"file-name-md5", ivForm{repeats: true, caution: nameCaution, name: 1, find: func(_ *CipherForm, _, _ []byte, name string) ([]byte, error) {
 		return digest(md5.New, []byte(name)), nil
 	}}},
 }
+
+const nameCaution = " The name must never come again, not even in a resend with other content."
 
 func frontIV(_ *CipherForm, front, _ []byte, _ string) ([]byte, error) { return fit(front), nil }
 

@@ -24,17 +24,18 @@ type hashText struct {
 	loose    bool         // each byte without its zero in front: one text of several hashes
 	base64   *base64.Encoding
 	raw      bool // it can hold any byte
+	risk     risk
 }
 
 // hashTexts are the choices of HashForm.Text.
 var hashTexts = table[HashText, hashText]{
 	{HashHexLower, hashText{min: 32, max: 32, pairs: &lowerPairs}},
 	{HashHexUpper, hashText{min: 32, max: 32, pairs: &upperPairs}},
-	{HashHexAny, hashText{min: 32, max: 32, pairs: &lowerPairs, fold: true}},
+	{HashHexAny, hashText{min: 32, max: 32, pairs: &lowerPairs, fold: true, risk: risk{SeverityNote, LintHashCase, "a hash has two spellings, so that a changed file can still verify, with the same records."}}},
 	{HashBase64, hashText{min: 24, max: 24, base64: base64.StdEncoding}},
 	{HashRaw, hashText{min: 16, max: 16, raw: true}},
-	{"hex-bigint", hashText{min: 1, max: 32, pairs: &lowerPairs, bigint: true}},  // Java's BigInteger.toString(16)
-	{"hex-bytes", hashText{min: 16, max: 32, pairs: &lowerPairs, loose: true}},   // Java's Integer.toHexString of each byte
+	{"hex-bigint", hashText{min: 1, max: 32, pairs: &lowerPairs, bigint: true}}, // Java's BigInteger.toString(16)
+	{"hex-bytes", hashText{min: 16, max: 32, pairs: &lowerPairs, loose: true, risk: risk{SeverityWarning, LintHashCase, "zeros are lost within: several hashes have one text, so that a forged record passes more easily."}}}, // Java's Integer.toHexString of each byte
 	{"hex-dashes", hashText{min: 47, max: 47, pairs: &upperPairs, dashes: true}}, // .NET's BitConverter.ToString
 	{"base64-unpadded", hashText{min: 22, max: 22, base64: base64.RawStdEncoding}},
 }

@@ -186,7 +186,8 @@ type keyForm struct {
 	derive     func(material []byte, c *CipherForm, salt []byte) ([]byte, error)
 	salted     bool // the salt is in front of the file
 	passphrase bool // any text serves
-	rounds     int  // the greatest work factor, if it has one: under half a second
+	risk       risk
+	rounds     int // the greatest work factor, if it has one: under half a second
 }
 
 // keyForms are the choices of CipherForm.Key.
@@ -194,21 +195,21 @@ var keyForms = table[KeyForm, keyForm]{
 	{KeyRaw, keyForm{derive: plain(func(m []byte) []byte { return m })}},
 	{KeyHex, keyForm{derive: func(m []byte, _ *CipherForm, _ []byte) ([]byte, error) { return hex.DecodeString(string(m)) }}},
 	{KeyBase64, keyForm{derive: func(m []byte, _ *CipherForm, _ []byte) ([]byte, error) { return decodeBase64(m) }}},
-	{KeyMySQL, keyForm{derive: plain(foldKey)}},
-	{KeyMD5, keyForm{passphrase: true, derive: plain(func(m []byte) []byte { return digest(md5.New, m) })}},
-	{"text", keyForm{derive: plain(fit)}}, // PHP cuts a longer text, and fills a shorter one with zeros
-	{"hex-fill", keyForm{derive: func(m []byte, _ *CipherForm, _ []byte) ([]byte, error) { // openssl enc -K
+	{KeyMySQL, keyForm{risk: risk{SeverityWarning, LintFoldedKey, "the key is folded by XOR: a text longer than 16 characters gives a weaker key than its length promises."}, derive: plain(foldKey)}},
+	{KeyMD5, keyForm{risk: fastHash, passphrase: true, derive: plain(func(m []byte) []byte { return digest(md5.New, m) })}},
+	{"text", keyForm{risk: partOfKey, derive: plain(fit)}}, // PHP cuts a longer text, and fills a shorter one with zeros
+	{"hex-fill", keyForm{risk: partOfKey, derive: func(m []byte, _ *CipherForm, _ []byte) ([]byte, error) { // openssl enc -K
 		b, err := hex.DecodeString(string(m))
 		return fit(b), err
 	}}},
-	{"sha256-hex", keyForm{passphrase: true, derive: plain(func(m []byte) []byte { return fit(fmt.Appendf(nil, "%x", digest(sha256.New, m))) })}},
-	{"md5-hex", keyForm{passphrase: true, derive: plain(func(m []byte) []byte { return fit(fmt.Appendf(nil, "%x", digest(md5.New, m))) })}},
-	{"sha1", keyForm{passphrase: true, derive: plain(func(m []byte) []byte { return fit(digest(sha1.New, m)) })}},
-	{"sha256", keyForm{passphrase: true, derive: plain(func(m []byte) []byte { return fit(digest(sha256.New, m)) })}},
-	{"mysql-sha2-256", keyForm{passphrase: true, derive: plain(func(m []byte) []byte { return foldKey(digest(sha256.New, m)) })}}, // UNHEX(SHA2(…, 256))
-	{"mysql-sha2-512", keyForm{passphrase: true, derive: plain(func(m []byte) []byte { return foldKey(digest(sha512.New, m)) })}},
-	{KeyEVPMD5, keyForm{passphrase: true, salted: true, derive: evp(md5.New)}},
-	{KeyEVPSHA256, keyForm{passphrase: true, salted: true, derive: evp(sha256.New)}},
+	{"sha256-hex", keyForm{risk: partOfKey, passphrase: true, derive: plain(func(m []byte) []byte { return fit(fmt.Appendf(nil, "%x", digest(sha256.New, m))) })}},
+	{"md5-hex", keyForm{risk: partOfKey, passphrase: true, derive: plain(func(m []byte) []byte { return fit(fmt.Appendf(nil, "%x", digest(md5.New, m))) })}},
+	{"sha1", keyForm{risk: fastHash, passphrase: true, derive: plain(func(m []byte) []byte { return fit(digest(sha1.New, m)) })}},
+	{"sha256", keyForm{risk: fastHash, passphrase: true, derive: plain(func(m []byte) []byte { return fit(digest(sha256.New, m)) })}},
+	{"mysql-sha2-256", keyForm{risk: fastHash, passphrase: true, derive: plain(func(m []byte) []byte { return foldKey(digest(sha256.New, m)) })}}, // UNHEX(SHA2(…, 256))
+	{"mysql-sha2-512", keyForm{risk: fastHash, passphrase: true, derive: plain(func(m []byte) []byte { return foldKey(digest(sha512.New, m)) })}},
+	{KeyEVPMD5, keyForm{risk: fastHash, passphrase: true, salted: true, derive: evp(md5.New)}},
+	{KeyEVPSHA256, keyForm{risk: fastHash, passphrase: true, salted: true, derive: evp(sha256.New)}},
 	{KeyPBKDF2, keyForm{passphrase: true, salted: true, derive: stretched(sha256.New), rounds: 600_000}},
 	{"pbkdf2-sha1", keyForm{passphrase: true, salted: true, derive: stretched(sha1.New), rounds: 250_000}},
 	{"pbkdf2-sha512", keyForm{passphrase: true, salted: true, derive: stretched(sha512.New), rounds: 200_000}},

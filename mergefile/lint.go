@@ -57,6 +57,26 @@ func (f Finding) String() string {
 	return fmt.Sprintf("%s: %s: %s (%s)", f.Severity, f.Axis, f.Text, f.Code)
 }
 
+// A risk is what a choice of a stage's table weakens, if anything.
+type risk struct {
+	severity Severity
+	code     LintCode
+	text     string
+}
+
+func (r risk) tell(add func(Severity, LintCode, string, string), axis string) {
+	if r.code != "" {
+		add(r.severity, r.code, axis, r.text)
+	}
+}
+
+// The risks of several choices.
+var (
+	malleable = risk{SeverityWarning, LintMalleable, "a flipped bit of the file is the same bit flipped in the text: only the hash stands against it."}
+	partOfKey = risk{SeverityWarning, LintWeakKey, "only a part of 16 bytes is used: characters of text, or hexadecimal digits, have few values each, and what is cut off or filled up adds nothing."}
+	fastHash  = risk{SeverityWarning, LintPassphrase, "one round of a fast hash makes the key: a passphrase that a person can remember is found by trying. Use 16 random bytes in text as the passphrase."}
+)
+
 // minSecret is 128 bits, if they are random.
 const minSecret = 16
 
@@ -111,14 +131,8 @@ func (p Profile) lintHash(add func(Severity, LintCode, string, string), keys []K
 		add(SeverityWarning, LintSecretPrefix, "hash.place",
 			"with the secret in front alone, MD5 can be extended by who does not know it; only the strict grammar stands against that. Put it behind.")
 	}
-	if h.Text == "hex-bytes" {
-		add(SeverityWarning, LintHashCase, "hash.text",
-			"zeros are lost within: several hashes have one text, so that a forged record passes more easily.")
-	}
-	if h.Text == HashHexAny {
-		add(SeverityNote, LintHashCase, "hash.text",
-			"a hash has two spellings, so that a changed file can still verify, with the same records.")
-	}
+	text := hashTexts.row(h.Text)
+	text.risk.tell(add, "hash.text")
 	for _, k := range keys {
 		if k.m.IsZero() {
 			continue
@@ -203,59 +217,28 @@ func (k Key) digitsAlone(form SecretForm) bool {
 
 func (p Profile) lintCipher(add func(Severity, LintCode, string, string)) {
 	c := p.Cipher
-	switch c.Mode {
-	case CipherECB:
-		add(SeverityDanger, LintECB, "cipher.mode",
-			"ECB shows which blocks are equal, and lets blocks be exchanged and left out between files under one key: only the hash of each record stands against it, and whole records that fill whole blocks can be dropped or repeated.")
-	case CipherCTR, CipherCFB8, CipherCFB128, "ofb":
-		add(SeverityWarning, LintMalleable, "cipher.mode",
-			"a flipped bit of the file is the same bit flipped in the text: only the hash stands against it.")
+	mode, iv, padding, key := modes.row(c.Mode), ivs.row(c.IV), paddings.row(c.Padding), keyForms.row(c.Key)
+	mode.risk.tell(add, "cipher.mode")
+	switch {
+	case c.IV == IVKey:
+		add(SeverityDanger, LintFixedIV, "cipher.iv", "the key as IV comes out of the first block of a file that was tampered with, if anyone sees the garbled text.")
+	case iv.repeats && mode.stream != nil:
+		add(SeverityDanger, LintFixedIV, "cipher.iv", "with one IV for all files this mode uses one key stream again and again: two files together give away both texts."+iv.caution)
+	case iv.repeats:
+		add(SeverityWarning, LintFixedIV, "cipher.iv", "files that begin alike are encrypted alike: who watches them sees when the same holder comes again."+iv.caution)
 	}
-	switch c.IV {
-	case IVFixed, IVZero, IVKey, IVFileName, "file-date", "file-name-md5", "derived-unsalted":
-		severity, text := SeverityWarning, "files that begin alike are encrypted alike: who watches them sees when the same holder comes again."
-		if modes.row(c.Mode).stream != nil {
-			severity, text = SeverityDanger, "with one IV for all files this mode uses one key stream again and again: two files together give away both texts."
-		}
-		if c.IV == IVKey {
-			severity, text = SeverityDanger, "the key as IV comes out of the first block of a file that was tampered with, if anyone sees the garbled text."
-		}
-		if c.IV == "file-date" {
-			text += " All files of one day begin alike."
-		}
-		if c.IV == IVFileName || c.IV == "file-name-md5" {
-			text += " The name must never come again, not even in a resend with other content."
-		}
-		add(severity, LintFixedIV, "cipher.iv", text)
+	if padding.mark <= markFill && !mode.sealed && p.Integrity == IntegrityNone {
+		add(SeverityWarning, LintTruncation, "cipher.padding", "a file that is cut between two records, at the end of a block, cannot be told from a whole one.")
 	}
-	switch c.Padding {
-	case PaddingZero, PaddingSpace, PaddingNone:
-		if c.Mode != CipherEnvelope && p.Integrity == IntegrityNone {
-			add(SeverityWarning, LintTruncation, "cipher.padding",
-				"a file that is cut between two records, at the end of a block, cannot be told from a whole one.")
-		}
-	case PaddingISO10126:
-		add(SeverityNote, LintPadding, "cipher.padding",
-			"the random bytes of the padding are bound by nothing: a file changed there still verifies, with the same records.")
+	if padding.random {
+		add(SeverityNote, LintPadding, "cipher.padding", "the random bytes of the padding are bound by nothing: a file changed there still verifies, with the same records.")
 	}
-	switch c.Key {
-	case "text", "sha256-hex", "md5-hex", "hex-fill":
-		add(SeverityWarning, LintWeakKey, "cipher.key",
-			"only a part of 16 bytes is used: characters of text, or hexadecimal digits, have few values each, and what is cut off or filled up adds nothing.")
-	case KeyEVPMD5, KeyEVPSHA256, KeyMD5, "sha1", "sha256", "mysql-sha2-256", "mysql-sha2-512":
-		add(SeverityWarning, LintPassphrase, "cipher.key",
-			"one round of a fast hash makes the key: a passphrase that a person can remember is found by trying. Use 16 random bytes in text as the passphrase.")
-	case KeyPBKDF2, "pbkdf2-sha1", "pbkdf2-sha512":
-		if c.Salt != "" {
-			add(SeverityNote, LintPassphrase, "cipher.salt", "one salt for all files: whoever tries out passphrases does so for all of them at once.")
-		}
-		if c.Iterations < 100_000 {
-			add(SeverityNote, LintPassphrase, "cipher.iterations",
-				"few rounds by today's measure: use a passphrase that is random.")
-		}
-	case KeyMySQL:
-		add(SeverityWarning, LintFoldedKey, "cipher.key",
-			"the key is folded by XOR: a text longer than 16 characters gives a weaker key than its length promises.")
+	key.risk.tell(add, "cipher.key")
+	if key.rounds > 0 && c.Salt != "" {
+		add(SeverityNote, LintPassphrase, "cipher.salt", "one salt for all files: whoever tries out passphrases does so for all of them at once.")
+	}
+	if key.rounds > 0 && c.Iterations < 100_000 {
+		add(SeverityNote, LintPassphrase, "cipher.iterations", "few rounds by today's measure: use a passphrase that is random.")
 	}
 	if c.Mode == CipherEnvelope && p.Associated == "" {
 		add(SeverityNote, LintNoAssociation, "associated",
