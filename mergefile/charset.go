@@ -61,6 +61,17 @@ func (c *codec) narrow(text []byte) (ascii []byte, ok bool) {
 // tails are the choices of Profile.Tail.
 var tails = []string{"", "eol", "ctrl-z"}
 
+// epilog returns what stands behind the last record and its end.
+func (p *Profile) epilog() string {
+	switch p.Tail {
+	case "eol":
+		return p.EOL.bytes()
+	case "ctrl-z":
+		return "\x1A"
+	}
+	return ""
+}
+
 // body takes off what stands in front of the first record. The text may go on
 // behind the last one.
 func (c *codec) begin(text []byte) ([]byte, bool) {

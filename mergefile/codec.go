@@ -273,17 +273,12 @@ func (v *verdict) add(t Transaction) {
 
 // join adds the verdict on the text that follows.
 func (v *verdict) join(next verdict) {
-	if next.count == 0 {
-		v.ok = v.ok && next.ok
-		return
-	}
-	if v.count == 0 {
-		*v = verdict{ok: v.ok && next.ok, count: next.count, rising: next.rising, first: next.first, highest: next.highest}
-		return
-	}
 	v.ok = v.ok && next.ok
-	v.rising = v.rising && next.rising && v.highest.Compare(next.first) < 0
-	if v.highest.Compare(next.highest) < 0 {
+	if next.count == 0 {
+		return
+	}
+	v.rising = v.rising && next.rising && (v.count == 0 || v.highest.Compare(next.first) < 0)
+	if v.count == 0 || v.highest.Compare(next.highest) < 0 {
 		v.highest = next.highest
 	}
 	v.count += next.count

@@ -70,11 +70,11 @@ type onePass struct {
 // add says false if the number came before, or cannot be told not to have.
 func (d *onePass) add(t Transaction) bool {
 	higher := d.count == 0 || d.highest.Compare(t) < 0
+	if higher {
+		d.highest = t
+	}
 	d.count++
 	if d.count > remembered {
-		if higher {
-			d.highest = t
-		}
 		return higher
 	}
 	if !higher && d.seen == nil {
@@ -84,18 +84,13 @@ func (d *onePass) add(t Transaction) bool {
 		}
 		d.numbers = nil
 	}
-	if higher {
-		d.highest = t
-	}
 	if d.seen == nil {
 		d.numbers = append(d.numbers, t)
 		return true
 	}
-	if _, twice := d.seen[t]; twice {
-		return false
-	}
+	_, twice := d.seen[t]
 	d.seen[t] = struct{}{}
-	return true
+	return !twice
 }
 
 // came says whether a number that add said false of is known to have come

@@ -8,26 +8,20 @@ import "strings"
 // the caller. The number is in the profile's spelling, without the characters
 // that a file name cannot hold everywhere.
 func (p Profile) FileNameFor(first Transaction) string {
-	civil := p.Transaction.civil(first)
+	number, _ := p.Transaction.append(nil, first)
+	name := strings.Map(func(r rune) rune {
+		if isHolder(byte(r)) || r == '_' || r == '.' {
+			return r
+		}
+		return -1
+	}, string(number)) + p.FileName.Text
 	switch p.FileName.Kind {
 	case NameFixed:
 		return p.FileName.Text
 	case NameTransaction:
-		return p.numberName(civil, first.seq) + p.FileName.Text
+		return name
 	case NameDay:
-		return string(TimeForm("YYYYMMDD").appendTime(nil, civil)) + "/" + p.numberName(civil, first.seq) + p.FileName.Text
+		return string(TimeForm("YYYYMMDD").appendTime(nil, p.Transaction.civil(first))) + "/" + name
 	}
 	return ""
-}
-
-func (p Profile) numberName(civil int64, seq uint32) string {
-	b := p.Transaction.Time.appendTime(nil, civil)
-	b = append(b, p.Transaction.Join...)
-	b = appendFixed(b, uint64(seq), max(p.Transaction.Digits, decimalWidth(uint64(seq))))
-	return strings.Map(func(r rune) rune {
-		if isAlnum(byte(r)) || r == '-' || r == '_' || r == '.' {
-			return r
-		}
-		return -1
-	}, string(b))
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/md5"
+	"crypto/pbkdf2"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -115,7 +116,7 @@ func (p *prober) stronger(data, text []byte) string {
 	}
 	if salt != nil {
 		for _, n := range []int{10_000, 1000} {
-			if b, err := stretch(sha256.New, text, salt, n, 48); err == nil {
+			if b, err := pbkdf2.Key(sha256.New, string(text), salt, n, 48); err == nil {
 				keys = append(keys, b)
 			}
 		}

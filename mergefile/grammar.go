@@ -197,15 +197,12 @@ func (c *codec) spell(f *fields, r *Record) (field, bool) {
 	}
 	b := r.Holder.id.AppendTo(make([]byte, 0, 2*MaxHolderLen+64))
 	f.bare[fieldHolder] = b
-	for i, write := range [...]func([]byte) ([]byte, bool){
-		func(b []byte) ([]byte, bool) { return c.p.Points.append(b, r.Points) },
-		func(b []byte) ([]byte, bool) { return c.number.append(b, r.Transaction) },
-	} {
-		text, ok := write(b[len(b):])
-		if f.bare[1+i] = text; !ok {
-			return field(1 + i), false
-		}
-		b = text
+	b, ok := c.p.Points.append(b[len(b):], r.Points)
+	if f.bare[fieldPoints] = b; !ok {
+		return fieldPoints, false
+	}
+	if f.bare[fieldTransaction], ok = c.number.append(b[len(b):], r.Transaction); !ok {
+		return fieldTransaction, false
 	}
 	// What was written must read back as the same record: that makes the
 	// grammar the one judge of what may stand in a file.

@@ -249,14 +249,10 @@ func evpBytes(h func() hash.Hash, m, salt []byte, n int) []byte {
 	return out[:n]
 }
 
-func stretch(h func() hash.Hash, m, salt []byte, rounds, n int) ([]byte, error) {
-	return pbkdf2.Key(h, string(m), salt, rounds, n)
-}
-
 // stretched is PBKDF2.
 func stretched(h func() hash.Hash) func([]byte, *CipherForm, []byte) ([]byte, error) {
 	return func(m []byte, c *CipherForm, salt []byte) ([]byte, error) {
-		return stretch(h, m, salt, c.Iterations, 2*blockSize)
+		return pbkdf2.Key(h, string(m), salt, c.Iterations, 2*blockSize)
 	}
 }
 

@@ -67,12 +67,7 @@ func (c *codec) newLayout() error {
 	c.behind += strings.Repeat(" ", p.Fill)
 	c.columns = max(p.Transaction.Columns, 1)
 	c.number = p.Transaction.inColumns(c.delim)
-	switch p.Tail {
-	case "eol":
-		c.epilog = c.eol
-	case "ctrl-z":
-		c.epilog = "\x1A"
-	}
+	c.epilog = p.epilog()
 	var names [][]byte
 	for _, name := range p.Names {
 		b, err := p.Charset.encode(name)

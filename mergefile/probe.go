@@ -408,16 +408,8 @@ func (p *prober) text(text []byte, c CipherForm, k Key) {
 		}
 		for _, tail := range tails {
 			q.EOL, q.Tail = eol, tail
-			b, ok := body, true
-			switch tail {
-			case "eol":
-				b, ok = bytes.CutSuffix(body, []byte(end+end))
-				b = body[:min(len(b)+len(end), len(body))]
-				ok = ok && end != ""
-			case "ctrl-z":
-				b, ok = bytes.CutSuffix(body, []byte("\x1A"))
-			}
-			if q.FinalEOL = end != "" && bytes.HasSuffix(b, []byte(end)); !ok {
+			b, ok := bytes.CutSuffix(body, []byte(q.epilog()))
+			if q.FinalEOL = end != "" && bytes.HasSuffix(b, []byte(end)); !ok || tail == "eol" && !q.FinalEOL {
 				continue
 			}
 			for _, layout := range layouts {
