@@ -39,16 +39,9 @@ type codec struct {
 	scans bool // scan knows this profile
 }
 
-// newCodec prepares a valid profile. The secret is in its final bytes.
+// newCodec prepares a profile that has been validated, or is only tried. The
+// secret is in its final bytes.
 func newCodec(p Profile, secret []byte) (*codec, error) {
-	if err := p.Validate(); err != nil {
-		return nil, err
-	}
-	return prepare(p, secret)
-}
-
-// prepare is newCodec for a profile that has been validated, or is only tried.
-func prepare(p Profile, secret []byte) (*codec, error) {
 	c := &codec{p: p, wide: charsets.row(p.Charset).wide}
 	c.newGrammar()
 	c.hash, c.tail = hashTexts.row(p.Hash.Text), p.Hash.EOL.bytes()

@@ -2,7 +2,6 @@ package mergefile
 
 import (
 	"context"
-	"runtime"
 	"sync"
 )
 
@@ -217,7 +216,3 @@ func (p *pipeline) process(seg *segment) {
 	seg.verdict = p.codec.read(text, seg.last, h, records)
 	seg.verdict.ok = seg.verdict.ok && ok
 }
-
-// defaultWorkers is the number of goroutines where the caller does not say:
-// reading and delivering leave little for more than four to do.
-func defaultWorkers() int { return min(runtime.GOMAXPROCS(0), 4) }

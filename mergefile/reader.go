@@ -2,6 +2,7 @@ package mergefile
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"iter"
 	"math"
 	"os"
+	"runtime"
 )
 
 // ErrInvalid says that a file is not what it should be. It is the one and same
@@ -51,16 +53,10 @@ type ReaderOptions struct {
 }
 
 func (o *ReaderOptions) setDefaults() {
-	if o.MaxSize <= 0 {
-		o.MaxSize = DefaultMaxSize
-	}
-	o.MaxSize = min(o.MaxSize, math.MaxInt64-1) // so that there is one more
-	if o.MaxRecords <= 0 {
-		o.MaxRecords = DefaultMaxRecords
-	}
-	if o.Workers <= 0 {
-		o.Workers = defaultWorkers()
-	}
+	o.MaxSize = min(cmp.Or(max(o.MaxSize, 0), DefaultMaxSize), math.MaxInt64-1) // so that there is one more
+	o.MaxRecords = cmp.Or(max(o.MaxRecords, 0), DefaultMaxRecords)
+	// Reading and delivering leave little for more than four to do.
+	o.Workers = cmp.Or(max(o.Workers, 0), min(runtime.GOMAXPROCS(0), 4))
 }
 
 // keepSize is the size up to which a file's records are kept from the first
@@ -221,14 +217,6 @@ func (r *Reader) Records() iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		if r.closed {
 			yield(Record{}, ErrClosed)
-			return
-		}
-		if r.kept != nil {
-			for _, rec := range r.kept {
-				if !yield(rec, nil) {
-					return
-				}
-			}
 			return
 		}
 		stopped := false
