@@ -271,6 +271,9 @@ func (v *verdict) join(next verdict) {
 		return
 	}
 	v.rising = v.rising && next.rising && (v.count == 0 || v.highest.Compare(next.first) < 0)
+	if v.count == 0 {
+		v.first = next.first
+	}
 	if v.count == 0 || v.highest.Compare(next.highest) < 0 {
 		v.highest = next.highest
 	}
