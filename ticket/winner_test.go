@@ -276,6 +276,35 @@ func TestFinalPeriodWaits(t *testing.T) {
 	})
 }
 
+// Whoever makes a period final while another makes a later one final takes
+// nothing back: what was settled by then stays as it was.
+func TestFinalNeverGoesBack(t *testing.T) {
+	nov, dec := period(t, "2026-11-01", "2026-11-30"), period(t, "2026-12-01", "2026-12-31")
+	eachHooked(t, func(t *testing.T, h *dbtest.Hooked, hooked, other tables) {
+		ctx := t.Context()
+		d, office := newDesk(t, hooked, ticket.Config{}), newDesk(t, other, ticket.Config{})
+		d.clock.set(at(t, "2026-12-01 00:01:00"))
+		office.clock.set(at(t, "2027-01-01 00:01:00"))
+		began := false
+		h.Set(func(s dbtest.Step) error {
+			if s.What == "begin" && s.Call() && !began {
+				began = true
+				december, err := office.Settle(ctx, shop.Scope, dec)
+				assert.NoError(t, err)
+				assert.True(t, december.Final)
+			}
+			return nil
+		})
+		november, err := d.Settle(ctx, shop.Scope, nov)
+		h.Set(nil)
+		require.NoError(t, err)
+		require.True(t, began)
+		assert.True(t, november.Final)
+		d.clock.set(at(t, "2026-12-15 10:00:00"))
+		assert.True(t, d.issue(t, 10).IssuedAt.Equal(dec.To.End()), "December is over for good")
+	})
+}
+
 // On PostgreSQL the server's clock decides, if the program brings none.
 func TestServerClock(t *testing.T) {
 	s := openSQL(t, "pgx", pg.DSN(t))
