@@ -236,29 +236,29 @@ func TestHello(t *testing.T) {
 		require.Equal(t, http.StatusOK, r.status, r.raw)
 		return r.text("proof")
 	}
-	proof := func(key []byte) string {
+	proof := func(key []byte, at string) string {
 		mac := hmac.New(sha256.New, key)
-		mac.Write([]byte(nonce))
+		mac.Write([]byte(nonce + at))
 		return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 	}
 	token := func(p *pos) string {
 		key := sha256.Sum256([]byte(p.token))
-		return proof(key[:])
+		return proof(key[:], strings.Replace(a.url, "http://", "@", 1))
 	}
 	page, till := "&client="+url.QueryEscape("画面"), "&client="+url.QueryEscape("あおばPOS")
-	assert.Equal(t, proof([]byte(a.secret)), hello(program, ""))
+	assert.Equal(t, proof([]byte(a.secret), ""), hello(program, ""))
 	assert.Equal(t, token(site), hello(site, page))
 	assert.Equal(t, token(program), hello(program, till))
 	for _, wrong := range []string{hello(program, page), hello(site, till), hello(site, "&client=x")} {
 		assert.Len(t, wrong, 44, "whether there is such a client is not told")
-		assert.NotContains(t, []string{proof([]byte(a.secret)), token(site), token(program)}, wrong)
+		assert.NotContains(t, []string{proof([]byte(a.secret), ""), token(site), token(program)}, wrong)
 	}
 	assert.NotEqual(t, hello(site, "&client=x"), hello(site, "&client=x"))
 
 	before := a.secret
 	a.stop()
 	a.run()
-	assert.NotEqual(t, proof([]byte(before)), hello(program, ""), "an agent that came after is another")
+	assert.NotEqual(t, proof([]byte(before), ""), hello(program, ""), "an agent that came after is another")
 	assert.Equal(t, token(site), hello(site, page), "the token is the same")
 	require.Equal(t, http.StatusOK, program.call("POST", "/v1/window", map[string]any{"secret": a.secret}).status)
 	a.window().send(0, url.Values{"do": {"revoke 画面"}}.Encode())

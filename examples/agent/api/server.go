@@ -305,7 +305,9 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if name := r.FormValue("client"); name != "" {
-		key = s.clients.helloKey(name, origin(r))
+		// A token outlives the agent and its port: who has an old port could pass
+		// the call on to the agent, and its answer back. The address tells.
+		key, nonce = s.clients.helloKey(name, origin(r)), nonce+"@"+r.Host
 	}
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(nonce))
