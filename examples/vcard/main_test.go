@@ -361,7 +361,9 @@ func TestJapanese(t *testing.T) {
 	o := &options{stderr: &printed, say: speak.VoiceIn("ja")}
 	o.notice(0, "the card is in the reader")
 	o.notice(1, "the reader went away; the card goes in again when it is back")
-	assert.Empty(t, english.FindString(printed.String()), printed.String())
+	// A notice may be among it that no reader was there, with the library's reason.
+	own := regexp.MustCompile(`（詳細：[^）]*）`).ReplaceAllString(printed.String(), "")
+	assert.Empty(t, english.FindString(own), own)
 
 	// With a reader, up to the end.
 	pcscd, err := vpcd.Listen("127.0.0.1:0")
