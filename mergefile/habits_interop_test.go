@@ -48,7 +48,9 @@ func TestInteropHabits(t *testing.T) {
 				slowPeer(t)
 			}
 			tool(t, maker.tools...)
-			maker.make(t, &habitFiles{maker: maker.name, dir: t.TempDir(), seen: seen})
+			h := &habitFiles{maker: maker.name, dir: t.TempDir(), seen: seen}
+			maker.make(t, h)
+			t.Logf("the slowest is %s: %v", h.slow, h.slowest)
 			ran++
 		})
 	}
@@ -134,6 +136,18 @@ var habitAxes = []struct{ axis, shown string }{
 type habitFiles struct {
 	maker, dir string
 	seen       map[string]bool
+	slow       string        // the one that the prober took longest for
+	slowest    time.Duration // which was this long
+}
+
+// probe is ProbeForDeveloper, and takes the time.
+func (h *habitFiles) probe(t *testing.T, habit string, file, key, secret []byte, opts *mergefile.ProbeOptions) ([]mergefile.Probed, error) {
+	began := time.Now()
+	found, err := mergefile.ProbeForDeveloper(t.Context(), file, key, secret, opts)
+	if took := time.Since(began); took > h.slowest {
+		h.slow, h.slowest = habit, took
+	}
+	return found, err
 }
 
 // run runs a program of another tool that writes the files of its habits: count
@@ -162,7 +176,7 @@ func (h *habitFiles) run(t *testing.T, count int, named map[string]string, comma
 	for name, kind := range named {
 		file, err := os.ReadFile(filepath.Join(h.dir, name+".named"))
 		require.NoError(t, err)
-		_, err = mergefile.ProbeForDeveloper(t.Context(), file, testMaterial, testSecret, nil)
+		_, err = h.probe(t, name, file, testMaterial, testSecret, nil)
 		h.seen[h.maker+"/"+name] = assert.ErrorContains(t, err, kind, name)
 	}
 }
@@ -211,7 +225,7 @@ func (h *habitFiles) require(t *testing.T, habit string, key []byte) {
 	if err != nil {
 		secret = testSecret
 	}
-	found, err := mergefile.ProbeForDeveloper(t.Context(), file, key, secret, &mergefile.ProbeOptions{Name: name, Salt: hex.EncodeToString([]byte("pepper"))})
+	found, err := h.probe(t, habit, file, key, secret, &mergefile.ProbeOptions{Name: name, Salt: hex.EncodeToString([]byte("pepper"))})
 	if !assert.NoError(t, err, name) {
 		return
 	}
