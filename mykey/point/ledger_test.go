@@ -408,16 +408,20 @@ func TestReferenceOnce(t *testing.T) {
 	})
 }
 
+// take uses points as use says, with proof or without.
+func (b *bench) take(t *testing.T, points int64, proved bool) error {
+	t.Helper()
+	u := b.use(t, points)
+	u.Proved = proved
+	_, err := b.Use(t.Context(), u)
+	return err
+}
+
 func TestUnproved(t *testing.T) {
 	engines(t, func(t *testing.T, db *sql.DB) {
 		b, ctx := open(t, db, point.Config{Unproved: 500}), t.Context()
 		b.grant(t, "aoba", 10_000)
-		use := func(points int64, proved bool) error {
-			u := b.use(t, points)
-			u.Proved = proved
-			_, err := b.Use(ctx, u)
-			return err
-		}
+		use := func(points int64, proved bool) error { return b.take(t, points, proved) }
 		require.NoError(t, use(300, false))
 		require.NoError(t, use(5000, true), "with proof there is no bound")
 		assert.ErrorIs(t, use(201, false), point.ErrProof)
@@ -436,23 +440,18 @@ func TestUnprovedBefore(t *testing.T) {
 	engines(t, func(t *testing.T, db *sql.DB) {
 		b, ctx := open(t, db, point.Config{Unproved: 500}), t.Context()
 		b.grant(t, "aoba", 10_000)
-		use := func(points int64) error {
-			u := b.use(t, points)
-			u.Proved = false
-			_, err := b.Use(ctx, u)
-			return err
-		}
+		use := func(points int64) error { return b.take(t, points, false) }
 		require.NoError(t, use(500))
 		b.clock.Set(japan(t, "2026-11-29 00:00:00"))
 		require.NoError(t, use(100))
-		_, err := b.Use(ctx, b.use(t, 1000))
-		require.NoError(t, err)
+		require.NoError(t, b.take(t, 1000, true))
 		b.clock.Set(japan(t, "2026-11-29 23:59:59"))
 		require.NoError(t, use(150))
 		for _, q := range []string{"DROP TABLE point_unproved", "UPDATE point_schema_version SET version = 3 WHERE name = 'point'"} {
 			_, err := db.Exec(q)
 			require.NoError(t, err)
 		}
+		var err error
 		b.Ledger, err = point.Open(ctx, db, b.cfg)
 		require.NoError(t, err)
 		assert.ErrorIs(t, use(251), point.ErrProof)
@@ -489,10 +488,7 @@ func TestUnprovedIsFlat(t *testing.T) {
 				return nil
 			})
 			for range 2 {
-				u := b.use(t, 1)
-				u.Proved = false
-				_, err := b.Use(t.Context(), u)
-				require.NoError(t, err)
+				require.NoError(t, b.take(t, 1, false))
 			}
 			h.Set(nil)
 			assert.Equal(t, 2, written)
