@@ -275,9 +275,9 @@ func (o *options) open(i int) (*slot, error) {
 func (o *options) notice(i int, text string) {
 	ja := "カードをセットできないため、繰り返し試みます。（詳細：" + text + "）"
 	switch text {
-	case "the card is in the reader":
+	case control.NoticeIn:
 		ja = "カードをセットしました。"
-	case "the reader went away; the card goes in again when it is back":
+	case control.NoticeAway:
 		ja = "カードリーダーとの接続が切れました。復帰すると、カードをセットし直します。"
 	}
 	fmt.Fprintf(o.stderr, o.say("vcard: スロット%d：%s\n", "vcard: slot %d: %s\n"), i, o.say(ja, text))

@@ -68,6 +68,12 @@ type Link interface {
 	Err() error
 }
 
+// What [Config.Notify] is called with, beside the texts of errors.
+const (
+	NoticeIn   = "the card is in the reader"
+	NoticeAway = "the reader went away; the card goes in again when it is back"
+)
+
 // How long a call waits for the reader.
 const (
 	insertWait = 10 * time.Second
@@ -285,7 +291,7 @@ func (s *Slot) serve(ctx context.Context) {
 				s.arrive()
 			}
 		})
-		tell("the card is in the reader")
+		tell(NoticeIn)
 		select {
 		case <-l.Done():
 		case <-trying.Done():
@@ -294,7 +300,7 @@ func (s *Slot) serve(ctx context.Context) {
 		cancel()
 		s.change(func() { s.linked, s.arrived, s.seen, s.settling = nil, false, false, true })
 		if s.isIn() && ctx.Err() == nil {
-			tell("the reader went away; the card goes in again when it is back")
+			tell(NoticeAway)
 			s.log.event("reader_gone", "")
 		}
 		s.sleep(ctx, s.cfg.Settle)
