@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mynakit/mynakit/examples/agent/api"
 	"github.com/mynakit/mynakit/examples/internal/private"
 )
 
@@ -157,9 +157,7 @@ func (d discovery) known(ctx context.Context) bool {
 	var hello struct {
 		Proof []byte `json:"proof"`
 	}
-	mac := hmac.New(sha256.New, []byte(d.Secret))
-	mac.Write([]byte(nonce))
-	return json.NewDecoder(io.LimitReader(response.Body, 1<<10)).Decode(&hello) == nil && hmac.Equal(hello.Proof, mac.Sum(nil))
+	return json.NewDecoder(io.LimitReader(response.Body, 1<<10)).Decode(&hello) == nil && hmac.Equal(hello.Proof, api.HelloProof([]byte(d.Secret), nonce))
 }
 
 // window opens the clerk's page of the agent that runs.

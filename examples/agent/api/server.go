@@ -309,9 +309,15 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request) {
 		// the call on to the agent, and its answer back. The address tells.
 		key, nonce = s.clients.helloKey(name, origin(r)), nonce+"@"+r.Host
 	}
+	s.answer(w, http.StatusOK, map[string]any{"proof": HelloProof(key, nonce)})
+}
+
+// HelloProof returns what GET /v1/hello answers to a nonce: the HMAC-SHA256 under the
+// secret of the discovery file, or another key as the guide describes it.
+func HelloProof(key []byte, nonce string) []byte {
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(nonce))
-	s.answer(w, http.StatusOK, map[string]any{"proof": mac.Sum(nil)})
+	return mac.Sum(nil)
 }
 
 // Serve serves the calls on the listeners, of which the first gives the agent its
