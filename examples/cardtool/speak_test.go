@@ -18,11 +18,9 @@ import (
 	"github.com/mynakit/mynakit/apdu"
 	"github.com/mynakit/mynakit/apdu/pcsc"
 	"github.com/mynakit/mynakit/examples/internal/speak"
+	"github.com/mynakit/mynakit/examples/internal/speak/speaktest"
 	"github.com/mynakit/mynakit/jpki"
 )
-
-// englishWords is a sentence, or the beginning of one, that is left over in Japanese.
-var englishWords = regexp.MustCompile(`[A-Za-z]{2,} [a-z]{2,} [a-z]{2,}`)
 
 // notEnglish checks what a run in Japanese printed. An error of a library follows
 // in brackets, and is in English; openssl says what it says.
@@ -31,7 +29,7 @@ func notEnglish(t *testing.T, text, about string) {
 	text = regexp.MustCompile(`（詳細：.*）`).ReplaceAllString(text, "")
 	text = strings.ReplaceAll(text, `"unsuitable certificate purpose"`, "")
 	text = regexp.MustCompile(`(?m)^  openssl .*$`).ReplaceAllString(text, "")
-	assert.Empty(t, englishWords.FindString(text), "%s: %s", about, text)
+	assert.Empty(t, speaktest.English(text), "%s: %s", about, text)
 }
 
 var notASCII = regexp.MustCompile(`[\p{Hiragana}\p{Katakana}\p{Han}]`)
